@@ -1,0 +1,121 @@
+import {
+  add,
+  reshape,
+  scalar,
+  type Tensor,
+  type TensorLike,
+  tidy,
+  zeros,
+} from '@tensorflow/tfjs-core';
+import { checkMinRank, checkOptions, toFloatTensor } from '../common/checks.js';
+import { InvalidArgumentError } from '../common/errors.js';
+import { type OpContract, runOp } from '../common/kernel.js';
+import { channelCenterComposite } from './composite.js';
+
+/**
+ * Inputs of the `ChannelCenter` kernel → [centered [..., tokens, d], mean [..., 1, d]], float32.
+ * `scale` is always there because tfjs cannot save an absent input for the gradient: rank 0 means no scaling.
+ */
+export interface ChannelCenterInputs {
+  readonly x: Tensor; // [..., tokens, d]
+  readonly scale: Tensor; // [d], or [] for none
+  readonly mean?: Tensor | undefined; // [..., 1, d]; absent: the mean of x over the tokens of each sample
+}
+
+/** Attributes of the `ChannelCenter` kernel. */
+export interface ChannelCenterAttrs {
+  readonly dynamic: boolean; // false: `mean` is given. The gradient needs to know without the input
+}
+
+/** Options of `channelCenter`. */
+export interface ChannelCenterOptions {
+  /** Static channel scale σ, float32 [d]: the centred x is divided by it. Default none. */
+  scale?: Tensor | TensorLike;
+  /** Static mean to subtract, float32 [d] or [..., 1, d]. Default: the mean over the tokens of each sample. */
+  mean?: Tensor | TensorLike;
+}
+
+/** What `channelCenter` returns. */
+export interface ChannelCenterResult {
+  /** (x − mean) / scale, float32 [..., tokens, d]. */
+  centered: Tensor;
+  /** The mean that was subtracted, unscaled, float32 [..., 1, d]. */
+  mean: Tensor;
+}
+
+/** The contract that every backend's kernel fulfils. */
+export const channelCenterOp: OpContract<ChannelCenterInputs, ChannelCenterAttrs> = {
+  kernelName: 'ChannelCenter',
+  composite: channelCenterComposite,
+};
+
+/**
+ * Subtracts each channel's mean over the tokens, per sample, and divides by a static channel scale.
+ *
+ * Everything before the last two axes is a sample: means never mix across a batch. NaN or Inf in a channel of a sample
+ * makes that channel NaN throughout the sample, and no other.
+ *
+ * @param x float32, [..., tokens, d], rank ≥ 2, at least one token.
+ * @returns `centered` [..., tokens, d] and `mean` [..., 1, d], float32.
+ * @throws InvalidArgumentError for a wrong dtype, rank or shape.
+ * Source: HadaNorm, arXiv 2506.09932, §3 (dynamic mean-centring, static channel scaling).
+ *
+ * @example
+ * ```ts
+ * import * as tf from '@tensorflow/tfjs';
+ * import { channelCenter } from 'tfjs-hadanorm';
+ *
+ * const x = tf.tensor2d([[1, 100], [3, 102]]); // 2 tokens, 2 channels
+ * const { centered, mean } = channelCenter(x, { scale: [1, 2] });
+ * mean.print(); // [[2, 101]]
+ * centered.print(); // [[-1, -0.5], [1, 0.5]]
+ * ```
+ */
+export function channelCenter(
+  x: Tensor | TensorLike,
+  options: ChannelCenterOptions = {},
+): ChannelCenterResult {
+  const op = channelCenterOp.kernelName;
+  checkOptions(op, options, ['scale', 'mean']);
+  const [centered, mean] = tidy('channelCenter', () => {
+    const input = toFloatTensor(op, 'x', x);
+    checkMinRank(op, input, 2, '[..., tokens, d]');
+    const [tokens, d] = input.shape.slice(-2) as [number, number];
+    if (tokens === 0) {
+      throw new InvalidArgumentError(op, 'x', 'of at least one token', `shape [${input.shape}]`);
+    }
+    const scale = options.scale === undefined ? scalar(1) : toScale(op, options.scale, d);
+    const mean = options.mean === undefined ? undefined : toMean(op, options.mean, input.shape);
+    if (input.size === 0) return [input.clone(), zeros(meanShape(input.shape))];
+    return runOp<ChannelCenterInputs, ChannelCenterAttrs, Tensor[]>(
+      channelCenterOp,
+      { x: input, scale, mean },
+      { dynamic: mean === undefined },
+    );
+  }) as [Tensor, Tensor];
+  return { centered, mean };
+}
+
+/** [..., tokens, d] → [..., 1, d]. */
+export function meanShape(shape: readonly number[]): number[] {
+  return [...shape.slice(0, -2), 1, shape[shape.length - 1]!];
+}
+
+function toScale(op: string, given: Tensor | TensorLike, d: number): Tensor {
+  const scale = toFloatTensor(op, 'scale', given);
+  if (scale.rank === 1 && scale.size === d) return scale;
+  throw new InvalidArgumentError(op, 'scale', `of shape [${d}]`, `shape [${scale.shape}]`);
+}
+
+function toMean(op: string, given: Tensor | TensorLike, xShape: number[]): Tensor {
+  const mean = toFloatTensor(op, 'mean', given);
+  const shape = meanShape(xShape);
+  const d = shape[shape.length - 1]!;
+  if (`${mean.shape}` === `${shape}`) return mean;
+  if (mean.rank !== 1 || mean.size !== d) {
+    const wanted = `of shape [${d}] or [${shape}]`;
+    throw new InvalidArgumentError(op, 'mean', wanted, `shape [${mean.shape}]`);
+  }
+  // a sum with zeros broadcasts with a gradient on every backend
+  return shape.length === 2 ? reshape(mean, shape) : add(mean, zeros(shape));
+}

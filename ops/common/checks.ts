@@ -1,0 +1,83 @@
+import { Tensor, type TensorLike, tensor } from '@tensorflow/tfjs-core';
+import { describe, InvalidArgumentError } from './errors.js';
+
+/**
+ * The float32 tensor that an argument stands for.
+ * @param x A float32 tensor, or numbers (nested arrays, a typed array, a number) that make one.
+ * @throws InvalidArgumentError for another dtype, a disposed tensor or anything else.
+ */
+export function toFloatTensor(op: string, argument: string, x: Tensor | TensorLike): Tensor {
+  const wanted = 'a float32 tensor or numbers';
+  if (x instanceof Tensor) {
+    if (x.isDisposed) {
+      throw new InvalidArgumentError(op, argument, wanted, 'a disposed tensor');
+    }
+    if (x.dtype === 'float32') return x;
+    const wayOut = 'Cast it with tf.cast(x, "float32").';
+    throw new InvalidArgumentError(op, argument, wanted, `a tensor of dtype ${x.dtype}`, wayOut);
+  }
+  if (!holdsNumbers(x)) throw new InvalidArgumentError(op, argument, wanted, describe(x));
+  try {
+    return tensor(x, undefined, 'float32');
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new InvalidArgumentError(op, argument, wanted, describe(x), `tfjs says: ${reason}`);
+  }
+}
+
+/** @throws InvalidArgumentError when `options` is no plain object or has a key the op does not know. */
+export function checkOptions(op: string, options: unknown, known: readonly string[]): void {
+  if (options === null || typeof options !== 'object' || Array.isArray(options)) {
+    throw new InvalidArgumentError(op, 'options', 'an object', describe(options));
+  }
+  for (const key of Object.keys(options)) {
+    if (known.includes(key)) continue;
+    throw new InvalidArgumentError(op, 'options', `among ${known.join(', ')}`, describe(key));
+  }
+}
+
+/** @throws InvalidArgumentError unless `value` is an integer in [min, max]. */
+export function checkInteger(
+  op: string,
+  argument: string,
+  value: unknown,
+  min: number,
+  max = Number.MAX_SAFE_INTEGER,
+): asserts value is number {
+  if (Number.isInteger(value) && (value as number) >= min && (value as number) <= max) return;
+  const wanted =
+    max === Number.MAX_SAFE_INTEGER ? `an integer ≥ ${min}` : `an integer from ${min} to ${max}`;
+  throw new InvalidArgumentError(op, argument, wanted, describe(value));
+}
+
+/** @throws InvalidArgumentError unless `value` is true or false. */
+export function checkBoolean(
+  op: string,
+  argument: string,
+  value: unknown,
+): asserts value is boolean {
+  if (typeof value === 'boolean') return;
+  throw new InvalidArgumentError(op, argument, 'true or false', describe(value));
+}
+
+/** @throws InvalidArgumentError unless `x` has at least `rank` dimensions. */
+export function checkMinRank(op: string, x: Tensor, rank: number, layout: string): void {
+  if (x.rank >= rank) return;
+  const wanted = `of rank ≥ ${rank} (${layout})`;
+  throw new InvalidArgumentError(op, 'x', wanted, `rank ${x.rank} (shape [${x.shape}])`);
+}
+
+/**
+ * Counts an axis from the front.
+ * @throws InvalidArgumentError unless −rank ≤ axis < rank.
+ */
+export function normalizeAxis(op: string, argument: string, axis: number, rank: number): number {
+  checkInteger(op, argument, axis, -rank, rank - 1);
+  return axis < 0 ? axis + rank : axis;
+}
+
+function holdsNumbers(x: unknown): boolean {
+  if (typeof x === 'number') return true;
+  if (ArrayBuffer.isView(x)) return !(x instanceof DataView);
+  return Array.isArray(x) && x.every(holdsNumbers);
+}

@@ -1,0 +1,74 @@
+/** Base class of every error this package throws on purpose; `op` is the op or function at fault. */
+export class HadaNormError extends Error {
+  override readonly name: string = 'HadaNormError';
+
+  constructor(
+    readonly op: string,
+    message: string,
+  ) {
+    super(`${op}: ${message}`);
+  }
+}
+
+/** An argument, option or graph attribute that the op cannot take. */
+export class InvalidArgumentError extends HadaNormError {
+  override readonly name = 'InvalidArgumentError';
+
+  /**
+   * @param op The op or function that was called.
+   * @param argument The argument's name as the caller wrote it.
+   * @param wanted What would have been right.
+   * @param got What came.
+   * @param wayOut What the caller can do, as a sentence.
+   */
+  constructor(
+    op: string,
+    readonly argument: string,
+    readonly wanted: string,
+    readonly got: string,
+    readonly wayOut = '',
+  ) {
+    super(op, `${argument} must be ${wanted}, got ${got}.${wayOut === '' ? '' : ` ${wayOut}`}`);
+  }
+}
+
+/** No Hadamard matrix of the wanted size is known to this package. */
+export class HadamardSizeError extends HadaNormError {
+  override readonly name = 'HadamardSizeError';
+
+  /**
+   * @param op The op or function that was called.
+   * @param size The size without a construction.
+   * @param blockSize The largest block size that divides `size` and has a construction (≥ 1).
+   * @param padTo The next larger size that has one.
+   * @param factorization `size` as a product of primes, for the message.
+   */
+  constructor(
+    op: string,
+    readonly size: number,
+    readonly blockSize: number,
+    readonly padTo: number,
+    factorization: string,
+  ) {
+    const block = blockSize > 1 ? `Use blockSize ${blockSize}, or pad` : 'Pad';
+    super(
+      op,
+      `no Hadamard matrix of size ${size} (${factorization}). ${block} the layer to ${padTo}.`,
+    );
+  }
+}
+
+/** A short, safe description of any value for an error message. */
+export function describe(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value);
+  if (typeof value === 'function') return 'a function';
+  if (Array.isArray(value)) {
+    return value.length > 8 ? `an array of ${value.length}` : `[${value.map(describe).join(', ')}]`;
+  }
+  if (value !== null && typeof value === 'object') {
+    const keys = Object.keys(value);
+    const shown = keys.slice(0, 6).join(', ') + (keys.length > 6 ? ', …' : '');
+    return shown === '' ? 'an empty object' : `an object with ${shown}`;
+  }
+  return String(value);
+}

@@ -1,0 +1,79 @@
+import type { Tensor } from '@tensorflow/tfjs-core';
+import { describe, InvalidArgumentError } from './errors.js';
+
+/** What tfjs-converter hands to a custom op: see `registerOp` there. Its types leave `node` out. */
+export interface GraphOpNode {
+  readonly inputs: readonly Tensor[];
+  readonly attrs: { readonly [name: string]: unknown };
+  readonly node?: { readonly name?: string; readonly inputNames?: readonly string[] };
+}
+
+/** Runs one node of a graph model; must not return an input tensor itself, which the executor would dispose. */
+export type GraphOp = (node: GraphOpNode) => Tensor | Tensor[];
+
+/** The data inputs in NodeDef order: tfjs passes control inputs ("^name") along, which carry no data. */
+export function dataInputs(op: string, node: GraphOpNode, min: number, max: number): Tensor[] {
+  const names = node.node?.inputNames ?? [];
+  const inputs = node.inputs.filter((_, i) => !(names[i] ?? '').startsWith('^'));
+  if (inputs.length >= min && inputs.length <= max && inputs.every((input) => input != null)) {
+    return inputs;
+  }
+  const wanted = min === max ? `${min} tensors` : `${min} to ${max} tensors`;
+  const at =
+    node.node?.name === undefined ? 'inputs' : `inputs of node ${describe(node.node.name)}`;
+  throw new InvalidArgumentError(op, at, wanted, `${inputs.length}`);
+}
+
+/** A number attribute (`i` or `f`), or undefined where the node has none. */
+export function numberAttr(op: string, node: GraphOpNode, name: string): number | undefined {
+  return typedAttr(op, node, name, 'a number', (value) => typeof value === 'number');
+}
+
+/** A bool attribute (`b`), or undefined where the node has none. */
+export function boolAttr(op: string, node: GraphOpNode, name: string): boolean | undefined {
+  return typedAttr(op, node, name, 'a bool', (value) => typeof value === 'boolean');
+}
+
+/** A string attribute (`s`) in lower case, as tfjs-converter reads strings, or undefined. */
+export function stringAttr(op: string, node: GraphOpNode, name: string): string | undefined {
+  const isString = (value: unknown) => typeof value === 'string';
+  return typedAttr<string>(op, node, name, 'a string', isString)?.toLowerCase();
+}
+
+/** A number or list of numbers (`f`, `i`, `list.f`), or undefined where the node has none. */
+export function numbersAttr(
+  op: string,
+  node: GraphOpNode,
+  name: string,
+): number | number[] | undefined {
+  const isNumber = (value: unknown) => typeof value === 'number';
+  const isNumbers = (value: unknown) => Array.isArray(value) && value.every(isNumber);
+  return typedAttr(
+    op,
+    node,
+    name,
+    'a number or a list of numbers',
+    (value) => isNumber(value) || isNumbers(value),
+  );
+}
+
+/** The given entries without the undefined ones, so that an absent attribute means the default. */
+export function present<T extends object>(
+  entries: { [K in keyof T]: T[K] | undefined },
+): Partial<T> {
+  const kept = Object.entries(entries).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(kept) as Partial<T>;
+}
+
+function typedAttr<T>(
+  op: string,
+  node: GraphOpNode,
+  name: string,
+  wanted: string,
+  fits: (value: unknown) => boolean,
+): T | undefined {
+  const value = node.attrs[name];
+  if (value === undefined || value === null) return undefined;
+  if (fits(value)) return value as T;
+  throw new InvalidArgumentError(op, `attribute ${name}`, wanted, describe(value));
+}

@@ -1,0 +1,99 @@
+import {
+  type DataType,
+  engine,
+  getKernel,
+  type KernelConfig,
+  type KernelFunc,
+  registerKernel,
+  type Tensor,
+  type TensorInfo,
+  type TypedArray,
+  tidy,
+} from '@tensorflow/tfjs-core';
+
+/** What a kernel is given. `backend` is typed by the kernel that knows it: no backend package is imported. */
+export interface KernelArgs<Inputs, Attrs, Backend> {
+  readonly inputs: Inputs;
+  readonly attrs: Attrs;
+  readonly backend: Backend;
+}
+
+/** An op as a composition of tfjs ops: it runs on any backend, and need not tidy up. */
+export type Composite<Inputs, Attrs> = (inputs: Inputs, attrs: Attrs) => Tensor | Tensor[];
+
+/** What every op folder exports for registration. */
+export interface OpContract<Inputs, Attrs> {
+  readonly kernelName: string;
+  readonly composite: Composite<Inputs, Attrs>;
+}
+
+/** The parts of tfjs-backend-cpu that kernels use. */
+export interface CpuBackend {
+  readSync(dataId: object): TypedArray;
+  makeTensorInfo(shape: number[], dtype: DataType, values: TypedArray): TensorInfo;
+}
+
+// Symbol.for: a second copy of the plugin must recognise what the first one registered
+const COMPOSED = Symbol.for('tfjs-hadanorm.composed');
+
+/** Types a kernel function for one backend. The one cast from tfjs's untyped kernels lives in `untyped`. */
+export function defineKernel<Inputs, Attrs, Backend>(
+  kernelName: string,
+  backendName: string,
+  run: (args: KernelArgs<Inputs, Attrs, Backend>) => TensorInfo | TensorInfo[],
+): KernelConfig {
+  return { kernelName, backendName, kernelFunc: untyped(run) };
+}
+
+/** The kernel that runs an op as tfjs ops, for a backend without one of its own. */
+export function compositeKernel<Inputs, Attrs>(
+  op: OpContract<Inputs, Attrs>,
+  backendName: string,
+): KernelConfig {
+  const config = defineKernel<Inputs, Attrs, unknown>(op.kernelName, backendName, (args) =>
+    tidy(() => op.composite(args.inputs, args.attrs)),
+  );
+  return Object.assign(config, { [COMPOSED]: true });
+}
+
+/** Registers a kernel unless one is there: a second import, or a second copy of the plugin, is silent. */
+export function registerKernelOnce(config: KernelConfig): void {
+  if (getKernel(config.kernelName, config.backendName) == null) registerKernel(config);
+}
+
+/** How a backend runs an op: a kernel of its own, a composition of tfjs ops, or nothing registered yet. */
+export function kernelKind(kernelName: string, backendName: string): 'own' | 'composed' | 'none' {
+  const config = getKernel(kernelName, backendName);
+  if (config == null) return 'none';
+  return COMPOSED in config ? 'composed' : 'own';
+}
+
+/** Runs an op on the current backend, whatever backend that is, with its gradient on the tape. */
+export function runOp<
+  Inputs extends object,
+  Attrs extends object,
+  Output extends Tensor | Tensor[],
+>(op: OpContract<Inputs, Attrs>, inputs: Inputs, attrs: Attrs): Output {
+  const { backendName } = engineWithBackend();
+  registerKernelOnce(compositeKernel(op, backendName));
+  // an absent optional input must not be a key: tfjs walks the keys when it builds the gradient
+  const given = Object.entries(inputs).filter(([, input]) => input !== undefined);
+  return engine().runKernel(
+    op.kernelName,
+    Object.fromEntries(given),
+    Object.fromEntries(Object.entries(attrs)),
+  ) as Output;
+}
+
+function engineWithBackend(): { backendName: string } {
+  const current = engine();
+  // reading `backend` makes tfjs initialize the best one where none was chosen yet
+  if (current.backendName == null) void current.backend;
+  return current;
+}
+
+function untyped<Inputs, Attrs, Backend>(
+  run: (args: KernelArgs<Inputs, Attrs, Backend>) => TensorInfo | TensorInfo[],
+): KernelFunc {
+  return run as unknown as KernelFunc;
+}

@@ -1,0 +1,195 @@
+import { checkInteger, checkOptions, normalizeAxis } from './checks.js';
+import { describe, InvalidArgumentError } from './errors.js';
+
+/**
+ * Which elements share one scale and zero point.
+ * - `perTensor`: all of them.
+ * - `perChannel`: those with one index along `axis` (default −1, the last).
+ * - `perToken`: one row of the last axis.
+ * - `perGroup`: `groupSize` neighbours along `axis` (default −1); the last group may be shorter.
+ */
+export type Granularity =
+  | { readonly kind: 'perTensor' }
+  | { readonly kind: 'perChannel'; readonly axis?: number }
+  | { readonly kind: 'perToken' }
+  | { readonly kind: 'perGroup'; readonly axis?: number; readonly groupSize: number };
+
+/**
+ * A granularity laid over a shape: x seen as [outer, length, inner], cut into groups of `groupSize` along the middle
+ * axis. Element [o, a, i] is in group o·outerStride + ⌊a / groupSize⌋·groupStride + i·innerStride.
+ */
+export interface QuantizationLayout {
+  readonly outer: number;
+  readonly length: number;
+  readonly inner: number;
+  readonly groupSize: number;
+  readonly outerStride: number;
+  readonly groupStride: number;
+  readonly innerStride: number;
+  readonly numGroups: number;
+}
+
+/** The integer codes of a quantizer: real = scale · (code − zeroPoint), code in [qMin, qMax]. */
+export interface CodeRange {
+  readonly qMin: number;
+  readonly qMax: number;
+}
+
+/** Scale and zero point of each group; scale is NaN where the group has no meaningful range. */
+export interface QuantizationParameters {
+  readonly scale: Float32Array;
+  readonly zeroPoint: Float32Array;
+}
+
+/** Smallest normal float32. Scales are at least this: below it, some backends flush to zero and x / scale is noise. */
+export const MIN_SCALE = 2 ** -126;
+
+/**
+ * Symmetric codes leave out −2^(bits−1), so that −max and max are equally far; asymmetric codes are unsigned.
+ * bits: 2 to 16.
+ */
+export function codeRange(bits: number, symmetric: boolean): CodeRange {
+  const qMax = symmetric ? 2 ** (bits - 1) - 1 : 2 ** bits - 1;
+  return { qMin: symmetric ? -qMax : 0, qMax };
+}
+
+/**
+ * Checks a granularity against a shape and gives it with its axis counted from the front.
+ * @throws InvalidArgumentError for an unknown kind, a bad axis or group size, or a shape without that axis.
+ */
+export function resolveGranularity(
+  op: string,
+  granularity: Granularity,
+  shape: readonly number[],
+): Granularity {
+  checkOptions(op, granularity, ['kind', 'axis', 'groupSize']);
+  const { kind } = granularity;
+  if (kind !== 'perTensor' && shape.length === 0) {
+    const wanted = 'perTensor for a scalar x';
+    throw new InvalidArgumentError(op, 'granularity', wanted, describe(kind));
+  }
+  switch (kind) {
+    case 'perTensor':
+    case 'perToken':
+      return { kind };
+    case 'perChannel':
+      return { kind, axis: normalizeAxis(op, 'axis', granularity.axis ?? -1, shape.length) };
+    case 'perGroup': {
+      const axis = normalizeAxis(op, 'axis', granularity.axis ?? -1, shape.length);
+      checkInteger(op, 'groupSize', granularity.groupSize, 1);
+      return { kind, axis, groupSize: granularity.groupSize };
+    }
+    default: {
+      const wanted = 'perTensor, perChannel, perToken or perGroup';
+      throw new InvalidArgumentError(
+        op,
+        'granularity.kind',
+        wanted,
+        describe(kind satisfies never),
+      );
+    }
+  }
+}
+
+/** Lays a resolved granularity over a shape. */
+export function quantizationLayout(
+  granularity: Granularity,
+  shape: readonly number[],
+): QuantizationLayout {
+  const size = product(shape);
+  switch (granularity.kind) {
+    case 'perTensor':
+      return layout([1, size, 1], size, [0, 0, 0], 1);
+    case 'perToken': {
+      const n = shape[shape.length - 1]!;
+      return layout([size / n, n, 1], n, [1, 0, 0], size / n);
+    }
+    case 'perChannel': {
+      const [outer, channels, inner] = around(shape, granularity.axis!);
+      // channels last: columns of one matrix, so that the kernels still run along rows
+      if (inner === 1) return layout([1, outer, channels], outer, [0, 0, 1], channels);
+      return layout([outer, channels, inner], 1, [0, 1, 0], channels);
+    }
+    case 'perGroup': {
+      const { axis, groupSize } = granularity;
+      const [outer, length, inner] = around(shape, axis!);
+      const groups = Math.ceil(length / groupSize) * inner;
+      const strides: [number, number, number] = [groups, inner, inner > 1 ? 1 : 0];
+      return layout([outer, length, inner], Math.min(groupSize, length), strides, outer * groups);
+    }
+  }
+}
+
+/**
+ * Calls `visit(start, end, group)` for every contiguous run of elements with one group, or, where neighbours are in
+ * different groups, for every row of them with `group` the first's (`columns`: element start + i is in group + i).
+ */
+export function forEachRun(
+  { outer, length, inner, groupSize, outerStride, groupStride, innerStride }: QuantizationLayout,
+  visit: (start: number, end: number, group: number, columns: boolean) => void,
+): void {
+  const columns = innerStride > 0;
+  for (let o = 0; o < outer; o++) {
+    for (let a = 0, g = 0; a < length; a += groupSize, g++) {
+      const group = o * outerStride + g * groupStride;
+      const end = (o * length + Math.min(a + groupSize, length)) * inner;
+      const step = columns ? inner : end;
+      for (let at = (o * length + a) * inner; at < end; at += step) {
+        visit(at, Math.min(at + step, end), group, columns);
+      }
+    }
+  }
+}
+
+/**
+ * Scale and zero point for ranges [lo, hi] that hold 0 (NaN: no meaningful range), in float32 steps, so that every
+ * backend that divides and multiplies as IEEE 754 wants gets the same codes.
+ *
+ * Halving before subtracting keeps ranges up to the largest float32 from overflowing; the zero point comes from the
+ * ratio lo / (hi − lo) and not from lo / scale, which would turn exact ties into noise.
+ */
+export function quantizationParameters(
+  lo: Float32Array,
+  hi: Float32Array,
+  { qMax }: CodeRange,
+  symmetric: boolean,
+): QuantizationParameters {
+  const f = Math.fround;
+  const scale = new Float32Array(lo.length);
+  const zeroPoint = new Float32Array(lo.length);
+  for (let g = 0; g < lo.length; g++) {
+    const low = lo[g]!;
+    const high = hi[g]!;
+    if (symmetric) {
+      scale[g] = Math.max(Math.max(-low, high) / qMax, MIN_SCALE);
+    } else {
+      scale[g] = Math.max(f(f(high / qMax) - f(low / qMax)), MIN_SCALE);
+      const halfSpan = Math.max(f(f(0.5 * high) - f(0.5 * low)), MIN_SCALE);
+      zeroPoint[g] = roundHalfToEven(f(f(f(-0.5 * low) / halfSpan) * qMax));
+    }
+  }
+  return { scale, zeroPoint };
+}
+
+/** Nearest integer, ties to even, for |v| < 2^51: adding 1.5·2^52 leaves no bits for a fraction. */
+export function roundHalfToEven(v: number): number {
+  return v + 6755399441055744 - 6755399441055744;
+}
+
+function layout(
+  [outer, length, inner]: [number, number, number],
+  groupSize: number,
+  [outerStride, groupStride, innerStride]: [number, number, number],
+  numGroups: number,
+): QuantizationLayout {
+  return { outer, length, inner, groupSize, outerStride, groupStride, innerStride, numGroups };
+}
+
+/** Elements before, along and after an axis. */
+function around(shape: readonly number[], axis: number): [number, number, number] {
+  return [product(shape.slice(0, axis)), shape[axis]!, product(shape.slice(axis + 1))];
+}
+
+function product(shape: readonly number[]): number {
+  return shape.reduce((size, dim) => size * dim, 1);
+}

@@ -1,0 +1,108 @@
+import {
+  add,
+  clipByValue,
+  concat,
+  div,
+  fill,
+  isNaN as isNaNTensor,
+  max,
+  maximum,
+  min,
+  minimum,
+  mul,
+  neg,
+  reshape,
+  round,
+  slice,
+  sub,
+  sum,
+  type Tensor,
+  tensor4d,
+  where,
+} from '@tensorflow/tfjs-core';
+import {
+  codeRange,
+  MIN_SCALE,
+  type QuantizationLayout,
+  quantizationLayout,
+} from '../common/quantization.js';
+import type { FakeQuantAttrs, FakeQuantInputs, QuantizationRange } from './op.js';
+
+/** Low and high end of the range of each group, [outer | 1, groups | 1, 1, inner | 1], both with 0 inside. */
+type Bounds = readonly [lo: Tensor, hi: Tensor];
+
+/** The op from tfjs ops, in the float32 steps of `quantizationParameters`. */
+export function fakeQuantComposite({ x }: FakeQuantInputs, attrs: FakeQuantAttrs): Tensor {
+  const dynamic = attrs.range === null;
+  return mapGroups(x, attrs, (part, bounds, axes) => {
+    const y = quantizeDequantize(part, bounds, attrs);
+    // backends differ in what min, max and clip make of NaN, so it is carried around them
+    return dynamic ? add(y, sum(sub(part, part), axes, true)) : where(isNaNTensor(part), part, y);
+  });
+}
+
+/**
+ * Cuts x into parts of shape [outer, groups, groupSize, inner], maps each with the ranges of its groups, and puts the
+ * results back together. A shorter last group is a part of its own.
+ */
+export function mapGroups(
+  x: Tensor,
+  { granularity, range }: FakeQuantAttrs,
+  map: (part: Tensor, bounds: Bounds, groupAxes: number[]) => Tensor,
+): Tensor {
+  const layout = quantizationLayout(granularity, x.shape);
+  const { outer, length, inner, groupSize } = layout;
+  const whole = Math.floor(length / groupSize);
+  const rest = length - whole * groupSize;
+  const view = reshape(x, [outer, length, inner]);
+  const axes = reducedAxes(layout);
+  const given = range === null ? null : staticBounds(range, layout);
+
+  const mapPart = (first: number, groups: number, size: number) => {
+    const part = slice(view, [0, first * groupSize, 0], [outer, groups * size, inner]);
+    const grouped = reshape(part, [outer, groups, size, inner]);
+    const cut = (bound: Tensor) =>
+      bound.shape[1] === 1 ? bound : slice(bound, [0, first, 0, 0], [-1, groups, -1, -1]);
+    const bounds: Bounds =
+      given === null ? dynamicBounds(grouped, axes) : [cut(given[0]), cut(given[1])];
+    return reshape(map(grouped, bounds, axes), [outer, groups * size, inner]);
+  };
+  const main = mapPart(0, whole, groupSize);
+  return reshape(rest === 0 ? main : concat([main, mapPart(whole, 1, rest)], 1), x.shape);
+}
+
+function quantizeDequantize(x: Tensor, [lo, hi]: Bounds, attrs: FakeQuantAttrs): Tensor {
+  const { qMin, qMax } = codeRange(attrs.bits, attrs.symmetric);
+  if (attrs.symmetric) {
+    const scale = maximum(div(maximum(neg(lo), hi), qMax), MIN_SCALE);
+    return mul(clipByValue(round(div(x, scale)), qMin, qMax), scale);
+  }
+  const scale = maximum(sub(div(hi, qMax), div(lo, qMax)), MIN_SCALE);
+  const halfSpan = maximum(sub(mul(hi, 0.5), mul(lo, 0.5)), MIN_SCALE);
+  const zeroPoint = round(mul(div(mul(lo, -0.5), halfSpan), qMax));
+  const codes = clipByValue(add(round(div(x, scale)), zeroPoint), qMin, qMax);
+  return mul(sub(codes, zeroPoint), scale);
+}
+
+function dynamicBounds(grouped: Tensor, axes: number[]): Bounds {
+  return [minimum(min(grouped, axes, true), 0), maximum(max(grouped, axes, true), 0)];
+}
+
+function staticBounds(range: QuantizationRange, layout: QuantizationLayout): Bounds {
+  const { outer, length, inner, groupSize, outerStride, groupStride, innerStride } = layout;
+  const shape: [number, number, number, number] = [
+    outerStride > 0 ? outer : 1,
+    groupStride > 0 ? Math.ceil(length / groupSize) : 1,
+    1,
+    innerStride > 0 ? inner : 1,
+  ];
+  const bound = (value: number | readonly number[]) =>
+    typeof value === 'number' ? fill([1, 1, 1, 1], value) : tensor4d([...value], shape);
+  return [minimum(bound(range.min), 0), maximum(bound(range.max), 0)];
+}
+
+/** The axes of [outer, groups, groupSize, inner] that lie within one group. */
+function reducedAxes({ outerStride, groupStride, innerStride }: QuantizationLayout): number[] {
+  const within = [outerStride === 0, groupStride === 0, true, innerStride === 0];
+  return [0, 1, 2, 3].filter((axis) => within[axis]);
+}

@@ -1,0 +1,67 @@
+import { InvalidArgumentError } from '../common/errors.js';
+import {
+  boolAttr,
+  dataInputs,
+  type GraphOpNode,
+  numberAttr,
+  numbersAttr,
+  present,
+  stringAttr,
+} from '../common/graphOp.js';
+import type { Granularity } from '../common/quantization.js';
+import { type FakeQuantOptions, fakeQuant, fakeQuantOp, type QuantizationRange } from './op.js';
+
+/**
+ * NodeDef `FakeQuant`: input x; attributes bits (i), symmetric (b), granularity (s: perTensor, perChannel, perToken or
+ * perGroup, in any case), axis (i), groupSize (i), rangeMin and rangeMax (f or list of f). Output y.
+ */
+export function fakeQuantGraphOp(node: GraphOpNode) {
+  const op = fakeQuantOp.kernelName;
+  const [x] = dataInputs(op, node, 1, 1);
+  return fakeQuant(
+    x!,
+    present<FakeQuantOptions>({
+      bits: numberAttr(op, node, 'bits'),
+      symmetric: boolAttr(op, node, 'symmetric'),
+      granularity: granularityAttr(op, node),
+      range: rangeAttr(op, node),
+    }),
+  );
+}
+
+// tfjs-converter lower-cases string attributes
+const KINDS = new Map(
+  (['perTensor', 'perChannel', 'perToken', 'perGroup'] as const).map((k) => [k.toLowerCase(), k]),
+);
+
+function granularityAttr(op: string, node: GraphOpNode): Granularity | undefined {
+  const name = stringAttr(op, node, 'granularity');
+  if (name === undefined) return undefined;
+  const kind = KINDS.get(name);
+  const axis = numberAttr(op, node, 'axis') ?? -1;
+  switch (kind) {
+    case undefined: {
+      const wanted = [...KINDS.values()].join(', ');
+      throw new InvalidArgumentError(op, 'attribute granularity', `one of ${wanted}`, name);
+    }
+    case 'perTensor':
+    case 'perToken':
+      return { kind };
+    case 'perChannel':
+      return { kind, axis };
+    case 'perGroup':
+      // fakeQuant itself says what is wrong with an absent group size
+      return { kind, axis, groupSize: numberAttr(op, node, 'groupSize') ?? Number.NaN };
+    default:
+      return kind satisfies never;
+  }
+}
+
+function rangeAttr(op: string, node: GraphOpNode): QuantizationRange | undefined {
+  const min = numbersAttr(op, node, 'rangeMin');
+  const max = numbersAttr(op, node, 'rangeMax');
+  if (min === undefined && max === undefined) return undefined;
+  if (min !== undefined && max !== undefined) return { min, max };
+  const missing = min === undefined ? 'rangeMin' : 'rangeMax';
+  throw new InvalidArgumentError(op, `attribute ${missing}`, 'there beside the other one', 'none');
+}

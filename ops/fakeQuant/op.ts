@@ -1,0 +1,131 @@
+import { type Tensor, type TensorLike, tidy } from '@tensorflow/tfjs-core';
+import { checkBoolean, checkInteger, checkOptions, toFloatTensor } from '../common/checks.js';
+import { describe, InvalidArgumentError } from '../common/errors.js';
+import { type OpContract, runOp } from '../common/kernel.js';
+import {
+  type Granularity,
+  type QuantizationLayout,
+  quantizationLayout,
+  resolveGranularity,
+} from '../common/quantization.js';
+import { fakeQuantComposite } from './composite.js';
+
+/** Inputs of the `FakeQuant` kernel. */
+export interface FakeQuantInputs {
+  readonly x: Tensor; // any shape, float32
+}
+
+/** Attributes of the `FakeQuant` kernel, all resolved. */
+export interface FakeQuantAttrs {
+  readonly bits: number; // 2 to 16
+  readonly symmetric: boolean;
+  readonly granularity: Granularity; // axis counted from the front
+  readonly range: QuantizationRange | null; // null: each group's own minimum and maximum
+}
+
+/**
+ * A static range: one number for every group, or one entry per group in row-major order. Values outside are clamped.
+ * As with a dynamic range, it is widened to hold 0, so that 0 stays exactly 0.
+ */
+export interface QuantizationRange {
+  readonly min: number | readonly number[];
+  readonly max: number | readonly number[];
+}
+
+/** Options of `fakeQuant`. */
+export interface FakeQuantOptions {
+  /** Bits per code, 2 to 16. Default 8. */
+  bits?: number;
+  /** Symmetric codes around 0, zero point 0, without −2^(bits−1). Default false: unsigned codes and a zero point. */
+  symmetric?: boolean;
+  /** Which elements share one scale. Default `{kind: 'perToken'}`: one per row of the last axis. */
+  granularity?: Granularity;
+  /** A static range. Default: dynamic, each group's own minimum and maximum. */
+  range?: QuantizationRange;
+}
+
+/** What an absent option means. `range` defaults to dynamic. */
+export const FAKE_QUANT_DEFAULTS = {
+  bits: 8,
+  symmetric: false,
+  granularity: { kind: 'perToken' },
+} as const satisfies FakeQuantOptions;
+
+/** The contract that every backend's kernel fulfils. */
+export const fakeQuantOp: OpContract<FakeQuantInputs, FakeQuantAttrs> = {
+  kernelName: 'FakeQuant',
+  composite: fakeQuantComposite,
+};
+
+/**
+ * Quantizes and dequantizes: y = scale · (clamp(round(x / scale) + zeroPoint) − zeroPoint), ties to even.
+ *
+ * With a dynamic range, NaN or Inf anywhere in a group makes that whole group NaN: it has no meaningful scale. With a
+ * static range ±Inf is clamped and NaN stays NaN. A group of zeros stays zeros. Scales are at least 2^−126, the
+ * smallest normal float32, so values far below it become 0. The gradient is straight-through: dy inside the range, 0
+ * outside; a dynamic range has no outside.
+ *
+ * @param x float32, any shape.
+ * @returns float32, the shape of x.
+ * @throws InvalidArgumentError for a wrong dtype, bits, granularity or range.
+ * Source: Jacob et al., arXiv 1712.05877, §2.1 (affine quantizer); straight-through: Bengio et al., arXiv 1308.3432.
+ *
+ * @example
+ * ```ts
+ * import * as tf from '@tensorflow/tfjs';
+ * import { fakeQuant } from 'tfjs-hadanorm';
+ *
+ * const x = tf.tensor2d([[-1, 0, 0.4, 2], [0, 10, 20, 30]]);
+ * fakeQuant(x, { bits: 2 }).print(); // [[-1, 0, 0, 2], [0, 10, 20, 30]]: four values per token
+ * fakeQuant(x, { bits: 4, symmetric: true, granularity: { kind: 'perGroup', groupSize: 2 } }).print();
+ * fakeQuant(x, { granularity: { kind: 'perTensor' }, range: { min: -1, max: 1 } }).print();
+ * ```
+ */
+export function fakeQuant<T extends Tensor>(x: T | TensorLike, options: FakeQuantOptions = {}): T {
+  const op = fakeQuantOp.kernelName;
+  checkOptions(op, options, ['bits', 'symmetric', 'granularity', 'range']);
+  const { bits, symmetric, granularity } = { ...FAKE_QUANT_DEFAULTS, ...options };
+  checkInteger(op, 'bits', bits, 2, 16);
+  checkBoolean(op, 'symmetric', symmetric);
+  return tidy('fakeQuant', () => {
+    const input = toFloatTensor(op, 'x', x);
+    const resolved = resolveGranularity(op, granularity, input.shape);
+    if (input.size === 0) return input.clone() as T;
+    const layout = quantizationLayout(resolved, input.shape);
+    const range = options.range === undefined ? null : checkRange(op, options.range, layout);
+    const attrs = { bits, symmetric, granularity: resolved, range };
+    return runOp(fakeQuantOp, { x: input }, attrs) as Tensor as T;
+  });
+}
+
+function checkRange(
+  op: string,
+  range: QuantizationRange,
+  { numGroups }: QuantizationLayout,
+): QuantizationRange {
+  checkOptions(op, range, ['min', 'max']);
+  const min = checkBound(op, 'range.min', range.min, numGroups);
+  const max = checkBound(op, 'range.max', range.max, numGroups);
+  for (let g = 0; g < numGroups; g++) {
+    const lo = typeof min === 'number' ? min : min[g]!;
+    const hi = typeof max === 'number' ? max : max[g]!;
+    if (lo > hi) {
+      throw new InvalidArgumentError(op, 'range', 'min ≤ max', `[${lo}, ${hi}] in group ${g}`);
+    }
+  }
+  return { min, max };
+}
+
+function checkBound(
+  op: string,
+  argument: string,
+  bound: unknown,
+  numGroups: number,
+): number | number[] {
+  const wanted = `a finite float32 number, or ${numGroups} of them, one per group`;
+  const isFloat = (value: unknown) =>
+    typeof value === 'number' && Number.isFinite(Math.fround(value));
+  if (isFloat(bound)) return bound as number;
+  if (Array.isArray(bound) && bound.length === numGroups && bound.every(isFloat)) return bound;
+  throw new InvalidArgumentError(op, argument, wanted, describe(bound));
+}

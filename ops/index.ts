@@ -1,0 +1,37 @@
+import type { GradConfig, KernelConfig } from '@tensorflow/tfjs-core';
+import { channelCenterGrad } from './channelCenter/grad.js';
+import { channelCenterGraphOp } from './channelCenter/graphOp.js';
+import { channelCenterOp } from './channelCenter/op.js';
+import type { GraphOp } from './common/graphOp.js';
+import { compositeKernel, type OpContract } from './common/kernel.js';
+import { fakeQuantGrad } from './fakeQuant/grad.js';
+import { fakeQuantGraphOp } from './fakeQuant/graphOp.js';
+import { fakeQuantOp } from './fakeQuant/op.js';
+import { hadamardTransformGrad } from './hadamardTransform/grad.js';
+import { hadamardTransformGraphOp } from './hadamardTransform/graphOp.js';
+import { hadamardTransformOp } from './hadamardTransform/op.js';
+
+/** Everything about an op that is the same on every backend. */
+export interface OpDefinition {
+  readonly kernelName: string;
+  readonly gradient: GradConfig;
+  readonly graphOp: GraphOp;
+  /** The kernel that composes tfjs ops, for a backend without one of its own. */
+  readonly composedKernel: (backendName: string) => KernelConfig;
+}
+
+/** Every op of the package. */
+export const OPS: readonly OpDefinition[] = [
+  definition(hadamardTransformOp, hadamardTransformGrad, hadamardTransformGraphOp),
+  definition(channelCenterOp, channelCenterGrad, channelCenterGraphOp),
+  definition(fakeQuantOp, fakeQuantGrad, fakeQuantGraphOp),
+];
+
+function definition<Inputs, Attrs>(
+  op: OpContract<Inputs, Attrs>,
+  gradient: GradConfig,
+  graphOp: GraphOp,
+): OpDefinition {
+  const composedKernel = (backendName: string) => compositeKernel(op, backendName);
+  return { kernelName: op.kernelName, gradient, graphOp, composedKernel };
+}

@@ -1,0 +1,5 @@
+// side effects only, in this order: own kernels, then compositions for what is left
+import './cpu.js';
+import './tensorflow.js';
+import './composed.js';
+import './gradients.js';

@@ -1,0 +1,8 @@
+import { channelCenterCpu } from '../channelCenter/cpu.js';
+import { registerKernelOnce } from '../common/kernel.js';
+import { fakeQuantCpu } from '../fakeQuant/cpu.js';
+import { hadamardTransformCpu } from '../hadamardTransform/cpu.js';
+
+registerKernelOnce(hadamardTransformCpu);
+registerKernelOnce(channelCenterCpu);
+registerKernelOnce(fakeQuantCpu);

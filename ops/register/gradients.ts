@@ -1,0 +1,7 @@
+import { getGradient, registerGradient } from '@tensorflow/tfjs-core';
+import { OPS } from '../index.js';
+
+// once only: tfjs warns of a second registration in debug mode
+for (const { gradient } of OPS) {
+  if (getGradient(gradient.kernelName) == null) registerGradient(gradient);
+}
