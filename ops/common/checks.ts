@@ -1,13 +1,15 @@
 import { Tensor, type TensorLike, tensor } from '@tensorflow/tfjs-core';
 import { describe, InvalidArgumentError } from './errors.js';
 
+const NUMBER_ARRAYS = [Float32Array, Int32Array, Uint8Array, Uint8ClampedArray];
+
 /**
  * The float32 tensor that an argument stands for.
  * @param x A float32 tensor, or numbers (nested arrays, a typed array, a number) that make one.
  * @throws InvalidArgumentError for another dtype, a disposed tensor or anything else.
  */
 export function toFloatTensor(op: string, argument: string, x: Tensor | TensorLike): Tensor {
-  const wanted = 'a float32 tensor or numbers';
+  const wanted = 'a float32 tensor or numbers in a regular array';
   if (x instanceof Tensor) {
     if (x.isDisposed) {
       throw new InvalidArgumentError(op, argument, wanted, 'a disposed tensor');
@@ -16,13 +18,9 @@ export function toFloatTensor(op: string, argument: string, x: Tensor | TensorLi
     const wayOut = 'Cast it with tf.cast(x, "float32").';
     throw new InvalidArgumentError(op, argument, wanted, `a tensor of dtype ${x.dtype}`, wayOut);
   }
-  if (!holdsNumbers(x)) throw new InvalidArgumentError(op, argument, wanted, describe(x));
-  try {
-    return tensor(x, undefined, 'float32');
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new InvalidArgumentError(op, argument, wanted, describe(x), `tfjs says: ${reason}`);
-  }
+  // tfjs itself takes ragged arrays and gives a tensor with missing values
+  if (shapeOfNumbers(x) === null) throw new InvalidArgumentError(op, argument, wanted, describe(x));
+  return tensor(x, undefined, 'float32');
 }
 
 /** @throws InvalidArgumentError when `options` is no plain object or has a key the op does not know. */
@@ -76,8 +74,15 @@ export function normalizeAxis(op: string, argument: string, axis: number, rank: 
   return axis < 0 ? axis + rank : axis;
 }
 
-function holdsNumbers(x: unknown): boolean {
-  if (typeof x === 'number') return true;
-  if (ArrayBuffer.isView(x)) return !(x instanceof DataView);
-  return Array.isArray(x) && x.every(holdsNumbers);
+/** The shape of nested numbers; null when anything else is among them, or the nesting is ragged. */
+function shapeOfNumbers(x: unknown): number[] | null {
+  if (typeof x === 'number') return [];
+  if (ArrayBuffer.isView(x))
+    return NUMBER_ARRAYS.some((type) => x instanceof type) ? [(x as Float32Array).length] : null;
+  if (!Array.isArray(x)) return null;
+  const shapes = x.map(shapeOfNumbers);
+  const [first] = shapes;
+  if (first === undefined) return [0];
+  if (first === null || shapes.some((shape) => `${shape}` !== `${first}`)) return null;
+  return [x.length, ...first];
 }

@@ -35,14 +35,24 @@ export interface CodeRange {
   readonly qMax: number;
 }
 
-/** Scale and zero point of each group; scale is NaN where the group has no meaningful range. */
+/**
+ * How each group is quantized: y = scale · clamp(round(x / scale), low, high), low = qMin − zeroPoint and
+ * high = qMax − zeroPoint. All NaN where the group has no meaningful range.
+ */
 export interface QuantizationParameters {
   readonly scale: Float32Array;
-  readonly zeroPoint: Float32Array;
+  readonly low: Float32Array;
+  readonly high: Float32Array;
 }
 
-/** Smallest normal float32. Scales are at least this: below it, some backends flush to zero and x / scale is noise. */
-export const MIN_SCALE = 2 ** -126;
+/**
+ * Scales are at least this, so that a group of zeros has one. It is well above the smallest normal float32, 2^−126: some
+ * backends flush what is below that to 0, and all must give the same codes.
+ */
+export const MIN_SCALE = 2 ** -120;
+
+/** Just below the largest float32: a code whose value would round beyond it is left out. */
+export const MAX_VALUE = Math.fround(3.402823e38);
 
 /**
  * Symmetric codes leave out −2^(bits−1), so that −max and max are equally far; asymmetric codes are unsigned.
@@ -151,24 +161,28 @@ export function forEachRun(
 export function quantizationParameters(
   lo: Float32Array,
   hi: Float32Array,
-  { qMax }: CodeRange,
+  { qMin, qMax }: CodeRange,
   symmetric: boolean,
 ): QuantizationParameters {
   const f = Math.fround;
-  const scale = new Float32Array(lo.length);
-  const zeroPoint = new Float32Array(lo.length);
+  const parameters = {
+    scale: new Float32Array(lo.length),
+    low: new Float32Array(lo.length),
+    high: new Float32Array(lo.length),
+  };
   for (let g = 0; g < lo.length; g++) {
-    const low = lo[g]!;
-    const high = hi[g]!;
-    if (symmetric) {
-      scale[g] = Math.max(Math.max(-low, high) / qMax, MIN_SCALE);
-    } else {
-      scale[g] = Math.max(f(f(high / qMax) - f(low / qMax)), MIN_SCALE);
-      const halfSpan = Math.max(f(f(0.5 * high) - f(0.5 * low)), MIN_SCALE);
-      zeroPoint[g] = roundHalfToEven(f(f(f(-0.5 * low) / halfSpan) * qMax));
-    }
+    const least = lo[g]!;
+    const most = hi[g]!;
+    const step = symmetric ? f(Math.max(-least, most) / qMax) : f(f(most / qMax) - f(least / qMax));
+    const scale = Math.max(step, MIN_SCALE);
+    const halfSpan = Math.max(f(f(0.5 * most) - f(0.5 * least)), MIN_SCALE);
+    const zeroPoint = symmetric ? 0 : roundHalfToEven(f(f(f(-0.5 * least) / halfSpan) * qMax));
+    const limit = Math.floor(f(MAX_VALUE / scale));
+    parameters.scale[g] = scale;
+    parameters.low[g] = Math.max(qMin - zeroPoint, -limit);
+    parameters.high[g] = Math.min(qMax - zeroPoint, limit);
   }
-  return { scale, zeroPoint };
+  return parameters;
 }
 
 /** Nearest integer, ties to even, for |v| < 2^51: adding 1.5·2^52 leaves no bits for a fraction. */

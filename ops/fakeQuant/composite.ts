@@ -1,9 +1,9 @@
 import {
   add,
-  clipByValue,
   concat,
   div,
   fill,
+  floor,
   isNaN as isNaNTensor,
   max,
   maximum,
@@ -22,6 +22,7 @@ import {
 } from '@tensorflow/tfjs-core';
 import {
   codeRange,
+  MAX_VALUE,
   MIN_SCALE,
   type QuantizationLayout,
   quantizationLayout,
@@ -36,7 +37,7 @@ export function fakeQuantComposite({ x }: FakeQuantInputs, attrs: FakeQuantAttrs
   const dynamic = attrs.range === null;
   return mapGroups(x, attrs, (part, bounds, axes) => {
     const y = quantizeDequantize(part, bounds, attrs);
-    // backends differ in what min, max and clip make of NaN, so it is carried around them
+    // backends differ in what min and max make of NaN, so it is carried around them
     return dynamic ? add(y, sum(sub(part, part), axes, true)) : where(isNaNTensor(part), part, y);
   });
 }
@@ -71,17 +72,18 @@ export function mapGroups(
   return reshape(rest === 0 ? main : concat([main, mapPart(whole, 1, rest)], 1), x.shape);
 }
 
+/** The float32 steps of `quantizationParameters`, on tensors of one entry per group, then the quantizer itself. */
 function quantizeDequantize(x: Tensor, [lo, hi]: Bounds, attrs: FakeQuantAttrs): Tensor {
-  const { qMin, qMax } = codeRange(attrs.bits, attrs.symmetric);
-  if (attrs.symmetric) {
-    const scale = maximum(div(maximum(neg(lo), hi), qMax), MIN_SCALE);
-    return mul(clipByValue(round(div(x, scale)), qMin, qMax), scale);
-  }
-  const scale = maximum(sub(div(hi, qMax), div(lo, qMax)), MIN_SCALE);
+  const { symmetric } = attrs;
+  const { qMin, qMax } = codeRange(attrs.bits, symmetric);
+  const step = symmetric ? div(maximum(neg(lo), hi), qMax) : sub(div(hi, qMax), div(lo, qMax));
+  const scale = maximum(step, MIN_SCALE);
   const halfSpan = maximum(sub(mul(hi, 0.5), mul(lo, 0.5)), MIN_SCALE);
-  const zeroPoint = round(mul(div(mul(lo, -0.5), halfSpan), qMax));
-  const codes = clipByValue(add(round(div(x, scale)), zeroPoint), qMin, qMax);
-  return mul(sub(codes, zeroPoint), scale);
+  const zeroPoint = symmetric ? 0 : round(mul(div(mul(lo, -0.5), halfSpan), qMax));
+  const limit = floor(div(MAX_VALUE, scale));
+  const low = maximum(sub(qMin, zeroPoint), neg(limit));
+  const high = minimum(sub(qMax, zeroPoint), limit);
+  return mul(minimum(maximum(round(div(x, scale)), low), high), scale);
 }
 
 function dynamicBounds(grouped: Tensor, axes: number[]): Bounds {

@@ -1,7 +1,6 @@
 import type { TypedArray } from '@tensorflow/tfjs-core';
 import { type CpuBackend, defineKernel } from '../common/kernel.js';
 import {
-  type CodeRange,
   codeRange,
   forEachRun,
   type QuantizationLayout,
@@ -35,7 +34,7 @@ export function fakeQuantValues(
   const layout = quantizationLayout(granularity, shape);
   const codes = codeRange(bits, symmetric);
   const [lo, hi] = range === null ? dynamicRange(x, layout) : staticRange(range, layout.numGroups);
-  return quantizeDequantize(x, layout, quantizationParameters(lo, hi, codes, symmetric), codes);
+  return quantizeDequantize(x, layout, quantizationParameters(lo, hi, codes, symmetric));
 }
 
 /** Minimum and maximum of each group, widened to hold 0; NaN where the group has a NaN or Inf. */
@@ -101,19 +100,16 @@ function staticRange(range: QuantizationRange, numGroups: number): [Float32Array
 function quantizeDequantize(
   x: TypedArray,
   layout: QuantizationLayout,
-  { scale, zeroPoint }: QuantizationParameters,
-  { qMin, qMax }: CodeRange,
+  { scale, low, high }: QuantizationParameters,
 ): Float32Array {
   const out = new Float32Array(x.length);
   forEachRun(layout, (start, end, group, columns) => {
     if (columns) {
       for (let at = start, g = group; at < end; at++, g++) {
-        const z = zeroPoint[g]!;
-        out[at] = nearestCode(x[at]!, scale[g]!, qMin - z, qMax - z);
+        out[at] = nearestCode(x[at]!, scale[g]!, low[g]!, high[g]!);
       }
     } else {
-      const z = zeroPoint[group]!;
-      quantizeRun(x, out, start, end, scale[group]!, qMin - z, qMax - z);
+      quantizeRun(x, out, start, end, scale[group]!, low[group]!, high[group]!);
     }
   });
   return out;

@@ -43,9 +43,12 @@ export function fakeQuantReference(
     const hi = Math.max(0, range === undefined ? maxOf(inGroup) : at(range.max));
     const poisoned = range === undefined && !inGroup.every(Number.isFinite);
     const { scale, zeroPoint, qMin, qMax } = parameters(lo, hi, bits, symmetric);
+    const limit = Math.floor(3.402823e38 / scale);
+    const low = Math.max(qMin, zeroPoint - limit);
+    const high = Math.min(qMax, zeroPoint + limit);
     for (const i of members) {
       const quotient = x[i]! / scale;
-      const code = Math.min(Math.max(roundTiesToEven(quotient) + zeroPoint, qMin), qMax);
+      const code = Math.min(Math.max(roundTiesToEven(quotient) + zeroPoint, low), high);
       out.quotients[i] = quotient;
       out.codes[i] = poisoned ? Number.NaN : code;
       out.scale[i] = scale;
@@ -56,7 +59,7 @@ export function fakeQuantReference(
 }
 
 function parameters(lo: number, hi: number, bits: number, symmetric: boolean) {
-  const smallest = 2 ** -126;
+  const smallest = 2 ** -120;
   if (symmetric) {
     const qMax = 2 ** (bits - 1) - 1;
     const scale = Math.max(Math.max(-lo, hi) / qMax, smallest);

@@ -3,7 +3,7 @@ import {
   findHadamardPlan,
   type HadamardFactor,
   type HadamardPlan,
-  hadamardSign,
+  hadamardSigns,
 } from '../common/hadamard.js';
 import type { HadamardTransformAttrs, HadamardTransformInputs } from './op.js';
 
@@ -22,8 +22,12 @@ export function hadamardTransformComposite(
   const q = right.size;
   const blocks = x.size / blockSize;
 
-  let y = matMul(reshape(x, [blocks * p, q]), denseMatrix(right), false, transpose);
-  if (p > 1) y = matMul(denseMatrix(left), reshape(y, [blocks, p, q]), !transpose, false);
+  // a power of two near 1/√q is exact and keeps large sums from overflowing; the rest of 1/√n comes once, at the end
+  const rightScale = p === 1 ? 1 / Math.sqrt(q) : 2 ** -Math.round(Math.log2(q) / 2);
+  const leftScale = 1 / Math.sqrt(blockSize) / rightScale;
+  let y = matMul(reshape(x, [blocks * p, q]), denseMatrix(right, rightScale), false, transpose);
+  if (p > 1)
+    y = matMul(denseMatrix(left, leftScale), reshape(y, [blocks, p, q]), !transpose, false);
   return reshape(y, x.shape);
 }
 
@@ -48,16 +52,15 @@ function product(factors: readonly HadamardFactor[]): number {
   return factors.reduce((size, { order }) => size * order, 1);
 }
 
-/** The orthonormal matrix of a plan; the values are cached, the tensor is the caller's scope's. */
-function denseMatrix(plan: HadamardPlan): Tensor {
+/** The ±scale matrix of a plan; the values are cached, the tensor is the caller's scope's. */
+function denseMatrix(plan: HadamardPlan, scale: number): Tensor {
   const n = plan.size;
-  const key = plan.factors.map(({ order }) => order).join('x');
+  const key = `${plan.factors.map(({ order }) => order).join('x')} ${scale}`;
   let values = matrices.get(key);
   if (values === undefined) {
     values = new Float32Array(n * n);
-    for (let i = 0; i < n; i++) {
-      for (let j = 0; j < n; j++) values[i * n + j] = hadamardSign(plan, i, j) / Math.sqrt(n);
-    }
+    for (let i = 0; i < n; i++) values.set(hadamardSigns(plan, i), i * n);
+    for (let at = 0; at < values.length; at++) values[at] = values[at]! * scale;
     matrices.set(key, values);
   }
   return tensor2d(values, [n, n]);

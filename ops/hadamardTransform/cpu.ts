@@ -25,8 +25,8 @@ export const hadamardTransformCpu = defineKernel<
 
 /** out = x H for every block of `blockSize` neighbouring elements, summed in float64. */
 export function transformBlocks(
-  x: TypedArray,
-  out: Float32Array,
+  x: TypedArray | Float64Array,
+  out: Float32Array | Float64Array,
   blockSize: number,
   transpose: boolean,
 ): void {

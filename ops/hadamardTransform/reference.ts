@@ -1,4 +1,5 @@
-import { hadamardPlan, hadamardSign } from '../common/hadamard.js';
+import { checkInteger } from '../common/checks.js';
+import { hadamardPlan, orthonormalRow } from '../common/hadamard.js';
 
 /**
  * Row `row` of the orthonormal Hadamard matrix of size `n` that `hadamardTransform` multiplies by: ±1/√n, float64.
@@ -12,28 +13,28 @@ import { hadamardPlan, hadamardSign } from '../common/hadamard.js';
  * ```
  */
 export function hadamardRow(n: number, row: number): Float64Array {
-  const plan = hadamardPlan('hadamardRow', n);
-  return Float64Array.from(
-    { length: n },
-    (_, column) => hadamardSign(plan, row, column) / Math.sqrt(n),
-  );
+  const op = 'hadamardRow';
+  const plan = hadamardPlan(op, n);
+  checkInteger(op, 'row', row, 0, n - 1);
+  return orthonormalRow(plan, row);
 }
 
-/** y = x H by the explicit matrix, in float64. x: [rows, n] flat; H = I ⊗ H_blockSize. */
+/** y = x H by the explicit matrix, row by row, in float64. x: any number of blocks of `blockSize`, H = I ⊗ H_blockSize. */
 export function hadamardTransformReference(
   x: ArrayLike<number>,
-  n: number,
-  { transpose = false, blockSize = n } = {},
+  blockSize: number,
+  transpose = false,
 ): Float64Array {
   const plan = hadamardPlan('hadamardTransformReference', blockSize);
   const y = new Float64Array(x.length);
-  for (let start = 0; start < x.length; start += blockSize) {
-    for (let j = 0; j < blockSize; j++) {
-      let sum = 0;
-      for (let i = 0; i < blockSize; i++) {
-        sum += x[start + i]! * (transpose ? hadamardSign(plan, j, i) : hadamardSign(plan, i, j));
+  for (let i = 0; i < blockSize; i++) {
+    const row = orthonormalRow(plan, i);
+    for (let start = 0; start < x.length; start += blockSize) {
+      for (let j = 0; j < blockSize; j++) {
+        const from = start + (transpose ? j : i);
+        const to = start + (transpose ? i : j);
+        y[to] = y[to]! + x[from]! * row[j]!;
       }
-      y[start + j] = sum / Math.sqrt(blockSize);
     }
   }
   return y;
