@@ -5,23 +5,26 @@ import { describe, InvalidArgumentError } from './errors.js';
 export interface GraphOpNode {
   readonly inputs: readonly Tensor[];
   readonly attrs: { readonly [name: string]: unknown };
-  readonly node?: { readonly name?: string; readonly inputNames?: readonly string[] };
+  readonly node?: { readonly name?: string };
 }
 
 /** Runs one node of a graph model; must not return an input tensor itself, which the executor would dispose. */
 export type GraphOp = (node: GraphOpNode) => Tensor | Tensor[];
 
-/** The data inputs in NodeDef order: tfjs passes control inputs ("^name") along, which carry no data. */
-export function dataInputs(op: string, node: GraphOpNode, min: number, max: number): Tensor[] {
-  const names = node.node?.inputNames ?? [];
-  const inputs = node.inputs.filter((_, i) => !(names[i] ?? '').startsWith('^'));
-  if (inputs.length >= min && inputs.length <= max && inputs.every((input) => input != null)) {
-    return inputs;
-  }
-  const wanted = min === max ? `${min} tensors` : `${min} to ${max} tensors`;
-  const at =
-    node.node?.name === undefined ? 'inputs' : `inputs of node ${describe(node.node.name)}`;
-  throw new InvalidArgumentError(op, at, wanted, `${inputs.length}`);
+/**
+ * The first `count` inputs. What follows them are control inputs, which carry no data: a NodeDef lists them last, and
+ * tfjs-converter passes them along without their "^".
+ */
+export function dataInputs(op: string, node: GraphOpNode, count: number): Tensor[] {
+  const inputs = node.inputs.slice(0, count);
+  if (inputs.length === count && inputs.every((input) => input != null)) return inputs;
+  throw new InvalidArgumentError(op, inputsOf(node), `${count} tensors`, `${node.inputs.length}`);
+}
+
+/** How an error names the inputs of a node. */
+export function inputsOf(node: GraphOpNode): string {
+  const name = node.node?.name;
+  return name === undefined ? 'inputs' : `inputs of node ${describe(name)}`;
 }
 
 /** A number attribute (`i` or `f`), or undefined where the node has none. */

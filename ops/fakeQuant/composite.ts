@@ -60,7 +60,8 @@ export function mapGroups(
   const given = range === null ? null : staticBounds(range, layout);
 
   const mapPart = (first: number, groups: number, size: number) => {
-    const part = slice(view, [0, first * groupSize, 0], [outer, groups * size, inner]);
+    const start: [number, number, number] = [0, first * groupSize, 0];
+    const part = rest === 0 ? view : slice(view, start, [outer, groups * size, inner]);
     const grouped = reshape(part, [outer, groups, size, inner]);
     const cut = (bound: Tensor) =>
       bound.shape[1] === 1 ? bound : slice(bound, [0, first, 0, 0], [-1, groups, -1, -1]);

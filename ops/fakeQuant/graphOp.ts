@@ -17,7 +17,7 @@ import { type FakeQuantOptions, fakeQuant, fakeQuantOp, type QuantizationRange }
  */
 export function fakeQuantGraphOp(node: GraphOpNode) {
   const op = fakeQuantOp.kernelName;
-  const [x] = dataInputs(op, node, 1, 1);
+  const [x] = dataInputs(op, node, 1);
   return fakeQuant(
     x!,
     present<FakeQuantOptions>({

@@ -9,15 +9,25 @@ import type { HadamardTransformAttrs, HadamardTransformInputs } from './op.js';
 
 const matrices = new Map<string, Float32Array>();
 
-/**
- * y = x (P ⊗ Q) as two dense products, O(n·(p + q)) with p·q = n: tfjs's matMul is the fastest thing every backend has.
- */
+/** The op from tfjs ops. */
 export function hadamardTransformComposite(
   { x }: HadamardTransformInputs,
+  attrs: HadamardTransformAttrs,
+): Tensor {
+  return transformByMatMul(x, attrs, 0);
+}
+
+/**
+ * y = x (P ⊗ Q) as two dense products, O(n·(p + q)) with p·q = n: tfjs's matMul is the fastest thing every backend has.
+ * Blocks up to `denseUpTo` are one product, for backends that are quicker at one large product than at two.
+ */
+export function transformByMatMul(
+  x: Tensor,
   { transpose, blockSize }: HadamardTransformAttrs,
+  denseUpTo: number,
 ): Tensor {
   const plan = findHadamardPlan(blockSize)!;
-  const [left, right] = balancedSplit(plan);
+  const [left, right] = blockSize <= denseUpTo ? [planOf([]), plan] : balancedSplit(plan);
   const p = left.size;
   const q = right.size;
   const blocks = x.size / blockSize;

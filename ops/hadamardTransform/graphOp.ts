@@ -4,7 +4,7 @@ import { type HadamardTransformOptions, hadamardTransform, hadamardTransformOp }
 /** NodeDef `HadamardTransform`: input x; attributes transpose (b), blockSize (i). Output y. */
 export function hadamardTransformGraphOp(node: GraphOpNode) {
   const op = hadamardTransformOp.kernelName;
-  const [x] = dataInputs(op, node, 1, 1);
+  const [x] = dataInputs(op, node, 1);
   return hadamardTransform(
     x!,
     present<HadamardTransformOptions>({

@@ -1,0 +1,28 @@
+import { tensor, tidy } from '@tensorflow/tfjs-core';
+import { defineKernel } from '../common/kernel.js';
+import type { NodeBackend } from '../common/nodeBackend.js';
+import { transformByMatMul } from './composite.js';
+import { transformBlocks } from './cpu.js';
+import {
+  type HadamardTransformAttrs,
+  type HadamardTransformInputs,
+  hadamardTransformOp,
+} from './op.js';
+
+/** Up to here (elements), the fast transform on host memory beats TensorFlow's threads. */
+const HOST_UP_TO = 16_384;
+
+/** Up to here (block size), one product with H beats two with its Kronecker factors. */
+const DENSE_UP_TO = 256;
+
+/** Small inputs on the host, large ones by TensorFlow's matrix product, which uses every core. */
+export const hadamardTransformNode = defineKernel<
+  HadamardTransformInputs,
+  HadamardTransformAttrs,
+  NodeBackend
+>(hadamardTransformOp.kernelName, 'tensorflow', ({ inputs: { x }, attrs, backend }) => {
+  if (x.size > HOST_UP_TO) return tidy(() => transformByMatMul(x, attrs, DENSE_UP_TO));
+  const out = new Float32Array(x.size);
+  transformBlocks(backend.readSync(x.dataId), out, attrs.blockSize, attrs.transpose);
+  return tensor(out, x.shape);
+});
