@@ -13,7 +13,7 @@ import {
 const HOST_UP_TO = 16_384;
 
 /** Up to here (block size), one product with H beats two with its Kronecker factors. */
-const DENSE_UP_TO = 256;
+const DENSE_UP_TO = 384;
 
 /** Small inputs on the host, large ones by TensorFlow's matrix product, which uses every core. */
 export const hadamardTransformNode = defineKernel<

@@ -39,7 +39,7 @@ const ROWS: readonly Row[] = [
   { shape: [1, 2240] },
   { shape: [1, 4608] },
   // large enough for the other path of kernels that have two
-  { shape: [96, 192] },
+  { shape: [48, 384] },
   { shape: [15, 1152], transpose: true },
   { shape: [3, 6], blockSize: 2 },
   { shape: [3, 36], blockSize: 12, transpose: true },

@@ -1,0 +1,46 @@
+/** Builds what the package ships: ESM and CommonJS with types, and one minified file for script tags. */
+import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { build, type Plugin } from 'esbuild';
+import { ROOT, runScript } from './process.js';
+
+const DIST = join(ROOT, 'dist');
+const SCRIPT_TAG_FILE = join(DIST, 'tfjs-hadanorm.min.js');
+
+/** With script tags, tfjs-core and tfjs-converter are the global `tf`. */
+const tfGlobal: Plugin = {
+  name: 'tf-global',
+  setup({ onResolve, onLoad }) {
+    const filter = /^@tensorflow\//;
+    onResolve({ filter }, ({ path }) => ({ path, namespace: 'tf-global' }));
+    onLoad({ filter: /.*/, namespace: 'tf-global' }, () => ({ contents: 'module.exports = tf;' }));
+  },
+};
+
+await rm(DIST, { recursive: true, force: true });
+await compile('tsconfig.build.json');
+await compile('tsconfig.build.cjs.json');
+// the package is "type": "module"; this makes .js and .d.ts below here CommonJS for Node and for TypeScript
+await mkdir(join(DIST, 'cjs'), { recursive: true });
+await writeFile(join(DIST, 'cjs', 'package.json'), '{ "type": "commonjs" }\n');
+await build({
+  entryPoints: [join(ROOT, 'src', 'scriptTag.ts')],
+  outfile: SCRIPT_TAG_FILE,
+  bundle: true,
+  minify: true,
+  sourcemap: true,
+  format: 'iife',
+  globalName: 'hadanorm',
+  target: 'es2020',
+  plugins: [tfGlobal],
+  logLevel: 'warning',
+  // a registration that package.json's sideEffects forgets would be dropped in users' bundles too
+  logOverride: { 'ignored-bare-import': 'error' },
+});
+const { size } = await stat(SCRIPT_TAG_FILE);
+console.log(`Built dist: ESM, CommonJS, and ${(size / 1024).toFixed(1)} KiB for script tags.`);
+
+async function compile(project: string): Promise<void> {
+  const code = await runScript('typescript/bin/tsc', ['-p', project]);
+  if (code !== 0) process.exit(code);
+}

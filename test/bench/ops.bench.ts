@@ -1,0 +1,84 @@
+import * as tf from '@tensorflow/tfjs';
+import { hadamardPlan, orthonormalRow } from '../../ops/common/hadamard.js';
+import { fakeQuantComposite } from '../../ops/fakeQuant/composite.js';
+import type { FakeQuantAttrs } from '../../ops/fakeQuant/op.js';
+import { channelCenter, fakeQuant, hadamardTransform } from '../../src/index.js';
+import { backends } from '../harness/backends.js';
+import { normal } from '../harness/random.js';
+import type { BenchCase, BenchSuite, Contender } from './harness.js';
+
+/** Tokens × width of real layers: DiT-S (384), DiT-XL and PixArt (1152) with their MLPs (1536, 4608). */
+const SHAPES = [
+  [16, 384],
+  [64, 384],
+  [256, 1152],
+  [256, 1536],
+  [256, 4608],
+] as const;
+
+/** One suite per backend of this process: our kernels against what tfjs offers on the same backend. */
+export const opSuites: readonly BenchSuite[] = backends.map(({ name, missing }) => ({
+  name,
+  missing,
+  prepare: async () => {
+    await tf.setBackend(name);
+    await tf.ready();
+    const inputs = SHAPES.map(([tokens, d]) => tf.tensor2d(normal(tokens * d, d), [tokens, d]));
+    const matrices = new Map<number, tf.Tensor2D>(SHAPES.map(([, d]) => [d, hadamardMatrix(d)]));
+    const cases = inputs.flatMap((x) => [
+      hadamardCase(x, matrices.get(x.shape[1])!),
+      centerCase(x),
+      ...fakeQuantCases(x),
+    ]);
+    return { cases, dispose: () => tf.dispose([inputs, ...matrices.values()]) };
+  },
+}));
+
+function hadamardCase(x: tf.Tensor2D, h: tf.Tensor2D): BenchCase {
+  return {
+    name: `hadamardTransform ${x.shape.join('×')}`,
+    ours: sync('hadamardTransform', () => hadamardTransform(x)),
+    peer: sync('tf.matMul by H', () => tf.matMul(x, h)),
+  };
+}
+
+function centerCase(x: tf.Tensor2D): BenchCase {
+  return {
+    name: `channelCenter ${x.shape.join('×')}`,
+    ours: sync('channelCenter', () => channelCenter(x).centered),
+    peer: sync('tf.sub(x, tf.mean)', () => tf.sub(x, tf.mean(x, 0, true))),
+  };
+}
+
+function fakeQuantCases(x: tf.Tensor2D): BenchCase[] {
+  const variants: readonly FakeQuantAttrs[] = [
+    { bits: 8, symmetric: false, granularity: { kind: 'perToken' }, range: null },
+    {
+      bits: 4,
+      symmetric: true,
+      granularity: { kind: 'perGroup', axis: 1, groupSize: 64 },
+      range: null,
+    },
+  ];
+  return variants.map((attrs) => {
+    const { range: _, ...options } = attrs;
+    return {
+      name: `fakeQuant ${x.shape.join('×')} ${attrs.bits} bits ${attrs.granularity.kind}`,
+      ours: sync('fakeQuant', () => fakeQuant(x, options)),
+      peer: sync('the same in tfjs ops', () => fakeQuantComposite({ x }, attrs)),
+    };
+  });
+}
+
+function sync(name: string, compute: () => tf.Tensor): Contender {
+  // reading one element waits for the result on backends that run ahead
+  const run = () => tf.tidy(() => void compute().dataSync());
+  return { name, run };
+}
+
+function hadamardMatrix(n: number): tf.Tensor2D {
+  const plan = hadamardPlan('bench', n);
+  const values = new Float32Array(n * n);
+  for (let row = 0; row < n; row++) values.set(orthonormalRow(plan, row), row * n);
+  return tf.tensor2d(values, [n, n]);
+}
