@@ -41,7 +41,8 @@ export function resolveInstalled(request: string): string {
   }
 }
 
-function findCacheDir(): string {
+/** The folder for what is provisioned once and kept between checkouts. */
+export function cacheFolder(): string {
   const { TFJS_HADANORM_CACHE, LOCALAPPDATA, XDG_CACHE_HOME } = process.env;
   if (TFJS_HADANORM_CACHE) return resolve(TFJS_HADANORM_CACHE);
   const base =
@@ -68,7 +69,7 @@ export async function readContext(options: {
   const { version, scripts, binary } = JSON.parse(await readFile(manifest, 'utf8')) as PackageJson;
   const napiVersion = chooseNapiVersion(binary.napi_versions);
   const moduleDir = binary.module_path.replace('{napi_build_version}', String(napiVersion));
-  const cacheDir = findCacheDir();
+  const cacheDir = cacheFolder();
   const key = [
     `tfjs-node-${version}`,
     `tensorflow-${TENSORFLOW_WHEEL_VERSION}`,

@@ -1,0 +1,32 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { cacheFolder } from './provision/context.js';
+import { run } from './provision/run.js';
+
+/** A Node binary, or why there is none. */
+export type NodeBinary = { available: true; path: string } | { available: false; reason: string };
+
+const INSTALL_LIMIT_MS = 10 * 60 * 1000;
+
+/**
+ * The newest Node of a major version, from the npm packages that carry its binaries (the `node` package picks among
+ * them in an install script, which a project with ignore-scripts does not run).
+ */
+export async function fetchNode(major: string): Promise<NodeBinary> {
+  const { platform, arch } = process;
+  const name = `node-${platform === 'win32' ? 'win' : platform}-${arch}`;
+  const folder = join(cacheFolder(), `node-${major}`);
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, 'package.json'), '{ "private": true }\n');
+  const args = ['install', '--no-audit', '--no-fund', '--ignore-scripts', `${name}@${major}`];
+  const installed = await run('npm', args, {
+    cwd: folder,
+    timeoutMs: INSTALL_LIMIT_MS,
+    signal: undefined,
+    shell: platform === 'win32',
+  });
+  if (!installed.ok)
+    return { available: false, reason: `npm install ${name}: ${installed.problem}` };
+  const binary = platform === 'win32' ? 'node.exe' : 'node';
+  return { available: true, path: join(folder, 'node_modules', name, 'bin', binary) };
+}

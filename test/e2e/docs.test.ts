@@ -1,0 +1,55 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { ROOT } from '../../scripts/process.js';
+import { supportMatrix } from '../../src/index.js';
+import { runNode } from '../harness/child.js';
+import { supportTable } from '../harness/supportTable.js';
+
+/** Where public functions are documented, with how many examples at least. */
+const SOURCES: readonly [string, number][] = [
+  ['README.md', 2],
+  ['ops/hadamardTransform/op.ts', 1],
+  ['ops/hadamardTransform/reference.ts', 1],
+  ['ops/channelCenter/op.ts', 1],
+  ['ops/fakeQuant/op.ts', 1],
+  ['src/support.ts', 1],
+];
+
+describe('Documentation', () => {
+  let folder = '';
+  before(() => {
+    // inside the project, so that imports resolve as they do for its examples
+    folder = mkdtempSync(join(ROOT, 'examples', '.docs-'));
+  });
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  for (const [file, least] of SOURCES) {
+    const examples = codeBlocks(readFileSync(join(ROOT, file), 'utf8'));
+
+    it(`${file} has an example for each thing it explains`, () => {
+      expect(examples.length).to.be.at.least(least);
+    });
+
+    examples.forEach((code, i) => {
+      it(`${file}: example ${i + 1} runs`, () => {
+        const script = join(folder, `${file.replace(/\W/g, '-')}-${i + 1}.ts`);
+        writeFileSync(script, code);
+        const { stderr } = runNode(['--import', 'tsx', script]);
+        expect(stderr).to.equal('');
+      });
+    });
+  }
+
+  it('the README shows the support matrix as it is', () => {
+    const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
+    expect(readme).to.include(supportTable(supportMatrix()));
+  });
+});
+
+/** The ```ts blocks of Markdown, or of the comments of a source file. */
+function codeBlocks(text: string): string[] {
+  return [...text.matchAll(/^( \* )?```ts\n([\s\S]*?)^( \* )?```/gm)].map(([, , body]) =>
+    body!.replace(/^ \* ?/gm, ''),
+  );
+}

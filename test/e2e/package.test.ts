@@ -1,0 +1,231 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import vm from 'node:vm';
+import { expect } from 'chai';
+import { build } from 'esbuild';
+import { publint } from 'publint';
+import { formatMessage } from 'publint/utils';
+import { ROOT } from '../../scripts/process.js';
+import { runNode } from '../harness/child.js';
+
+const require = createRequire(import.meta.url);
+const USE = `
+  await tf.setBackend('cpu');
+  const y = hadamardTransform([4, 0, 0, 0]);
+  console.log([...y.dataSync()].join(), supportMatrix().length);
+`;
+
+describe('The package as it ships', () => {
+  let project = '';
+
+  before(() => {
+    project = mkdtempSync(join(tmpdir(), 'tfjs-hadanorm-user-'));
+    const tarball = pack(project);
+    const installed = join(project, 'node_modules', 'tfjs-hadanorm');
+    mkdirSync(installed, { recursive: true });
+    const unpacked = spawnSync('tar', ['-xzf', tarball, '-C', installed, '--strip-components=1']);
+    expect(unpacked.status, String(unpacked.stderr)).to.equal(0);
+    // a user who has core, converter and one backend, and none of the optional peers
+    mkdirSync(join(project, 'node_modules', '@tensorflow'));
+    for (const name of ['tfjs-core', 'tfjs-converter', 'tfjs-backend-cpu', 'tfjs']) {
+      const target = join(ROOT, 'node_modules', '@tensorflow', name);
+      symlinkSync(target, join(project, 'node_modules', '@tensorflow', name), 'junction');
+    }
+  });
+  after(() => rmSync(project, { recursive: true, force: true }));
+
+  it('holds the builds, the licence and the README, and nothing else', () => {
+    const { files } = JSON.parse(readFileSync(join(project, 'pack.json'), 'utf8'))[0];
+    const paths = (files as { path: string }[]).map(({ path }) => path);
+    const others = paths.filter((path) => !/^dist\/(esm|cjs)\/(src|ops)\//.test(path));
+    expect(others.sort()).to.deep.equal([
+      'LICENSE',
+      'README.md',
+      'dist/cjs/package.json',
+      'dist/tfjs-hadanorm.min.js',
+      'dist/tfjs-hadanorm.min.js.map',
+      'package.json',
+    ]);
+  });
+
+  it('is well-formed for every way to import it, says publint', async () => {
+    const { messages, pkg } = await publint({ pkgDir: ROOT, strict: true, pack: false });
+    expect(
+      messages.map((message) => formatMessage(message, pkg as Record<string, unknown>)),
+    ).to.deep.equal([]);
+  });
+
+  it('is imported as ESM, without a word on the console', () => {
+    const { stdout, stderr } = runUser(
+      'esm.mjs',
+      `
+      import * as tf from '@tensorflow/tfjs-core';
+      import '@tensorflow/tfjs-backend-cpu';
+      import { hadamardTransform, supportMatrix } from 'tfjs-hadanorm';
+      ${USE}`,
+    );
+    expect([stdout, stderr]).to.deep.equal(['2,2,2,2 3\n', '']);
+  });
+
+  it('is required as CommonJS, without a word on the console', () => {
+    const { stdout, stderr } = runUser(
+      'cjs.cjs',
+      `
+      const tf = require('@tensorflow/tfjs-core');
+      require('@tensorflow/tfjs-backend-cpu');
+      const { hadamardTransform, supportMatrix } = require('tfjs-hadanorm');
+      (async () => { ${USE} })();`,
+    );
+    expect([stdout, stderr]).to.deep.equal(['2,2,2,2 3\n', '']);
+  });
+
+  it('stands beside a second copy of itself: silent, and both work, with gradients and graph ops', () => {
+    const { stdout, stderr } = runUser(
+      'both.mjs',
+      `
+      import { createRequire } from 'node:module';
+      import * as tf from '@tensorflow/tfjs';
+      const require = createRequire(import.meta.url);
+      tf.enableDebugMode(); // where tfjs warns of a gradient that is registered twice
+      console.warn = (words) => {
+        if (!words.includes('running TensorFlow.js in Node')) console.error('warned:', words);
+      };
+      console.log = () => {};
+      const first = await import('tfjs-hadanorm');
+      const second = require('tfjs-hadanorm');
+      await import('tfjs-hadanorm/chained');
+      require('tfjs-hadanorm/chained');
+      await tf.setBackend('cpu');
+      const x = tf.tensor1d([4, 0, 0, 0]);
+      const results = [first, second].map((copy) =>
+        [...tf.grad((v) => copy.hadamardTransform(v))(x, x).dataSync(), ...copy.fakeQuant(x).dataSync(),
+         ...copy.channelCenter([[1], [3]]).mean.dataSync()].join());
+      results.push([...x.hadamardTransform().dataSync()].join());
+      process.stdout.write([first.fakeQuant !== second.fakeQuant, ...results].join(' '));`,
+    );
+    expect(stderr.split('\n').filter((line) => line.includes('warned:'))).to.deep.equal([]);
+    expect(stdout).to.equal('true 2,2,2,2,4,0,0,0,2 2,2,2,2,4,0,0,0,2 2,2,2,2');
+  });
+
+  it('keeps its registrations in a bundle', async () => {
+    const entry = join(project, 'bundled.mjs');
+    writeFileSync(
+      entry,
+      `import { hadamardTransform } from 'tfjs-hadanorm'; console.log(typeof hadamardTransform);`,
+    );
+    const { outputFiles } = await build({
+      entryPoints: [entry],
+      bundle: true,
+      write: false,
+      format: 'esm',
+      platform: 'browser',
+      external: ['@tensorflow/*'],
+      logOverride: { 'ignored-bare-import': 'error' },
+    });
+    const [text] = outputFiles.map((file) => file.text);
+    for (const name of ['registerKernel', 'registerGradient', 'registerOp']) {
+      expect(text).to.match(new RegExp(`\\b${name}\\d*\\(`), `a call of ${name}`);
+    }
+  });
+
+  it('is a script tag after tfjs, twice without harm', async () => {
+    const warnings: unknown[] = [];
+    const page = {
+      console: { ...console, warn: (...words: unknown[]) => warnings.push(words) },
+      // what makes tfjs take this for a browser
+      document: {},
+      navigator: { userAgent: '' },
+      TextEncoder,
+    };
+    const context = vm.createContext({
+      ...page,
+      setTimeout,
+      performance,
+      Float32Array,
+      Int32Array,
+      Uint8Array,
+    });
+    vm.runInContext('globalThis.self = globalThis.window = globalThis;', context);
+    const tfjs = readFileSync(require.resolve('@tensorflow/tfjs/dist/tf.min.js'), 'utf8');
+    const plugin = readFileSync(
+      join(project, 'node_modules/tfjs-hadanorm/dist/tfjs-hadanorm.min.js'),
+      'utf8',
+    );
+    for (const script of [tfjs, plugin, plugin]) vm.runInContext(script, context);
+    const shown = await vm.runInContext(
+      `(async () => {
+      await tf.setBackend('cpu');
+      const rotated = tf.tensor1d([4, 0, 0, 0]).hadamardTransform();
+      const node = [
+        { name: 'x', op: 'Placeholder', attr: { dtype: { type: 'DT_FLOAT' } } },
+        { name: 'y', op: 'FakeQuant', input: ['x'], attr: {} },
+      ];
+      const modelTopology = { node, versions: {} };
+      const memory = tf.io.fromMemory({ modelTopology, weightSpecs: [], weightData: new ArrayBuffer(0) });
+      const model = await tf.loadGraphModel(memory);
+      const quantized = model.predict(hadanorm.fakeQuant([0, 255]));
+      return [[...rotated.dataSync()].join(), [...quantized.dataSync()].join()].join(' ');
+    })()`,
+      context,
+    );
+    expect(shown).to.equal('2,2,2,2 0,255');
+    expect(warnings).to.deep.equal([]);
+  });
+
+  for (const [name, compilerOptions] of [
+    ['esm.mts', { module: 'nodenext' }],
+    ['cjs.cts', { module: 'nodenext' }],
+    ['bundled.ts', { module: 'esnext', moduleResolution: 'bundler' }],
+  ] as const) {
+    it(`has types for ${name} (${Object.values(compilerOptions).join(', ')})`, () => {
+      writeFileSync(
+        join(project, name),
+        `
+        import { tensor1d, type Tensor1D } from '@tensorflow/tfjs-core';
+        import { fakeQuant, type Granularity, HadamardSizeError, hadamardTransform } from 'tfjs-hadanorm';
+        import 'tfjs-hadanorm/chained';
+        const granularity: Granularity = { kind: 'perGroup', groupSize: 2 };
+        const y: Tensor1D = hadamardTransform(tensor1d([1, 2, 3, 4]));
+        const z: Tensor1D = fakeQuant(y, { granularity }).hadamardTransform({ transpose: true });
+        // @ts-expect-error an option that is not there
+        hadamardTransform(z, { blocksize: 4 });
+        export const size: number = new HadamardSizeError('op', 7, 1, 8, '7').size;
+      `,
+      );
+      const options = {
+        strict: true,
+        noEmit: true,
+        skipLibCheck: true,
+        target: 'es2022',
+        types: [],
+        ...compilerOptions,
+      };
+      writeFileSync(
+        join(project, 'tsconfig.json'),
+        JSON.stringify({ compilerOptions: options, files: [name] }),
+      );
+      runNode([join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', project], project);
+    });
+  }
+
+  function runUser(file: string, code: string) {
+    writeFileSync(join(project, file), code);
+    return runNode([file], project);
+  }
+});
+
+function pack(into: string): string {
+  // one argument list for npm's own script: npm on PATH may be a shell wrapper, and another version
+  const args = ['pack', '--json', '--ignore-scripts', '--pack-destination', into];
+  const npm = spawnSync('npm', args, {
+    cwd: ROOT,
+    encoding: 'utf8',
+    shell: process.platform === 'win32',
+  });
+  expect(npm.status, npm.stderr).to.equal(0);
+  writeFileSync(join(into, 'pack.json'), npm.stdout);
+  return join(into, JSON.parse(npm.stdout)[0].filename);
+}
