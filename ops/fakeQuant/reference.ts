@@ -7,6 +7,8 @@ export interface FakeQuantReference {
   /** x / scale before rounding: where this is near a tie, float32 may fall on the other side. */
   quotients: Float64Array;
   scale: Float64Array; // per element
+  range: { min: number[]; max: number[] }; // of each group, in row-major order, 0 included
+  ends: { min: Float64Array; max: Float64Array }; // the same per element
 }
 
 /** The op in float64, element by element from its definition; groups are found by index arithmetic. */
@@ -33,6 +35,8 @@ export function fakeQuantReference(
     codes: new Float64Array(x.length),
     quotients: new Float64Array(x.length),
     scale: new Float64Array(x.length),
+    range: { min: [], max: [] },
+    ends: { min: new Float64Array(x.length), max: new Float64Array(x.length) },
   };
   // a Map keeps insertion order, which is the row-major order of the groups
   [...groups.values()].forEach((members, g) => {
@@ -41,6 +45,8 @@ export function fakeQuantReference(
     const inGroup = members.map((i) => x[i]!);
     const lo = Math.min(0, range === undefined ? minOf(inGroup) : at(range.min));
     const hi = Math.max(0, range === undefined ? maxOf(inGroup) : at(range.max));
+    out.range.min.push(lo);
+    out.range.max.push(hi);
     const poisoned = range === undefined && !inGroup.every(Number.isFinite);
     const { scale, zeroPoint, qMin, qMax } = parameters(lo, hi, bits, symmetric);
     const limit = Math.floor(3.402823e38 / scale);
@@ -50,6 +56,8 @@ export function fakeQuantReference(
       const quotient = x[i]! / scale;
       const code = Math.min(Math.max(roundTiesToEven(quotient) + zeroPoint, low), high);
       out.quotients[i] = quotient;
+      out.ends.min[i] = lo;
+      out.ends.max[i] = hi;
       out.codes[i] = poisoned ? Number.NaN : code;
       out.scale[i] = scale;
       out.values[i] = poisoned ? Number.NaN : (code - zeroPoint) * scale;

@@ -29,7 +29,8 @@ export interface OpCase {
 /** Central differences of the reference against tfjs's gradient, at a sample of elements. */
 export interface GradientCheck {
   readonly reference: (inputs: Float64Array[]) => Float64Array[];
-  readonly step: number;
+  /** Half the difference's width; a function where elements differ. */
+  readonly step: number | ((which: number, element: number) => number);
   readonly tolerance: number;
   /** Elements of input `which` where the reference has a derivative. Default all. */
   readonly smoothAt?: (which: number, element: number) => boolean;
@@ -66,7 +67,8 @@ function gradient(row: OpCase, check: GradientCheck): void {
     for (let element = 0; element < values.length; element += stride) {
       if (check.smoothAt?.(which, element) === false) continue;
       const at: [number, number] = [which, element];
-      const numeric = numericGradient(check.reference, row.inputs, weights, at, check.step);
+      const step = typeof check.step === 'number' ? check.step : check.step(which, element);
+      const numeric = numericGradient(check.reference, row.inputs, weights, at, step);
       const tolerance = check.tolerance * Math.max(1, Math.abs(numeric));
       const what = `d loss / d input ${which} [${element}]`;
       expect(analytic[which]![element], what).to.be.closeTo(numeric, tolerance);

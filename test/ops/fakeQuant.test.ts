@@ -11,7 +11,7 @@ import {
 import { describeOnBackends } from '../harness/backends.js';
 import { EPS } from '../harness/compare.js';
 import { expectNoLeak } from '../harness/memory.js';
-import { type OpCase, runOpCases } from '../harness/opCases.js';
+import { type GradientCheck, type OpCase, runOpCases } from '../harness/opCases.js';
 import { normal, sizeOf } from '../harness/random.js';
 
 interface Row {
@@ -349,8 +349,8 @@ function toCase(row: Row): OpCase {
   const values = row.values ?? normal(size, size + bits, 0.3);
   const options = { bits, symmetric, granularity, ...(range ? { range } : {}) };
   let mates: boolean[] | undefined;
-  const hasGradient = row.values === undefined && granularity.kind === 'perTensor' && size > 1;
-  const frozen = hasGradient ? frozenRange(values, options) : undefined;
+  // at 2 bits no element is a whole step away from both ends
+  const hasGradient = row.values === undefined && bits > 2 && size > 1 && size < 1000;
   const kind =
     granularity.kind === 'perGroup' ? `perGroup ${granularity.groupSize}` : granularity.kind;
   const axis = 'axis' in granularity ? ` along ${granularity.axis}` : '';
@@ -363,19 +363,7 @@ function toCase(row: Row): OpCase {
     run: ([x]) => [fakeQuant(x!, options)],
     shapes: [shape],
     check: ([y]) => expectCodes(y!, fakeQuantReference(values, shape, options)),
-    // a staircase has no derivative, but over whole steps its slope is that of the straight-through estimator
-    ...(frozen !== undefined
-      ? {
-          gradient: {
-            reference: ([x]: Float64Array[]) => [
-              fakeQuantReference(x!, shape, { ...options, range: frozen.range }).values,
-            ],
-            step: 3 * frozen.step,
-            tolerance: 1e-4,
-            smoothAt: (_: number, i: number) => frozen.isFarFromEnds(values[i]!),
-          },
-        }
-      : {}),
+    ...(hasGradient ? { gradient: straightThrough(values, shape, options) } : {}),
     ...(range === undefined && size > 1
       ? {
           poison: {
@@ -411,22 +399,28 @@ function expectCodes(y: Float32Array, exact: FakeQuantReference): void {
   expect(ties, 'codes that fell on the other side of a tie').to.be.at.most(1 + y.length / 1000);
 }
 
-/** The range of the unperturbed tensor, for central differences that leave it alone. */
-function frozenRange(
+/**
+ * A staircase has no derivative, but over one whole step to each side its slope is exactly that of the straight-through
+ * estimator: 1 inside the range, 0 outside. The range of the unperturbed tensor is kept.
+ */
+function straightThrough(
   values: Float32Array,
+  shape: readonly number[],
   options: Omit<Row, 'shape'> & { bits: number; symmetric: boolean },
-) {
-  const given = options.range;
-  const lo = Math.min(0, ...(typeof given?.min === 'number' ? [given.min] : values));
-  const hi = Math.max(0, ...(typeof given?.max === 'number' ? [given.max] : values));
-  const end = Math.max(-lo, hi);
-  const range = options.symmetric ? { min: -end, max: end } : { min: lo, max: hi };
-  const step = fakeQuantReference([0], [], { ...options, granularity: perTensor, range }).scale[0]!;
-  const margin = 4 * step;
-  const inside = (v: number) => v > range.min + margin && v < range.max - margin;
-  const outside = (v: number) =>
-    given !== undefined && (v < range.min - margin || v > range.max + margin);
-  return { range, step, isFarFromEnds: (v: number) => inside(v) || outside(v) };
+): GradientCheck {
+  const { scale, range, ends } = fakeQuantReference(values, shape, options);
+  return {
+    reference: ([x]) => [fakeQuantReference(x!, shape, { ...options, range }).values],
+    step: (_, i) => scale[i]!,
+    tolerance: 1e-4,
+    smoothAt: (_, i) => {
+      const end = Math.max(-ends.min[i]!, ends.max[i]!);
+      const [lo, hi] = options.symmetric ? [-end, end] : [ends.min[i]!, ends.max[i]!];
+      const margin = 1.6 * scale[i]!;
+      const v = values[i]!;
+      return (v > lo + margin && v < hi - margin) || v < lo - margin || v > hi + margin;
+    },
+  };
 }
 
 /** Whether each element shares its group with element `at`. */
