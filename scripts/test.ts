@@ -1,47 +1,37 @@
 /**
  * `npm test`: everything that has to hold, from a checkout with its packages installed.
  *
- * Builds, provisions tfjs-node, then runs the checks and the suites, and closes with one line over all of them,
- * `N passed, N failed, N skipped`. NODE_VERSIONS="22 24" runs the suites on those Nodes as well.
+ * Builds, checks, provisions tfjs-node and a browser, runs the suites in Node and in the browser, and closes with one
+ * line over all of them, `N passed, N failed, N skipped`. NODE_VERSIONS="22 24" runs them on those Nodes as well.
  */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { runInBrowser } from '../test/browser/run.js';
+import { addTally, count, emptyTally, matrixOf, type Tally } from '../test/harness/tally.js';
 import { fetchNode } from './nodeVersions.js';
 import { runScript } from './process.js';
+import { provisionBrowser } from './provision/browser.js';
 import { provisionTfjsNode } from './provision/tfjsNode.js';
-
-interface Counts {
-  passed: number;
-  failed: number;
-  skipped: number;
-}
 
 const MOCHA = 'mocha/bin/mocha.js';
 const SUITES = 'test/**/*.test.ts';
-const total: Counts = { passed: 0, failed: 0, skipped: 0 };
+const COLORS = process.stdout.isTTY ? 'force' : 'off';
+const total = emptyTally();
 
 await check('build', () => runScript('tsx/dist/cli.mjs', ['scripts/build.ts']));
-await provision();
 await check('lint and format', () =>
-  runScript('@biomejs/biome/bin/biome', [
-    'ci',
-    `--colors=${process.stdout.isTTY ? 'force' : 'off'}`,
-  ]),
+  runScript('@biomejs/biome/bin/biome', ['ci', `--colors=${COLORS}`]),
 );
 await check('types', () => runScript('typescript/bin/tsc', []));
-await suites(process.version, process.execPath, true);
+await provision();
+await suites(`Node ${process.versions.node}`, process.execPath, true);
 for (const version of (process.env.NODE_VERSIONS ?? '').split(/[\s,]+/).filter(Boolean)) {
-  heading(`Node ${version}`);
-  const node = await fetchNode(version);
-  if (node.available) {
-    await suites(`Node ${version}`, node.path, false);
-  } else {
-    total.skipped++;
-    console.log(`SKIPPED Node ${version}: ${node.reason}`);
-  }
+  await suitesOnOther(version);
 }
+await suitesInBrowser();
 
+console.log(`\n${matrixOf(total)}`);
 console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
 process.exitCode = total.failed === 0 ? 0 : 1;
 
@@ -50,14 +40,14 @@ async function check(name: string, run: () => Promise<number>): Promise<void> {
   heading(name);
   const code = await run();
   console.log(code === 0 ? `${name}: passed` : `${name}: FAILED (exit code ${code})`);
-  total[code === 0 ? 'passed' : 'failed']++;
+  count(total, name, code === 0 ? 'passed' : 'failed');
 }
 
 /** tfjs-node is optional: where it cannot be had its suites say SKIPPED, and this says why. */
 async function provision(): Promise<void> {
   heading('tfjs-node');
-  const result = await provisionTfjsNode({ log: (line) => console.log(line) });
-  console.log(
+  const result = await provisionTfjsNode({ log });
+  log(
     result.available
       ? `tfjs-node: available (${result.how}), TensorFlow ${result.tensorflowVersion}`
       : `SKIPPED tfjs-node: ${result.reason}`,
@@ -68,28 +58,53 @@ async function provision(): Promise<void> {
 async function suites(name: string, node: string, withCoverage: boolean): Promise<void> {
   heading(`suites on ${name}`);
   const folder = await mkdtemp(join(tmpdir(), 'tfjs-hadanorm-test-'));
-  const file = join(folder, 'counts.json');
-  const env = { MOCHA_COUNTS: file, TF_CPP_MIN_LOG_LEVEL: '2' };
-  const mocha = [MOCHA, SUITES];
+  const file = join(folder, 'tally.json');
+  const env = { MOCHA_TALLY: file, TF_CPP_MIN_LOG_LEVEL: '2' };
   const code = withCoverage
     ? await runScript('c8/bin/c8.js', [node, join('node_modules', MOCHA), SUITES], { env })
-    : await runScript(MOCHA, mocha.slice(1), { node, env });
-  const counts = await readCounts(file);
+    : await runScript(MOCHA, [SUITES], { node, env });
+  const tally = await readTally(file);
   await rm(folder, { recursive: true, force: true });
-  if (counts === undefined || (code !== 0 && counts.failed === 0)) {
-    console.log(`${name}: the run ended early, exit code ${code}`);
-    total.failed++;
+  if (tally !== undefined) addTally(total, tally);
+  if (tally === undefined || (code !== 0 && tally.failed === 0)) {
+    log(`${name}: the run ended early, exit code ${code}`);
+    count(total, name, 'failed');
   }
-  for (const key of ['passed', 'failed', 'skipped'] as const) total[key] += counts?.[key] ?? 0;
 }
 
-async function readCounts(file: string): Promise<Counts | undefined> {
+async function suitesOnOther(version: string): Promise<void> {
+  const node = await fetchNode(version);
+  if (node.available) return suites(`Node ${version}`, node.path, false);
+  heading(`suites on Node ${version}`);
+  log(`SKIPPED Node ${version}: ${node.reason}`);
+  count(total, `Node ${version}`, 'skipped');
+}
+
+async function suitesInBrowser(): Promise<void> {
+  heading('suites in a browser');
+  const browser = await provisionBrowser(log);
+  if (!browser.available) {
+    log(`SKIPPED browser: ${browser.reason}`);
+    count(total, 'browser', 'skipped');
+    return;
+  }
+  log(`in ${browser.path}`);
+  const tally = await runInBrowser({ executablePath: browser.path, log });
+  addTally(total, tally);
+  log(`${tally.passed} passed, ${tally.failed} failed, ${tally.skipped} skipped in the browser`);
+}
+
+async function readTally(file: string): Promise<Tally | undefined> {
   try {
-    return JSON.parse(await readFile(file, 'utf8')) as Counts;
+    return JSON.parse(await readFile(file, 'utf8')) as Tally;
   } catch {
     // mocha died before its reporter could write, which the caller counts as a failure
     return undefined;
   }
+}
+
+function log(line: string): void {
+  console.log(line);
 }
 
 function heading(title: string): void {

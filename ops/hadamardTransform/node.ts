@@ -12,8 +12,8 @@ import {
 /** Up to here (elements), the fast transform on host memory beats TensorFlow's threads. */
 const HOST_UP_TO = 16_384;
 
-/** Up to here (block size), one product with H beats two with its Kronecker factors. */
-const DENSE_UP_TO = 384;
+/** TensorFlow's batched product beats transposes by half, and one product with H beats two up to here. */
+const STRENGTHS = { denseUpTo: 384, batched: true };
 
 /** Small inputs on the host, large ones by TensorFlow's matrix product, which uses every core. */
 export const hadamardTransformNode = defineKernel<
@@ -21,7 +21,7 @@ export const hadamardTransformNode = defineKernel<
   HadamardTransformAttrs,
   NodeBackend
 >(hadamardTransformOp.kernelName, 'tensorflow', ({ inputs: { x }, attrs, backend }) => {
-  if (x.size > HOST_UP_TO) return tidy(() => transformByMatMul(x, attrs, DENSE_UP_TO));
+  if (x.size > HOST_UP_TO) return tidy(() => transformByMatMul(x, attrs, STRENGTHS));
   const out = new Float32Array(x.size);
   transformBlocks(backend.readSync(x.dataId), out, attrs.blockSize, attrs.transpose);
   return tensor(out, x.shape);

@@ -1,37 +1,20 @@
 import { createRequire } from 'node:module';
-import * as tf from '@tensorflow/tfjs';
+import '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import '../../scripts/provision/nodeUtilShim.js';
 import '../../src/index.js';
+import { type BackendUnderTest, describeOn } from './onBackends.js';
 
-/** A backend that the suites run on; `missing` says why it cannot run here, undefined that it can. */
-export interface BackendUnderTest {
-  readonly name: string;
-  readonly missing?: string;
-}
-
-/** The backends of this process, Node's. Those of a browser are run there. */
+/** The backends of this process, Node's. In a browser, backends.browser.ts takes this file's place. */
 export const backends: readonly BackendUnderTest[] = [
   { name: 'cpu' },
   { name: 'wasm' },
   tensorflowBackend(),
 ];
 
-/** A describe block per backend, with that backend set; where it is missing, one skipped test that says why. */
+/** A describe block per backend, with that backend set. */
 export function describeOnBackends(title: string, body: (backend: string) => void): void {
-  for (const { name, missing } of backends) {
-    describe(`${title} on ${name}`, () => {
-      if (missing !== undefined) {
-        it.skip(`SKIPPED: ${missing}`);
-        return;
-      }
-      before(async () => {
-        await tf.setBackend(name);
-        await tf.ready();
-      });
-      body(name);
-    });
-  }
+  describeOn(backends, title, body);
 }
 
 function tensorflowBackend(): BackendUnderTest {

@@ -1,0 +1,152 @@
+import { readFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { build } from 'esbuild';
+import { chromium, type Page } from 'playwright-core';
+import { ROOT } from '../../scripts/process.js';
+import { type Counts, count, emptyTally, type Tally } from '../harness/tally.js';
+
+/** What the page tells: the outcome of a test, with the error or the reason, or that all have run. */
+export type PageEvent = { kind: keyof Counts; suite: string; text?: string } | { kind: 'end' };
+
+export interface BrowserRunOptions {
+  /** The Chromium or Chrome to run in. */
+  readonly executablePath: string;
+  readonly log: (line: string) => void;
+}
+
+/** The files whose cases a browser runs; what they import must work in a page. */
+const SUITES = [
+  'test/ops/hadamardTransform.test.ts',
+  'test/ops/channelCenter.test.ts',
+  'test/ops/fakeQuant.test.ts',
+  'test/e2e/graphModel.test.ts',
+];
+
+/** A page that is silent for this long hangs. */
+const SILENCE_MS = 120_000;
+
+/** WebGPU without a GPU: all of these, or it seems to start and then gives zeros. */
+const FLAGS = [
+  '--enable-unsafe-webgpu',
+  '--enable-features=Vulkan',
+  '--use-angle=swiftshader',
+  '--use-vulkan=swiftshader',
+  '--use-webgpu-adapter=swiftshader',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-quic',
+  '--disable-sync',
+  '--no-first-run',
+];
+
+/** Runs the suites in a real browser, on its cpu, wasm, webgl and webgpu backends. */
+export async function runInBrowser({ executablePath, log }: BrowserRunOptions): Promise<Tally> {
+  const server = await serve(await bundle());
+  // Chromium's sandbox does not start for root, as in containers
+  const chromiumSandbox = process.getuid?.() !== 0;
+  const browser = await chromium.launch({ executablePath, chromiumSandbox, args: FLAGS });
+  try {
+    const { port } = server.address() as AddressInfo;
+    const page = await browser.newPage();
+    return await watch(page, log, () => page.goto(`http://127.0.0.1:${port}/`));
+  } finally {
+    await browser.close();
+    server.close();
+  }
+}
+
+/** Counts what the page tells until it has told all; a page that dies or hangs is one failure more. */
+async function watch(
+  page: Page,
+  log: (line: string) => void,
+  start: () => unknown,
+): Promise<Tally> {
+  const tally = emptyTally();
+  await new Promise<void>((resolve) => {
+    const die = (why: string) => {
+      log(`FAILED: ${why}`);
+      count(tally, 'the page', 'failed');
+      resolve();
+    };
+    const silence = () =>
+      setTimeout(() => die(`the page was silent for ${SILENCE_MS / 1000} s`), SILENCE_MS);
+    let timer = silence();
+    const take = (event: PageEvent) => {
+      clearTimeout(timer);
+      if (event.kind === 'end') return resolve();
+      timer = silence();
+      count(tally, event.suite, event.kind);
+      if (event.text !== undefined)
+        log(event.kind === 'failed' ? `FAILED: ${event.text}` : event.text);
+    };
+    const stop = (why: string) => {
+      clearTimeout(timer);
+      die(why);
+    };
+    page.on('pageerror', (error) => stop(`the page threw ${error.stack ?? error.message}`));
+    page.on('crash', () => stop('the page crashed'));
+    void page.exposeFunction('tellDriver', take).then(start);
+  });
+  return tally;
+}
+
+async function bundle(): Promise<Uint8Array> {
+  const imports = SUITES.map((file) => `import './${file}';`).join('\n');
+  const { outputFiles } = await build({
+    stdin: {
+      contents: `${imports}\nimport { runInPage } from './test/browser/page.js';\nrunInPage();`,
+      resolveDir: ROOT,
+    },
+    bundle: true,
+    format: 'esm',
+    platform: 'browser',
+    target: 'es2022',
+    sourcemap: 'inline',
+    write: false,
+    // tests are not listed among the package's side effects
+    ignoreAnnotations: true,
+    plugins: [
+      {
+        name: 'browser backends',
+        setup({ onResolve }) {
+          const path = join(ROOT, 'test', 'harness', 'backends.browser.ts');
+          onResolve({ filter: /\/backends\.js$/ }, () => ({ path }));
+        },
+      },
+    ],
+  });
+  return outputFiles[0]!.contents;
+}
+
+const PAGE = `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><div id="mocha"></div>
+<script src="/mocha.js"></script><script>mocha.setup({ ui: 'bdd', timeout: 60000 });</script>
+<script type="module" src="/suites.js"></script>`;
+
+/** Serves the page cross-origin isolated, as WASM threads want it. */
+async function serve(suites: Uint8Array): Promise<Server> {
+  const modules = join(ROOT, 'node_modules');
+  const answer = async (path: string): Promise<[type: string, body: string | Uint8Array]> => {
+    if (path === '/') return ['text/html', PAGE];
+    if (path === '/suites.js') return ['text/javascript', suites];
+    if (path === '/mocha.js')
+      return ['text/javascript', await readFile(join(modules, 'mocha', 'mocha.js'))];
+    const [, file] = /^\/wasm\/([\w-]+\.wasm)$/.exec(path) ?? [];
+    if (file === undefined) throw new Error(`there is no ${path}`);
+    const folder = join(modules, '@tensorflow', 'tfjs-backend-wasm', 'dist');
+    return ['application/wasm', await readFile(join(folder, file))];
+  };
+  const server = createServer((request, response) => {
+    const headers = {
+      'cross-origin-opener-policy': 'same-origin',
+      'cross-origin-embedder-policy': 'require-corp',
+    };
+    answer(request.url ?? '').then(
+      ([type, body]) => response.writeHead(200, { ...headers, 'content-type': type }).end(body),
+      (error: Error) => response.writeHead(404, headers).end(error.message),
+    );
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return server;
+}
