@@ -7,11 +7,10 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { runInBrowser } from '../test/browser/run.js';
 import { addTally, count, emptyTally, matrixOf, type Tally } from '../test/harness/tally.js';
+import { browserSuites } from './browserSuites.js';
 import { fetchNode } from './nodeVersions.js';
 import { runScript } from './process.js';
-import { provisionBrowser } from './provision/browser.js';
 import { provisionTfjsNode } from './provision/tfjsNode.js';
 
 const MOCHA = 'mocha/bin/mocha.js';
@@ -29,7 +28,8 @@ await suites(`Node ${process.versions.node}`, process.execPath, true);
 for (const version of (process.env.NODE_VERSIONS ?? '').split(/[\s,]+/).filter(Boolean)) {
   await suitesOnOther(version);
 }
-await suitesInBrowser();
+heading('suites in a browser');
+addTally(total, await browserSuites(log));
 
 console.log(`\n${matrixOf(total)}`);
 console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
@@ -78,20 +78,6 @@ async function suitesOnOther(version: string): Promise<void> {
   heading(`suites on Node ${version}`);
   log(`SKIPPED Node ${version}: ${node.reason}`);
   count(total, `Node ${version}`, 'skipped');
-}
-
-async function suitesInBrowser(): Promise<void> {
-  heading('suites in a browser');
-  const browser = await provisionBrowser(log);
-  if (!browser.available) {
-    log(`SKIPPED browser: ${browser.reason}`);
-    count(total, 'browser', 'skipped');
-    return;
-  }
-  log(`in ${browser.path}`);
-  const tally = await runInBrowser({ executablePath: browser.path, log });
-  addTally(total, tally);
-  log(`${tally.passed} passed, ${tally.failed} failed, ${tally.skipped} skipped in the browser`);
 }
 
 async function readTally(file: string): Promise<Tally | undefined> {

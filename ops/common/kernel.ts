@@ -1,6 +1,8 @@
 import {
   type DataType,
   engine,
+  type GradConfig,
+  type GradFunc,
   getKernel,
   type KernelConfig,
   type KernelFunc,
@@ -36,13 +38,29 @@ export interface CpuBackend {
 // Symbol.for: a second copy of the plugin must recognise what the first one registered
 const COMPOSED = Symbol.for('tfjs-hadanorm.composed');
 
-/** Types a kernel function for one backend. The one cast from tfjs's untyped kernels lives in `untyped`. */
+/** Types a kernel function for one backend. The casts from tfjs's untyped kernels live in this file. */
 export function defineKernel<Inputs, Attrs, Backend>(
   kernelName: string,
   backendName: string,
   run: (args: KernelArgs<Inputs, Attrs, Backend>) => TensorInfo | TensorInfo[],
 ): KernelConfig {
-  return { kernelName, backendName, kernelFunc: untyped(run) };
+  return { kernelName, backendName, kernelFunc: run as unknown as KernelFunc };
+}
+
+/** What a gradient is made from; `dy` is one tensor, or one per output. */
+export interface GradientSpec<Attrs, Dy extends Tensor | Tensor[]> {
+  readonly inputsToSave?: string[];
+  readonly outputsToSave?: boolean[];
+  /** The gradient of each input; `saved` holds the saved inputs, then the saved outputs. */
+  readonly gradients: (dy: Dy, saved: Tensor[], attrs: Attrs) => Record<string, () => Tensor>;
+}
+
+/** Types a gradient function, as `defineKernel` does a kernel. */
+export function defineGradient<Attrs, Dy extends Tensor | Tensor[]>(
+  kernelName: string,
+  { gradients, ...saves }: GradientSpec<Attrs, Dy>,
+): GradConfig {
+  return { kernelName, ...saves, gradFunc: gradients as unknown as GradFunc };
 }
 
 /** The kernel that runs an op as tfjs ops, for a backend without one of its own. */
@@ -90,10 +108,4 @@ function engineWithBackend(): { backendName: string } {
   // reading `backend` makes tfjs initialize the best one where none was chosen yet
   if (current.backendName == null) void current.backend;
   return current;
-}
-
-function untyped<Inputs, Attrs, Backend>(
-  run: (args: KernelArgs<Inputs, Attrs, Backend>) => TensorInfo | TensorInfo[],
-): KernelFunc {
-  return run as unknown as KernelFunc;
 }

@@ -1,4 +1,4 @@
-import type { Tensor, TensorInfo, TypedArray } from '@tensorflow/tfjs-core';
+import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 
 /** The parts of tfjs-node's backend ('tensorflow') that kernels use. */
 export interface NodeBackend {
@@ -8,7 +8,6 @@ export interface NodeBackend {
     readonly TF_FLOAT: number;
     readonly TF_INT32: number;
   };
-  readSync(dataId: object): TypedArray;
   /** Runs a TensorFlow op; the result belongs to the current tidy scope. */
   executeSingleOutput(name: string, attrs: NodeAttribute[], inputs: TensorInfo[]): Tensor;
 }

@@ -1,30 +1,24 @@
 import {
   cast,
-  type GradConfig,
   greater,
   greaterEqual,
   lessEqual,
   logicalAnd,
-  type NamedAttrMap,
   type Tensor,
   where,
   zerosLike,
 } from '@tensorflow/tfjs-core';
+import { defineGradient } from '../common/kernel.js';
 import { mapGroups } from './composite.js';
 import { type FakeQuantAttrs, fakeQuantOp } from './op.js';
 
 /** Straight-through (arXiv 1308.3432): dx = dy where min ≤ x ≤ max, 0 outside. A dynamic range has no outside. */
-export const fakeQuantGrad: GradConfig = {
-  kernelName: fakeQuantOp.kernelName,
+export const fakeQuantGrad = defineGradient<FakeQuantAttrs, Tensor>(fakeQuantOp.kernelName, {
   inputsToSave: ['x'],
-  gradFunc: (dy: Tensor | Tensor[], saved: Tensor[], attributes: NamedAttrMap) => {
-    const attrs = attributes as unknown as FakeQuantAttrs;
-    return {
-      x: () =>
-        attrs.range === null ? (dy as Tensor).clone() : maskedGrad(dy as Tensor, saved[0]!, attrs),
-    };
-  },
-};
+  gradients: (dy, saved, attrs) => ({
+    x: () => (attrs.range === null ? dy.clone() : maskedGrad(dy, saved[0]!, attrs)),
+  }),
+});
 
 function maskedGrad(dy: Tensor, x: Tensor, attrs: FakeQuantAttrs): Tensor {
   const inside = mapGroups(x, attrs, (part, [lo, hi]) =>

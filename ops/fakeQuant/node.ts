@@ -1,6 +1,5 @@
 import { tensor, tidy } from '@tensorflow/tfjs-core';
 import { defineKernel } from '../common/kernel.js';
-import type { NodeBackend } from '../common/nodeBackend.js';
 import { fakeQuantComposite } from './composite.js';
 import { fakeQuantValues } from './cpu.js';
 import { type FakeQuantAttrs, type FakeQuantInputs, fakeQuantOp } from './op.js';
@@ -9,12 +8,13 @@ import { type FakeQuantAttrs, type FakeQuantInputs, fakeQuantOp } from './op.js'
 const HOST_UP_TO = 262_144;
 
 /** Small inputs on the host, large ones by TensorFlow ops, which use every core. */
-export const fakeQuantNode = defineKernel<FakeQuantInputs, FakeQuantAttrs, NodeBackend>(
+export const fakeQuantNode = defineKernel<FakeQuantInputs, FakeQuantAttrs, unknown>(
   fakeQuantOp.kernelName,
   'tensorflow',
-  ({ inputs, attrs, backend }) => {
+  ({ inputs, attrs }) => {
     const { x } = inputs;
     if (x.size > HOST_UP_TO) return tidy(() => fakeQuantComposite(inputs, attrs));
-    return tensor(fakeQuantValues(backend.readSync(x.dataId), x.shape, attrs), x.shape);
+    // dataSync, not the backend's readSync: that one does not fetch tensors that live on another backend
+    return tensor(fakeQuantValues(x.dataSync(), x.shape, attrs), x.shape);
   },
 );

@@ -1,11 +1,13 @@
-import type { GradConfig, NamedAttrMap, Tensor } from '@tensorflow/tfjs-core';
+import type { Tensor } from '@tensorflow/tfjs-core';
+import { defineGradient } from '../common/kernel.js';
 import { type HadamardTransformAttrs, hadamardTransform, hadamardTransformOp } from './op.js';
 
 /** y = x H, so dx = dy Hᵀ. */
-export const hadamardTransformGrad: GradConfig = {
-  kernelName: hadamardTransformOp.kernelName,
-  gradFunc: (dy: Tensor | Tensor[], _saved: Tensor[], attrs: NamedAttrMap) => {
-    const { transpose, blockSize } = attrs as unknown as HadamardTransformAttrs;
-    return { x: () => hadamardTransform(dy as Tensor, { transpose: !transpose, blockSize }) };
+export const hadamardTransformGrad = defineGradient<HadamardTransformAttrs, Tensor>(
+  hadamardTransformOp.kernelName,
+  {
+    gradients: (dy, _saved, { transpose, blockSize }) => ({
+      x: () => hadamardTransform(dy, { transpose: !transpose, blockSize }),
+    }),
   },
-};
+);

@@ -1,6 +1,5 @@
 import { tensor, tidy } from '@tensorflow/tfjs-core';
 import { defineKernel } from '../common/kernel.js';
-import type { NodeBackend } from '../common/nodeBackend.js';
 import { transformByMatMul } from './composite.js';
 import { transformBlocks } from './cpu.js';
 import {
@@ -19,10 +18,11 @@ const STRENGTHS = { denseUpTo: 384, batched: true };
 export const hadamardTransformNode = defineKernel<
   HadamardTransformInputs,
   HadamardTransformAttrs,
-  NodeBackend
->(hadamardTransformOp.kernelName, 'tensorflow', ({ inputs: { x }, attrs, backend }) => {
+  unknown
+>(hadamardTransformOp.kernelName, 'tensorflow', ({ inputs: { x }, attrs }) => {
   if (x.size > HOST_UP_TO) return tidy(() => transformByMatMul(x, attrs, STRENGTHS));
   const out = new Float32Array(x.size);
-  transformBlocks(backend.readSync(x.dataId), out, attrs.blockSize, attrs.transpose);
+  // dataSync, not the backend's readSync: that one does not fetch tensors that live on another backend
+  transformBlocks(x.dataSync(), out, attrs.blockSize, attrs.transpose);
   return tensor(out, x.shape);
 });

@@ -18,9 +18,11 @@ export interface BrowserRunOptions {
 
 /** The files whose cases a browser runs; what they import must work in a page. */
 const SUITES = [
+  'test/ops/backends.test.ts',
   'test/ops/hadamardTransform.test.ts',
   'test/ops/channelCenter.test.ts',
   'test/ops/fakeQuant.test.ts',
+  'test/ops/fakeQuant.edges.test.ts',
   'test/e2e/graphModel.test.ts',
 ];
 
