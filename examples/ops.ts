@@ -1,7 +1,15 @@
 /** The three ops on eager tensors: what each does to a token with an outlier. Run: npx tsx examples/ops.ts */
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
-import { channelCenter, fakeQuant, hadamardTransform, supportMatrix } from 'tfjs-hadanorm';
+import {
+  channelCenter,
+  FAKE_QUANT_DEFAULTS,
+  fakeQuant,
+  HadamardSizeError,
+  hadamardRow,
+  hadamardTransform,
+  supportMatrix,
+} from 'tfjs-hadanorm';
 import 'tfjs-hadanorm/chained';
 
 await tf.setBackend('wasm');
@@ -42,6 +50,17 @@ tf.tidy(() => {
     `gradient of row 0: ${gradient(tf.slice(x, 0, 1)).dataSync()} (50 is outside the range)`,
   );
 });
+
+console.log(`fakeQuant's defaults: ${JSON.stringify(FAKE_QUANT_DEFAULTS)}`);
+console.log(`row 1 of the matrix of size 4: ${hadamardRow(4, 1)}`);
+
+// widths without a Hadamard matrix get an error that says what would do
+try {
+  hadamardTransform(tf.zeros([1150]));
+} catch (error) {
+  if (!(error instanceof HadamardSizeError)) throw error;
+  console.log(`${error.message} (blockSize ${error.blockSize}, pad to ${error.padTo})`);
+}
 
 for (const { op, backends } of supportMatrix()) {
   console.log(

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cacheFolder } from './provision/context.js';
@@ -9,24 +10,23 @@ export type NodeBinary = { available: true; path: string } | { available: false;
 const INSTALL_LIMIT_MS = 10 * 60 * 1000;
 
 /**
- * The newest Node of a major version, from the npm packages that carry its binaries (the `node` package picks among
- * them in an install script, which a project with ignore-scripts does not run).
+ * A Node of a major version, from the npm packages that carry its binaries (the `node` package picks among them in an
+ * install script, which a project with ignore-scripts does not run). Fetched once, then kept in the cache folder.
  */
 export async function fetchNode(major: string): Promise<NodeBinary> {
   const { platform, arch } = process;
   const name = `node-${platform === 'win32' ? 'win' : platform}-${arch}`;
   const folder = join(cacheFolder(), `node-${major}`);
+  const binary = platform === 'win32' ? 'node.exe' : 'node';
+  const path = join(folder, 'node_modules', name, 'bin', binary);
+  if (existsSync(path)) return { available: true, path };
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, 'package.json'), '{ "private": true }\n');
   const args = ['install', '--no-audit', '--no-fund', '--ignore-scripts', `${name}@${major}`];
-  const installed = await run('npm', args, {
-    cwd: folder,
-    timeoutMs: INSTALL_LIMIT_MS,
-    signal: undefined,
-    shell: platform === 'win32',
-  });
-  if (!installed.ok)
-    return { available: false, reason: `npm install ${name}: ${installed.problem}` };
-  const binary = platform === 'win32' ? 'node.exe' : 'node';
-  return { available: true, path: join(folder, 'node_modules', name, 'bin', binary) };
+  const shell = platform === 'win32';
+  const options = { cwd: folder, timeoutMs: INSTALL_LIMIT_MS, signal: undefined, shell };
+  const { ok, ...rest } = await run('npm', args, options);
+  if (ok && existsSync(path)) return { available: true, path };
+  const problem = 'problem' in rest ? rest.problem : `it left no ${path}`;
+  return { available: false, reason: `npm install ${name}@${major}: ${problem}` };
 }

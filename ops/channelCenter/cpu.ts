@@ -17,7 +17,7 @@ export const channelCenterCpu = defineKernel<ChannelCenterInputs, ChannelCenterA
     const means =
       mean === undefined
         ? tokenMeans(values, tokens, d)
-        : Float32Array.from(backend.readSync(mean.dataId));
+        : new Float32Array(backend.readSync(mean.dataId));
     const centered = centerTokens(values, means, scales, tokens, d);
     return [
       backend.makeTensorInfo(x.shape, 'float32', centered),

@@ -23,14 +23,20 @@ export function toFloatTensor(op: string, argument: string, x: Tensor | TensorLi
   return tensor(x, undefined, 'float32');
 }
 
-/** @throws InvalidArgumentError when `options` is no plain object or has a key the op does not know. */
-export function checkOptions(op: string, options: unknown, known: readonly string[]): void {
+/** @throws InvalidArgumentError when `options` is no plain object or has a key that is not among the known ones. */
+export function checkOptions(
+  op: string,
+  options: unknown,
+  known: readonly string[],
+  argument = 'options',
+): void {
   if (options === null || typeof options !== 'object' || Array.isArray(options)) {
-    throw new InvalidArgumentError(op, 'options', 'an object', describe(options));
+    throw new InvalidArgumentError(op, argument, 'an object', describe(options));
   }
   for (const key of Object.keys(options)) {
     if (known.includes(key)) continue;
-    throw new InvalidArgumentError(op, 'options', `among ${known.join(', ')}`, describe(key));
+    const wanted = `made of ${known.join(', ')}`;
+    throw new InvalidArgumentError(op, argument, wanted, describe(key));
   }
 }
 
@@ -77,8 +83,8 @@ export function normalizeAxis(op: string, argument: string, axis: number, rank: 
 /** The shape of nested numbers; null when anything else is among them, or the nesting is ragged. */
 function shapeOfNumbers(x: unknown): number[] | null {
   if (typeof x === 'number') return [];
-  if (ArrayBuffer.isView(x))
-    return NUMBER_ARRAYS.some((type) => x instanceof type) ? [(x as Float32Array).length] : null;
+  const typed = NUMBER_ARRAYS.some((type) => x instanceof type);
+  if (typed) return [(x as Float32Array).length];
   if (!Array.isArray(x)) return null;
   const shapes = x.map(shapeOfNumbers);
   const [first] = shapes;

@@ -93,7 +93,9 @@ export function runOp<
   Output extends Tensor | Tensor[],
 >(op: OpContract<Inputs, Attrs>, inputs: Inputs, attrs: Attrs): Output {
   const { backendName } = engineWithBackend();
-  registerKernelOnce(compositeKernel(op, backendName));
+  if (getKernel(op.kernelName, backendName) == null) {
+    registerKernel(compositeKernel(op, backendName));
+  }
   // an absent optional input must not be a key: tfjs walks the keys when it builds the gradient
   const given = Object.entries(inputs).filter(([, input]) => input !== undefined);
   return engine().runKernel(

@@ -72,7 +72,7 @@ export function resolveGranularity(
   granularity: Granularity,
   shape: readonly number[],
 ): Granularity {
-  checkOptions(op, granularity, ['kind', 'axis', 'groupSize']);
+  checkOptions(op, granularity, ['kind', 'axis', 'groupSize'], 'granularity');
   const { kind } = granularity;
   if (kind !== 'perTensor' && shape.length === 0) {
     const wanted = 'perTensor for a scalar x';
@@ -81,8 +81,10 @@ export function resolveGranularity(
   switch (kind) {
     case 'perTensor':
     case 'perToken':
+      checkOptions(op, granularity, ['kind'], `granularity ${kind}`);
       return { kind };
     case 'perChannel':
+      checkOptions(op, granularity, ['kind', 'axis'], `granularity ${kind}`);
       return { kind, axis: normalizeAxis(op, 'axis', granularity.axis ?? -1, shape.length) };
     case 'perGroup': {
       const axis = normalizeAxis(op, 'axis', granularity.axis ?? -1, shape.length);

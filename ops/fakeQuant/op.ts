@@ -84,7 +84,11 @@ export const fakeQuantOp: OpContract<FakeQuantInputs, FakeQuantAttrs> = {
 export function fakeQuant<T extends Tensor>(x: T | TensorLike, options: FakeQuantOptions = {}): T {
   const op = fakeQuantOp.kernelName;
   checkOptions(op, options, ['bits', 'symmetric', 'granularity', 'range']);
-  const { bits, symmetric, granularity } = { ...FAKE_QUANT_DEFAULTS, ...options };
+  const {
+    bits = FAKE_QUANT_DEFAULTS.bits,
+    symmetric = FAKE_QUANT_DEFAULTS.symmetric,
+    granularity = FAKE_QUANT_DEFAULTS.granularity,
+  } = options;
   checkInteger(op, 'bits', bits, 2, 16);
   checkBoolean(op, 'symmetric', symmetric);
   return tidy('fakeQuant', () => {
@@ -103,7 +107,7 @@ function checkRange(
   range: QuantizationRange,
   { numGroups }: QuantizationLayout,
 ): QuantizationRange {
-  checkOptions(op, range, ['min', 'max']);
+  checkOptions(op, range, ['min', 'max'], 'range');
   const min = checkBound(op, 'range.min', range.min, numGroups);
   const max = checkBound(op, 'range.max', range.max, numGroups);
   for (let g = 0; g < numGroups; g++) {

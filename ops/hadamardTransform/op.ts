@@ -68,7 +68,7 @@ export function hadamardTransform<T extends Tensor>(
 ): T {
   const op = hadamardTransformOp.kernelName;
   checkOptions(op, options, ['transpose', 'blockSize']);
-  const transpose = options.transpose ?? HADAMARD_TRANSFORM_DEFAULTS.transpose;
+  const { transpose = HADAMARD_TRANSFORM_DEFAULTS.transpose } = options;
   checkBoolean(op, 'transpose', transpose);
   return tidy('hadamardTransform', () => {
     const input = toFloatTensor(op, 'x', x);
@@ -81,7 +81,7 @@ export function hadamardTransform<T extends Tensor>(
 
 function checkBlockSize(op: string, n: number, asked: number | undefined): number {
   if (n === 0) throw new InvalidArgumentError(op, 'x', 'non-empty along its last axis', 'length 0');
-  const blockSize = asked ?? n;
+  const blockSize = asked === undefined ? n : asked;
   checkInteger(op, 'blockSize', blockSize, 1);
   if (n % blockSize !== 0) {
     const wanted = `a divisor of the last axis (${n})`;

@@ -12,6 +12,8 @@ const SAYS: Record<string, (stdout: string) => void> = {
     expect(errors[1]! * 5, 'the error with HadaNorm, fivefold').to.be.below(errors[0]!);
     expect(errors[2], 'chained').to.equal(errors[1]);
     expect(stdout).to.include('gradient of row 0: 0,1,1,1,1,1,1,1');
+    expect(stdout).to.include('row 1 of the matrix of size 4: 0.5,-0.5,0.5,-0.5');
+    expect(stdout).to.include('(blockSize 2, pad to 1152)');
   },
   'graphModel.ts': (stdout) => {
     expect(stdout).to.include("codes 2,4,12, mean of each sample's channels 2,1,12");

@@ -182,7 +182,7 @@ describeOnBackends('FakeQuant validation', () => {
     [
       'a granularity as text',
       bad({ granularity: 'perToken' }),
-      'options must be an object, got "perToken".',
+      'granularity must be an object, got "perToken".',
     ],
     [
       'an unknown granularity',
@@ -234,6 +234,12 @@ describeOnBackends('FakeQuant validation', () => {
       bad({ range: { min: [0, 0, 0], max: 1 } }),
       'or 2 of them, one per group, got [0, 0, 0].',
     ],
+    [
+      'an axis where there is none',
+      bad({ granularity: { kind: 'perToken', axis: 0 } }),
+      'granularity perToken must be made of kind, got "axis".',
+    ],
+    ['a range that is none', bad({ range: 3 }), 'range must be an object, got 3.'],
     ['an int32 tensor', () => fakeQuant(tf.ones([4], 'int32')), 'dtype int32'],
     ['an option that is not there', bad({ bit: 4 }), 'got "bit".'],
   ];

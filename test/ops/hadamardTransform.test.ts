@@ -152,7 +152,7 @@ describeOnBackends('HadamardTransform validation', () => {
       'an option that is not there',
       () => hadamardTransform(tf.zeros([12]), { blocksize: 4 } as object),
       InvalidArgumentError,
-      'options must be among transpose, blockSize, got "blocksize".',
+      'options must be made of transpose, blockSize, got "blocksize".',
     ],
     [
       'a flag that is not one',

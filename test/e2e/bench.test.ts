@@ -1,0 +1,85 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { ROOT } from '../../scripts/process.js';
+import { median, race } from '../bench/harness.js';
+import { runNode } from '../harness/child.js';
+
+const MAIN = join('test', 'bench', 'main.ts');
+
+describe('Benchmark harness', () => {
+  it('the median of an even number is the mean of the middle two, and order does not matter', () => {
+    expect([median([3, 1, 2]), median([4, 1, 3, 2]), median([5])]).to.deep.equal([2, 2.5, 5]);
+  });
+
+  it('contenders are warmed up, then run in turn; the ratio says how many times faster ours is', async () => {
+    const order: string[] = [];
+    const busy = (name: string, ms: number) => ({
+      name,
+      run: () => {
+        order.push(name);
+        for (const start = performance.now(); performance.now() - start < ms; );
+      },
+    });
+    const one = { name: 'wait', ours: busy('fast', 25), peer: busy('slow', 75) };
+    const row = await race('test', one, { rounds: 4 });
+    expect(order.join(' ')).to.equal('fast fast slow slow fast slow slow fast fast slow slow fast');
+    expect(row.ratio)
+      .to.equal(row.peerMs / row.oursMs)
+      .and.to.be.within(1.5, 6);
+  });
+
+  it('an abort ends a race', async () => {
+    const abort = new AbortController();
+    const contender = { name: 'x', run: () => abort.abort(new Error('enough')) };
+    const running = race(
+      'test',
+      { name: 'y', ours: contender, peer: contender },
+      { signal: abort.signal },
+    );
+    await running.then(
+      () => expect.fail('the race went on'),
+      (error: Error) => expect(error.message).to.equal('enough'),
+    );
+  });
+
+  it('npm run bench writes rows with the machine, runtime and versions', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'tfjs-hadanorm-bench-'));
+    const file = join(folder, 'rows.json');
+    const args = ['cpu', '--case', 'channelCenter 16×384', '--rounds', '1', '--json', file];
+    const { stdout } = runNode(['--import', 'tsx', MAIN, ...args]);
+    const report = JSON.parse(readFileSync(file, 'utf8'));
+    rmSync(folder, { recursive: true });
+    expect(report).to.have.all.keys('machine', 'runtime', 'versions', 'rows');
+    expect(report.versions).to.include({ 'tfjs-core': '4.22.0' });
+    expect(report.rows).to.have.length(1);
+    const [row] = report.rows;
+    expect(Object.keys(row)).to.deep.equal([
+      'suite',
+      'case',
+      'ours',
+      'peer',
+      'oursMs',
+      'peerMs',
+      'ratio',
+    ]);
+    expect(row).to.include({ suite: 'cpu', case: 'channelCenter 16×384', ours: 'channelCenter' });
+    expect(stdout).to.include('channelCenter 16×384');
+  });
+
+  for (const [args, message] of [
+    [['gpu'], 'there is no suite gpu; there are cpu, wasm, tensorflow'],
+    [['--rounds', '0'], '--rounds must be an integer ≥ 1, got 0'],
+  ] as const) {
+    it(`npm run bench -- ${args.join(' ')} says what is wrong`, () => {
+      const command = ['--import', 'tsx', MAIN, ...args];
+      const { status, stderr } = spawnSync(process.execPath, command, {
+        cwd: ROOT,
+        encoding: 'utf8',
+      });
+      expect([status, stderr.includes(message)], stderr).to.deep.equal([2, true]);
+    });
+  }
+});
