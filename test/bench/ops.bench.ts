@@ -26,7 +26,8 @@ export const opSuites: readonly BenchSuite[] = backends.map(({ name, missing }) 
     const inputs = SHAPES.map(([tokens, d]) => tf.tensor2d(normal(tokens * d, d), [tokens, d]));
     const matrices = new Map<number, tf.Tensor2D>();
     const matrixOf = (d: number) => {
-      const matrix = matrices.get(d) ?? hadamardMatrix(d);
+      // kept: the first call is inside a contender's tidy
+      const matrix = matrices.get(d) ?? tf.keep(hadamardMatrix(d));
       matrices.set(d, matrix);
       return matrix;
     };
