@@ -7,13 +7,20 @@ import { ROOT, runScript } from './process.js';
 const DIST = join(ROOT, 'dist');
 const SCRIPT_TAG_FILE = join(DIST, 'tfjs-hadanorm.min.js');
 
+const TF_GLOBAL = `
+  if (typeof tf === 'undefined') {
+    throw new Error('tfjs-hadanorm: there is no global tf. Load TensorFlow.js before this script.');
+  }
+  module.exports = tf;
+`;
+
 /** With script tags, tfjs-core and tfjs-converter are the global `tf`. */
 const tfGlobal: Plugin = {
   name: 'tf-global',
   setup({ onResolve, onLoad }) {
     const filter = /^@tensorflow\//;
     onResolve({ filter }, ({ path }) => ({ path, namespace: 'tf-global' }));
-    onLoad({ filter: /.*/, namespace: 'tf-global' }, () => ({ contents: 'module.exports = tf;' }));
+    onLoad({ filter: /.*/, namespace: 'tf-global' }, () => ({ contents: TF_GLOBAL }));
   },
 };
 

@@ -175,6 +175,12 @@ describe('The package as it ships', () => {
     expect(warnings).to.deep.equal([]);
   });
 
+  it('says what is missing when its script tag comes without tfjs', () => {
+    const file = join(project, 'node_modules/tfjs-hadanorm/dist/tfjs-hadanorm.min.js');
+    const load = () => vm.runInNewContext(readFileSync(file, 'utf8'));
+    expect(load).to.throw('Load TensorFlow.js before this script.');
+  });
+
   for (const [name, compilerOptions] of [
     ['esm.mts', { module: 'nodenext' }],
     ['cjs.cts', { module: 'nodenext' }],
