@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { ROOT } from '../../scripts/process.js';
 import { median, race } from '../bench/harness.js';
-import { runNode } from '../harness/child.js';
+import { CHILD_ENV, runNode } from '../harness/child.js';
 
 const MAIN = join('test', 'bench', 'main.ts');
 
@@ -82,6 +82,7 @@ describe('Benchmark harness', () => {
       const { status, stderr } = spawnSync(process.execPath, command, {
         cwd: ROOT,
         encoding: 'utf8',
+        env: CHILD_ENV,
       });
       expect([status, stderr.includes(message)], stderr).to.deep.equal([2, true]);
     });

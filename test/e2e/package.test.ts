@@ -9,7 +9,7 @@ import { build } from 'esbuild';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
 import { ROOT } from '../../scripts/process.js';
-import { runNode } from '../harness/child.js';
+import { CHILD_ENV, runNode } from '../harness/child.js';
 
 const require = createRequire(import.meta.url);
 const USE = `
@@ -230,6 +230,7 @@ function pack(into: string): string {
     cwd: ROOT,
     encoding: 'utf8',
     shell: process.platform === 'win32',
+    env: CHILD_ENV,
   });
   expect(npm.status, npm.stderr).to.equal(0);
   writeFileSync(join(into, 'pack.json'), npm.stdout);

@@ -2,6 +2,9 @@ import { spawnSync } from 'node:child_process';
 import { expect } from 'chai';
 import { ROOT } from '../../scripts/process.js';
 
+/** The environment of child processes: they are not what coverage is measured of. */
+export const CHILD_ENV: NodeJS.ProcessEnv = { ...process.env, NODE_V8_COVERAGE: '' };
+
 /** What a process printed. */
 export interface ChildOutput {
   readonly stdout: string;
@@ -14,8 +17,7 @@ export function runNode(args: readonly string[], cwd = ROOT): ChildOutput {
     cwd,
     encoding: 'utf8',
     timeout: 120_000,
-    // the children are not what coverage is measured of
-    env: { ...process.env, NODE_V8_COVERAGE: '' },
+    env: CHILD_ENV,
   });
   expect(error, `${args.join(' ')}`).to.equal(undefined);
   expect(status, `exit code of ${args.join(' ')}; it said:\n${stdout}\n${stderr}`).to.equal(0);

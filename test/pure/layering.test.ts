@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { ROOT } from '../../scripts/process.js';
+import { CHILD_ENV } from '../harness/child.js';
 
 const BIOME = join(ROOT, 'node_modules', '@biomejs', 'biome', 'bin', 'biome');
 
@@ -39,7 +40,8 @@ describe('Imports go one way', () => {
       const file = join(folder, 'probe.ts');
       writeFileSync(file, `import * as module from '${module}';\n\nexport const probe = module;\n`);
       const args = [BIOME, 'lint', '--colors=off', file];
-      const { status, stderr } = spawnSync(process.execPath, args, { cwd: ROOT, encoding: 'utf8' });
+      const options = { cwd: ROOT, encoding: 'utf8', env: CHILD_ENV } as const;
+      const { status, stderr } = spawnSync(process.execPath, args, options);
       const broken = stderr.includes('lint/style/noRestrictedImports');
       expect([status, broken], stderr).to.deep.equal(allowed ? [0, false] : [1, true]);
     });
