@@ -6,6 +6,10 @@ export interface FakeQuantReference {
   codes: Float64Array;
   /** x / scale before rounding: where this is near a tie, float32 may fall on the other side. */
   quotients: Float64Array;
+  /** The zero point before rounding, per element: the same holds for it, and shows in codes at the ends. */
+  zeroPoints: Float64Array;
+  /** Whether the code is at an end of its range. */
+  clamped: boolean[];
   scale: Float64Array; // per element
   range: { min: number[]; max: number[] }; // of each group, in row-major order, 0 included
   ends: { min: Float64Array; max: Float64Array }; // the same per element
@@ -34,6 +38,8 @@ export function fakeQuantReference(
     values: new Float64Array(x.length),
     codes: new Float64Array(x.length),
     quotients: new Float64Array(x.length),
+    zeroPoints: new Float64Array(x.length),
+    clamped: [],
     scale: new Float64Array(x.length),
     range: { min: [], max: [] },
     ends: { min: new Float64Array(x.length), max: new Float64Array(x.length) },
@@ -48,7 +54,8 @@ export function fakeQuantReference(
     out.range.min.push(lo);
     out.range.max.push(hi);
     const poisoned = range === undefined && !inGroup.every(Number.isFinite);
-    const { scale, zeroPoint, qMin, qMax } = parameters(lo, hi, bits, symmetric);
+    const { scale, exactZeroPoint, qMin, qMax } = parameters(lo, hi, bits, symmetric);
+    const zeroPoint = roundTiesToEven(exactZeroPoint);
     const limit = Math.floor(3.402823e38 / scale);
     const low = Math.max(qMin, zeroPoint - limit);
     const high = Math.min(qMax, zeroPoint + limit);
@@ -56,6 +63,8 @@ export function fakeQuantReference(
       const quotient = x[i]! / scale;
       const code = Math.min(Math.max(roundTiesToEven(quotient) + zeroPoint, low), high);
       out.quotients[i] = quotient;
+      out.zeroPoints[i] = exactZeroPoint;
+      out.clamped[i] = code === low || code === high;
       out.ends.min[i] = lo;
       out.ends.max[i] = hi;
       out.codes[i] = poisoned ? Number.NaN : code;
@@ -71,12 +80,12 @@ function parameters(lo: number, hi: number, bits: number, symmetric: boolean) {
   if (symmetric) {
     const qMax = 2 ** (bits - 1) - 1;
     const scale = Math.max(Math.max(-lo, hi) / qMax, smallest);
-    return { scale, zeroPoint: 0, qMin: -qMax, qMax };
+    return { scale, exactZeroPoint: 0, qMin: -qMax, qMax };
   }
   const qMax = 2 ** bits - 1;
   const scale = Math.max((hi - lo) / qMax, smallest);
-  const zeroPoint = roundTiesToEven((-lo / Math.max(hi - lo, smallest)) * qMax);
-  return { scale, zeroPoint, qMin: 0, qMax };
+  const exactZeroPoint = (-lo / Math.max(hi - lo, smallest)) * qMax;
+  return { scale, exactZeroPoint, qMin: 0, qMax };
 }
 
 function groupKey(index: readonly number[], granularity: Granularity): string {

@@ -31,6 +31,42 @@ describeOnBackends('Tensors of all kinds', (backend) => {
     });
   }
 
+  // GPUs may divide with an error of a few units in the last place
+  if (['cpu', 'wasm', 'tensorflow'].includes(backend)) {
+    for (const shape of [
+      [7, 65],
+      [300, 1152],
+    ] as const) {
+      for (const bits of [2, 4, 8, 13]) {
+        it(`fakeQuant gives the very bits that the cpu backend gives, [${shape}], ${bits} bits`, async () => {
+          const values = normal(shape[0] * shape[1], bits, 0.2);
+          const run = () =>
+            tf.tidy(() => {
+              const x = tf.tensor2d(values, [...shape]);
+              const range = { min: -0.9, max: 1.3 };
+              return [
+                fakeQuant(x, { bits }),
+                fakeQuant(x, {
+                  bits,
+                  symmetric: true,
+                  granularity: { kind: 'perGroup', groupSize: 64 },
+                }),
+                fakeQuant(x, { bits, granularity: { kind: 'perChannel' } }),
+                fakeQuant(x, { bits, granularity: { kind: 'perTensor' }, range }),
+              ].map((y) => y.dataSync().slice());
+            });
+          const here = run();
+          await tf.setBackend('cpu');
+          const there = run();
+          await tf.setBackend(backend);
+          // == takes −0 for 0: the sign of a zero is not part of the contract
+          const different = here.map((y, i) => y.filter((v, at) => v !== there[i]![at]).length);
+          expect(different, 'floats that differ').to.deep.equal([0, 0, 0, 0]);
+        });
+      }
+    }
+  }
+
   it('chained methods do what the functions do', () => {
     tf.tidy(() => {
       const x = tf.tensor2d(normal(48, 3), [4, 12]);

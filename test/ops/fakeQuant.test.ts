@@ -1,7 +1,6 @@
-import { expect } from 'chai';
-import { type FakeQuantReference, fakeQuantReference } from '../../ops/fakeQuant/reference.js';
+import { fakeQuantReference } from '../../ops/fakeQuant/reference.js';
 import { fakeQuant, type Granularity } from '../../src/index.js';
-import { EPS } from '../harness/compare.js';
+import { expectCodes } from '../harness/codes.js';
 import { type GradientCheck, type OpCase, runOpCases } from '../harness/opCases.js';
 import { normal, sizeOf } from '../harness/random.js';
 
@@ -137,27 +136,6 @@ function toCase(row: Row): OpCase {
         }
       : {}),
   };
-}
-
-/** Codes must equal the reference's, except where the quotient is within float32 rounding of a tie. */
-function expectCodes(y: Float32Array, exact: FakeQuantReference): void {
-  let ties = 0;
-  y.forEach((value, i) => {
-    const scale = exact.scale[i]!;
-    const expected = exact.values[i]!;
-    // scale and product rounded once each, the naive float32 error; twice that is allowed
-    const bound = 2 * 2 * EPS * Math.abs(expected);
-    if (Math.abs(value - expected) <= bound) return;
-    const quotient = exact.quotients[i]!;
-    const fromTie = Math.abs(Math.abs(quotient - Math.trunc(quotient)) - 0.5);
-    expect(
-      fromTie,
-      `element ${i}: ${value}, expected ${expected}; distance from a tie`,
-    ).to.be.at.most(4 * EPS * Math.max(1, Math.abs(quotient)));
-    expect(Math.abs(value - expected)).to.be.at.most(scale * (1 + 1e-6) + bound);
-    ties++;
-  });
-  expect(ties, 'codes that fell on the other side of a tie').to.be.at.most(1 + y.length / 1000);
 }
 
 /**
