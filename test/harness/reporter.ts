@@ -10,17 +10,18 @@ export default class SuiteReporter extends Mocha.reporters.Dot {
   constructor(runner: Mocha.Runner, options: Mocha.MochaOptions) {
     super(runner, options);
     const tally = emptyTally();
-    const skipped: string[] = [];
+    const skipped = new Map<string, string[]>(); // by reason
     const take = (test: Mocha.Runnable, result: keyof Counts) =>
       count(tally, test.titlePath()[0] ?? '', result);
     runner.on('pass', (test) => take(test, 'passed'));
     runner.on('fail', (test) => take(test, 'failed'));
     runner.on('pending', (test) => {
       take(test, 'skipped');
-      skipped.push(test.fullTitle());
+      const reason = test.title;
+      skipped.set(reason, [...(skipped.get(reason) ?? []), test.titlePath()[0] ?? '']);
     });
     runner.once('end', () => {
-      for (const title of skipped) console.log(title);
+      for (const [reason, suites] of skipped) console.log(`${reason}\n  (${suites.join(', ')})`);
       const file = process.env.MOCHA_TALLY;
       if (file === undefined) console.log(matrixOf(tally));
       else writeFileSync(file, JSON.stringify(tally));
