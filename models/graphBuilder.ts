@@ -1,4 +1,4 @@
-import { type io, util } from '@tensorflow/tfjs-core';
+import { io, util } from '@tensorflow/tfjs-core';
 import { HadaNormError, InvalidArgumentError } from '../src/index.js';
 
 /** An attribute of a NodeDef, by its kind: a bool, an integer, a float, text, a list of floats, or a dtype. */
@@ -24,7 +24,7 @@ const DTYPES = { float32: 'DT_FLOAT', int32: 'DT_INT32', bool: 'DT_BOOL' } as co
 export class GraphBuilder {
   private readonly nodes = new Map<string, object>();
   private readonly specs: io.WeightsManifestEntry[] = [];
-  private readonly weights: Uint8Array[] = [];
+  private readonly weights: ArrayBuffer[] = [];
   private readonly inputs: Record<string, object> = {};
 
   /** An input of the model. */
@@ -53,7 +53,7 @@ export class GraphBuilder {
     const dtype = values instanceof Float32Array ? 'float32' : 'int32';
     const type = DTYPES[dtype];
     this.specs.push({ name, shape: [...shape], dtype });
-    this.weights.push(new Uint8Array(values.slice().buffer));
+    this.weights.push(values.slice().buffer);
     const tensor = { dtype: type, tensorShape: protoShape(shape) };
     return this.add({ name, op: 'Const', attr: { dtype: { type }, value: { tensor } } });
   }
@@ -84,7 +84,7 @@ export class GraphBuilder {
       generatedBy: 'tfjs-hadanorm',
       modelTopology: { node: [...this.nodes.values()], library: {}, versions: { producer: 1395 } },
       weightSpecs: [...this.specs],
-      weightData: concat(this.weights),
+      weightData: io.CompositeArrayBuffer.join(this.weights),
       signature: { inputs: { ...this.inputs }, outputs: Object.fromEntries(named) },
     };
   }
@@ -128,14 +128,4 @@ function protoAttr(attr: GraphAttr): object {
   if ('floats' in attr) return { list: { f: attr.floats } };
   if ('type' in attr) return { type: DTYPES[attr.type] };
   return attr;
-}
-
-function concat(parts: readonly Uint8Array[]): ArrayBuffer {
-  const whole = new Uint8Array(parts.reduce((size, part) => size + part.length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    whole.set(part, offset);
-    offset += part.length;
-  }
-  return whole.buffer;
 }

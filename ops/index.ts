@@ -11,6 +11,9 @@ import { hadamardTransformGrad } from './hadamardTransform/grad.js';
 import { hadamardTransformGraphOp } from './hadamardTransform/graphOp.js';
 import { hadamardTransformOp } from './hadamardTransform/op.js';
 
+/** The backends of tfjs 4.22; the ops run on any other backend too, as compositions. */
+export const BACKENDS = ['cpu', 'tensorflow', 'wasm', 'webgl', 'webgpu'] as const;
+
 /** Everything about an op that is the same on every backend. */
 export interface OpDefinition {
   readonly kernelName: string;

@@ -1,8 +1,7 @@
 /** `npm run test:browser`: the suites in a browser alone. */
-import { realpathSync } from 'node:fs';
-import { pathToFileURL } from 'node:url';
 import { runInBrowser } from '../test/browser/run.js';
 import { count, emptyTally, matrixOf, type Tally } from '../test/harness/tally.js';
+import { isMain } from './process.js';
 import { provisionBrowser } from './provision/browser.js';
 
 /** Finds or installs a browser and runs the suites in it; where there is none they count as skipped. */
@@ -20,8 +19,7 @@ export async function browserSuites(log: (line: string) => void): Promise<Tally>
   return tally;
 }
 
-const [, script = ''] = process.argv;
-if (import.meta.url === pathToFileURL(realpathSync(script)).href) {
+if (isMain(import.meta.url)) {
   const tally = await browserSuites((line) => console.log(line));
   console.log(matrixOf(tally));
   process.exitCode = tally.failed === 0 ? 0 : 1;

@@ -25,8 +25,8 @@ export async function fetchNode(major: string): Promise<NodeBinary> {
   const args = ['install', '--no-audit', '--no-fund', '--ignore-scripts', `${name}@${major}`];
   const shell = platform === 'win32';
   const options = { cwd: folder, timeoutMs: INSTALL_LIMIT_MS, signal: undefined, shell };
-  const { ok, ...rest } = await run('npm', args, options);
-  if (ok && existsSync(path)) return { available: true, path };
-  const problem = 'problem' in rest ? rest.problem : `it left no ${path}`;
+  const installed = await run('npm', args, options);
+  if (installed.ok && existsSync(path)) return { available: true, path };
+  const problem = installed.ok ? `it left no ${path}` : installed.problem;
   return { available: false, reason: `npm install ${name}@${major}: ${problem}` };
 }

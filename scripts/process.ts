@@ -1,30 +1,31 @@
 import { spawn } from 'node:child_process';
+import { realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 /** The project's folder. */
 export const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 
-/** Runs a command in the project's folder with its output passed through; gives its exit code. */
-export function runInherited(
-  command: string,
-  args: readonly string[],
-  env: NodeJS.ProcessEnv = {},
-): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const options = { cwd: ROOT, stdio: 'inherit', env: { ...process.env, ...env } } as const;
-    const child = spawn(command, [...args], options);
-    child.on('error', reject);
-    // ended by a signal: no code, and not a success
-    child.on('close', (code) => resolve(code ?? 1));
-  });
+/** Whether a module, by its `import.meta.url`, is the script that Node was started with. */
+export function isMain(moduleUrl: string): boolean {
+  const script = process.argv[1];
+  return script !== undefined && moduleUrl === pathToFileURL(realpathSync(script)).href;
 }
 
-/** Runs a package's command-line script with the given Node, as `npx` would but without a shell. */
+/**
+ * Runs a package's command-line script in the project's folder with its output passed through, as `npx` would but with
+ * the given Node and without a shell; gives its exit code.
+ */
 export function runScript(
   script: string,
   args: readonly string[],
   { node = process.execPath, env = {} }: { node?: string; env?: NodeJS.ProcessEnv } = {},
 ): Promise<number> {
-  return runInherited(node, [join(ROOT, 'node_modules', script), ...args], env);
+  return new Promise((resolve, reject) => {
+    const options = { cwd: ROOT, stdio: 'inherit', env: { ...process.env, ...env } } as const;
+    const child = spawn(node, [join(ROOT, 'node_modules', script), ...args], options);
+    child.on('error', reject);
+    // ended by a signal: no code, and not a success
+    child.on('close', (code) => resolve(code ?? 1));
+  });
 }

@@ -1,5 +1,11 @@
-import { BACKENDS, type OpSupport, supportOf } from '../ops/common/support.js';
-import { OPS } from '../ops/index.js';
+import { kernelKind } from '../ops/common/kernel.js';
+import { BACKENDS, OPS } from '../ops/index.js';
+
+/** How one op runs on each backend: `own` kernel, or `composed` of tfjs ops (right, slower). */
+export interface OpSupport {
+  readonly op: string;
+  readonly backends: Readonly<Record<string, 'own' | 'composed' | 'none'>>;
+}
 
 /**
  * How each op of this package runs on each backend: with a kernel of its own, or composed of tfjs ops.
@@ -14,8 +20,8 @@ import { OPS } from '../ops/index.js';
  * ```
  */
 export function supportMatrix(backends: readonly string[] = BACKENDS): OpSupport[] {
-  return supportOf(
-    OPS.map(({ kernelName }) => kernelName),
-    backends,
-  );
+  return OPS.map(({ kernelName: op }) => ({
+    op,
+    backends: Object.fromEntries(backends.map((backend) => [backend, kernelKind(op, backend)])),
+  }));
 }

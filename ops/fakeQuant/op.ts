@@ -95,8 +95,10 @@ export function fakeQuant<T extends Tensor>(x: T | TensorLike, options: FakeQuan
     const input = toFloatTensor(op, 'x', x);
     const resolved = resolveGranularity(op, granularity, input.shape);
     if (input.size === 0) return input.clone() as T;
-    const layout = quantizationLayout(resolved, input.shape);
-    const range = options.range === undefined ? null : checkRange(op, options.range, layout);
+    const range =
+      options.range === undefined
+        ? null
+        : checkRange(op, options.range, quantizationLayout(resolved, input.shape));
     const attrs = { bits, symmetric, granularity: resolved, range };
     return runOp(fakeQuantOp, { x: input }, attrs) as Tensor as T;
   });

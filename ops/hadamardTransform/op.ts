@@ -79,9 +79,8 @@ export function hadamardTransform<T extends Tensor>(
   });
 }
 
-function checkBlockSize(op: string, n: number, asked: number | undefined): number {
+function checkBlockSize(op: string, n: number, blockSize = n): number {
   if (n === 0) throw new InvalidArgumentError(op, 'x', 'non-empty along its last axis', 'length 0');
-  const blockSize = asked === undefined ? n : asked;
   checkInteger(op, 'blockSize', blockSize, 1);
   if (n % blockSize !== 0) {
     const wanted = `a divisor of the last axis (${n})`;

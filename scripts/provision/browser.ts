@@ -2,6 +2,7 @@
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { chromium } from 'playwright-core';
+import { aptInstall } from './apt.js';
 import { resolveInstalled } from './context.js';
 import { run } from './run.js';
 
@@ -52,16 +53,8 @@ function isExecutable(path: string): boolean {
   }
 }
 
-async function installFromDebian(log: (line: string) => void): Promise<string | undefined> {
-  if (process.getuid?.() !== 0) return 'apt-get needs root';
-  log('Installing chromium with apt-get');
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  const options = { timeoutMs: INSTALL_LIMIT_MS, signal: undefined, env };
-  for (const args of [['update'], ['install', '-y', '--no-install-recommends', 'chromium']]) {
-    const done = await run('apt-get', args, options);
-    if (!done.ok) return `apt-get ${args[0]}: ${done.problem}`;
-  }
-  return undefined;
+function installFromDebian(log: (line: string) => void): Promise<string | undefined> {
+  return aptInstall(['chromium'], { log, signal: undefined });
 }
 
 async function installFromPlaywright(log: (line: string) => void): Promise<string | undefined> {

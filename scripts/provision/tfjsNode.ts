@@ -3,9 +3,8 @@
  * libtensorflow, which closed networks refuse; there, the libraries come out of TensorFlow's
  * Python wheel and the binding is compiled from the sources that the npm package holds.
  */
-import { realpathSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { pathToFileURL } from 'node:url';
+import { isMain } from '../process.js';
 import { verify } from './children.js';
 import { type Context, readContext } from './context.js';
 import { installOfficially } from './official.js';
@@ -125,7 +124,6 @@ async function main(): Promise<void> {
   }
 }
 
-const script = process.argv[1];
-if (script !== undefined && import.meta.url === pathToFileURL(realpathSync(script)).href) {
+if (isMain(import.meta.url)) {
   await main();
 }

@@ -1,8 +1,8 @@
+import { aptInstall } from './apt.js';
 import type { Context } from './context.js';
 import { ProvisionError, run } from './run.js';
 
 const CHECK_LIMIT_MS = 60_000;
-const APT_LIMIT_MS = 10 * 60 * 1000;
 
 /** pip is run as a module of the same Python that unpacks the wheel. */
 const PYTHON_CHECK = 'import pip, sys, zipfile, zlib; sys.exit(sys.version_info < (3, 7))';
@@ -37,19 +37,6 @@ async function findCompiler(context: Context): Promise<string[] | undefined> {
   return undefined;
 }
 
-async function aptInstall(context: Context, packages: string[]): Promise<void> {
-  const { signal, log } = context;
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  const options = { timeoutMs: APT_LIMIT_MS, signal, env };
-  if (process.getuid?.() !== 0 || !(await works(context, ['apt-get'], '--version'))) return;
-  log(`Installing ${packages.join(', ')} with apt-get`);
-  const install = ['install', '-y', '--no-install-recommends', ...packages];
-  for (const args of [['update'], install]) {
-    const done = await run('apt-get', args, options);
-    if (!done.ok) log(`  apt-get ${args[0]} failed: ${done.problem}`);
-  }
-}
-
 /** Finds Python and a compiler; where this is root's Debian, installs what is missing. */
 export async function findTools(context: Context): Promise<Tools> {
   let python = await findPython(context);
@@ -59,7 +46,8 @@ export async function findTools(context: Context): Promise<Tools> {
     ...(python === undefined ? ['python3', 'python3-pip'] : []),
   ];
   if (missing.length > 0) {
-    await aptInstall(context, missing);
+    const problem = await aptInstall(missing, context);
+    if (problem !== undefined) context.log(`  ${problem}`);
     python ??= await findPython(context);
     compiler ??= await findCompiler(context);
   }

@@ -77,7 +77,7 @@ function fakeQuantCases(x: tf.Tensor2D): BenchCase[] {
 }
 
 function sync(name: string, compute: () => tf.Tensor): Contender {
-  // reading one element waits for the result on backends that run ahead
+  // reading the result waits for the result on backends that run ahead
   const run = () => tf.tidy(() => void compute().dataSync());
   return { name, run };
 }

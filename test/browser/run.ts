@@ -63,33 +63,39 @@ export async function runInBrowser({ executablePath, log }: BrowserRunOptions): 
 async function watch(
   page: Page,
   log: (line: string) => void,
-  start: () => unknown,
+  start: () => Promise<unknown>,
 ): Promise<Tally> {
   const tally = emptyTally();
   await new Promise<void>((resolve) => {
-    const die = (why: string) => {
-      log(`FAILED: ${why}`);
-      count(tally, 'the page', 'failed');
+    let over = false;
+    const end = (failure?: string) => {
+      if (over) return;
+      over = true;
+      clearTimeout(timer);
+      if (failure !== undefined) {
+        log(`FAILED: ${failure}`);
+        count(tally, 'the page', 'failed');
+      }
       resolve();
     };
-    const silence = () =>
-      setTimeout(() => die(`the page was silent for ${SILENCE_MS / 1000} s`), SILENCE_MS);
-    let timer = silence();
+    const timer = setTimeout(
+      () => end(`the page was silent for ${SILENCE_MS / 1000} s`),
+      SILENCE_MS,
+    );
     const take = (event: PageEvent) => {
-      clearTimeout(timer);
-      if (event.kind === 'end') return resolve();
-      timer = silence();
+      if (over) return;
+      if (event.kind === 'end') return end();
+      timer.refresh();
       count(tally, event.suite, event.kind);
-      if (event.text !== undefined)
-        log(event.kind === 'failed' ? `FAILED: ${event.text}` : event.text);
+      if (event.text === undefined) return;
+      log(event.kind === 'failed' ? `FAILED: ${event.text}` : event.text);
     };
-    const stop = (why: string) => {
-      clearTimeout(timer);
-      die(why);
-    };
-    page.on('pageerror', (error) => stop(`the page threw ${error.stack ?? error.message}`));
-    page.on('crash', () => stop('the page crashed'));
-    void page.exposeFunction('tellDriver', take).then(start);
+    page.on('pageerror', (error) => end(`the page threw ${error.stack ?? error.message}`));
+    page.on('crash', () => end('the page crashed'));
+    page
+      .exposeFunction('tellDriver', take)
+      .then(start)
+      .catch((error: Error) => end(`the page did not load: ${error.message}`));
   });
   return tally;
 }

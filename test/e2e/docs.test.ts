@@ -10,7 +10,7 @@ import { supportTable } from '../harness/supportTable.js';
 const SOURCES: readonly [string, number][] = [
   ['README.md', 2],
   ['ops/hadamardTransform/op.ts', 1],
-  ['ops/hadamardTransform/reference.ts', 1],
+  ['ops/hadamardTransform/matrix.ts', 1],
   ['ops/channelCenter/op.ts', 1],
   ['ops/fakeQuant/op.ts', 1],
   ['src/support.ts', 1],

@@ -7,8 +7,8 @@ import {
   hadamardTransform,
   InvalidArgumentError,
 } from '../../src/index.js';
-import { describeOnBackends } from '../harness/backends.js';
 import { expectNoLeak, expectNoLeakAsync } from '../harness/memory.js';
+import { describeOnBackends } from '../harness/onBackends.js';
 import { normal } from '../harness/random.js';
 
 const D = 12;

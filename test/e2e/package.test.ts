@@ -224,7 +224,6 @@ describe('The package as it ships', () => {
 });
 
 function pack(into: string): string {
-  // one argument list for npm's own script: npm on PATH may be a shell wrapper, and another version
   const args = ['pack', '--json', '--ignore-scripts', '--pack-destination', into];
   const npm = spawnSync('npm', args, {
     cwd: ROOT,

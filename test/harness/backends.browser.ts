@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import '@tensorflow/tfjs-backend-webgpu';
 import '../../src/index.js';
-import { type BackendUnderTest, describeOn } from './onBackends.js';
+import type { BackendUnderTest } from './backends.js';
 
 // where test/browser/run.ts serves the package's files
 setWasmPaths('/wasm/');
@@ -14,11 +14,6 @@ export const backends: readonly BackendUnderTest[] = [
   await started('webgl'),
   await started('webgpu'),
 ];
-
-/** A describe block per backend, with that backend set. */
-export function describeOnBackends(title: string, body: (backend: string) => void): void {
-  describeOn(backends, title, body);
-}
 
 async function started(name: string): Promise<BackendUnderTest> {
   try {

@@ -3,7 +3,12 @@ import '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import '../../scripts/provision/nodeUtilShim.js';
 import '../../src/index.js';
-import { type BackendUnderTest, describeOn } from './onBackends.js';
+
+/** A backend that the suites run on; `missing` says why it cannot run here, undefined that it can. */
+export interface BackendUnderTest {
+  readonly name: string;
+  readonly missing?: string;
+}
 
 /** The backends of this process, Node's. In a browser, backends.browser.ts takes this file's place. */
 export const backends: readonly BackendUnderTest[] = [
@@ -11,11 +16,6 @@ export const backends: readonly BackendUnderTest[] = [
   { name: 'wasm' },
   tensorflowBackend(),
 ];
-
-/** A describe block per backend, with that backend set. */
-export function describeOnBackends(title: string, body: (backend: string) => void): void {
-  describeOn(backends, title, body);
-}
 
 function tensorflowBackend(): BackendUnderTest {
   const name = 'tensorflow';

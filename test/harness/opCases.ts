@@ -1,6 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
-import { describeOnBackends } from './backends.js';
 import {
   analyticGradients,
   lossWeights,
@@ -9,6 +8,7 @@ import {
   type Values,
 } from './gradient.js';
 import { expectNoLeak } from './memory.js';
+import { describeOnBackends } from './onBackends.js';
 
 /** One row of an op's case table: it runs on every backend, forward, gradient, poisoned and counted. */
 export interface OpCase {

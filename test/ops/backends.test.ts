@@ -2,8 +2,8 @@ import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
 import '../../src/chained.js';
 import { channelCenter, fakeQuant, hadamardTransform } from '../../src/index.js';
-import { describeOnBackends } from '../harness/backends.js';
 import { expectWithin } from '../harness/compare.js';
+import { describeOnBackends } from '../harness/onBackends.js';
 import { normal } from '../harness/random.js';
 
 describeOnBackends('Tensors of all kinds', (backend) => {

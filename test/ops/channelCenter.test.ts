@@ -2,10 +2,10 @@ import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
 import { channelCenterReference } from '../../ops/channelCenter/reference.js';
 import { channelCenter, InvalidArgumentError } from '../../src/index.js';
-import { describeOnBackends } from '../harness/backends.js';
 import { expectWithin, expectWithinTwiceNaive } from '../harness/compare.js';
 import type { Values } from '../harness/gradient.js';
 import { expectNoLeak } from '../harness/memory.js';
+import { describeOnBackends } from '../harness/onBackends.js';
 import { type OpCase, runOpCases } from '../harness/opCases.js';
 import { normal, sizeOf } from '../harness/random.js';
 

@@ -7,9 +7,9 @@ import {
   type Granularity,
   InvalidArgumentError,
 } from '../../src/index.js';
-import { describeOnBackends } from '../harness/backends.js';
 import { EPS } from '../harness/compare.js';
 import { expectNoLeak } from '../harness/memory.js';
+import { describeOnBackends } from '../harness/onBackends.js';
 import { normal } from '../harness/random.js';
 
 const perGroup = (groupSize: number): Granularity => ({ kind: 'perGroup', groupSize });

@@ -3,11 +3,12 @@ import { expect } from 'chai';
 import { hadamardPlan, orthonormalRow } from '../../ops/common/hadamard.js';
 import { hadamardTransformReference } from '../../ops/hadamardTransform/reference.js';
 import { HadamardSizeError, hadamardTransform, InvalidArgumentError } from '../../src/index.js';
-import { describeOnBackends } from '../harness/backends.js';
 import { EPS, expectWithin, expectWithinTwiceNaive } from '../harness/compare.js';
 import { expectNoLeak } from '../harness/memory.js';
+import { describeOnBackends } from '../harness/onBackends.js';
 import { type OpCase, runOpCases } from '../harness/opCases.js';
 import { normal, sizeOf } from '../harness/random.js';
+import { DIT_WIDTHS } from '../harness/widths.js';
 
 type ErrorClass = typeof InvalidArgumentError | typeof HadamardSizeError;
 
@@ -51,10 +52,7 @@ runOpCases('HadamardTransform', ROWS.map(toCase));
 
 describeOnBackends('HadamardTransform edges', () => {
   it('every row keeps its length, and the transpose is the inverse, at every DiT width', () => {
-    for (const n of [
-      1408, 1536, 2304, 2432, 2880, 3072, 3840, 5120, 5600, 5632, 6144, 8960, 9728, 12288, 13824,
-      15360,
-    ]) {
+    for (const n of DIT_WIDTHS) {
       expectNoLeak(() =>
         tf.tidy(() => {
           const x = tf.tensor2d(normal(2 * n, n), [2, n]);

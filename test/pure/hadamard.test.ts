@@ -8,16 +8,12 @@ import {
   hadamardSigns,
 } from '../../ops/common/hadamard.js';
 import { transformBlocks } from '../../ops/hadamardTransform/cpu.js';
-import { hadamardRow, hadamardTransformReference } from '../../ops/hadamardTransform/reference.js';
+import { hadamardRow } from '../../ops/hadamardTransform/matrix.js';
+import { hadamardTransformReference } from '../../ops/hadamardTransform/reference.js';
 import { expectWithin } from '../harness/compare.js';
 import { normal, uniform } from '../harness/random.js';
+import { DIT_WIDTHS } from '../harness/widths.js';
 
-/** The widths of published DiTs and their MLPs. */
-const DIT_WIDTHS = [
-  192, 256, 384, 512, 768, 1024, 1152, 1280, 1408, 1536, 1920, 2048, 2240, 2304, 2432, 2560, 2880,
-  3072, 3840, 4096, 4608, 5120, 5600, 5632, 6144, 8192, 8960, 9728, 10240, 12288, 13824, 14336,
-  15360,
-];
 const WHOLE_MATRIX_UP_TO = 2432;
 
 describe('Hadamard construction', () => {
