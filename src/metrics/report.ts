@@ -1,0 +1,94 @@
+/** What a linear does in the model, found by data flow: see `describeGraph`. */
+export const ROLES = [
+  'attention.qkv',
+  'attention.q',
+  'attention.k',
+  'attention.v',
+  'attention.kv',
+  'attention.out',
+  'crossAttention.q',
+  'crossAttention.k',
+  'crossAttention.v',
+  'crossAttention.kv',
+  'crossAttention.out',
+  'jointAttention.qkv',
+  'jointAttention.q',
+  'jointAttention.k',
+  'jointAttention.v',
+  'jointAttention.out',
+  'mlp.in',
+  'mlp.gate',
+  'mlp.out',
+  'modulation',
+  'embedding',
+  'final',
+  'other',
+] as const;
+
+/** See `ROLES`. */
+export type Role = (typeof ROLES)[number];
+
+/** How a linear is quantized: HadaNorm, one of the methods it is compared with, or a part of it. */
+export type Method = 'hadanorm' | 'centered' | 'hadamard' | 'smoothquant' | 'rtn';
+
+/** Signal to quantization noise, 10 log10(Σ signal² / Σ error²), in dB; Infinity where nothing is lost. */
+export interface Sqnr {
+  /** Of the linear's input, its error taken back to the input's own channels. */
+  readonly activations: number;
+  /** Of the weights, as they act on the linear's input. */
+  readonly weights: number;
+  /** Of the product X W, the bias left out. */
+  readonly output: number;
+}
+
+/** Counts of channels by their largest magnitude: bin i holds [edges[i], edges[i + 1]). */
+export interface Histogram {
+  readonly edges: readonly number[];
+  readonly counts: readonly number[];
+}
+
+/** One linear in a `QuantizationReport`. */
+export interface LinearReport {
+  readonly name: string;
+  readonly role: Role;
+  /** Input and output channels. */
+  readonly shape: readonly [d: number, n: number];
+  /** What was done: 'transformed' (activations and weights), 'weightOnly', or 'untouched'. */
+  readonly treatment: 'transformed' | 'weightOnly' | 'untouched';
+  /** Null for a linear that was not transformed. */
+  readonly method: Method | null;
+  readonly weightBits: number | null;
+  readonly activationBits: number | null;
+  readonly rounding: 'nearest' | 'gptq' | null;
+  /** How it runs, and why so. */
+  readonly execution: 'integer' | 'simulated' | 'float';
+  readonly reason: string;
+  /** Bytes of the weights, with what the method stores beside them, as saved; before: as float32. */
+  readonly bytes: { readonly before: number; readonly after: number };
+  /** On the calibration data; null without such data. */
+  readonly sqnr: Sqnr | null;
+  /** Each method on the same data, bits and rounding; empty when not compared. */
+  readonly compared: Readonly<Partial<Record<Method, Sqnr>>>;
+  /** What 8-bit weights and activations would give, for recipes; null without calibration data. */
+  readonly at8Bits: { readonly output: number; readonly bytes: number } | null;
+  /** Output SQNR by timestep, where the statistics have timesteps. */
+  readonly byTimestep: readonly { readonly timestep: number; readonly output: number }[];
+  /** Largest magnitude of each input channel, before and after the transform. */
+  readonly channels: { readonly before: Histogram; readonly after: Histogram } | null;
+}
+
+/** What `rewriteGraph` did and what it costs; JSON throughout (Infinity as null). */
+export interface QuantizationReport {
+  readonly version: 1;
+  readonly method: Method | 'auto';
+  readonly linears: readonly LinearReport[];
+  readonly totals: {
+    /** Mean of the transformed linears, dB; null without calibration data. */
+    readonly sqnr: Sqnr | null;
+    readonly compared: Readonly<Partial<Record<Method, Sqnr>>>;
+    /** Of all linears listed. */
+    readonly linearBytes: { readonly before: number; readonly after: number };
+    /** Of every weight of the model. */
+    readonly modelBytes: { readonly before: number; readonly after: number };
+  };
+}
