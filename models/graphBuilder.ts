@@ -1,13 +1,15 @@
 import { io, util } from '@tensorflow/tfjs-core';
 import { HadaNormError, InvalidArgumentError } from '../src/index.js';
 
-/** An attribute of a NodeDef, by its kind: a bool, an integer, a float, text, a list of floats, or a dtype. */
+/** An attribute of a NodeDef, by its kind: a bool, an integer, a float, text, a list of one of the last three, or a dtype. */
 export type GraphAttr =
   | { readonly b: boolean }
   | { readonly i: number }
   | { readonly f: number }
   | { readonly s: string }
   | { readonly floats: readonly number[] }
+  | { readonly ints: readonly number[] }
+  | { readonly strings: readonly string[] }
   | { readonly type: 'float32' | 'int32' | 'bool' };
 
 /** A tensor in the graph: `name`, or `name:k` for output k of a node. */
@@ -126,6 +128,8 @@ function protoAttr(attr: GraphAttr): object {
   if ('s' in attr) return { s: btoa(attr.s) };
   if ('i' in attr) return { i: `${attr.i}` };
   if ('floats' in attr) return { list: { f: attr.floats } };
+  if ('ints' in attr) return { list: { i: attr.ints.map(String) } };
+  if ('strings' in attr) return { list: { s: attr.strings.map((text) => btoa(text)) } };
   if ('type' in attr) return { type: DTYPES[attr.type] };
   return attr;
 }
