@@ -10,6 +10,8 @@ import { fakeQuantOp } from './fakeQuant/op.js';
 import { hadamardTransformGrad } from './hadamardTransform/grad.js';
 import { hadamardTransformGraphOp } from './hadamardTransform/graphOp.js';
 import { hadamardTransformOp } from './hadamardTransform/op.js';
+import { quantizedMatMulGraphOp } from './quantizedMatMul/graphOp.js';
+import { quantizedMatMulOp } from './quantizedMatMul/op.js';
 
 /** The backends of tfjs 4.22; the ops run on any other backend too, as compositions. */
 export const BACKENDS = ['cpu', 'tensorflow', 'wasm', 'webgl', 'webgpu'] as const;
@@ -17,7 +19,8 @@ export const BACKENDS = ['cpu', 'tensorflow', 'wasm', 'webgl', 'webgpu'] as cons
 /** Everything about an op that is the same on every backend. */
 export interface OpDefinition {
   readonly kernelName: string;
-  readonly gradient: GradConfig;
+  /** Null for an op that is for inference only. */
+  readonly gradient: GradConfig | null;
   readonly graphOp: GraphOp;
   /** The kernel that composes tfjs ops, for a backend without one of its own. */
   readonly composedKernel: (backendName: string) => KernelConfig;
@@ -28,11 +31,12 @@ export const OPS: readonly OpDefinition[] = [
   definition(hadamardTransformOp, hadamardTransformGrad, hadamardTransformGraphOp),
   definition(channelCenterOp, channelCenterGrad, channelCenterGraphOp),
   definition(fakeQuantOp, fakeQuantGrad, fakeQuantGraphOp),
+  definition(quantizedMatMulOp, null, quantizedMatMulGraphOp),
 ];
 
 function definition<Inputs, Attrs>(
   op: OpContract<Inputs, Attrs>,
-  gradient: GradConfig,
+  gradient: GradConfig | null,
   graphOp: GraphOp,
 ): OpDefinition {
   const composedKernel = (backendName: string) => compositeKernel(op, backendName);

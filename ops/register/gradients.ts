@@ -3,5 +3,5 @@ import { OPS } from '../index.js';
 
 // once only: tfjs warns of a second registration in debug mode
 for (const { gradient } of OPS) {
-  if (getGradient(gradient.kernelName) == null) registerGradient(gradient);
+  if (gradient !== null && getGradient(gradient.kernelName) == null) registerGradient(gradient);
 }

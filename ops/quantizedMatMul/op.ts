@@ -1,0 +1,139 @@
+import { type Tensor, tidy } from '@tensorflow/tfjs-core';
+import { checkInteger, checkOptions, toFloatTensor } from '../common/checks.js';
+import { InvalidArgumentError } from '../common/errors.js';
+import { type OpContract, runOp } from '../common/kernel.js';
+import { packedBytes } from '../common/packing.js';
+import { quantizedMatMulComposite } from './composite.js';
+
+/** Inputs of the `QuantizedMatMul` kernel. */
+export interface QuantizedMatMulInputs {
+  readonly x: Tensor; // [..., tokens, d], float32
+  readonly codes: Tensor; // bool [bytes]: packed codes, one byte an element; or float32 [d, n] where bits is 32
+  readonly scale?: Tensor | undefined; // [groups, n]; absent where bits is 32
+  readonly bias?: Tensor | undefined; // [n]
+  readonly rest?: Tensor | undefined; // [samples, d]
+  readonly coefficients?: Tensor | undefined; // [samples, r]
+  readonly basis?: Tensor | undefined; // [r, n]
+}
+
+/** Attributes of the `QuantizedMatMul` kernel. */
+export interface QuantizedMatMulAttrs {
+  readonly bits: number; // 2 to 8, or 32 for float32 weights
+  readonly groupSize: number; // rows of W that share a scale; the last group may be shorter
+  readonly d: number;
+  readonly n: number;
+}
+
+/** Weights of a `quantizedMatMul`. */
+export interface PackedWeights {
+  /** Packed codes, a byte an element (dtype bool: the one byte-sized dtype of tfjs); float32 [d, n] where bits is 32. */
+  readonly codes: Tensor;
+  /** float32 [groups, n], groups = ⌈d / groupSize⌉; none where bits is 32. */
+  readonly scale?: Tensor | undefined;
+  /** Bits a code, 2 to 8; 32 for weights that are not quantized. */
+  readonly bits: number;
+  /** Neighbours along d that share a scale. */
+  readonly groupSize: number;
+  /** The shape of the matrix. */
+  readonly shape: readonly [d: number, n: number];
+}
+
+/** Options of `quantizedMatMul`. */
+export interface QuantizedMatMulOptions {
+  /** float32 [n], added to every token. */
+  bias?: Tensor;
+  /** float32 [samples, d]: a row per sample that goes through the weights and is added to its tokens' results. */
+  rest?: Tensor;
+  /** float32 [samples, r], with `basis`: their product is added to the results of the sample's tokens. */
+  coefficients?: Tensor;
+  /** float32 [r, n]. */
+  basis?: Tensor;
+}
+
+/** The contract that every backend's kernel fulfils. */
+export const quantizedMatMulOp: OpContract<QuantizedMatMulInputs, QuantizedMatMulAttrs> = {
+  kernelName: 'QuantizedMatMul',
+  composite: quantizedMatMulComposite,
+};
+
+/**
+ * Multiplies by packed low-bit weights: y = x W + (rest W + coefficients · basis) + bias, W = scale · code.
+ *
+ * The bracket is one row per sample, added to each of its tokens: the mean that HadaNorm took out of x. Everything before
+ * the last two axes of x is a sample. For inference: it has no gradient.
+ *
+ * @param x float32, [..., tokens, d], rank ≥ 2.
+ * @returns float32, [..., tokens, n].
+ * @throws InvalidArgumentError for a wrong dtype, shape, bits or group size.
+ * Source: HadaNorm, arXiv 2506.09932, §3 (the mean's product is added back); layout of the codes: ops/common/packing.ts.
+ */
+export function quantizedMatMul(
+  x: Tensor,
+  weights: PackedWeights,
+  options: QuantizedMatMulOptions = {},
+): Tensor {
+  const op = quantizedMatMulOp.kernelName;
+  checkOptions(op, options, ['bias', 'rest', 'coefficients', 'basis']);
+  checkWeights(op, weights);
+  const { codes, scale, bits, groupSize, shape } = weights;
+  const [d, n] = shape;
+  toFloatTensor(op, 'x', x);
+  if (x.rank < 2 || x.shape[x.rank - 1] !== d) {
+    throw new InvalidArgumentError(op, 'x', `of shape [..., tokens, ${d}]`, `shape [${x.shape}]`);
+  }
+  const samples = x.shape.slice(0, -2).reduce((product, dim) => product * dim, 1);
+  const { bias, rest, coefficients, basis } = options;
+  checkShape(op, 'bias', bias, [n]);
+  checkShape(op, 'rest', rest, [samples, d]);
+  checkShape(op, 'coefficients', coefficients, [samples, coefficients?.shape[1] ?? 0]);
+  checkShape(op, 'basis', basis, [coefficients?.shape[1] ?? 0, n]);
+  if ((coefficients === undefined) !== (basis === undefined)) {
+    const missing = basis === undefined ? 'basis' : 'coefficients';
+    throw new InvalidArgumentError(op, missing, 'given together with the other one', 'none');
+  }
+  return tidy('quantizedMatMul', () =>
+    runOp<QuantizedMatMulInputs, QuantizedMatMulAttrs, Tensor>(
+      quantizedMatMulOp,
+      { x, codes, scale, bias, rest, coefficients, basis },
+      { bits, groupSize, d, n },
+    ),
+  );
+}
+
+function checkWeights(op: string, { codes, scale, bits, groupSize, shape }: PackedWeights): void {
+  const [d, n] = shape;
+  checkInteger(op, 'd', d, 1);
+  checkInteger(op, 'n', n, 1);
+  if (bits === 32) {
+    if (codes.dtype === 'float32' && `${codes.shape}` === `${shape}`) return;
+    const wanted = `float32 of shape [${shape}] where bits is 32`;
+    throw new InvalidArgumentError(op, 'codes', wanted, `${codes.dtype} of shape [${codes.shape}]`);
+  }
+  checkInteger(op, 'bits', bits, 2, 8);
+  checkInteger(op, 'groupSize', groupSize, 1);
+  const bytes = packedBytes(d * n, bits);
+  if (codes.dtype !== 'bool' || codes.size !== bytes) {
+    const wanted = `${bytes} bytes (dtype bool) for [${shape}] at ${bits} bits`;
+    throw new InvalidArgumentError(
+      op,
+      'codes',
+      wanted,
+      `${codes.size} of ${codes.dtype}`,
+      'The file may be truncated or altered: get it again.',
+    );
+  }
+  if (scale === undefined) throw new InvalidArgumentError(op, 'scale', 'given', 'none');
+  checkShape(op, 'scale', scale, [Math.ceil(d / groupSize), n]);
+}
+
+function checkShape(
+  op: string,
+  argument: string,
+  tensor: Tensor | undefined,
+  shape: readonly number[],
+): void {
+  if (tensor === undefined) return;
+  if (tensor.dtype === 'float32' && `${tensor.shape}` === `${shape}`) return;
+  const got = `${tensor.dtype} of shape [${tensor.shape}]`;
+  throw new InvalidArgumentError(op, argument, `float32 of shape [${shape}]`, got);
+}

@@ -1,0 +1,93 @@
+import { type TypedArray, util } from '@tensorflow/tfjs-core';
+import { numbersAttr } from './attrs.js';
+import { type Graph, type GraphNode, nodeOf, outputOf, type Ref } from './ir.js';
+import { IDENTITY } from './opSets.js';
+
+/** A tensor that is the same in every run: a weight, seen through identities, reshapes and transposes. */
+export interface ConstantView {
+  /** The weight it comes from. */
+  readonly weight: string;
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  /** Its values in the view's own order. */
+  readonly read: () => TypedArray;
+}
+
+/** The constant behind a reference, or null where there is none. */
+export function constantView(graph: Graph, ref: Ref): ConstantView | null {
+  const node = graph.nodes.get(nodeOf(ref));
+  if (node === undefined || outputOf(ref) !== 0) return null;
+  if (node.op === 'Const') return weightView(graph, node.name);
+  const [first, second] = node.inputs;
+  if (first === undefined) return null;
+  if (IDENTITY.has(node.op)) return constantView(graph, first);
+  if (!['Reshape', 'Transpose', 'ExpandDims', 'Squeeze'].includes(node.op)) return null;
+  const view = constantView(graph, first);
+  return view === null ? null : through(graph, node, view, second);
+}
+
+/** The integers of a constant tensor (a shape, a permutation, axes), or null. */
+export function constantIntegers(graph: Graph, ref: Ref | undefined): number[] | null {
+  if (ref === undefined) return null;
+  const view = constantView(graph, ref);
+  return view === null || view.dtype === 'string' ? null : Array.from(view.read());
+}
+
+function weightView(graph: Graph, name: string): ConstantView | null {
+  const weight = graph.weights.get(name);
+  if (weight === undefined || weight.spec.dtype === 'string') return null;
+  const { shape, dtype } = weight.spec;
+  return { weight: name, dtype, shape, read: () => weight.values() as TypedArray };
+}
+
+function through(
+  graph: Graph,
+  node: GraphNode,
+  view: ConstantView,
+  second: Ref | undefined,
+): ConstantView | null {
+  if (node.op === 'Squeeze') {
+    const axes = numbersAttr(node.attrs, 'squeeze_dims').map((a) =>
+      a < 0 ? a + view.shape.length : a,
+    );
+    const drop = (dim: number, axis: number) =>
+      dim === 1 && (axes.length === 0 || axes.includes(axis));
+    return { ...view, shape: view.shape.filter((dim, axis) => !drop(dim, axis)) };
+  }
+  const integers = constantIntegers(graph, second);
+  if (integers === null) return null;
+  if (node.op === 'Reshape') {
+    const size = util.sizeFromShape([...view.shape]);
+    const known = integers.reduce((product, dim) => (dim === -1 ? product : product * dim), 1);
+    return { ...view, shape: integers.map((dim) => (dim === -1 ? size / known : dim)) };
+  }
+  if (node.op === 'ExpandDims') {
+    const axis = integers[0]! < 0 ? integers[0]! + view.shape.length + 1 : integers[0]!;
+    return { ...view, shape: [...view.shape.slice(0, axis), 1, ...view.shape.slice(axis)] };
+  }
+  return permuted(view, integers);
+}
+
+/** A view with its axes in another order: axis i of the result is axis `order[i]` of the view. */
+export function permuted(view: ConstantView, order: readonly number[]): ConstantView {
+  const shape = order.map((axis) => view.shape[axis]!);
+  if (order.every((axis, i) => axis === i)) return view;
+  const strides = order.map((axis) => util.sizeFromShape(view.shape.slice(axis + 1)));
+  const read = () => {
+    const values = view.read();
+    const out = values.slice() as TypedArray;
+    const index = new Array<number>(shape.length).fill(0);
+    for (let at = 0, from = 0; at < out.length; at++) {
+      out[at] = values[from]!;
+      for (let axis = shape.length - 1; axis >= 0; axis--) {
+        index[axis]!++;
+        from += strides[axis]!;
+        if (index[axis]! < shape[axis]!) break;
+        from -= strides[axis]! * shape[axis]!;
+        index[axis] = 0;
+      }
+    }
+    return out;
+  };
+  return { ...view, shape, read };
+}

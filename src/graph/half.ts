@@ -1,0 +1,42 @@
+/** IEEE 754 half precision, for weights that tfjs stores as `float16`. */
+
+const float = new Float32Array(1);
+const bits = new Uint32Array(float.buffer);
+
+/** Magnitudes in [2^−14, 65504] keep 11 significant bits; below, they lose them one by one. */
+export const MIN_NORMAL_HALF = 2 ** -14;
+export const MAX_HALF = 65504;
+
+/** The bits of the nearest half, ties to even. */
+export function toHalfBits(value: number): number {
+  float[0] = value;
+  const sign = (bits[0]! >>> 16) & 0x8000;
+  const magnitude = Math.abs(float[0]);
+  if (Number.isNaN(magnitude)) return sign | 0x7e00;
+  if (magnitude >= 65520) return sign | 0x7c00;
+  // below the normal range halves are 2^−24 apart; above, the exponent says how far
+  const exponent = Math.max(Math.floor(Math.log2(magnitude)), -14);
+  const step = 2 ** (exponent - 10);
+  const mantissa = roundEven(magnitude / step);
+  // a mantissa that rounds up to 2048 carries into the exponent by itself
+  return sign | (((exponent + 14) << 10) + mantissa);
+}
+
+/** The number that 16 bits stand for. */
+export function fromHalfBits(half: number): number {
+  const sign = half & 0x8000 ? -1 : 1;
+  const exponent = (half >> 10) & 0x1f;
+  const mantissa = half & 0x3ff;
+  if (exponent === 31) return mantissa === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
+  if (exponent === 0) return sign * mantissa * 2 ** -24;
+  return sign * (1024 + mantissa) * 2 ** (exponent - 25);
+}
+
+/** Values as they come back from a file that stores them in half precision. */
+export function roundToHalf(values: ArrayLike<number>): Float32Array {
+  return Float32Array.from(values, (value) => fromHalfBits(toHalfBits(value)));
+}
+
+function roundEven(v: number): number {
+  return v + 6755399441055744 - 6755399441055744;
+}

@@ -1,0 +1,180 @@
+import {
+  engine,
+  io,
+  type NamedTensorMap,
+  type Tensor,
+  type TypedArray,
+  util,
+} from '@tensorflow/tfjs-core';
+import { describe, HadaNormError } from '../../ops/common/errors.js';
+import { roundHalfToEven } from '../../ops/common/quantization.js';
+import { toHalfBits } from './half.js';
+
+/** How tfjs stores a weight in fewer bits: see `io.WeightsManifestEntry`. */
+export type WeightSpec = io.WeightsManifestEntry;
+
+/** The numbers of a weight, or its strings as bytes. */
+export type WeightValues = TypedArray | Uint8Array[];
+
+/** A weight by name; its values are read only when someone asks, from the file or from a loaded tensor. */
+export interface Weight {
+  readonly spec: WeightSpec;
+  /** The values, dequantized. Not cached: hold on to them no longer than needed. */
+  readonly values: () => WeightValues;
+  /** As the file stores it. */
+  readonly bytes: () => ArrayBuffer;
+}
+
+const ELEMENT_BYTES: Readonly<Record<string, number>> = {
+  float32: 4,
+  int32: 4,
+  bool: 1,
+  complex64: 8,
+  uint8: 1,
+  uint16: 2,
+  float16: 2,
+};
+
+/** Weights as slices of a model's data, in the order of its specs. Strings are found by walking their lengths. */
+export function weightsFromData(
+  specs: readonly WeightSpec[],
+  data: io.WeightData | undefined,
+): Map<string, Weight> {
+  const op = 'graphFromArtifacts';
+  const buffer = new io.CompositeArrayBuffer(data ?? new ArrayBuffer(0));
+  const weights = new Map<string, Weight>();
+  let offsetBytes = 0;
+  for (const spec of specs) {
+    const start = offsetBytes;
+    const size = util.sizeFromShape(spec.shape);
+    if (spec.dtype === 'string') offsetBytes += stringBytes(buffer, start, size, spec.name);
+    else offsetBytes += size * elementBytes(spec);
+    const end = offsetBytes;
+    if (end > buffer.byteLength) {
+      const problem = `the weight data ends inside ${describe(spec.name)}: ${buffer.byteLength} bytes, ${end} wanted.`;
+      throw new HadaNormError(op, `${problem} The file is truncated; get it again.`);
+    }
+    if (weights.has(spec.name)) {
+      throw new HadaNormError(op, `there are two weights named ${describe(spec.name)}.`);
+    }
+    const bytes = () => buffer.slice(start, end);
+    weights.set(spec.name, { spec, bytes, values: () => decodeWeight(spec, bytes()) });
+  }
+  return weights;
+}
+
+/** Weights that live in tensors of a loaded model. */
+export function weightsFromTensors(
+  specs: readonly WeightSpec[],
+  tensors: Readonly<Record<string, readonly Tensor[]>>,
+): Map<string, Weight> {
+  const weights = new Map<string, Weight>();
+  for (const spec of specs) {
+    const read = () => {
+      const tensor = tensors[spec.name]?.[0];
+      if (tensor !== undefined && !tensor.isDisposed) return tensorValues(tensor);
+      const problem = `the weight ${describe(spec.name)} is gone: the model was disposed.`;
+      throw new HadaNormError('rewriteGraph', `${problem} Load it again.`);
+    };
+    weights.set(spec.name, { spec, values: read, bytes: () => encodeWeight(spec, read()) });
+  }
+  return weights;
+}
+
+/** A weight that a pass makes. */
+export function weightOf(spec: WeightSpec, values: TypedArray): Weight {
+  return { spec, values: () => values, bytes: () => encodeWeight(spec, values) };
+}
+
+/** Bytes of a weight in the file. */
+export function weightBytes({ spec, bytes }: Weight): number {
+  if (spec.dtype === 'string') return bytes().byteLength;
+  return util.sizeFromShape(spec.shape) * elementBytes(spec);
+}
+
+/** The values that `bytes` stand for, by tfjs's own decoder. */
+function decodeWeight(spec: WeightSpec, bytes: ArrayBuffer): WeightValues {
+  const decoded: NamedTensorMap = io.decodeWeights(bytes, [spec]);
+  const tensor = decoded[spec.name]!;
+  try {
+    return tensorValues(tensor);
+  } finally {
+    tensor.dispose();
+  }
+}
+
+/** The inverse of tfjs's decoder: values that came from a quantized file give the very codes again. */
+export function encodeWeight(spec: WeightSpec, values: WeightValues): ArrayBuffer {
+  if (spec.dtype === 'string') return encodeStrings(values as Uint8Array[]);
+  const numbers = values as TypedArray;
+  const { quantization } = spec;
+  if (quantization === undefined) return encodePlain(spec, numbers);
+  if (quantization.dtype === 'float16') {
+    return Uint16Array.from(numbers, toHalfBits).buffer;
+  }
+  const { scale = 1, min = 0 } = quantization;
+  const most = quantization.dtype === 'uint8' ? 255 : 65535;
+  const code = (v: number) => Math.min(Math.max(roundHalfToEven((v - min) / scale), 0), most);
+  return quantization.dtype === 'uint8'
+    ? Uint8Array.from(numbers, code).buffer
+    : Uint16Array.from(numbers, code).buffer;
+}
+
+function encodePlain({ name, dtype }: WeightSpec, values: TypedArray): ArrayBuffer {
+  switch (dtype) {
+    case 'float32':
+    case 'complex64':
+      return Float32Array.from(values).buffer;
+    case 'int32':
+      return Int32Array.from(values).buffer;
+    case 'bool':
+      return Uint8Array.from(values).buffer;
+    default:
+      throw new HadaNormError(
+        'graph',
+        `weight ${describe(name)} has the dtype ${describe(dtype)}.`,
+      );
+  }
+}
+
+/** tfjs's layout of string weights: each one's length as uint32, then its bytes. */
+function encodeStrings(values: readonly Uint8Array[]): ArrayBuffer {
+  const total = values.reduce((sum, { byteLength }) => sum + 4 + byteLength, 0);
+  const out = new Uint8Array(total);
+  const view = new DataView(out.buffer);
+  let at = 0;
+  for (const value of values) {
+    view.setUint32(at, value.byteLength, true);
+    out.set(value, at + 4);
+    at += 4 + value.byteLength;
+  }
+  return out.buffer;
+}
+
+/** Strings as their bytes: `dataSync` would decode them as UTF-8, which not all of them are. */
+function tensorValues(tensor: Tensor): WeightValues {
+  if (tensor.dtype !== 'string') return tensor.dataSync();
+  return engine().readSync(tensor.dataId) as unknown as Uint8Array[];
+}
+
+function elementBytes({ name, dtype, quantization }: WeightSpec): number {
+  const bytes = ELEMENT_BYTES[quantization?.dtype ?? dtype];
+  if (bytes !== undefined) return bytes;
+  throw new HadaNormError('graph', `weight ${describe(name)} has the dtype ${describe(dtype)}.`);
+}
+
+function stringBytes(
+  buffer: io.CompositeArrayBuffer,
+  start: number,
+  count: number,
+  name: string,
+): number {
+  let at = start;
+  for (let i = 0; i < count; i++) {
+    if (at + 4 > buffer.byteLength) {
+      throw new HadaNormError('graph', `the weight data ends inside ${describe(name)}.`);
+    }
+    at += 4 + new DataView(buffer.slice(at, at + 4)).getUint32(0, true);
+  }
+  return at - start;
+}

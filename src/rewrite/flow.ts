@@ -1,0 +1,103 @@
+import { constantView } from '../graph/constants.js';
+import { consumersOf, type Graph, type GraphNode, nodeOf, type Ref } from '../graph/ir.js';
+import { IDENTITY, SHAPING } from '../graph/opSets.js';
+import type { Linear, Linears } from './linears.js';
+
+/** What a walk from a tensor met: linears, where it stopped, and the ops it came through. */
+export interface Walk {
+  readonly linears: readonly Linear[];
+  readonly ops: ReadonlySet<string>;
+  /** Whether it met a node that it may not pass. */
+  readonly blocked: boolean;
+}
+
+/** Data flow between the linears of a graph. */
+export class Flow {
+  private readonly consumers: ReadonlyMap<string, readonly GraphNode[]>;
+
+  constructor(
+    readonly graph: Graph,
+    readonly linears: Linears,
+  ) {
+    this.consumers = consumersOf(graph);
+  }
+
+  node(ref: Ref): GraphNode | undefined {
+    return this.graph.nodes.get(nodeOf(ref));
+  }
+
+  readers(name: string): readonly GraphNode[] {
+    return this.consumers.get(name) ?? [];
+  }
+
+  isConstant(ref: Ref): boolean {
+    return constantView(this.graph, ref) !== null;
+  }
+
+  /** Backwards from a tensor to the nearest linears, through the nodes that `passes` allows. Constants end a path. */
+  back(from: Ref, passes: (node: GraphNode) => boolean): Walk {
+    const found = new Set<Linear>();
+    const ops = new Set<string>();
+    const seen = new Set<string>();
+    const open = [nodeOf(from)];
+    let blocked = false;
+    for (let name = open.pop(); name !== undefined; name = open.pop()) {
+      if (seen.has(name)) continue;
+      seen.add(name);
+      const node = this.graph.nodes.get(name);
+      if (node === undefined || this.isConstant(name)) continue;
+      const linear = this.linears.byNode.get(name);
+      if (linear !== undefined) {
+        found.add(linear);
+        if (linear.activation !== null) ops.add(linear.activation.op);
+      } else if (passes(node)) {
+        ops.add(node.op);
+        open.push(...node.inputs.map(nodeOf));
+      } else {
+        blocked = true;
+      }
+    }
+    return { linears: [...found], ops, blocked };
+  }
+
+  /** Forwards from a node to the first nodes that `wanted` takes, through those that `passes` allows. */
+  forward(
+    from: string,
+    passes: (node: GraphNode) => boolean,
+    wanted: (node: GraphNode, via: string) => boolean,
+  ): GraphNode[] {
+    const found = new Set<GraphNode>();
+    const seen = new Set<string>([from]);
+    const open = [from];
+    for (let name = open.pop(); name !== undefined; name = open.pop()) {
+      for (const reader of this.readers(name)) {
+        if (wanted(reader, name)) found.add(reader);
+        else if (!seen.has(reader.name) && passes(reader)) {
+          seen.add(reader.name);
+          open.push(reader.name);
+        }
+      }
+    }
+    return [...found];
+  }
+
+  /** Everything that a tensor depends on. */
+  ancestors(from: Ref): ReadonlySet<string> {
+    const seen = new Set<string>();
+    const open = [nodeOf(from)];
+    for (let name = open.pop(); name !== undefined; name = open.pop()) {
+      if (seen.has(name)) continue;
+      seen.add(name);
+      open.push(...(this.graph.nodes.get(name)?.inputs ?? []).map(nodeOf));
+    }
+    return seen;
+  }
+
+  /** The tensor behind identities and reshapes: what two linears have in common when they read the same values. */
+  root(ref: Ref): Ref {
+    const node = this.node(ref);
+    if (node === undefined || node.inputs[0] === undefined) return ref;
+    if (!IDENTITY.has(node.op) && !SHAPING.has(node.op)) return ref;
+    return this.root(node.inputs[0]);
+  }
+}

@@ -1,0 +1,219 @@
+import { boolAttr, numberAttr, stringAttr, stringsAttr } from '../graph/attrs.js';
+import { type ConstantView, constantView, permuted } from '../graph/constants.js';
+import { consumersOf, type Graph, type GraphNode, nodeOf, type Ref } from '../graph/ir.js';
+import { PRODUCTS } from '../graph/opSets.js';
+
+/** An activation that `_FusedMatMul` applies after the bias. */
+export interface FusedActivation {
+  /** The TensorFlow op that does the same: Relu, Relu6, Elu, Sigmoid, LeakyRelu or Prelu. */
+  readonly op: string;
+  /** Slope of LeakyRelu. */
+  readonly alpha: number;
+  /** Slopes of Prelu. */
+  readonly slopes: Ref | null;
+}
+
+/** Y = X W + b in a graph: a product with a constant matrix and what belongs to it. */
+export interface Linear {
+  /** The node whose value the linear gives: its bias addition, or the product itself. */
+  readonly name: string;
+  /** The product's node. */
+  readonly product: string;
+  /** How it is written, for `describeGraph`. */
+  readonly form: string;
+  /** X as the product reads it. */
+  readonly input: Ref;
+  /** How many trailing axes of X are the d input channels (Einsum may contract two). */
+  readonly inputAxes: number;
+  /** W: [d, n], row-major float32. */
+  readonly matrix: () => Float32Array;
+  readonly weight: string;
+  readonly d: number;
+  readonly n: number;
+  /** The trailing axes of Y: [n], or [heads, channels] for an Einsum. */
+  readonly outputAxes: readonly number[];
+  /** b: [n], or null. */
+  readonly bias: ConstantView | null;
+  readonly activation: FusedActivation | null;
+}
+
+/** Every product with a constant matrix in the graph, in file order, by node name: its product and its bias addition. */
+export interface Linears {
+  readonly list: readonly Linear[];
+  /** The linear that a node belongs to. */
+  readonly byNode: ReadonlyMap<string, Linear>;
+}
+
+/** Finds the linears of a graph, whatever they are called. */
+export function findLinears(graph: Graph): Linears {
+  const consumers = consumersOf(graph);
+  const list: Linear[] = [];
+  const byNode = new Map<string, Linear>();
+  for (const node of graph.nodes.values()) {
+    const bare = PRODUCTS.has(node.op) ? matchProduct(graph, node) : null;
+    if (bare === null) continue;
+    const linear = withBias(graph, consumers, bare);
+    list.push(linear);
+    byNode.set(linear.product, linear);
+    byNode.set(linear.name, linear);
+  }
+  return { list, byNode };
+}
+
+function matchProduct(graph: Graph, node: GraphNode): Linear | null {
+  switch (node.op) {
+    case 'MatMul':
+    case '_FusedMatMul':
+      return matchMatMul(graph, node, 'transpose_a', 'transpose_b');
+    case 'Einsum':
+      return matchEinsum(graph, node);
+    default:
+      return matchMatMul(graph, node, 'adj_x', 'adj_y');
+  }
+}
+
+/** x W or x Wᵀ with W constant: [d, n], or [1, …, 1, d, n] for a batched product. */
+function matchMatMul(
+  graph: Graph,
+  node: GraphNode,
+  transposeX: string,
+  transposeW: string,
+): Linear | null {
+  const { attrs, inputs, name, op } = node;
+  const [x, w] = inputs as [Ref, Ref];
+  if (boolAttr(attrs, transposeX) || constantView(graph, x) !== null) return null;
+  const view = constantView(graph, w);
+  if (view === null || view.dtype !== 'float32' || view.shape.length < 2) return null;
+  if (view.shape.slice(0, -2).some((dim) => dim !== 1)) return null;
+  const turned = boolAttr(attrs, transposeW);
+  const flat = { ...view, shape: view.shape.slice(-2) };
+  const matrix = turned ? permuted(flat, [1, 0]) : flat;
+  const [d, n] = matrix.shape as [number, number];
+  const fused = op === '_FusedMatMul' ? fusedParts(graph, node, n) : NOTHING_FUSED;
+  if (fused === null) return null;
+  return {
+    name,
+    product: name,
+    form: `${op}${turned ? ' (W transposed)' : ''}`,
+    input: x,
+    inputAxes: 1,
+    matrix: () => toFloats(matrix),
+    weight: view.weight,
+    d,
+    n,
+    outputAxes: [n],
+    ...fused,
+  };
+}
+
+type Fused = Pick<Linear, 'bias' | 'activation'>;
+
+const NOTHING_FUSED: Fused = { bias: null, activation: null };
+
+/** The op that tfjs's fused activations stand for. */
+const FUSED_ACTIVATIONS: Readonly<Record<string, string>> = {
+  relu: 'Relu',
+  relu6: 'Relu6',
+  elu: 'Elu',
+  sigmoid: 'Sigmoid',
+  leakyrelu: 'LeakyRelu',
+  prelu: 'Prelu',
+};
+
+/** Bias and activation of a _FusedMatMul; null where it holds something that cannot be taken apart. */
+function fusedParts(graph: Graph, { attrs, inputs }: GraphNode, n: number): Fused | null {
+  const ops = stringsAttr(attrs, 'fused_ops').map((text) => text.toLowerCase());
+  const extra = inputs.slice(2);
+  let bias: ConstantView | null = null;
+  if (ops[0] === 'biasadd') {
+    ops.shift();
+    const ref = extra.shift();
+    bias = ref === undefined ? null : vector(constantView(graph, ref), n);
+    if (bias === null) return null;
+  }
+  const [kind, ...more] = ops;
+  if (kind === undefined) return { bias, activation: null };
+  const op = FUSED_ACTIVATIONS[kind];
+  const slopes = kind === 'prelu' ? (extra.shift() ?? null) : null;
+  if (op === undefined || more.length > 0 || (kind === 'prelu' && slopes === null)) return null;
+  return { bias, activation: { op, alpha: numberAttr(attrs, 'leakyrelu_alpha', 0.2), slopes } };
+}
+
+/**
+ * `…K,KN->…N` with W constant: the contracted labels K last in x, the new labels N last in the result, any order in W.
+ */
+function matchEinsum(graph: Graph, { attrs, inputs, name }: GraphNode): Linear | null {
+  const equation = stringAttr(attrs, 'equation').replace(/\s/g, '');
+  const [left = '', out] = equation.split('->');
+  const terms = left.split(',');
+  if (out === undefined || terms.length !== 2 || equation.includes('.')) return null;
+  const views = inputs.map((ref) => constantView(graph, ref));
+  const at = views[0] === null ? 1 : 0;
+  const view = views[at] ?? null;
+  if (view === null || views[1 - at] !== null || view.dtype !== 'float32') return null;
+  const x = terms[1 - at]!;
+  const w = terms[at]!;
+  if (new Set(x).size !== x.length || new Set(w).size !== w.length) return null;
+  const inner = [...x].filter((label) => w.includes(label));
+  const batch = [...x].filter((label) => !w.includes(label));
+  const outer = [...out].filter((label) => w.includes(label));
+  if (inner.length === 0 || outer.length === 0 || inner.length + outer.length !== w.length)
+    return null;
+  // anything else needs a transpose around the product
+  if (x !== [...batch, ...inner].join('') || out !== [...batch, ...outer].join('')) return null;
+  const matrix = permuted(
+    view,
+    [...inner, ...outer].map((label) => w.indexOf(label)),
+  );
+  const size = (from: number, to?: number) =>
+    matrix.shape.slice(from, to).reduce((a, b) => a * b, 1);
+  return {
+    name,
+    product: name,
+    form: `Einsum ${equation}`,
+    input: inputs[1 - at]!,
+    inputAxes: inner.length,
+    matrix: () => toFloats(matrix),
+    weight: view.weight,
+    d: size(0, inner.length),
+    n: size(inner.length),
+    outputAxes: matrix.shape.slice(inner.length),
+    ...NOTHING_FUSED,
+  };
+}
+
+/** Takes the addition of a constant vector behind the product along, where nothing else reads the product. */
+function withBias(
+  graph: Graph,
+  consumers: ReadonlyMap<string, readonly GraphNode[]>,
+  linear: Linear,
+): Linear {
+  if (linear.bias !== null || linear.activation !== null) return linear;
+  if (graph.outputs.includes(linear.name)) return linear;
+  const readers = consumers.get(linear.name) ?? [];
+  const [reader] = readers;
+  if (readers.length !== 1 || reader === undefined) return linear;
+  if (!['BiasAdd', 'Add', 'AddV2'].includes(reader.op)) return linear;
+  if (stringAttr(reader.attrs, 'data_format').toUpperCase() === 'NCHW') return linear;
+  const other = reader.inputs.find((ref) => nodeOf(ref) !== linear.name);
+  const view = other === undefined ? null : constantView(graph, other);
+  // [n], with leading ones, or [heads, channels] behind an Einsum; a constant with more rows is no bias
+  const bias = vector(view, linear.n);
+  if (bias === null || view === null || view.shape.length > linear.outputAxes.length + 1)
+    return linear;
+  const trailing = view.shape.slice(-linear.outputAxes.length);
+  if (`${trailing}` !== `${linear.outputAxes}`) return linear;
+  return { ...linear, name: reader.name, bias };
+}
+
+/** A constant of n float32 values, leading ones allowed. */
+function vector(view: ConstantView | null, n: number): ConstantView | null {
+  if (view === null || view.dtype !== 'float32') return null;
+  const size = view.shape.reduce((a, b) => a * b, 1);
+  return size === n ? view : null;
+}
+
+function toFloats(view: ConstantView): Float32Array {
+  const values = view.read();
+  return values instanceof Float32Array ? values : Float32Array.from(values);
+}
