@@ -19,6 +19,7 @@ export function planOf(op: string, model: VelocityModel, options: TrajectoryOpti
   };
   const { labels, steps = 20, seed = 0, cfg = 1 } = options;
   const none = options.noneLabel ?? numClassesOf(model);
+  check('noneLabel', 'an integer ≥ 0', none, none === undefined || isIndex(none, Infinity));
   const range = none === undefined ? 'integers ≥ 0' : `integers in [0, ${none}]`;
   const isLabel = (label: unknown) => isIndex(label, none === undefined ? Infinity : none + 1);
   const right = Array.isArray(labels) && labels.length > 0 && labels.every(isLabel);
@@ -41,12 +42,7 @@ export function planOf(op: string, model: VelocityModel, options: TrajectoryOpti
     keep: new Set(keep),
   };
   if (cfg === 1) return plan;
-  check(
-    'noneLabel',
-    'given for guidance, as the model does not tell it',
-    none,
-    isIndex(none, Infinity),
-  );
+  check('noneLabel', 'given for guidance by this model', none, none !== undefined);
   return { ...plan, guidance: { cfg, none: none! } };
 }
 

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { type DitConfig, ditWeightShapes } from '../../models/dit.js';
 import { DIT_S_2, DIT_XL_2, seededDitWeights } from '../../models/seeded.js';
 import { InvalidArgumentError } from '../../src/index.js';
+import { mean, std } from './statistics.js';
 
 const CONFIG: DitConfig = { ...DIT_S_2, depth: 2, numClasses: 10 };
 const D = CONFIG.hiddenSize;
@@ -68,13 +69,4 @@ function parameters(config: DitConfig): number {
     (sum, shape) => sum + shape.reduce((size, dim) => size * dim, 1),
     0,
   );
-}
-
-function mean(values: ArrayLike<number>): number {
-  return Array.from(values).reduce((sum, v) => sum + v, 0) / values.length;
-}
-
-function std(values: ArrayLike<number>): number {
-  const middle = mean(values);
-  return Math.sqrt(mean(Array.from(values, (v) => (v - middle) ** 2)));
 }
