@@ -5,6 +5,7 @@ import { build, type Plugin } from 'esbuild';
 import { ROOT, runScript } from './process.js';
 
 const DIST = join(ROOT, 'dist');
+const METRICS = join(ROOT, 'src', 'metrics');
 const SCRIPT_TAG_FILE = join(DIST, 'tfjs-hadanorm.min.js');
 
 const TF_GLOBAL = `
@@ -24,12 +25,34 @@ const tfGlobal: Plugin = {
   },
 };
 
+/** With script tags, vega and vega-lite are globals too: this bundle must not swallow them. */
+const vegaGlobal: Plugin = {
+  name: 'vega-global',
+  setup({ onResolve }) {
+    const path = join(METRICS, 'htmlVegaGlobal.ts');
+    onResolve({ filter: /\/htmlVega\.js$/ }, ({ kind }) =>
+      kind === 'import-statement' ? { path } : null,
+    );
+  },
+};
+
 await rm(DIST, { recursive: true, force: true });
 await compile('tsconfig.build.json');
 await compile('tsconfig.build.cjs.json');
 // the package is "type": "module"; this makes .js and .d.ts below here CommonJS for Node and for TypeScript
 await mkdir(join(DIST, 'cjs'), { recursive: true });
 await writeFile(join(DIST, 'cjs', 'package.json'), '{ "type": "commonjs" }\n');
+// for CommonJS, tsc makes import() a require(), which refuses vega (it awaits at its top level); esbuild keeps it
+await build({
+  entryPoints: [join(METRICS, 'htmlVega.ts')],
+  outfile: join(DIST, 'cjs', 'src', 'metrics', 'htmlVega.js'),
+  platform: 'node',
+  format: 'cjs',
+  target: 'es2022',
+  sourcemap: true,
+  sourcesContent: false,
+  logLevel: 'warning',
+});
 await build({
   entryPoints: [join(ROOT, 'src', 'scriptTag.ts')],
   outfile: SCRIPT_TAG_FILE,
@@ -39,7 +62,7 @@ await build({
   format: 'iife',
   globalName: 'hadanorm',
   target: 'es2020',
-  plugins: [tfGlobal],
+  plugins: [tfGlobal, vegaGlobal],
   logLevel: 'warning',
   // a registration that package.json's sideEffects forgets would be dropped in users' bundles too
   logOverride: { 'ignored-bare-import': 'error' },

@@ -67,24 +67,22 @@ export function printable(text: string): string {
 }
 
 /**
- * A name in at most `width` characters. Segments (between `/`) leave from the middle first, those without a digit
- * before those with one: `dit/blocks/12/attention/proj/MatMul` becomes `dit/…/12/…/MatMul`.
+ * A name in at most `width` characters, its end and its numbers kept longest: segments (between `/`) without a digit
+ * leave first, from the middle on. `dit/blocks/12/attention/proj/MatMul` becomes `dit/…/12/…/proj/MatMul`.
  */
 export function shortenName(name: string, width: number): string {
-  const segments = name.split('/');
-  let short = name;
-  while ([...short].length > width && segments.length > 2) {
-    const inner = segments.slice(1, -1).filter((segment) => segment !== ELLIPSIS);
-    if (inner.length === 0) break;
-    const plain = inner.filter((segment) => !/\d/.test(segment));
-    const candidates = plain.length > 0 ? plain : inner;
-    const leaving = candidates[Math.floor((candidates.length - 1) / 2)]!;
-    segments[segments.indexOf(leaving, 1)] = ELLIPSIS;
-    const merged = segments.filter((part, i) => part !== ELLIPSIS || segments[i - 1] !== ELLIPSIS);
-    segments.splice(0, segments.length, ...merged);
-    short = segments.join('/');
+  let segments = name.split('/');
+  while (lengthOf(segments) > width) {
+    const leaving = middlemost(segments, (segment) => segment !== ELLIPSIS && !/\d/.test(segment));
+    if (leaving === null) break;
+    segments = segments
+      .map((segment, i) => (i === leaving ? ELLIPSIS : segment))
+      .filter((segment, i, all) => segment !== ELLIPSIS || all[i - 1] !== ELLIPSIS);
   }
-  return cutMiddle(short, width);
+  const longest = segments.reduce((a, b) => (b.length > a.length ? b : a));
+  const rest = width - (lengthOf(segments) - [...longest].length);
+  const cut = segments.map((segment) => (segment === longest ? cutMiddle(segment, rest) : segment));
+  return cutMiddle(cut.join('/'), width);
 }
 
 /** The linears of each role, in the order in which the roles first appear. */
@@ -111,10 +109,27 @@ export function meanOf(values: readonly (number | null | undefined)[]): number |
   return numbers.reduce((sum, value) => sum + value, 0) / numbers.length;
 }
 
+function lengthOf(segments: readonly string[]): number {
+  return [...segments.join('/')].length;
+}
+
+/** Which segment nearest to the middle may leave; null for none. The last one never may. */
+function middlemost(
+  segments: readonly string[],
+  mayLeave: (segment: string) => boolean,
+): number | null {
+  const middle = (segments.length - 1) / 2;
+  const candidates = segments.flatMap((segment, i) =>
+    i < segments.length - 1 && mayLeave(segment) ? [i] : [],
+  );
+  candidates.sort((a, b) => Math.abs(a - middle) - Math.abs(b - middle));
+  return candidates[0] ?? null;
+}
+
 function cutMiddle(text: string, width: number): string {
   const characters = [...text];
   if (characters.length <= width) return text;
-  const kept = Math.max(0, width - 1);
+  const kept = Math.max(1, width - 1);
   const head = Math.ceil(kept / 2);
   const tail = kept - head;
   return [...characters.slice(0, head), ELLIPSIS, ...characters.slice(-tail || Infinity)].join('');
