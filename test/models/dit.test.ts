@@ -1,15 +1,14 @@
-import { readFileSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
 import { buildDit, type DitConfig, ditConfigOf, type WeightValues } from '../../models/dit.js';
-import { loadTrained, TRAINED } from '../../models/load.js';
-import { parseSafetensors } from '../../models/safetensors.js';
+import type { VelocityModel } from '../../models/sampler.js';
 import { seededDitWeights } from '../../models/seeded.js';
 import { InvalidArgumentError } from '../../src/index.js';
 import { expectWithin, maxError, maxMagnitude } from '../harness/compare.js';
 import { expectNoLeak } from '../harness/memory.js';
 import { describeOnBackends } from '../harness/onBackends.js';
 import { normal, sizeOf } from '../harness/random.js';
+import { type InputValues, velocity } from './velocity.js';
 
 const TINY: DitConfig = {
   inputSize: 6,
@@ -33,21 +32,7 @@ const STYLES: readonly Pick<DitConfig, 'linear' | 'attention'>[] = [
   { linear: 'einsum', attention: 'fusedQkv' },
 ];
 
-const FIXTURE = parseSafetensors(
-  readFileSync(new URL('../fixtures/ditVelocity.safetensors', import.meta.url)),
-);
-
 describeOnBackends('DiT', (backend) => {
-  for (const name of TRAINED) {
-    it(`${name} gives PyTorch's velocity within 1e-4`, async () => {
-      const model = await loadTrained(name);
-      const { values } = FIXTURE.get(`${name}/velocity`)!;
-      expect(maxMagnitude(values)).to.be.above(0.5);
-      expectNoLeak(() => expectWithin(velocity(model, fixtureInputs(name)), values, 1e-4));
-      model.dispose();
-    });
-  }
-
   for (const style of STYLES) {
     const { linear, attention } = style;
     if (linear === 'einsum' && backend === 'wasm') {
@@ -141,13 +126,7 @@ describe('buildDit', () => {
   }
 });
 
-interface Inputs {
-  readonly latent: WeightValues;
-  readonly timestep: WeightValues;
-  readonly label: WeightValues;
-}
-
-function tinyInputs(samples: number): Inputs {
+function tinyInputs(samples: number): InputValues {
   const { inputSize: size, channels } = TINY;
   const shape = [samples, size, size, channels];
   return {
@@ -157,27 +136,8 @@ function tinyInputs(samples: number): Inputs {
   };
 }
 
-function fixtureInputs(name: string): Inputs {
-  const read = (part: string) => FIXTURE.get(`${name}/${part}`)!;
-  return { latent: read('latent'), timestep: read('timestep'), label: read('label') };
-}
-
-type Model = Pick<tf.GraphModel, 'predict'>;
-
-function velocity(model: Model, inputs: Inputs): Float32Array {
-  return tf.tidy(() => {
-    const tensors = Object.entries(inputs).map(([name, { shape, values }]) => {
-      const tensor = tf.tensor(values, [...shape], 'float32');
-      return [name, name === 'label' ? tensor.toInt() : tensor];
-    });
-    const y = model.predict(Object.fromEntries(tensors)) as tf.Tensor;
-    expect(y.shape).to.deep.equal(inputs.latent.shape);
-    return y.dataSync() as Float32Array;
-  });
-}
-
 /** Builds, loads and runs a tiny model, and checks that disposing it leaves nothing behind. */
-function withTiny<T>(config: DitConfig, body: (model: Model) => T): T {
+function withTiny<T>(config: DitConfig, body: (model: VelocityModel) => T): T {
   return expectNoLeak(() => {
     const model = new tf.GraphModel(tf.io.fromMemorySync(buildDit(config, WEIGHTS)));
     model.load();
