@@ -30,9 +30,7 @@ const vegaGlobal: Plugin = {
   name: 'vega-global',
   setup({ onResolve }) {
     const path = join(METRICS, 'htmlVegaGlobal.ts');
-    onResolve({ filter: /\/htmlVega\.js$/ }, ({ kind }) =>
-      kind === 'import-statement' ? { path } : null,
-    );
+    onResolve({ filter: /\/htmlVega\.js$/ }, () => ({ path }));
   },
 };
 

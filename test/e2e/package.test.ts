@@ -1,5 +1,13 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,13 +18,17 @@ import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
 import { ROOT } from '../../scripts/process.js';
 import { CHILD_ENV, runNode } from '../harness/child.js';
+import { syntheticReport } from '../harness/syntheticReport.js';
 
 const require = createRequire(import.meta.url);
+const { dependencies } = require('../../package.json') as { dependencies: Record<string, string> };
 const USE = `
   await tf.setBackend('cpu');
   const y = hadamardTransform([4, 0, 0, 0]);
   console.log([...y.dataSync()].join(), supportMatrix().length);
 `;
+
+const REPORT = syntheticReport({ blocks: 1 });
 
 describe('The package as it ships', () => {
   let project = '';
@@ -31,9 +43,10 @@ describe('The package as it ships', () => {
     // a user who has core, converter and one backend, and none of the optional peers
     mkdirSync(join(project, 'node_modules', '@tensorflow'));
     for (const name of ['tfjs-core', 'tfjs-converter', 'tfjs-backend-cpu', 'tfjs']) {
-      const target = join(ROOT, 'node_modules', '@tensorflow', name);
-      symlinkSync(target, join(project, 'node_modules', '@tensorflow', name), 'junction');
+      link(`@tensorflow/${name}`);
     }
+    for (const name of Object.keys(dependencies)) link(name);
+    writeFileSync(join(project, 'report.json'), JSON.stringify(REPORT));
   });
   after(() => rmSync(project, { recursive: true, force: true }));
 
@@ -81,6 +94,37 @@ describe('The package as it ships', () => {
     );
     expect([stdout, stderr]).to.deep.equal(['2,2,2,2 3\n', '']);
   });
+
+  for (const [file, imports] of [
+    ['html.mjs', `const { reportHtml, HadaNormError } = await import('tfjs-hadanorm');`],
+    ['html.cjs', `const { reportHtml, HadaNormError } = require('tfjs-hadanorm');`],
+  ] as const) {
+    const script = `(async () => {
+      ${imports}
+      const { readFileSync } = await import('node:fs');
+      const report = JSON.parse(readFileSync('report.json', 'utf8'));
+      try {
+        console.log((await reportHtml(report)).includes('role="img"'));
+      } catch (error) {
+        console.log(error instanceof HadaNormError, error.message);
+      }
+    })();`;
+
+    it(`draws a report's plots with vega: ${file}`, () => {
+      const { stdout, stderr } = runUser(file, script);
+      expect([stdout, stderr]).to.deep.equal(['true\n', '']);
+    });
+
+    it(`does without vega until there is a report to draw, then says what to install: ${file}`, () => {
+      unlinkSync(join(project, 'node_modules', 'vega'));
+      try {
+        const { stdout } = runUser(file, script);
+        expect(stdout).to.match(/^true reportHtml: .* Run: npm install vega vega-lite\n$/);
+      } finally {
+        link('vega');
+      }
+    });
+  }
 
   it('stands beside a second copy of itself: silent, and both work, with gradients and graph ops', () => {
     const { stdout, stderr } = runUser(
@@ -175,6 +219,28 @@ describe('The package as it ships', () => {
     expect(warnings).to.deep.equal([]);
   });
 
+  it('draws reports with the script tags of vega and vega-lite, and says so without them', async () => {
+    const globals = { TextEncoder, console, setTimeout, performance, structuredClone };
+    const context = vm.createContext({ ...globals, report: REPORT });
+    vm.runInContext('globalThis.self = globalThis.window = globalThis;', context);
+    const load = (file: string) => vm.runInContext(readFileSync(file, 'utf8'), context);
+    const draw = () => vm.runInContext('hadanorm.reportHtml(report)', context) as Promise<string>;
+    load(require.resolve('@tensorflow/tfjs/dist/tf.min.js'));
+    load(join(project, 'node_modules/tfjs-hadanorm/dist/tfjs-hadanorm.min.js'));
+    const error = await draw().catch((reason: Error) => reason);
+    expect(error).to.have.property('message').that.includes('no global vega or vegaLite.');
+    expect(error).to.have.property('message').that.includes('npm/vega-lite@6"></script>');
+    for (const name of ['vega', 'vega-lite']) {
+      load(join(ROOT, 'node_modules', name, 'build', `${name}.min.js`));
+    }
+    expect(await draw()).to.include('role="img"');
+  });
+
+  it('keeps vega out of its script tag', () => {
+    const file = join(project, 'node_modules/tfjs-hadanorm/dist/tfjs-hadanorm.min.js');
+    expect(readFileSync(file).length).to.be.below(200_000);
+  });
+
   it('says what is missing when its script tag comes without tfjs', () => {
     const file = join(project, 'node_modules/tfjs-hadanorm/dist/tfjs-hadanorm.min.js');
     const load = () => vm.runInNewContext(readFileSync(file, 'utf8'));
@@ -215,6 +281,11 @@ describe('The package as it ships', () => {
       );
       runNode([join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', project], project);
     });
+  }
+
+  /** What npm would have installed. */
+  function link(name: string): void {
+    symlinkSync(join(ROOT, 'node_modules', name), join(project, 'node_modules', name), 'junction');
   }
 
   function runUser(file: string, code: string) {
