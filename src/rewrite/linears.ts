@@ -47,12 +47,13 @@ export interface Linears {
 /** Finds the linears of a graph, whatever they are called. */
 export function findLinears(graph: Graph): Linears {
   const consumers = consumersOf(graph);
+  const awaited = new Set([...graph.nodes.values()].flatMap(({ controls }) => controls));
   const list: Linear[] = [];
   const byNode = new Map<string, Linear>();
   for (const node of graph.nodes.values()) {
     const bare = PRODUCTS.has(node.op) ? matchProduct(graph, node) : null;
     if (bare === null) continue;
-    const linear = withBias(graph, consumers, bare);
+    const linear = withBias(graph, consumers, awaited, bare);
     list.push(linear);
     byNode.set(linear.product, linear);
     byNode.set(linear.name, linear);
@@ -186,10 +187,11 @@ function matchEinsum(graph: Graph, { attrs, inputs, name }: GraphNode): Linear |
 function withBias(
   graph: Graph,
   consumers: ReadonlyMap<string, readonly GraphNode[]>,
+  awaited: ReadonlySet<string>,
   linear: Linear,
 ): Linear {
   if (linear.bias !== null || linear.activation !== null) return linear;
-  if (graph.outputs.includes(linear.name)) return linear;
+  if (graph.outputs.includes(linear.name) || awaited.has(linear.name)) return linear;
   const readers = consumers.get(linear.name) ?? [];
   const [reader] = readers;
   if (readers.length !== 1 || reader === undefined) return linear;

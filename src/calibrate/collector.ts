@@ -1,0 +1,187 @@
+import type { GraphModel } from '@tensorflow/tfjs-converter';
+import { getBackend, matMul, Tensor, tensor2d, tidy, transpose } from '@tensorflow/tfjs-core';
+import { HadaNormError, InvalidArgumentError } from '../../ops/common/errors.js';
+import type { Batch, CalibrateSettings, Target } from './calibrate.js';
+import { addSample, emptySite, mergeSites, type SiteStats } from './siteStats.js';
+import { CalibrationStats } from './stats.js';
+
+/** Distinct timesteps without bins. */
+const MAX_TIMESTEPS = 64;
+
+/**
+ * Gathers the statistics of a run. What a batch gives is added only when the whole batch went through, so that an error
+ * in the middle leaves nothing half counted.
+ */
+export class Collector {
+  private sites: Map<string, SiteStats>;
+  private batches: number;
+  private pending: SiteStats[];
+  private times: readonly number[] = [];
+
+  constructor(
+    private readonly targets: readonly Target[],
+    private readonly settings: CalibrateSettings,
+    resume: CalibrationStats | null,
+  ) {
+    this.batches = resume?.batches ?? 0;
+    this.sites = resume === null ? this.empty() : copied(resume.sites);
+    this.pending = [];
+    if (resume !== null) this.checkResume(resume);
+  }
+
+  /** What was gathered so far, whole batches only. */
+  stats(): CalibrationStats {
+    const { means, samples, tokensPerSample } = this.settings;
+    return new CalibrationStats(this.batches, new Map(this.sites), {
+      means,
+      samples,
+      tokensPerSample,
+    });
+  }
+
+  startBatch(model: GraphModel, batch: Batch): void {
+    this.pending = this.targets.map(({ site }) => emptySite(site.d, false));
+    this.times = this.timesteps(model, batch);
+  }
+
+  endBatch(): void {
+    this.targets.forEach(({ key }, i) => {
+      const site = this.sites.get(key)!;
+      // the scatter was added in place; moments and samples come now
+      const { scatter, ...rest } = site;
+      const merged = mergeSites({ ...rest, scatter: null }, this.pending[i]!, this.settings);
+      this.sites.set(key, { ...merged, scatter });
+    });
+    this.batches++;
+  }
+
+  /** One tensor of one batch: x [..., tokens, channels over `axes` axes]. */
+  observe(index: number, x: Tensor, like: Tensor | null): void {
+    const { site, key, hessian } = this.targets[index]!;
+    const pending = this.pending[index];
+    if (pending === undefined) return;
+    const tokens = tokensOf(site, x, like);
+    const values = x.dataSync() as Float32Array;
+    const samples = values.length / (tokens * site.d);
+    const means: Float32Array[] = [];
+    for (let sample = 0; sample < samples; sample++) {
+      const time = this.times[Math.floor((sample * this.times.length) / samples)] ?? null;
+      const start = sample * tokens * site.d;
+      means.push(addSample(pending, values, start, tokens, time, this.settings));
+    }
+    if (hessian) addScatter(this.sites.get(key)!.scatter!, values, means, tokens, site.d);
+  }
+
+  private empty(): Map<string, SiteStats> {
+    return new Map(this.targets.map(({ key, site, hessian }) => [key, emptySite(site.d, hessian)]));
+  }
+
+  private checkResume(resume: CalibrationStats): void {
+    const fits = this.targets.every(({ key, site, hessian }) => {
+      const saved = resume.sites.get(key);
+      return saved?.d === site.d && (saved.scatter !== null) === hessian;
+    });
+    const { means, samples, tokensPerSample } = this.settings;
+    const { keep } = resume;
+    const alike =
+      keep.means === means && keep.samples === samples && keep.tokensPerSample === tokensPerSample;
+    if (fits && alike && resume.sites.size === this.targets.length) return;
+    const wayOut = 'Use the options and the model that they were made with.';
+    const got = 'statistics of another model or other options';
+    throw new InvalidArgumentError('calibrate', 'resume', 'statistics of this model', got, wayOut);
+  }
+
+  private timesteps(model: GraphModel, batch: Batch): number[] {
+    const { timestep } = this.settings;
+    if (timestep === null) return [];
+    const tensor = inputNamed(model, batch, timestep.input);
+    const { bins } = timestep;
+    const times = Array.from(tensor.dataSync(), (time) => {
+      if (bins === undefined) return time;
+      const bin = Math.floor(((time - bins.min) / (bins.max - bins.min)) * bins.count);
+      const at = Math.min(Math.max(bin, 0), bins.count - 1);
+      return bins.min + ((at + 0.5) * (bins.max - bins.min)) / bins.count;
+    });
+    const known = new Set([...times, ...[...this.sites.values()][0]!.timesteps.keys()]);
+    if (known.size > MAX_TIMESTEPS && bins === undefined) {
+      const wayOut = 'Give bins: {input, bins: {min, max, count}}.';
+      const wanted = `of at most ${MAX_TIMESTEPS} distinct values`;
+      throw new InvalidArgumentError('calibrate', 'timestep', wanted, `${known.size}`, wayOut);
+    }
+    return times;
+  }
+}
+
+/** Scatters grow in place, and those of the caller must not. */
+function copied(sites: ReadonlyMap<string, SiteStats>): Map<string, SiteStats> {
+  const copy = (site: SiteStats) => ({ ...site, scatter: site.scatter?.slice() ?? null });
+  return new Map([...sites].map(([key, site]) => [key, copy(site)]));
+}
+
+function tokensOf(site: Target['site'], x: Tensor, like: Tensor | null): number {
+  if (site.tokens === 'none') return 1;
+  const [shape, axes] = like === null ? [x.shape, site.axes] : [like.shape, site.likeAxes];
+  const tokens = shape[shape.length - axes - 1];
+  if (tokens !== undefined && tokens > 0 && x.size % (tokens * site.d) === 0) return tokens;
+  const problem = `the tensor ${JSON.stringify(site.source)} has the shape [${x.shape}], not [..., tokens, ${site.d}].`;
+  throw new HadaNormError('calibrate', problem);
+}
+
+/** scatter += Σ (x − μ)(x − μ)ᵀ, upper triangle; the product is the backend's, the sum float64. */
+function addScatter(
+  scatter: Float64Array,
+  values: Float32Array,
+  means: readonly Float32Array[],
+  tokens: number,
+  d: number,
+): void {
+  const rows = values.length / d;
+  // zeros up to a multiple of four rows
+  const centered = new Float32Array(Math.ceil(rows / 4) * 4 * d);
+  for (let row = 0, at = 0; row < rows; row++) {
+    const mean = means[Math.floor(row / tokens)]!;
+    for (let c = 0; c < d; c++, at++) centered[at] = values[at]! - mean[c]!;
+  }
+  if (getBackend() === 'cpu') {
+    addOuterProducts(scatter, centered, d);
+    return;
+  }
+  const product = tidy(() => {
+    const x = tensor2d(centered, [centered.length / d, d]);
+    return matMul(transpose(x), x).dataSync();
+  });
+  for (let i = 0, at = 0; i < d; i++) {
+    for (let j = i; j < d; j++, at++) scatter[at] = scatter[at]! + product[i * d + j]!;
+  }
+}
+
+/**
+ * Only the upper triangle, four rows of x [rows, d] at a time (rows a multiple of four): tfjs's own product on the cpu
+ * backend is slower than that.
+ */
+function addOuterProducts(scatter: Float64Array, x: Float32Array, d: number): void {
+  for (let row = 0; row < x.length; row += 4 * d) {
+    for (let i = 0, at = 0; i < d; i++) {
+      const a = x[row + i]!;
+      const b = x[row + d + i]!;
+      const c = x[row + 2 * d + i]!;
+      const e = x[row + 3 * d + i]!;
+      for (let j = i; j < d; j++, at++) {
+        const r = row + j;
+        scatter[at] =
+          scatter[at]! + (a * x[r]! + b * x[r + d]! + c * x[r + 2 * d]! + e * x[r + 3 * d]!);
+      }
+    }
+  }
+}
+
+function inputNamed(model: GraphModel, batch: Batch, name: string): Tensor {
+  const at = model.inputs.findIndex((input) => input.name === name || input.name === `${name}:0`);
+  const named = !(batch instanceof Tensor) && !Array.isArray(batch) ? batch[name] : undefined;
+  const ordered = batch instanceof Tensor ? [batch] : Array.isArray(batch) ? batch : [];
+  const tensor = named ?? (at < 0 ? undefined : ordered[at]);
+  if (tensor !== undefined) return tensor;
+  const names = model.inputs.map((input) => input.name).join(', ');
+  const wanted = `one of the model's inputs (${names}) that every batch has`;
+  throw new InvalidArgumentError('calibrate', 'timestep', wanted, JSON.stringify(name));
+}

@@ -1,0 +1,75 @@
+import { HadaNormError } from '../../ops/common/errors.js';
+import { crc32 } from '../../ops/common/packing.js';
+
+/** Arrays of numbers that can be saved. */
+export type Numbers = Float32Array | Float64Array;
+
+/** "HNST", then version, header length and checksum as uint32 (little endian), then the header, then the numbers. */
+const MAGIC = 0x54534e48;
+const VERSION = 1;
+const PREFIX_BYTES = 16;
+
+interface Envelope<T> {
+  readonly data: T;
+  readonly arrays: readonly { readonly type: 'f32' | 'f64'; readonly length: number }[];
+}
+
+/** A JSON value and arrays of numbers as bytes. */
+export function encodeRecords(data: unknown, arrays: readonly Numbers[]): Uint8Array<ArrayBuffer> {
+  const kinds = arrays.map((array) => ({
+    type: array instanceof Float64Array ? 'f64' : 'f32',
+    length: array.length,
+  }));
+  const header = new TextEncoder().encode(JSON.stringify({ data, arrays: kinds }));
+  // spaces after JSON do no harm and keep the numbers aligned
+  const headerBytes = Math.ceil((PREFIX_BYTES + header.length) / 8) * 8 - PREFIX_BYTES;
+  const total = arrays.reduce((sum, { byteLength }) => sum + Math.ceil(byteLength / 8) * 8, 0);
+  const out = new Uint8Array(PREFIX_BYTES + headerBytes + total);
+  out.fill(32, PREFIX_BYTES, PREFIX_BYTES + headerBytes);
+  out.set(header, PREFIX_BYTES);
+  let at = PREFIX_BYTES + headerBytes;
+  for (const { buffer, byteOffset, byteLength } of arrays) {
+    out.set(new Uint8Array(buffer, byteOffset, byteLength), at);
+    at += Math.ceil(byteLength / 8) * 8;
+  }
+  const prefix = new DataView(out.buffer);
+  prefix.setUint32(0, MAGIC, true);
+  prefix.setUint32(4, VERSION, true);
+  prefix.setUint32(8, headerBytes, true);
+  prefix.setInt32(12, crc32(out.subarray(PREFIX_BYTES)), true);
+  return out;
+}
+
+/** What `encodeRecords` wrote. @throws HadaNormError for anything else. */
+export function decodeRecords<T>(bytes: Uint8Array): { header: T; arrays: Numbers[] } {
+  const fail = (problem: string): never => {
+    throw new HadaNormError('CalibrationStats.deserialize', problem);
+  };
+  if (bytes.length < PREFIX_BYTES) fail(`${bytes.length} bytes are no statistics: truncated.`);
+  // copied, so that views of the numbers are aligned
+  const copy = bytes.slice();
+  const prefix = new DataView(copy.buffer);
+  if (prefix.getUint32(0, true) !== MAGIC) fail('these bytes are no calibration statistics.');
+  const version = prefix.getUint32(4, true);
+  if (version > VERSION) {
+    fail(
+      `the statistics have version ${version}, this is version ${VERSION}. Update tfjs-hadanorm.`,
+    );
+  }
+  if (prefix.getInt32(12, true) !== crc32(copy.subarray(PREFIX_BYTES))) {
+    fail('the checksum does not match: the bytes are truncated or altered. Get them again.');
+  }
+  const headerEnd = PREFIX_BYTES + prefix.getUint32(8, true);
+  const text = new TextDecoder().decode(copy.subarray(PREFIX_BYTES, headerEnd));
+  const { data, arrays } = JSON.parse(text) as Envelope<T>;
+  let at = headerEnd;
+  const read = arrays.map(({ type, length }) => {
+    const array =
+      type === 'f64'
+        ? new Float64Array(copy.buffer, at, length)
+        : new Float32Array(copy.buffer, at, length);
+    at += Math.ceil(array.byteLength / 8) * 8;
+    return array;
+  });
+  return { header: data, arrays: read };
+}

@@ -1,0 +1,194 @@
+import { HadaNormError } from '../../ops/common/errors.js';
+
+/** What a calibration keeps, with its defaults. */
+export interface KeepOptions {
+  /** Samples per site whose mean is kept, for the low-rank basis of the mean. */
+  readonly means: number;
+  /** Among those, samples of which tokens are kept, for measuring. */
+  readonly samples: number;
+  /** Tokens kept of each such sample. */
+  readonly tokensPerSample: number;
+}
+
+/** Moments of one site's channels, in float64 sums, so that any split of the data adds up to the same. */
+export interface Moments {
+  samples: number;
+  tokens: number;
+  /** Σ x over all tokens. */
+  readonly sum: Float64Array;
+  /** Σ (x − μ)², μ the mean over the tokens of the same sample. */
+  readonly within: Float64Array;
+  /** Σ μ², once per token. */
+  readonly between: Float64Array;
+  /** max |x|. */
+  readonly absMax: Float64Array;
+}
+
+/** One sample that was kept: chosen by a hash of its content, so that merging chooses as a single pass does. */
+export interface KeptSample {
+  readonly hash: number;
+  readonly timestep: number | null;
+  /** Tokens that the sample had. */
+  readonly tokens: number;
+  readonly mean: Float32Array; // [d]
+  readonly rows: Float32Array; // [kept tokens, d], some of its tokens; empty where only the mean was kept
+}
+
+/** What calibration knows of the input of one site: the tensor that one or several linears read. */
+export interface SiteStats {
+  readonly d: number;
+  readonly total: Moments;
+  /** Σ (x − μ)(x − μ)ᵀ, upper triangle row by row; null where no Hessian was asked for. */
+  readonly scatter: Float64Array | null;
+  /** By timestep, in ascending order; empty where none was named. */
+  readonly timesteps: Map<number, Moments>;
+  /** In ascending order of their hashes. */
+  kept: readonly KeptSample[];
+}
+
+export function emptyMoments(d: number): Moments {
+  const zeros = () => new Float64Array(d);
+  return {
+    samples: 0,
+    tokens: 0,
+    sum: zeros(),
+    within: zeros(),
+    between: zeros(),
+    absMax: zeros(),
+  };
+}
+
+export function emptySite(d: number, hessian: boolean): SiteStats {
+  const scatter = hessian ? new Float64Array((d * (d + 1)) / 2) : null;
+  return { d, total: emptyMoments(d), scatter, timesteps: new Map(), kept: [] };
+}
+
+/** Adds one sample: x [tokens, d] at `start` of `values`. Returns its mean. */
+export function addSample(
+  site: SiteStats,
+  values: Float32Array,
+  start: number,
+  tokens: number,
+  timestep: number | null,
+  keep: KeepOptions,
+): Float32Array {
+  const { d, total } = site;
+  const moments = sampleMoments(values, start, tokens, d);
+  const mean = Float32Array.from(moments.sum, (sum) => sum / tokens);
+  addMoments(total, moments);
+  if (timestep !== null) {
+    const at = site.timesteps.get(timestep) ?? emptyMoments(d);
+    site.timesteps.set(timestep, at);
+    addMoments(at, moments);
+  }
+  const hash = contentHash(mean);
+  const last = site.kept[keep.means - 1];
+  if (last === undefined || hash < last.hash) {
+    const rows = pickTokens(values, start, tokens, d, keep.tokensPerSample);
+    site.kept = trimmed([...site.kept, { hash, timestep, tokens, mean, rows }], keep);
+  }
+  return mean;
+}
+
+/** What one site knows together with another that saw other samples. */
+export function mergeSites(a: SiteStats, b: SiteStats, keep: KeepOptions): SiteStats {
+  if (a.d !== b.d) {
+    const problem = `statistics of ${a.d} channels cannot be merged with ${b.d}.`;
+    throw new HadaNormError('mergeStats', `${problem} They are of different models.`);
+  }
+  const merged = emptySite(a.d, a.scatter !== null && b.scatter !== null);
+  for (const from of [a, b]) {
+    addMoments(merged.total, from.total);
+    merged.scatter?.forEach((sum, i, all) => {
+      all[i] = sum + from.scatter![i]!;
+    });
+    for (const [time, moments] of from.timesteps) {
+      const at = merged.timesteps.get(time) ?? emptyMoments(a.d);
+      merged.timesteps.set(time, at);
+      addMoments(at, moments);
+    }
+  }
+  merged.kept = trimmed([...a.kept, ...b.kept], keep);
+  return merged;
+}
+
+/** Mean over all tokens. */
+export function meanOf({ sum, tokens }: Moments): Float64Array {
+  return sum.map((total) => total / Math.max(tokens, 1));
+}
+
+/** Standard deviation of the centred tokens: within the samples. */
+export function centeredStd({ within, tokens }: Moments): Float64Array {
+  return within.map((total) => Math.sqrt(total / Math.max(tokens, 1)));
+}
+
+function sampleMoments(values: Float32Array, start: number, tokens: number, d: number): Moments {
+  const moments = emptyMoments(d);
+  const { sum, within, between, absMax } = moments;
+  for (let token = 0, at = start; token < tokens; token++) {
+    for (let c = 0; c < d; c++, at++) {
+      const v = values[at]!;
+      sum[c] = sum[c]! + v;
+      const magnitude = Math.abs(v);
+      if (magnitude > absMax[c]!) absMax[c] = magnitude;
+    }
+  }
+  for (let token = 0, at = start; token < tokens; token++) {
+    for (let c = 0; c < d; c++, at++) {
+      const off = values[at]! - sum[c]! / tokens;
+      within[c] = within[c]! + off * off;
+    }
+  }
+  for (let c = 0; c < d; c++) between[c] = sum[c]! ** 2 / tokens;
+  moments.samples = 1;
+  moments.tokens = tokens;
+  return moments;
+}
+
+function addMoments(to: Moments, from: Moments): void {
+  to.samples += from.samples;
+  to.tokens += from.tokens;
+  for (let c = 0; c < from.sum.length; c++) {
+    to.sum[c] = to.sum[c]! + from.sum[c]!;
+    to.within[c] = to.within[c]! + from.within[c]!;
+    to.between[c] = to.between[c]! + from.between[c]!;
+    to.absMax[c] = Math.max(to.absMax[c]!, from.absMax[c]!);
+  }
+}
+
+/** Evenly spread tokens of a sample. */
+function pickTokens(
+  values: Float32Array,
+  start: number,
+  tokens: number,
+  d: number,
+  wanted: number,
+): Float32Array {
+  const count = Math.min(tokens, wanted);
+  const rows = new Float32Array(count * d);
+  for (let i = 0; i < count; i++) {
+    const token = Math.floor(((i + 0.5) * tokens) / count);
+    rows.set(values.subarray(start + token * d, start + (token + 1) * d), i * d);
+  }
+  return rows;
+}
+
+/** The samples with the lowest hashes; tokens only of the very lowest. */
+function trimmed(kept: readonly KeptSample[], { means, samples }: KeepOptions): KeptSample[] {
+  const sorted = [...kept].sort((a, b) => a.hash - b.hash || a.mean[0]! - b.mean[0]!);
+  return sorted
+    .slice(0, means)
+    .map((sample, i) =>
+      i < samples || sample.rows.length === 0 ? sample : { ...sample, rows: new Float32Array(0) },
+    );
+}
+
+/** FNV-1a of the bits, mixed so that low hashes are no particular samples. */
+function contentHash(values: Float32Array): number {
+  const bits = new Int32Array(values.buffer, values.byteOffset, values.length);
+  let hash = 0x811c9dc5;
+  for (const word of bits) hash = Math.imul(hash ^ word, 0x01000193);
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return (hash ^ (hash >>> 16)) >>> 0;
+}

@@ -1,0 +1,89 @@
+import { GraphModel } from '@tensorflow/tfjs-converter';
+import { io, keep, reshape, type Tensor } from '@tensorflow/tfjs-core';
+import { describe, HadaNormError, InvalidArgumentError } from '../../ops/common/errors.js';
+import { graphFromArtifacts, topologyArtifacts } from './artifacts.js';
+import type { Graph } from './ir.js';
+import { encodeWeight, weightsFromTensors } from './weights.js';
+
+/**
+ * The graph of a loaded model. Weights are read from its tensors when asked for, so nothing is copied.
+ * @throws InvalidArgumentError for anything but a loaded `tf.GraphModel`; it says how to convert a layers model.
+ */
+export function graphOfModel(op: string, model: GraphModel): Graph {
+  checkModel(op, model);
+  let artifacts: io.ModelArtifacts | undefined;
+  const handler = io.withSaveHandler(async (given) => {
+    artifacts = given;
+    return { modelArtifactsInfo: { dateSaved: new Date(), modelTopologyType: 'GraphDef' } };
+  });
+  // save() calls its handler before its first await
+  void model.save(handler);
+  if (artifacts === undefined) {
+    throw new HadaNormError(op, 'the model has no artifacts. Load it with tf.loadGraphModel.');
+  }
+  const specs = artifacts.weightSpecs ?? [];
+  return graphFromArtifacts(artifacts, weightsFromTensors(specs, model.weights));
+}
+
+/** A tensor for each weight that the new model does not share with another. */
+export type NewTensors = ReadonlyMap<string, Tensor>;
+
+/**
+ * A model that runs a graph. Weights come from `created`, the rest are shared with `source`: the same memory, counted
+ * twice, so that either model may be disposed first.
+ */
+export function modelFromGraph(graph: Graph, source: GraphModel, created: NewTensors): GraphModel {
+  const map: Record<string, Tensor> = {};
+  for (const name of graph.weights.keys()) {
+    const shared = source.weights[name]?.[0];
+    // reshape shares the memory on every backend, where clone may copy
+    map[name] = keep(created.get(name) ?? reshape(shared!, shared!.shape));
+  }
+  return modelFromTensors(graph, map);
+}
+
+/** A model on tensors that it owns from now on. */
+export function modelFromTensors(
+  graph: Graph,
+  tensors: Readonly<Record<string, Tensor>>,
+): GraphModel {
+  const topology = topologyArtifacts(graph);
+  // the weights are in the tensors; a getter keeps model.save(…) working without a second copy until then
+  const artifacts: io.ModelArtifacts = Object.defineProperty({ ...topology }, 'weightData', {
+    enumerable: true,
+    get: () => dataOf(graph, tensors),
+  });
+  const decodeWeights = () => ({ ...tensors });
+  const model = new GraphModel(io.fromMemory(topology), {}, { ...io, decodeWeights });
+  model.loadSync(artifacts);
+  return model;
+}
+
+function dataOf(graph: Graph, tensors: Readonly<Record<string, Tensor>>): ArrayBuffer {
+  const map = Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, [tensor]]));
+  const specs = [...graph.weights.values()].map(({ spec }) => spec);
+  const weights = weightsFromTensors(specs, map);
+  return io.CompositeArrayBuffer.join(
+    specs.map((spec) => encodeWeight(spec, weights.get(spec.name)!.values())),
+  );
+}
+
+function checkModel(op: string, model: unknown): asserts model is GraphModel {
+  const wanted = 'a loaded tf.GraphModel';
+  if (model === null || typeof model !== 'object') {
+    throw new InvalidArgumentError(op, 'model', wanted, describe(model));
+  }
+  if ('layers' in model) {
+    const wayOut =
+      'Save it and convert it: tensorflowjs_converter --input_format=tfjs_layers_model --output_format=tfjs_graph_model model.json out/';
+    throw new InvalidArgumentError(op, 'model', wanted, 'a tf.LayersModel', wayOut);
+  }
+  if (!('save' in model) || !('execute' in model) || !('modelSignature' in model)) {
+    throw new InvalidArgumentError(op, 'model', wanted, describe(model));
+  }
+  const { executor } = model as { executor?: unknown };
+  if (executor === undefined || executor === null) {
+    const wayOut = 'Call load() first, or use tf.loadGraphModel.';
+    throw new InvalidArgumentError(op, 'model', wanted, 'a GraphModel that is not loaded', wayOut);
+  }
+}

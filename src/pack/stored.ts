@@ -1,0 +1,28 @@
+import { MAX_HALF, roundToHalf } from '../graph/half.js';
+import type { WeightSpec } from '../graph/weights.js';
+
+/** Numbers as a file will give them back, and how it stores them. */
+export interface Stored {
+  readonly values: Float32Array;
+  readonly quantization: WeightSpec['quantization'];
+}
+
+/** In half precision; in float32 where the range does not fit. */
+export function half(values: Float32Array): Stored {
+  if (values.some((v) => Math.abs(v) > MAX_HALF)) return { values, quantization: undefined };
+  return { values: roundToHalf(values), quantization: { dtype: 'float16' } };
+}
+
+/** In 8 bits between the least and the largest value, as tfjs's uint8 quantization has it. */
+export function affine8(values: Float32Array): Stored {
+  let min = 0;
+  let max = 0;
+  for (const v of values) {
+    if (v < min) min = v;
+    if (v > max) max = v;
+  }
+  const scale = max > min ? (max - min) / 255 : 1;
+  const code = (v: number) => Math.min(Math.max(Math.round((v - min) / scale), 0), 255);
+  const rounded = Float32Array.from(values, (v) => code(v) * scale + min);
+  return { values: rounded, quantization: { dtype: 'uint8', scale, min } };
+}

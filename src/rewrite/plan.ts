@@ -1,0 +1,268 @@
+import { InvalidArgumentError } from '../../ops/common/errors.js';
+import type { FakeQuantAttrs } from '../../ops/fakeQuant/op.js';
+import type { SiteStats } from '../calibrate/siteStats.js';
+import { matmul } from '../math/matrix.js';
+import type { LinearReport, Method, Sqnr } from '../metrics/report.js';
+import type { Feedback } from '../pack/gptq.js';
+import type { PlacedLinear } from './analysis.js';
+import { feedbackFor } from './hessian.js';
+import {
+  activationQuantizer,
+  channelHistogram,
+  measure,
+  measureByTimestep,
+  outputOf,
+  type Passing,
+  passThrough,
+} from './measure.js';
+import { type LinearSettings, METHODS, type Parts, type RewriteOptions } from './options.js';
+import { type QuantizedLinear, quantizeLinear, storedBytes } from './quantizeLinear.js';
+import { type Samples, samplesOf } from './samples.js';
+import { makeTransform, type Transform } from './transform.js';
+
+/** A linear whose treatment was decided. */
+export interface PlannedLinear {
+  readonly placed: PlacedLinear;
+  readonly transform: Transform;
+  readonly activations: FakeQuantAttrs | null;
+  readonly quantized: QuantizedLinear;
+}
+
+/** What the report says of a linear beside its treatment; nothing where no tokens were kept. */
+export type Measured = Pick<
+  LinearReport,
+  'sqnr' | 'compared' | 'at8Bits' | 'byTimestep' | 'channels'
+>;
+
+/** One linear's outcome: how it is quantized, by which method, and how well. */
+export interface Outcome {
+  readonly planned: PlannedLinear;
+  readonly settings: LinearSettings;
+  readonly method: Method;
+  readonly measured: Measured;
+}
+
+/** Methods from the cheapest at run time to the dearest. */
+const CANDIDATES: readonly Method[] = ['rtn', 'smoothquant', 'centered', 'hadamard', 'hadanorm'];
+
+/** What the report compares the chosen method with. */
+const COMPARED: readonly Method[] = ['rtn', 'smoothquant', 'hadamard'];
+
+/** Within this many dB, `auto` takes the cheaper method. */
+const TIE_DB = 0.1;
+
+/** A linear with its settings. */
+export interface Task {
+  readonly placed: PlacedLinear;
+  readonly settings: LinearSettings;
+}
+
+/** Tasks with the same key share a transform. */
+export function transformKey({ placed, settings }: Task): string {
+  const { treatment, method, parts, activations, blockSize } = settings;
+  if (treatment === 'weightOnly') return `${placed.key} weightOnly`;
+  return JSON.stringify([placed.key, method, parts, activations, blockSize]);
+}
+
+/** The linears of one site that share a transform, and what calibration knows of the site. */
+export class SiteWork {
+  private readonly samples: Samples | null;
+  private readonly variants = new Map<string, Variant>();
+  private readonly matrices: readonly Float32Array[];
+
+  constructor(
+    private readonly op: string,
+    private readonly tasks: readonly Task[],
+    private readonly stats: SiteStats | null,
+    private readonly options: Pick<RewriteOptions, 'seed' | 'compare'>,
+  ) {
+    this.samples = samplesOf(stats);
+    this.matrices = tasks.map(({ placed }) => placed.linear.matrix());
+    const { placed, settings } = tasks[0]!;
+    if (settings.method === 'auto' && settings.treatment === 'transform' && this.samples === null) {
+      const wayOut = 'Pass stats: await calibrate(model, batches).';
+      const wanted = `given for method 'auto' (${placed.linear.name})`;
+      throw new InvalidArgumentError(op, 'stats', wanted, 'none', wayOut);
+    }
+  }
+
+  /** Quantizes the site's i-th linear. */
+  outcome(i: number): Outcome {
+    const { placed, settings } = this.tasks[i]!;
+    const w = this.matrices[i]!;
+    const { n } = placed.linear;
+    const { samples } = this;
+    const exact =
+      samples === null ? null : matmul(samples.rows, w, samples.count, placed.site.d, n);
+    const tried = new Map<Method, Tried>();
+    const attempt = (method: Method, plain: boolean): Tried => {
+      const variant = this.variant(method, plain);
+      const quantized = quantizeLinear(
+        variant.transform,
+        w,
+        n,
+        settings,
+        this.feedback(variant, settings),
+      );
+      const sqnr =
+        exact === null || variant.passing === null
+          ? null
+          : measure(variant.transform, quantized, variant.passing, w, exact);
+      return { variant, quantized, sqnr };
+    };
+    const method = this.chosenMethod(settings, attempt, tried);
+    const chosen = tried.get(method) ?? attempt(method, false);
+    return {
+      planned: {
+        placed,
+        transform: chosen.variant.transform,
+        activations: chosen.variant.activations,
+        quantized: chosen.quantized,
+      },
+      settings,
+      method,
+      measured: this.measured(settings, w, exact, method, chosen, attempt, tried),
+    };
+  }
+
+  private chosenMethod(
+    { method, treatment }: LinearSettings,
+    attempt: (method: Method, plain: boolean) => Tried,
+    tried: Map<Method, Tried>,
+  ): Method {
+    if (treatment === 'weightOnly') return 'rtn';
+    if (method !== 'auto') return method;
+    for (const candidate of CANDIDATES) tried.set(candidate, attempt(candidate, true));
+    const outputs = CANDIDATES.map((candidate) => tried.get(candidate)!.sqnr!.output);
+    const best = Math.max(...outputs);
+    return CANDIDATES[outputs.findIndex((output) => output >= best - TIE_DB)] ?? 'hadanorm';
+  }
+
+  private measured(
+    settings: LinearSettings,
+    w: Float32Array,
+    exact: Float32Array | null,
+    method: Method,
+    chosen: Tried,
+    attempt: (method: Method, plain: boolean) => Tried,
+    tried: ReadonlyMap<Method, Tried>,
+  ): Measured {
+    const { variant, quantized, sqnr } = chosen;
+    const { n } = quantized;
+    const { passing, transform } = variant;
+    if (exact === null || passing === null || sqnr === null) {
+      return { sqnr: null, compared: {}, at8Bits: null, byTimestep: [], channels: null };
+    }
+    const compared: Partial<Record<Method, Sqnr>> = {};
+    const others = settings.treatment === 'transform' && this.options.compare !== false;
+    for (const other of others ? COMPARED : []) {
+      const same = other === method && Object.keys(settings.parts).length === 0;
+      compared[other] = same ? sqnr : (tried.get(other) ?? attempt(other, true)).sqnr!;
+    }
+    for (const [candidate, { sqnr: figures }] of tried) compared[candidate] = figures!;
+    const { rows } = passing.samples;
+    return {
+      sqnr,
+      compared,
+      at8Bits: this.at8Bits(settings, transform, w, exact),
+      byTimestep: measureByTimestep(
+        passing.samples,
+        exact,
+        outputOf(transform, quantized, passing),
+        n,
+      ),
+      channels: {
+        before: channelHistogram(rows, transform.d),
+        after: channelHistogram(passing.transformed, transform.d),
+      },
+    };
+  }
+
+  /** What 8-bit weights and activations would give in the same transform. */
+  private at8Bits(
+    { weights, activations, lowRank, treatment }: LinearSettings,
+    t: Transform,
+    w: Float32Array,
+    exact: Float32Array,
+  ) {
+    const finer = { weights: { ...weights, bits: 8 }, lowRank };
+    const quantized = quantizeLinear(t, w, w.length / t.d, finer, null);
+    const quantizer =
+      treatment === 'weightOnly' || activations.bits === null
+        ? null
+        : activationQuantizer({ ...activations, bits: 8, granularity: 'perToken' }, null);
+    const passing = passThrough(t, this.samples!, quantizer);
+    const { output } = measure(t, quantized, passing, w, exact);
+    return { output, bytes: storedBytes(quantized) };
+  }
+
+  /** A method's transform on this site, with what follows from it; `plain`: without the user's own parts. */
+  private variant(method: Method, plain: boolean): Variant {
+    const key = `${method} ${plain}`;
+    const made = this.variants.get(key) ?? this.makeVariant(method, plain);
+    this.variants.set(key, made);
+    return made;
+  }
+
+  private makeVariant(method: Method, plain: boolean): Variant {
+    const { tasks, stats, samples, options } = this;
+    const { placed, settings } = tasks[0]!;
+    const { site } = placed;
+    const parts = partsOf(method, plain ? {} : settings.parts, site.tokens !== 'none');
+    const transform = makeTransform(this.op, parts, stats, this.matrices, site.d, {
+      blockSize: settings.blockSize,
+      seed: options.seed ?? 0,
+    });
+    const raw = { ...settings.activations, bits: null };
+    const given = settings.treatment === 'weightOnly' ? raw : settings.activations;
+    const transformed = needsRange(given) ? this.transformedRows(transform) : null;
+    const activations = activationQuantizer(given, transformed);
+    const passing = samples === null ? null : passThrough(transform, samples, activations);
+    return { transform, activations, passing, feedback: undefined };
+  }
+
+  private transformedRows(transform: Transform): Float32Array {
+    if (this.samples !== null) return passThrough(transform, this.samples, null).transformed;
+    const wayOut = 'Pass stats: await calibrate(model, batches).';
+    const wanted = "given where activations.range is 'static'";
+    throw new InvalidArgumentError(this.op, 'stats', wanted, 'none', wayOut);
+  }
+
+  private feedback(variant: Variant, { weights }: LinearSettings): Feedback | null {
+    const { rounding, bits } = weights;
+    if (bits === null || rounding === 'nearest' || (rounding === null && bits > 4)) return null;
+    // made once: it is the dearest part of a transform
+    variant.feedback ??= this.stats === null ? null : feedbackFor(variant.transform, this.stats);
+    if (variant.feedback !== null || rounding === null) return variant.feedback;
+    const { name } = this.tasks[0]!.placed.linear;
+    const wayOut = 'Calibrate with hessian: true, or set rounding to nearest.';
+    const wanted = `'nearest' for ${name}, whose statistics hold no Hessian`;
+    throw new InvalidArgumentError(this.op, 'weights.rounding', wanted, "'gptq'", wayOut);
+  }
+}
+
+interface Variant {
+  readonly transform: Transform;
+  readonly activations: FakeQuantAttrs | null;
+  /** Undefined until it is asked for. */
+  feedback: Feedback | null | undefined;
+  readonly passing: Passing | null;
+}
+
+interface Tried {
+  readonly variant: Variant;
+  readonly quantized: QuantizedLinear;
+  readonly sqnr: Sqnr | null;
+}
+
+function needsRange({ bits, range }: LinearSettings['activations']): boolean {
+  return bits !== null && range === 'static';
+}
+
+/** A method's parts with some replaced. One row per sample is never its own mean: centring it would leave nothing. */
+function partsOf(method: Method, replaced: Partial<Parts>, hasTokens: boolean): Parts {
+  const parts = { ...METHODS[method], ...replaced };
+  return hasTokens || parts.centre !== 'dynamic'
+    ? parts
+    : { ...parts, centre: 'none', meanRank: 0 };
+}

@@ -1,0 +1,62 @@
+import type { LinearReport } from '../metrics/report.js';
+import type { PlacedLinear } from './analysis.js';
+import { storedBytes } from './quantizeLinear.js';
+import type { Change } from './rewriteGraph.js';
+
+/** What the report says of a linear that was quantized. */
+export function linearReport(
+  { planned, settings, method, measured, sharedBytes }: Change,
+  backend: string,
+): LinearReport {
+  const { placed, quantized, activations } = planned;
+  const weightOnly = settings.treatment === 'weightOnly';
+  return {
+    ...identity(placed),
+    treatment: weightOnly ? 'weightOnly' : 'transformed',
+    method: weightOnly ? null : method,
+    weightBits: settings.weights.bits,
+    activationBits: activations?.bits ?? null,
+    rounding: quantized.rounding,
+    execution: quantized.packed === null ? 'float' : 'simulated',
+    reason: reasonOf(weightOnly, quantized.packed === null, backend),
+    bytes: { before: floatBytes(placed), after: storedBytes(quantized) + sharedBytes },
+    ...measured,
+  };
+}
+
+/** What the report says of a linear that was left alone. */
+export function untouchedReport(placed: PlacedLinear): LinearReport {
+  const bytes = floatBytes(placed);
+  const reason = placed.role === 'other' ? placed.reason : 'left alone, as the options say';
+  return {
+    ...identity(placed),
+    treatment: 'untouched',
+    method: null,
+    weightBits: null,
+    activationBits: null,
+    rounding: null,
+    execution: 'float',
+    reason,
+    bytes: { before: bytes, after: bytes },
+    sqnr: null,
+    compared: {},
+    at8Bits: null,
+    byTimestep: [],
+    channels: null,
+  };
+}
+
+function identity({ linear, role }: PlacedLinear): Pick<LinearReport, 'name' | 'role' | 'shape'> {
+  return { name: linear.name, role, shape: [linear.d, linear.n] };
+}
+
+function floatBytes({ linear }: PlacedLinear): number {
+  return 4 * linear.d * linear.n + 4 * linear.n;
+}
+
+function reasonOf(weightOnly: boolean, float: boolean, backend: string): string {
+  if (float) return 'the weights are not quantized';
+  const unpacked = 'packed weights are unpacked to float32 while the linear runs';
+  if (weightOnly) return `activations are not quantized: ${unpacked}`;
+  return `there is no integer kernel for ${backend} yet: ${unpacked}`;
+}

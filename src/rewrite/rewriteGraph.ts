@@ -1,0 +1,240 @@
+import type { GraphModel } from '@tensorflow/tfjs-converter';
+import { getBackend } from '@tensorflow/tfjs-core';
+import { HadaNormError } from '../../ops/common/errors.js';
+import type { Graph } from '../graph/ir.js';
+import { graphOfModel, modelFromGraph } from '../graph/model.js';
+import { verifyGraph } from '../graph/verify.js';
+import { weightBytes } from '../graph/weights.js';
+import type { LinearReport, QuantizationReport } from '../metrics/report.js';
+import { totalsOf } from '../metrics/totals.js';
+import { type Analysis, analyze, type PlacedLinear } from './analysis.js';
+import { type EmittedTransform, emitLinear, emitTransform } from './emit.js';
+import { Emitter } from './emitter.js';
+import {
+  checkRewriteOptions,
+  REWRITE_DEFAULTS,
+  type RewriteOptions,
+  settingsFor,
+} from './options.js';
+import { type Outcome, SiteWork, type Task, transformKey } from './plan.js';
+import { transformBytes } from './quantizeLinear.js';
+import { replaceNodes } from './replace.js';
+import { linearReport, untouchedReport } from './reporting.js';
+import type { Transform } from './transform.js';
+
+/** A rewritten model and what was done to it. */
+export interface RewriteResult {
+  /** Owns its tensors, some of them shared with the original: dispose both, in any order. */
+  readonly model: GraphModel;
+  readonly report: QuantizationReport;
+}
+
+/** How far a rewrite is. */
+export interface RewriteProgress {
+  /** Linears done, and all there are. */
+  readonly done: number;
+  readonly total: number;
+  /** The linear that was done last. */
+  readonly name: string;
+}
+
+/** Options of `rewriteGraphAsync`. */
+export interface RewriteAsyncOptions extends RewriteOptions {
+  /** Cancels between two linears; nothing is left behind. */
+  signal?: AbortSignal;
+  /** Called after every linear. */
+  onProgress?: (progress: RewriteProgress) => void;
+}
+
+/** A rewrite was cancelled. */
+export class RewriteAbortedError extends HadaNormError {
+  override readonly name = 'AbortError';
+
+  constructor() {
+    super('rewriteGraphAsync', 'cancelled; the model is as it was.');
+  }
+}
+
+/**
+ * Quantizes the linears of a diffusion transformer: finds them by structure, puts centring, scaling, rotation and
+ * quantization in front of them and packed weights in their place.
+ *
+ * The original stays as it is. Weights that are not quantized are shared with it, not copied. Without attention in the
+ * graph nothing is changed. Blocks until done; `rewriteGraphAsync` is for large models and for pages.
+ *
+ * @param model A loaded `tf.GraphModel`.
+ * @throws InvalidArgumentError for a wrong option, missing statistics, or a `tf.LayersModel` (it says how to convert it);
+ *   HadamardSizeError for a width that has no Hadamard matrix.
+ * Source: HadaNorm, arXiv 2506.09932.
+ *
+ * @example
+ * ```ts
+ * import * as tf from '@tensorflow/tfjs';
+ * import { calibrate, reportTable, rewriteGraph } from 'tfjs-hadanorm';
+ * import { buildDit } from '../../models/dit.js';
+ * import { seededDitWeights } from '../../models/seeded.js';
+ *
+ * const config = { inputSize: 8, patchSize: 2, channels: 4, hiddenSize: 64, depth: 1, numHeads: 2, numClasses: 3 };
+ * const model = await tf.loadGraphModel(tf.io.fromMemory(buildDit(config, seededDitWeights(config, 1))));
+ * const inputs = (t: number) => ({
+ *   latent: tf.randomNormal([2, 8, 8, 4]),
+ *   timestep: tf.fill([2], t),
+ *   label: tf.tensor1d([0, 1], 'int32'),
+ * });
+ * const stats = await calibrate(model, [0.1, 0.5, 0.9].map(inputs));
+ * const { model: small, report } = rewriteGraph(model, {
+ *   stats,
+ *   weights: { bits: 4 },
+ *   activations: { bits: 8 },
+ *   rules: [{ role: 'mlp.out', weights: { bits: 8 } }],
+ * });
+ * console.log(reportTable(report));
+ * const velocity = small.predict(inputs(0.3));
+ * ```
+ */
+export function rewriteGraph(model: GraphModel, options: RewriteOptions = {}): RewriteResult {
+  const steps = rewriteSteps('rewriteGraph', model, options);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+  }
+}
+
+/**
+ * As `rewriteGraph`, a linear at a time: the page stays alive, progress is reported, and a signal cancels.
+ *
+ * @throws RewriteAbortedError (name 'AbortError') when cancelled, and what `rewriteGraph` throws.
+ */
+export async function rewriteGraphAsync(
+  model: GraphModel,
+  options: RewriteAsyncOptions = {},
+): Promise<RewriteResult> {
+  const { signal, onProgress, ...rest } = options;
+  const steps = rewriteSteps('rewriteGraphAsync', model, rest);
+  for (;;) {
+    if (signal?.aborted) {
+      steps.return(undefined as never);
+      throw new RewriteAbortedError();
+    }
+    const { done, value } = steps.next();
+    if (done) return value;
+    onProgress?.(value);
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  }
+}
+
+function* rewriteSteps(
+  op: string,
+  model: GraphModel,
+  options: RewriteOptions,
+): Generator<RewriteProgress, RewriteResult> {
+  checkRewriteOptions(op, options);
+  const graph = graphOfModel(op, model);
+  verifyGraph(graph, op);
+  const analysis = analyze(graph);
+  const emitter = new Emitter(graph);
+  let finished = false;
+  try {
+    const changes = yield* quantizeAll(op, analysis, options, emitter);
+    const rewritten = changes.length === 0 ? graph : replaceNodes(graph, emitter, changes);
+    verifyGraph(rewritten, op);
+    const report = reportOf(graph, rewritten, analysis, options, changes);
+    const result = { model: modelFromGraph(rewritten, model, emitter.tensors), report };
+    finished = true;
+    return result;
+  } finally {
+    if (!finished) emitter.dispose();
+  }
+}
+
+/** What takes the place of one linear. */
+export interface Change extends Outcome {
+  /** New nodes, the last of them with the linear's name. */
+  readonly nodes: ReturnType<Emitter['take']>;
+  /** Bytes of the transform, on the first linear that uses it. */
+  readonly sharedBytes: number;
+}
+
+function* quantizeAll(
+  op: string,
+  { linears }: Analysis,
+  options: RewriteOptions,
+  emitter: Emitter,
+): Generator<RewriteProgress, Change[]> {
+  const tasks = linears
+    .map((placed): Task => {
+      const { linear, role } = placed;
+      return { placed, settings: settingsFor(options, { name: linear.name, role }) };
+    })
+    .filter(({ settings }) => settings.treatment !== 'skip');
+  const groups = groupBy(tasks);
+  const changes: Change[] = [];
+  for (const group of groups.values()) {
+    const [first] = group as [Task];
+    const stats = options.stats?.sites.get(first.placed.key) ?? null;
+    checkStats(op, options, first.placed, first.settings.treatment, stats !== null);
+    const work = new SiteWork(op, group, stats, options);
+    const emitted = new Map<Transform, EmittedTransform>();
+    for (let i = 0; i < group.length; i++) {
+      const outcome = work.outcome(i);
+      const { transform, activations, placed } = outcome.planned;
+      const made = emitted.get(transform);
+      const from = made ?? emitTransform(emitter, placed.site, transform, activations);
+      emitted.set(transform, from);
+      emitLinear(emitter, outcome.planned, from);
+      const sharedBytes = made === undefined ? transformBytes(transform) : 0;
+      changes.push({ ...outcome, nodes: emitter.take(), sharedBytes });
+      yield { done: changes.length, total: tasks.length, name: placed.linear.name };
+    }
+  }
+  return changes;
+}
+
+function groupBy(tasks: readonly Task[]): Map<string, Task[]> {
+  const groups = new Map<string, Task[]>();
+  for (const task of tasks) {
+    const key = transformKey(task);
+    groups.set(key, [...(groups.get(key) ?? []), task]);
+  }
+  return groups;
+}
+
+/** Statistics that were given but lack a site are of another model. */
+function checkStats(
+  op: string,
+  { stats }: RewriteOptions,
+  { key, linear }: PlacedLinear,
+  treatment: string,
+  found: boolean,
+): void {
+  if (stats === undefined || found || treatment !== 'transform') return;
+  const problem = `the statistics know nothing of ${JSON.stringify(key)}, which ${JSON.stringify(linear.name)} reads.`;
+  throw new HadaNormError(op, `${problem} They are of another model: calibrate this one.`);
+}
+
+function reportOf(
+  before: Graph,
+  after: Graph,
+  { linears }: Analysis,
+  options: RewriteOptions,
+  changes: readonly Change[],
+): QuantizationReport {
+  const byName = new Map(changes.map((change) => [change.planned.placed.linear.name, change]));
+  const backend = getBackend();
+  const reports: LinearReport[] = linears.map((placed) => {
+    const change = byName.get(placed.linear.name);
+    return change === undefined ? untouchedReport(placed) : linearReport(change, backend);
+  });
+  const sizeOf = (graph: Graph) =>
+    [...graph.weights.values()].reduce((sum, weight) => sum + weightBytes(weight), 0);
+  const original = [...before.weights.values()].reduce((sum, { spec }) => {
+    const elements = spec.shape.reduce((product, dim) => product * dim, 1);
+    return sum + elements * (spec.dtype === 'bool' ? 1 : 4);
+  }, 0);
+  return {
+    version: 1,
+    method: options.method ?? REWRITE_DEFAULTS.method,
+    linears: reports,
+    totals: totalsOf(reports, { before: original, after: sizeOf(after) }),
+  };
+}
