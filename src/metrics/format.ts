@@ -42,7 +42,12 @@ export function formatBytes(bytes: number): string {
 
 /** How many times smaller: `7.9×`. */
 export function formatRatio({ before, after }: LinearReport['bytes']): string {
-  return after > 0 ? `${(before / after).toFixed(1)}×` : NOTHING;
+  return after > 0 ? formatTimes(before / after) : NOTHING;
+}
+
+/** A factor with one decimal: `7.9×`. */
+export function formatTimes(factor: number): string {
+  return `${Number.isFinite(factor) ? factor.toFixed(1) : '∞'}×`;
 }
 
 /** `W4A4`, `W8` for weights only; an en dash for a linear left as it is. */

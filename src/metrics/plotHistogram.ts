@@ -1,4 +1,4 @@
-import { printable } from './format.js';
+import { formatTimes, printable } from './format.js';
 import type { Plot } from './htmlSvg.js';
 import type { Histogram, LinearReport } from './report.js';
 
@@ -11,6 +11,8 @@ export interface ChannelPanel {
 }
 
 const HEIGHT = 120;
+/** What float32 cannot hold is no activation. */
+const LEAST = 1e-38;
 /** What is after lies on top. */
 const OPACITY = { before: 0.45, after: 0.85 };
 const COUNT_TICKS = [0, 1, 10, 100, 1000, 10_000];
@@ -19,7 +21,7 @@ const COUNT_TICKS = [0, 1, 10, 100, 1000, 10_000];
 export function worstChannels(linears: readonly LinearReport[], most: number): ChannelPanel[] {
   return linears
     .flatMap(({ name, channels }) =>
-      channels === null
+      channels === null || barsOf(channels.before, 'before').length === 0
         ? []
         : [
             {
@@ -45,7 +47,8 @@ export function outlierRatio({ edges, counts }: Histogram): number {
       const [from, to] = [edges[i]!, edges[i + 1]!];
       // as if the channels of a bin were spread evenly over it
       const median = from + ((to - from) * (total / 2 - below)) / count;
-      return median > 0 ? Math.max(1, edges[last + 1]! / median) : 1;
+      const ratio = edges[last + 1]! / median;
+      return Number.isNaN(ratio) ? 1 : Math.max(ratio, 1);
     }
     below += count;
   }
@@ -59,7 +62,7 @@ export function channelPlot({ name, channels, before, after }: ChannelPanel): Pl
   const title = `${printable(name)}: channels before and after`;
   return {
     title,
-    description: `Histogram of the largest magnitudes of the input channels of ${printable(name)}. The largest is ${before.toFixed(1)} times the median before the transform, ${after.toFixed(1)} times after it.`,
+    description: `Histogram of the largest magnitudes of the input channels of ${printable(name)}. The largest is ${formatTimes(before)} the median before the transform, ${formatTimes(after)} after it.`,
     spec: {
       data: { values: bars },
       height: HEIGHT,
@@ -100,8 +103,9 @@ export function channelPlot({ name, channels, before, after }: ChannelPanel): Pl
 function barsOf({ edges, counts }: Histogram, when: 'before' | 'after') {
   return counts.flatMap((count, i) => {
     const to = edges[i + 1]!;
-    if (count === 0 || !(to > 0) || !Number.isFinite(to)) return [];
+    const from = edges[i]! > 0 ? edges[i]! : to / 2;
+    if (!(count > 0 && from >= LEAST && from < to && Number.isFinite(to))) return [];
     const opacity = OPACITY[when];
-    return [{ when, opacity, from: edges[i]! > 0 ? edges[i]! : to / 2, to, count }];
+    return [{ when, opacity, from, to, count }];
   });
 }

@@ -25,13 +25,14 @@ const HEAT_ROW_HEIGHT = 13;
 /** Pixels of a label's character, on average. */
 const LABEL_CHARACTER = 6.2;
 const DB_STEP = 5;
+const MOST_DB = 1000;
 
 /** A pair of decibels that an axis or a colour scale spans. */
 export type Span = readonly [low: number, high: number];
 
-/** What the finite values span, in steps of 5 dB; null without any. */
+/** What the values span, in steps of 5 dB, but for those off any scale; null without any. */
 export function spanOf(values: readonly number[]): Span | null {
-  const finite = values.filter(Number.isFinite);
+  const finite = values.filter((value) => Math.abs(value) <= MOST_DB);
   if (finite.length === 0) return null;
   const low = Math.floor(finite.reduce((a, b) => Math.min(a, b)) / DB_STEP) * DB_STEP;
   const high = Math.ceil(finite.reduce((a, b) => Math.max(a, b)) / DB_STEP) * DB_STEP;
@@ -48,7 +49,7 @@ export function outputsOf({ method, sqnr, compared }: LinearReport): Map<Method,
   return outputs;
 }
 
-/** The linears of one role: a row each, and in it a mark for each method. Infinity is `∞` at the right edge. */
+/** The linears of one role: a row each, and in it a mark for each method. Infinity is `∞` at the edge. */
 export function methodPlot(role: Role, linears: readonly LinearReport[], span: Span): Plot {
   const { labels } = rowLabels(linears.map(({ name }) => name));
   const values = linears.flatMap((linear, i) =>
@@ -58,6 +59,7 @@ export function methodPlot(role: Role, linears: readonly LinearReport[], span: S
       method,
       db: Math.min(Math.max(output, span[0]), span[1]),
       infinite: !Number.isFinite(output),
+      label: formatDb(output),
     })),
   );
   const colour = scaleOf(methodColour);
@@ -93,7 +95,8 @@ export function methodPlot(role: Role, linears: readonly LinearReport[], span: S
         },
         {
           transform: [{ filter: 'datum.infinite' }],
-          mark: { type: 'text', text: '∞', align: 'right', baseline: 'middle', fontSize: 13 },
+          mark: { type: 'text', baseline: 'middle', fontSize: 13 },
+          encoding: { text: { field: 'label', type: 'nominal' } },
         },
       ],
     },

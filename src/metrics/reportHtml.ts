@@ -1,6 +1,6 @@
 import { checkOptions } from '../../ops/common/checks.js';
 import { describe, InvalidArgumentError } from '../../ops/common/errors.js';
-import { formatDb, groupByRole, METHOD_NAMES, METHODS, printable } from './format.js';
+import { formatDb, formatTimes, groupByRole, METHOD_NAMES, METHODS, printable } from './format.js';
 import { headlines } from './htmlHeadlines.js';
 import { STYLE } from './htmlStyle.js';
 import { type DrawPlot, type Plot, plotDrawer } from './htmlSvg.js';
@@ -127,7 +127,7 @@ async function channelSection(linears: readonly LinearReport[], draw: DrawPlot):
   }
   const figures = await Promise.all(
     panels.map(async (panel) => {
-      const note = `largest channel ÷ median channel: ${panel.before.toFixed(1)} → ${panel.after.toFixed(1)}`;
+      const note = `largest ÷ median channel: ${formatTimes(panel.before)} → ${formatTimes(panel.after)}`;
       return html`<figure><figcaption><h3>${printable(panel.name)}</h3><p>${note}</p></figcaption>${await draw(channelPlot(panel))}</figure>
 `;
     }),

@@ -50,8 +50,16 @@ export function syntheticReport(options: SyntheticReportOptions): QuantizationRe
   return { version: 1, method: 'hadanorm', linears, totals: totalsOf(linears) };
 }
 
+/** The report with other linears, and their totals. */
+export function withLinears(
+  report: QuantizationReport,
+  linears: readonly LinearReport[],
+): QuantizationReport {
+  return { ...report, linears, totals: totalsOf(linears) };
+}
+
 /** The totals that `rewriteGraph` would give for these linears, in a model with 1 MB of other weights. */
-export function totalsOf(linears: readonly LinearReport[]): QuantizationReport['totals'] {
+function totalsOf(linears: readonly LinearReport[]): QuantizationReport['totals'] {
   const sum = (when: 'before' | 'after') =>
     linears.reduce((total, { bytes }) => total + bytes[when], 0);
   const linearBytes = { before: sum('before'), after: sum('after') };
