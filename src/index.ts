@@ -19,4 +19,71 @@ export {
   type HadamardTransformOptions,
   hadamardTransform,
 } from '../ops/hadamardTransform/op.js';
+export {
+  type PackedWeights,
+  type QuantizedMatMulOptions,
+  quantizedMatMul,
+} from '../ops/quantizedMatMul/op.js';
+export {
+  type Batch,
+  CALIBRATE_DEFAULTS,
+  type CalibrateOptions,
+  CalibrationAbortedError,
+  type CalibrationProgress,
+  calibrate,
+  calibrationMemory,
+  type TimestepOptions,
+} from './calibrate/calibrate.js';
+export type { KeepOptions, KeptSample, Moments, SiteStats } from './calibrate/siteStats.js';
+export { CalibrationStats } from './calibrate/stats.js';
+export {
+  type EvaluateOptions,
+  evaluateLinears,
+  type LinearEvaluation,
+} from './metrics/evaluate.js';
+export {
+  type Recipe,
+  type RecipeRule,
+  type RecipeTarget,
+  recommendRules,
+} from './metrics/recipe.js';
+export {
+  type Histogram,
+  type LinearReport,
+  type Method,
+  type QuantizationReport,
+  ROLES,
+  type Role,
+  type Sqnr,
+} from './metrics/report.js';
+export { REPORT_HTML_DEFAULTS, type ReportHtmlOptions, reportHtml } from './metrics/reportHtml.js';
+export { parseReport, reportJson } from './metrics/reportJson.js';
+export {
+  REPORT_TABLE_DEFAULTS,
+  type ReportTableOptions,
+  reportTable,
+} from './metrics/reportTable.js';
+export {
+  type DescribedLinear,
+  describeGraph,
+  type GraphDescription,
+} from './rewrite/describeGraph.js';
+export {
+  type ActivationOptions,
+  type LinearOptions,
+  METHODS,
+  type Parts,
+  REWRITE_DEFAULTS,
+  type RewriteOptions,
+  type Rule,
+  type WeightOptions,
+} from './rewrite/options.js';
+export {
+  RewriteAbortedError,
+  type RewriteAsyncOptions,
+  type RewriteProgress,
+  type RewriteResult,
+  rewriteGraph,
+  rewriteGraphAsync,
+} from './rewrite/rewriteGraph.js';
 export { type OpSupport, supportMatrix } from './support.js';

@@ -1,6 +1,7 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
-import { getBackend, matMul, Tensor, tensor2d, tidy, transpose } from '@tensorflow/tfjs-core';
+import { getBackend, matMul, Tensor, tensor2d, transpose } from '@tensorflow/tfjs-core';
 import { HadaNormError, InvalidArgumentError } from '../../ops/common/errors.js';
+import { fetched } from '../math/matrix.js';
 import type { Batch, CalibrateSettings, Target } from './calibrate.js';
 import { addSample, emptySite, mergeSites, type SiteStats } from './siteStats.js';
 import { CalibrationStats } from './stats.js';
@@ -146,9 +147,9 @@ function addScatter(
     addOuterProducts(scatter, centered, d);
     return;
   }
-  const product = tidy(() => {
+  const product = fetched(() => {
     const x = tensor2d(centered, [centered.length / d, d]);
-    return matMul(transpose(x), x).dataSync();
+    return matMul(transpose(x), x);
   });
   for (let i = 0, at = 0; i < d; i++) {
     for (let j = i; j < d; j++, at++) scatter[at] = scatter[at]! + product[i * d + j]!;

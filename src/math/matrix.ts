@@ -1,6 +1,7 @@
 import {
   getBackend,
   matMul,
+  type Tensor,
   tensor2d,
   tidy,
   transpose as transposeAxes,
@@ -21,7 +22,7 @@ export function matmul(
   n: number,
 ): Float32Array {
   if (m * k * n >= FAST_FROM && FAST.has(getBackend())) {
-    return tidy(() => matMul(tensor2d(a, [m, k]), tensor2d(b, [k, n])).dataSync() as Float32Array);
+    return fetched(() => matMul(tensor2d(a, [m, k]), tensor2d(b, [k, n])));
   }
   const out = new Float32Array(m * n);
   addProduct(out, a, b, m, k, n);
@@ -38,10 +39,7 @@ export function matmulTransposed(
 ): Float32Array {
   if (m * k * n >= FAST_FROM && FAST.has(getBackend())) {
     // transposed apart: tfjs's transposed product is scalar on WASM
-    return tidy(
-      () =>
-        matMul(transposeAxes(tensor2d(a, [k, m])), tensor2d(b, [k, n])).dataSync() as Float32Array,
-    );
+    return fetched(() => matMul(transposeAxes(tensor2d(a, [k, m])), tensor2d(b, [k, n])));
   }
   return matmul(transpose(a, k, m), b, m, k, n);
 }
@@ -57,6 +55,15 @@ export function transpose<T extends Float32Array | Float64Array>(
     for (let j = 0; j < columns; j++) out[j * rows + i] = a[i * columns + j]!;
   }
   return out;
+}
+
+/** A tensor's values. Not returned from `tidy` itself, which would search every number for tensors. */
+export function fetched(make: () => Tensor): Float32Array {
+  let values: Float32Array | undefined;
+  tidy(() => {
+    values = make().dataSync() as Float32Array;
+  });
+  return values!;
 }
 
 function addProduct(

@@ -175,9 +175,9 @@ function axpy(
 
 /** U = (M + I) diag(U): each column over its diagonal. */
 function unitColumns(u: Float64Array, d: number): Float64Array {
-  for (let j = 0; j < d; j++) {
-    const inverse = 1 / u[j * d + j]!;
-    for (let i = 0; i < j; i++) u[i * d + j] = u[i * d + j]! * inverse;
+  const inverse = Float64Array.from({ length: d }, (_, j) => 1 / u[j * d + j]!);
+  for (let i = 0; i < d; i++) {
+    for (let j = i + 1, at = i * d + i + 1; j < d; j++, at++) u[at] = u[at]! * inverse[j]!;
   }
   return u;
 }

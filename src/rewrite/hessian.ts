@@ -1,6 +1,6 @@
 import { transformBlocks } from '../../ops/hadamardTransform/cpu.js';
 import type { SiteStats } from '../calibrate/siteStats.js';
-import { transpose } from '../math/matrix.js';
+import { matmulTransposed, transpose } from '../math/matrix.js';
 import { type Feedback, gptqFeedback } from '../pack/gptq.js';
 import { splitMeans, type Transform } from './transform.js';
 
@@ -19,17 +19,12 @@ export function feedbackFor(t: Transform, stats: SiteStats): Feedback | null {
   });
   // a subset of the samples stands for all of them
   const seen = kept.reduce((sum, { tokens }) => sum + tokens, 0);
-  const passing = meansThatPass(t, means);
-  if (passing !== null) {
-    kept.forEach(({ tokens }, i) => {
-      addOuter(h, passing.subarray(i * d, (i + 1) * d), (tokens * total.tokens) / seen);
-    });
-  }
+  addWeighted(h, meansThatPass(t, means), d, (i) => (kept[i]!.tokens * total.tokens) / seen);
   return gptqFeedback(h, d);
 }
 
 /** The part of each mean that meets the quantized weights, transformed, [samples, d]. */
-function meansThatPass(t: Transform, means: Float32Array): Float32Array | null {
+function meansThatPass(t: Transform, means: Float32Array): Float32Array {
   switch (t.parts.centre) {
     case 'dynamic':
     case 'static':
@@ -62,10 +57,14 @@ function rotatedRows(t: Transform, rows: Float64Array): Float64Array {
   return out;
 }
 
-function addOuter(h: Float64Array, v: Float32Array, weight: number): void {
-  const d = v.length;
-  for (let i = 0; i < d; i++) {
-    const a = v[i]! * weight;
-    for (let j = 0, at = i * d; j < d; j++, at++) h[at] = h[at]! + a * v[j]!;
-  }
+/** h += Σ weight · v vᵀ over the rows v of `rows` [count, d]. */
+function addWeighted(
+  h: Float64Array,
+  rows: Float32Array,
+  d: number,
+  weight: (i: number) => number,
+): void {
+  const weighted = rows.map((v, at) => v * weight(Math.floor(at / d)));
+  const products = matmulTransposed(weighted, rows, rows.length / d, d, d);
+  for (let at = 0; at < h.length; at++) h[at] = h[at]! + products[at]!;
 }

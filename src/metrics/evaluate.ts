@@ -1,0 +1,126 @@
+import type { GraphModel } from '@tensorflow/tfjs-converter';
+import { dispose, type NamedTensorMap, type Tensor, tidy } from '@tensorflow/tfjs-core';
+import { checkOptions } from '../../ops/common/checks.js';
+import { HadaNormError } from '../../ops/common/errors.js';
+import type { Batch } from '../calibrate/calibrate.js';
+import { canonical, nodeOf, type Ref } from '../graph/ir.js';
+import { graphOfModel } from '../graph/model.js';
+import { analyze, type PlacedLinear } from '../rewrite/analysis.js';
+import type { Role } from './report.js';
+
+/** How well one linear of a rewritten model does. */
+export interface LinearEvaluation {
+  readonly name: string;
+  readonly role: Role;
+  /** Output SQNR in dB, the bias left out of the signal; Infinity where it is equal. */
+  readonly output: number;
+}
+
+/** Options of `evaluateLinears`. */
+export interface EvaluateOptions {
+  /** Cancels between two batches: rejects with the signal's reason. */
+  signal?: AbortSignal;
+  /** Called after every batch with how many are done. */
+  onProgress?: (batches: number) => void;
+}
+
+/**
+ * Runs every linear of a rewritten model on the inputs that it has in the original, and compares: the output SQNR of each
+ * linear by itself, through the very nodes that the model runs, on data that calibration need not have seen.
+ *
+ * @param original The model that was given to `rewriteGraph`.
+ * @param rewritten What it returned.
+ * @param batches Inputs of the model.
+ * @throws HadaNormError when the two are not of the same model.
+ *
+ * @example
+ * ```ts
+ * import * as tf from '@tensorflow/tfjs';
+ * import { evaluateLinears, rewriteGraph } from 'tfjs-hadanorm';
+ * import { buildDit } from '../../models/dit.js';
+ * import { seededDitWeights } from '../../models/seeded.js';
+ *
+ * const config = { inputSize: 8, patchSize: 2, channels: 4, hiddenSize: 64, depth: 1, numHeads: 2, numClasses: 3 };
+ * const model = await tf.loadGraphModel(tf.io.fromMemory(buildDit(config, seededDitWeights(config, 1))));
+ * const { model: small } = rewriteGraph(model, { method: 'hadamard' });
+ * const batch = { latent: tf.randomNormal([2, 8, 8, 4]), timestep: tf.tensor1d([0.2, 0.8]), label: tf.tensor1d([0, 1], 'int32') };
+ * for (const { role, output } of await evaluateLinears(model, small, [batch])) console.log(role, output.toFixed(1), 'dB');
+ * ```
+ */
+export async function evaluateLinears(
+  original: GraphModel,
+  rewritten: GraphModel,
+  batches: Iterable<Batch> | AsyncIterable<Batch>,
+  options: EvaluateOptions = {},
+): Promise<LinearEvaluation[]> {
+  const op = 'evaluateLinears';
+  checkOptions(op, options, ['signal', 'onProgress']);
+  const { linears } = analyze(graphOfModel(op, original));
+  const after = graphOfModel(op, rewritten);
+  for (const { linear } of linears) {
+    if (after.nodes.has(linear.name)) continue;
+    const problem = `the rewritten model has no node ${JSON.stringify(linear.name)}.`;
+    throw new HadaNormError(op, `${problem} It was not made from the original.`);
+  }
+  const sums = linears.map(() => ({ signal: 0, noise: 0 }));
+  let done = 0;
+  for await (const batch of batches) {
+    options.signal?.throwIfAborted();
+    addBatch(original, rewritten, batch, linears, sums);
+    options.onProgress?.(++done);
+  }
+  return linears.map(({ linear, role }, i) => {
+    const { signal, noise } = sums[i]!;
+    const output = noise === 0 ? Number.POSITIVE_INFINITY : 10 * Math.log10(signal / noise);
+    return { name: linear.name, role, output };
+  });
+}
+
+function addBatch(
+  original: GraphModel,
+  rewritten: GraphModel,
+  batch: Batch,
+  linears: readonly PlacedLinear[],
+  sums: { signal: number; noise: number }[],
+): void {
+  const fed = linears.map(({ site }) => [site.source, ...(site.like === null ? [] : [site.like])]);
+  const wanted = [...new Set([...fed.flat(), ...linears.map(({ linear }) => linear.name)])];
+  const values = original.execute(batch, wanted) as Tensor | Tensor[];
+  const tensors = new Map<Ref, Tensor>();
+  (Array.isArray(values) ? values : [values]).forEach((tensor, i) => {
+    tensors.set(wanted[i]!, tensor);
+  });
+  try {
+    linears.forEach(({ linear }, i) => {
+      const feed: NamedTensorMap = {};
+      for (const ref of fed[i]!)
+        feed[canonical(ref) === nodeOf(ref) ? nodeOf(ref) : ref] = tensors.get(ref)!;
+      const bias = linear.bias?.read() ?? null;
+      // behind an activation the bias cannot be taken out
+      const offset = linear.activation === null ? bias : null;
+      addDifference(sums[i]!, tensors.get(linear.name)!, offset, linear.n, () =>
+        rewritten.execute(feed, linear.name),
+      );
+    });
+  } finally {
+    dispose([...tensors.values()]);
+  }
+}
+
+function addDifference(
+  sum: { signal: number; noise: number },
+  exact: Tensor,
+  bias: ArrayLike<number> | null,
+  n: number,
+  run: () => Tensor | Tensor[],
+): void {
+  tidy(() => {
+    const signal = exact.dataSync();
+    const [result] = [run()].flat();
+    const approximation = result!.dataSync();
+    for (let i = 0; i < signal.length; i++) {
+      sum.signal += (signal[i]! - (bias?.[i % n] ?? 0)) ** 2;
+      sum.noise += (signal[i]! - approximation[i]!) ** 2;
+    }
+  });
+}
