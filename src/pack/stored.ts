@@ -1,4 +1,4 @@
-import { MAX_HALF, roundToHalf } from '../graph/half.js';
+import { MAX_HALF, MIN_NORMAL_HALF, roundToHalf } from '../graph/half.js';
 import type { WeightSpec } from '../graph/weights.js';
 
 /** Numbers as a file will give them back, and how it stores them. */
@@ -11,6 +11,12 @@ export interface Stored {
 export function half(values: Float32Array): Stored {
   if (values.some((v) => Math.abs(v) > MAX_HALF)) return { values, quantization: undefined };
   return { values: roundToHalf(values), quantization: { dtype: 'float16' } };
+}
+
+/** As `half`, unless that would cost small numbers their bits: scales are divided by. */
+export function halfScales(values: Float32Array): Stored {
+  const fits = values.every((v) => v === 0 || Math.abs(v) >= MIN_NORMAL_HALF);
+  return fits ? half(values) : { values, quantization: undefined };
 }
 
 /** In 8 bits between the least and the largest value, as tfjs's uint8 quantization has it. */

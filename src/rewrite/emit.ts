@@ -2,7 +2,7 @@ import { crc32, PACKING_VERSION, packCodes } from '../../ops/common/packing.js';
 import type { FakeQuantAttrs } from '../../ops/fakeQuant/op.js';
 import { type Attrs, attr } from '../graph/attrs.js';
 import { nodeOf, type Ref } from '../graph/ir.js';
-import { affine8, half } from '../pack/stored.js';
+import { affine8, half, halfScales } from '../pack/stored.js';
 import type { Emitter } from './emitter.js';
 import type { FusedActivation, Linear } from './linears.js';
 import type { PlannedLinear } from './plan.js';
@@ -134,7 +134,7 @@ function product(
     const bytes = packCodes(packed.codes, packed.bits);
     const groups = packed.scale.length / n;
     inputs.push(e.bytes(`${name}/codes`, bytes));
-    inputs.push(e.stored(`${name}/scales`, [groups, n], half(packed.scale)));
+    inputs.push(e.stored(`${name}/scales`, [groups, n], halfScales(packed.scale)));
     const checksum = attr.int(crc32(bytes));
     attrs = {
       ...attrs,

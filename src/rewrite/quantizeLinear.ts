@@ -3,7 +3,7 @@ import { leadingRightVectors } from '../math/lowRank.js';
 import { matmul, transpose } from '../math/matrix.js';
 import { type Feedback, quantizeGptq } from '../pack/gptq.js';
 import { dequantized, type QuantizedWeights, quantizeNearest } from '../pack/quantizeWeights.js';
-import { affine8, half, type Stored } from '../pack/stored.js';
+import { affine8, half, halfScales, type Stored } from '../pack/stored.js';
 import type { LinearSettings } from './options.js';
 import { basisProduct, type Transform, transformedWeights } from './transform.js';
 
@@ -69,7 +69,7 @@ export function storedBytes({
   const matrix =
     packed === null
       ? 4 * weights.length
-      : packedBytes(packed.codes.length, packed.bits) + stored(half(packed.scale));
+      : packedBytes(packed.codes.length, packed.bits) + stored(halfScales(packed.scale));
   const branch = lowRank === null ? 0 : stored(lowRank.left) + stored(lowRank.right);
   return matrix + stored(basis) + 4 * (basisScale?.length ?? 0) + branch + 4 * n;
 }

@@ -1,10 +1,8 @@
 import { type Graph, type GraphNode, type NodeDef, nodeOf } from '../graph/ir.js';
 import type { Weight } from '../graph/weights.js';
+import { FORMAT_VERSION } from '../save/format.js';
 import type { Emitter } from './emitter.js';
 import type { Change } from './rewriteGraph.js';
-
-/** Where the format of what this package puts into a model is written: see `userDefinedMetadata.hadanorm`. */
-export const FORMAT_VERSION = 1;
 
 /**
  * Puts new nodes in the place of linears and removes what nothing reads any more.

@@ -1,0 +1,117 @@
+import type { GraphModel } from '@tensorflow/tfjs-converter';
+import { io, type Tensor, type TypedArray } from '@tensorflow/tfjs-core';
+import { checkInteger, checkOptions } from '../../ops/common/checks.js';
+import { describe, InvalidArgumentError } from '../../ops/common/errors.js';
+import { topologyArtifacts } from '../graph/artifacts.js';
+import { graphOfModel } from '../graph/model.js';
+import { encodeWeight } from '../graph/weights.js';
+import { sealed } from './format.js';
+
+/** Bytes per file of weights, as tensorflowjs_converter has it: browsers cache files of this size. */
+const SHARD_BYTES = 4 * 2 ** 20;
+
+/**
+ * Saves a rewritten model packed: 4-bit weights take half a byte. Plain `tf.loadGraphModel` reads it once this package is
+ * imported; `loadQuantized` checks it first.
+ *
+ * @param model A model of `rewriteGraph`, or one that was loaded. It stays usable.
+ * @param target Any tfjs save handler, or its URL ('indexeddb://…', 'downloads://…', with tfjs-node 'file://…').
+ * @throws InvalidArgumentError for a target that no handler knows.
+ *
+ * @example
+ * ```ts
+ * import * as tf from '@tensorflow/tfjs';
+ * import { loadQuantized, rewriteGraph, saveQuantized } from 'tfjs-hadanorm';
+ * import { buildDit } from '../../models/dit.js';
+ * import { seededDitWeights } from '../../models/seeded.js';
+ *
+ * const config = { inputSize: 8, patchSize: 2, channels: 4, hiddenSize: 64, depth: 1, numHeads: 2, numClasses: 3 };
+ * const model = await tf.loadGraphModel(tf.io.fromMemory(buildDit(config, seededDitWeights(config, 1))));
+ * const { model: small } = rewriteGraph(model, { method: 'hadamard' });
+ * let saved: tf.io.ModelArtifacts = {};
+ * await saveQuantized(small, tf.io.withSaveHandler(async (artifacts) => {
+ *   saved = artifacts;
+ *   return { modelArtifactsInfo: tf.io.getModelArtifactsInfoForJSON(artifacts) };
+ * }));
+ * const again = await loadQuantized(tf.io.fromMemory(saved));
+ * ```
+ */
+export async function saveQuantized(
+  model: GraphModel,
+  target: io.IOHandler | string,
+): Promise<io.SaveResult> {
+  const op = 'saveQuantized';
+  const handler = typeof target === 'string' ? saveHandler(op, target) : target;
+  if (handler === null || typeof handler !== 'object' || handler.save === undefined) {
+    throw new InvalidArgumentError(op, 'target', 'a save handler or its URL', describe(target));
+  }
+  return handler.save(await packedArtifacts(op, model));
+}
+
+/** Options of `quantizedFiles`. */
+export interface QuantizedFilesOptions {
+  /** Bytes per file of weights. Default 4 MiB. */
+  shardBytes?: number;
+}
+
+/**
+ * A rewritten model as the files that `saveQuantized` stands for, to write, zip or upload: 'model.json' and
+ * 'group1-shard1of3.bin' and so on, which must lie in one folder.
+ *
+ * @example
+ * ```ts
+ * import { mkdtemp, writeFile } from 'node:fs/promises';
+ * import { tmpdir } from 'node:os';
+ * import { join } from 'node:path';
+ * import * as tf from '@tensorflow/tfjs';
+ * import { quantizedFiles, rewriteGraph } from 'tfjs-hadanorm';
+ * import { buildDit } from '../../models/dit.js';
+ * import { seededDitWeights } from '../../models/seeded.js';
+ *
+ * const config = { inputSize: 8, patchSize: 2, channels: 4, hiddenSize: 64, depth: 1, numHeads: 2, numClasses: 3 };
+ * const model = await tf.loadGraphModel(tf.io.fromMemory(buildDit(config, seededDitWeights(config, 1))));
+ * const { model: small } = rewriteGraph(model, { method: 'hadamard' });
+ * const folder = await mkdtemp(join(tmpdir(), 'small-'));
+ * for (const [name, bytes] of await quantizedFiles(small)) await writeFile(join(folder, name), bytes);
+ * ```
+ */
+export async function quantizedFiles(
+  model: GraphModel,
+  options: QuantizedFilesOptions = {},
+): Promise<Map<string, Uint8Array<ArrayBuffer>>> {
+  const op = 'quantizedFiles';
+  checkOptions(op, options, ['shardBytes']);
+  const { shardBytes = SHARD_BYTES } = options;
+  checkInteger(op, 'shardBytes', shardBytes, 1);
+  const { weightData, weightSpecs, modelTopology, ...rest } = await packedArtifacts(op, model);
+  const data = io.CompositeArrayBuffer.join(weightData);
+  const count = Math.max(Math.ceil(data.byteLength / shardBytes), 1);
+  const paths = Array.from({ length: count }, (_, i) => `group1-shard${i + 1}of${count}.bin`);
+  const weightsManifest = [{ paths, weights: weightSpecs ?? [] }];
+  const json = { modelTopology, ...rest, weightsManifest };
+  const files = new Map([['model.json', new TextEncoder().encode(JSON.stringify(json))]]);
+  paths.forEach((path, i) => {
+    files.set(path, new Uint8Array(data.slice(i * shardBytes, (i + 1) * shardBytes)));
+  });
+  return files;
+}
+
+/** The artifacts of a model with every weight as its file stores it, a tensor at a time. */
+async function packedArtifacts(op: string, model: GraphModel): Promise<io.ModelArtifacts> {
+  const graph = graphOfModel(op, model);
+  const data: ArrayBuffer[] = [];
+  for (const { spec, values } of graph.weights.values()) {
+    const tensor: Tensor | undefined = model.weights[spec.name]?.[0];
+    const numbers = tensor === undefined || spec.dtype === 'string' ? null : await tensor.data();
+    data.push(encodeWeight(spec, (numbers as TypedArray | null) ?? values()));
+  }
+  return sealed({ ...topologyArtifacts(graph), weightData: data });
+}
+
+function saveHandler(op: string, url: string): io.IOHandler {
+  const handlers = io.getSaveHandlers(url);
+  if (handlers.length === 1) return handlers[0]!;
+  const wayOut =
+    "'file://' needs @tensorflow/tfjs-node; quantizedFiles(model) gives the files themselves.";
+  throw new InvalidArgumentError(op, 'target', 'a URL that one tfjs handler saves to', url, wayOut);
+}
