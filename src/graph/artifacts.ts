@@ -1,5 +1,6 @@
-import { io } from '@tensorflow/tfjs-core';
+import type { io } from '@tensorflow/tfjs-core';
 import { describe, HadaNormError, InvalidArgumentError } from '../../ops/common/errors.js';
+import { type Chunk, joined } from './chunks.js';
 import { type Graph, type GraphNode, type NodeDef, nodeFrom, nodeOf } from './ir.js';
 import { type Weight, weightsFromData } from './weights.js';
 
@@ -57,7 +58,7 @@ export function graphFromArtifacts(
 /** As `graphFromArtifacts`, for artifacts whose weights come as a stream (`tf.loadGraphModel` with `streamWeights`). */
 export async function graphFromStream(artifacts: io.ModelArtifacts): Promise<Graph> {
   if (artifacts.getWeightStream === undefined) return graphFromArtifacts(artifacts);
-  const chunks: ArrayBuffer[] = [];
+  const chunks: Chunk[] = [];
   const reader = artifacts.getWeightStream().getReader();
   for (;;) {
     const { done, value } = await reader.read();
@@ -71,15 +72,18 @@ export async function graphFromStream(artifacts: io.ModelArtifacts): Promise<Gra
 export function graphToArtifacts(graph: Graph): io.ModelArtifacts {
   return {
     ...topologyArtifacts(graph),
-    weightData: io.CompositeArrayBuffer.join(
-      [...graph.weights.values()].map((weight) => weight.bytes()),
-    ),
+    weightData: joined([...graph.weights.values()].map((weight) => weight.bytes())),
   };
 }
 
 /** The artifacts without weight data. */
 export function topologyArtifacts(graph: Graph): io.ModelArtifacts {
-  const { weightData: _data, getWeightStream: _stream, ...rest } = graph.rest;
+  // weightData may be a getter that encodes every weight: it must not be read to be left out
+  const rest = Object.fromEntries(
+    Object.keys(graph.rest)
+      .filter((key) => key !== 'weightData' && key !== 'getWeightStream')
+      .map((key) => [key, graph.rest[key as keyof io.ModelArtifacts]]),
+  ) as io.ModelArtifacts;
   const defs = [...graph.nodes.values()].map(({ def }) => def);
   return {
     ...rest,
@@ -88,25 +92,28 @@ export function topologyArtifacts(graph: Graph): io.ModelArtifacts {
   };
 }
 
-/** Inputs and outputs by the signature; without one as tfjs finds them: placeholders, and nodes nobody reads. */
+/**
+ * Inputs and outputs by the signature, without those that the graph lacks; where it names none, as tfjs finds them:
+ * placeholders, and nodes nobody reads.
+ */
 function endsOf(
   nodes: ReadonlyMap<string, GraphNode>,
   artifacts: io.ModelArtifacts,
 ): { inputs: string[]; outputs: string[] } {
   const metadata = artifacts.userDefinedMetadata as { signature?: Signature } | undefined;
   const signature = metadata?.signature ?? (artifacts.signature as Signature | undefined);
-  const named = (ends?: Readonly<Record<string, { name?: string }>>) =>
-    Object.entries(ends ?? {}).map(([key, { name }]) => nodeOf(name ?? key));
-  const inputs = named(signature?.inputs);
-  const outputs = named(signature?.outputs);
   const all = [...nodes.values()];
-  const read = new Set(all.flatMap((node) => [...node.inputs.map(nodeOf), ...node.controls]));
-  const isInput = ({ op }: GraphNode) => op.startsWith('Placeholder');
+  const named = (ends: Signature['inputs'], otherwise: () => GraphNode[]) => {
+    const entries = Object.entries(ends ?? {});
+    if (entries.length === 0) return otherwise().map(({ name }) => name);
+    const names = entries.map(([key, { name }]) => nodeOf(name ?? key));
+    return [...new Set(names)].filter((name) => nodes.has(name));
+  };
   return {
-    inputs: inputs.length > 0 ? inputs : all.filter(isInput).map(({ name }) => name),
-    outputs:
-      outputs.length > 0
-        ? [...new Set(outputs)]
-        : all.filter((node) => !read.has(node.name) && node.op !== 'Const').map(({ name }) => name),
+    inputs: named(signature?.inputs, () => all.filter(({ op }) => op.startsWith('Placeholder'))),
+    outputs: named(signature?.outputs, () => {
+      const read = new Set(all.flatMap((node) => [...node.inputs.map(nodeOf), ...node.controls]));
+      return all.filter(({ name }) => !read.has(name));
+    }),
   };
 }

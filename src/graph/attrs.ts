@@ -9,12 +9,15 @@ export type Attrs = Readonly<Record<string, AttrValue>>;
 /** Dtypes of TensorFlow that tfjs loads, by enum name and number. */
 const DTYPES: readonly (readonly [string, number, string])[] = [
   ['DT_FLOAT', 1, 'float32'],
+  ['DT_DOUBLE', 2, 'float32'],
   ['DT_INT32', 3, 'int32'],
   ['DT_UINT8', 4, 'int32'],
+  ['DT_INT8', 6, 'int32'],
   ['DT_STRING', 7, 'string'],
   ['DT_COMPLEX64', 8, 'complex64'],
   ['DT_INT64', 9, 'int32'],
   ['DT_BOOL', 10, 'bool'],
+  ['DT_COMPLEX128', 18, 'complex64'],
   ['DT_HALF', 19, 'float32'],
 ];
 

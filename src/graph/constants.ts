@@ -30,13 +30,20 @@ export function constantView(graph: Graph, ref: Ref): ConstantView | null {
 export function constantIntegers(graph: Graph, ref: Ref | undefined): number[] | null {
   if (ref === undefined) return null;
   const view = constantView(graph, ref);
-  return view === null || view.dtype === 'string' ? null : Array.from(view.read());
+  return view === null ? null : Array.from(view.read());
+}
+
+/** The axes that a Squeeze node names, under either name that tfjs reads; none: all of length 1. */
+export function squeezedAxes({ attrs }: GraphNode): number[] {
+  return numbersAttr(attrs, attrs.axis === undefined ? 'squeeze_dims' : 'axis');
 }
 
 function weightView(graph: Graph, name: string): ConstantView | null {
   const weight = graph.weights.get(name);
-  if (weight === undefined || weight.spec.dtype === 'string') return null;
+  if (weight === undefined) return null;
   const { shape, dtype } = weight.spec;
+  // complex values come as pairs, which no view counts in
+  if (dtype === 'string' || dtype === 'complex64') return null;
   return { weight: name, dtype, shape, read: () => weight.values() as TypedArray };
 }
 
@@ -47,9 +54,7 @@ function through(
   second: Ref | undefined,
 ): ConstantView | null {
   if (node.op === 'Squeeze') {
-    const axes = numbersAttr(node.attrs, 'squeeze_dims').map((a) =>
-      a < 0 ? a + view.shape.length : a,
-    );
+    const axes = squeezedAxes(node).map((a) => (a < 0 ? a + view.shape.length : a));
     const drop = (dim: number, axis: number) =>
       dim === 1 && (axes.length === 0 || axes.includes(axis));
     return { ...view, shape: view.shape.filter((dim, axis) => !drop(dim, axis)) };
@@ -59,6 +64,7 @@ function through(
   if (node.op === 'Reshape') {
     const size = util.sizeFromShape([...view.shape]);
     const known = integers.reduce((product, dim) => (dim === -1 ? product : product * dim), 1);
+    if (integers.includes(-1) && known === 0) return null;
     return { ...view, shape: integers.map((dim) => (dim === -1 ? size / known : dim)) };
   }
   if (node.op === 'ExpandDims') {

@@ -1,25 +1,31 @@
-/** IEEE 754 half precision, for weights that tfjs stores as `float16`. */
+import { roundHalfToEven } from '../../ops/common/quantization.js';
 
-const float = new Float32Array(1);
-const bits = new Uint32Array(float.buffer);
+// IEEE 754 half precision, for weights that tfjs stores as `float16`
 
 /** Magnitudes in [2^−14, 65504] keep 11 significant bits; below, they lose them one by one. */
 export const MIN_NORMAL_HALF = 2 ** -14;
 export const MAX_HALF = 65504;
 
-/** The bits of the nearest half, ties to even. */
+/** The bits of the nearest half, ties to even; NaN is 0x7e00. */
 export function toHalfBits(value: number): number {
-  float[0] = value;
-  const sign = (bits[0]! >>> 16) & 0x8000;
-  const magnitude = Math.abs(float[0]);
-  if (Number.isNaN(magnitude)) return sign | 0x7e00;
+  if (Number.isNaN(value)) return 0x7e00;
+  const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
+  const magnitude = Math.abs(value);
   if (magnitude >= 65520) return sign | 0x7c00;
   // below the normal range halves are 2^−24 apart; above, the exponent says how far
   const exponent = Math.max(Math.floor(Math.log2(magnitude)), -14);
   const step = 2 ** (exponent - 10);
-  const mantissa = roundEven(magnitude / step);
+  const mantissa = roundHalfToEven(magnitude / step);
   // a mantissa that rounds up to 2048 carries into the exponent by itself
   return sign | (((exponent + 14) << 10) + mantissa);
+}
+
+/** The bits of the nearest halves. A NaN that came from a half keeps its sign and payload. */
+export function halfBitsOf(values: ArrayLike<number>): Uint16Array<ArrayBuffer> {
+  // a number cannot tell one NaN from another, its bits can
+  const floats = values instanceof Float32Array ? values : Float32Array.from(values);
+  const bits = new Uint32Array(floats.buffer, floats.byteOffset, floats.length);
+  return Uint16Array.from(floats, (v, i) => (Number.isNaN(v) ? nanBits(bits[i]!) : toHalfBits(v)));
 }
 
 /** The number that 16 bits stand for. */
@@ -37,6 +43,7 @@ export function roundToHalf(values: ArrayLike<number>): Float32Array {
   return Float32Array.from(values, (value) => fromHalfBits(toHalfBits(value)));
 }
 
-function roundEven(v: number): number {
-  return v + 6755399441055744 - 6755399441055744;
+function nanBits(float: number): number {
+  const payload = (float >>> 13) & 0x3ff;
+  return ((float >>> 16) & 0x8000) | 0x7c00 | (payload === 0 ? 0x200 : payload);
 }

@@ -2,6 +2,7 @@ import { GraphModel } from '@tensorflow/tfjs-converter';
 import { io, keep, reshape, type Tensor } from '@tensorflow/tfjs-core';
 import { describe, HadaNormError, InvalidArgumentError } from '../../ops/common/errors.js';
 import { graphFromArtifacts, topologyArtifacts } from './artifacts.js';
+import { joined } from './chunks.js';
 import type { Graph } from './ir.js';
 import { encodeWeight, weightsFromTensors } from './weights.js';
 
@@ -63,9 +64,7 @@ function dataOf(graph: Graph, tensors: Readonly<Record<string, Tensor>>): ArrayB
   const map = Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, [tensor]]));
   const specs = [...graph.weights.values()].map(({ spec }) => spec);
   const weights = weightsFromTensors(specs, map);
-  return io.CompositeArrayBuffer.join(
-    specs.map((spec) => encodeWeight(spec, weights.get(spec.name)!.values())),
-  );
+  return joined(specs.map((spec) => encodeWeight(spec, weights.get(spec.name)!.values())));
 }
 
 function checkModel(op: string, model: unknown): asserts model is GraphModel {

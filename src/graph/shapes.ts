@@ -1,7 +1,9 @@
-import { boolAttr, numberAttr, numbersAttr, shapeAttr, stringAttr } from './attrs.js';
-import { constantIntegers, constantView } from './constants.js';
+import { boolAttr, numberAttr, shapeAttr, stringAttr } from './attrs.js';
+import { constantIntegers, constantView, squeezedAxes } from './constants.js';
+import { convolvedShape } from './convShapes.js';
 import { canonical, type Graph, type GraphNode, nodeOf, outputOf, type Ref } from './ir.js';
 import { BINARY, IDENTITY, REDUCTIONS, UNARY } from './opSets.js';
+import { slicedShape, stridedShape } from './sliceShapes.js';
 import { topologicalOrder } from './verify.js';
 
 /** A shape as far as it is known before a run: −1 for a dimension that is not. */
@@ -51,6 +53,7 @@ function infer(
   if (REDUCTIONS.has(op)) return reduced(graph, node, first());
   switch (op) {
     case 'Placeholder':
+    case 'PlaceholderWithDefault':
       return shapeAttr(attrs, 'shape');
     case 'Const':
       return constantView(graph, node.name)?.shape ?? null;
@@ -73,7 +76,7 @@ function infer(
     case 'ExpandDims':
       return expanded(first(), constantIntegers(graph, inputs[1])?.[0]);
     case 'Squeeze':
-      return squeezed(first(), numbersAttr(attrs, 'squeeze_dims'));
+      return squeezed(first(), squeezedAxes(node));
     case 'ConcatV2':
       return concatenated(
         inputs.slice(0, -1).map(shapeOf),
@@ -99,21 +102,22 @@ function infer(
     }
     case 'Pack':
       return expandedPack(shapeOf(inputs[0]!), numberAttr(attrs, 'axis', 0), inputs.length);
-    case 'GatherV2':
-    case 'Gather': {
-      const table = first();
-      const indices = shapeOf(inputs[1]!);
-      const axis = op === 'Gather' ? 0 : (constantIntegers(graph, inputs[2])?.[0] ?? null);
-      if (table === null || indices === null || axis === null) return null;
-      return [...table.slice(0, axis), ...indices, ...table.slice(axis + 1)];
+    case 'Gather':
+      return gathered(first(), shapeOf(inputs[1]!), 0, 0);
+    case 'GatherV2': {
+      const axis = constantIntegers(graph, inputs[2])?.[0];
+      return gathered(first(), shapeOf(inputs[1]!), axis, numberAttr(attrs, 'batch_dims', 0));
     }
-    case 'Slice':
-    case 'StridedSlice':
-      return sliced(graph, node, first());
-    case 'Conv2D': {
-      const filter = shapeOf(inputs[1]!);
-      return filter === null ? null : [first()?.[0] ?? -1, -1, -1, filter[3]!];
+    case 'Slice': {
+      const shape = first();
+      return shape === null ? null : slicedShape(graph, node, shape);
     }
+    case 'StridedSlice': {
+      const shape = first();
+      return shape === null ? null : stridedShape(graph, node, shape, shapeOf);
+    }
+    case 'Conv2D':
+      return convolvedShape(node, first(), shapeOf(inputs[1]!));
     case 'Shape': {
       const shape = first();
       return shape === null ? null : [shape.length];
@@ -229,7 +233,23 @@ function splitSizes(
 ): PartialShape | null {
   if (shape === null || axis === undefined) return null;
   const at = axis < 0 ? axis + shape.length : axis;
-  return shape.map((dim, i) => (i === at ? (sizes?.[output] ?? -1) : dim));
+  const size = sizes?.[output] ?? -1;
+  // one of the sizes may be −1: what the others leave
+  const others = sizes?.reduce((sum, part) => sum + Math.max(part, 0), 0) ?? 0;
+  const left = sizes !== null && shape[at]! >= 0 ? shape[at]! - others : -1;
+  return shape.map((dim, i) => (i === at ? (size === -1 ? left : size) : dim));
+}
+
+function gathered(
+  table: PartialShape | null,
+  indices: PartialShape | null,
+  axis: number | undefined,
+  batchDims: number,
+): PartialShape | null {
+  if (table === null || indices === null || axis === undefined) return null;
+  const at = axis < 0 ? axis + table.length : axis;
+  const batch = batchDims < 0 ? batchDims + indices.length : batchDims;
+  return [...table.slice(0, at), ...indices.slice(batch), ...table.slice(at + 1)];
 }
 
 function expandedPack(
@@ -240,32 +260,4 @@ function expandedPack(
   if (shape === null) return null;
   const at = axis < 0 ? axis + shape.length + 1 : axis;
   return [...shape.slice(0, at), count, ...shape.slice(at)];
-}
-
-/** Only the rank of a slice is followed, and the dimensions that it surely leaves whole. */
-function sliced(graph: Graph, { op, attrs, inputs }: GraphNode, shape: PartialShape | null) {
-  if (shape === null) return null;
-  if (op === 'Slice') {
-    const size = constantIntegers(graph, inputs[2]);
-    const begin = constantIntegers(graph, inputs[1]);
-    return shape.map((dim, i) => {
-      if (size?.[i] !== -1) return size?.[i] ?? -1;
-      return begin?.[i] === 0 ? dim : -1;
-    });
-  }
-  const has = (mask: string, axis: number) => ((numberAttr(attrs, mask, 0) >> axis) & 1) === 1;
-  if (numberAttr(attrs, 'ellipsis_mask', 0) !== 0 || numberAttr(attrs, 'new_axis_mask', 0) !== 0)
-    return null;
-  const begins = constantIntegers(graph, inputs[1]);
-  const ends = constantIntegers(graph, inputs[2]);
-  const strides = constantIntegers(graph, inputs[3]);
-  return shape.flatMap((dim, i) => {
-    if (has('shrink_axis_mask', i)) return [];
-    if (begins === null || i >= begins.length) return [dim];
-    const begin = has('begin_mask', i) ? 0 : begins[i]!;
-    const end = has('end_mask', i) ? dim : (ends?.[i] ?? -1);
-    if (begin === 0 && has('end_mask', i) && (strides?.[i] ?? 1) === 1) return [dim];
-    const exact = begin >= 0 && end >= 0 && strides?.[i] === 1 && dim >= 0;
-    return [exact ? Math.max(Math.min(end, dim) - begin, 0) : -1];
-  });
 }

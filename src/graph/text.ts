@@ -52,10 +52,16 @@ function valueText(attrs: Attrs, name: string, value: AttrValue): string | null 
 }
 
 function listText(list: Record<string, unknown> | undefined): string {
-  const [kind, values] = Object.entries(list ?? {})[0] ?? ['i', []];
-  if (!Array.isArray(values)) return '[]';
-  const texts = values.map((value) =>
-    kind === 's' ? JSON.stringify(stringAttr({ value: { s: value } }, 'value')) : String(value),
-  );
+  // files may spell out the kinds of which the list holds none
+  const [kind, values] = Object.entries(list ?? {}).find(([, found]) => isFilled(found)) ?? [];
+  if (kind === undefined) return '[]';
+  const texts = (values as unknown[]).map((value) => {
+    if (kind === 'i' || kind === 'f') return String(value);
+    return valueText({ value: { [kind]: value } }, 'value', { [kind]: value });
+  });
   return `[${texts.join(', ')}]`;
+}
+
+function isFilled(values: unknown): boolean {
+  return Array.isArray(values) && values.length > 0;
 }

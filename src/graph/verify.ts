@@ -20,6 +20,9 @@ export function verifyGraph(graph: Graph, pass: string): void {
       }
     }
   }
+  for (const name of graph.inputs) {
+    if (!graph.nodes.has(name)) fail(`input ${describe(name)} of the model does not exist`);
+  }
   for (const name of graph.outputs) {
     if (!graph.nodes.has(name)) fail(`output ${describe(name)} does not exist`);
   }

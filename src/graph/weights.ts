@@ -8,7 +8,8 @@ import {
 } from '@tensorflow/tfjs-core';
 import { describe, HadaNormError } from '../../ops/common/errors.js';
 import { roundHalfToEven } from '../../ops/common/quantization.js';
-import { toHalfBits } from './half.js';
+import { type Chunk, Chunks } from './chunks.js';
+import { halfBitsOf } from './half.js';
 
 /** How tfjs stores a weight in fewer bits: see `io.WeightsManifestEntry`. */
 export type WeightSpec = io.WeightsManifestEntry;
@@ -38,27 +39,25 @@ const ELEMENT_BYTES: Readonly<Record<string, number>> = {
 /** Weights as slices of a model's data, in the order of its specs. Strings are found by walking their lengths. */
 export function weightsFromData(
   specs: readonly WeightSpec[],
-  data: io.WeightData | undefined,
+  data: io.WeightData | readonly Chunk[] | undefined,
 ): Map<string, Weight> {
   const op = 'graphFromArtifacts';
-  const buffer = new io.CompositeArrayBuffer(data ?? new ArrayBuffer(0));
+  const chunks = new Chunks(data);
   const weights = new Map<string, Weight>();
-  let offsetBytes = 0;
+  let start = 0;
   for (const spec of specs) {
-    const start = offsetBytes;
-    const size = util.sizeFromShape(spec.shape);
-    if (spec.dtype === 'string') offsetBytes += stringBytes(buffer, start, size, spec.name);
-    else offsetBytes += size * elementBytes(spec);
-    const end = offsetBytes;
-    if (end > buffer.byteLength) {
-      const problem = `the weight data ends inside ${describe(spec.name)}: ${buffer.byteLength} bytes, ${end} wanted.`;
-      throw new HadaNormError(op, `${problem} The file is truncated; get it again.`);
-    }
     if (weights.has(spec.name)) {
       throw new HadaNormError(op, `there are two weights named ${describe(spec.name)}.`);
     }
-    const bytes = () => buffer.slice(start, end);
+    const end = start + bytesIn(chunks, spec, start);
+    if (end > chunks.byteLength) {
+      const problem = `the weight data ends inside ${describe(spec.name)}: ${chunks.byteLength} bytes, ${end} wanted.`;
+      throw new HadaNormError(op, `${problem} The file is truncated; get it again.`);
+    }
+    const from = start;
+    const bytes = () => chunks.slice(from, end);
     weights.set(spec.name, { spec, bytes, values: () => decodeWeight(spec, bytes()) });
+    start = end;
   }
   return weights;
 }
@@ -110,7 +109,7 @@ export function encodeWeight(spec: WeightSpec, values: WeightValues): ArrayBuffe
   const { quantization } = spec;
   if (quantization === undefined) return encodePlain(spec, numbers);
   if (quantization.dtype === 'float16') {
-    return Uint16Array.from(numbers, toHalfBits).buffer;
+    return halfBitsOf(numbers).buffer;
   }
   const { scale = 1, min = 0 } = quantization;
   const most = quantization.dtype === 'uint8' ? 255 : 65535;
@@ -163,18 +162,14 @@ function elementBytes({ name, dtype, quantization }: WeightSpec): number {
   throw new HadaNormError('graph', `weight ${describe(name)} has the dtype ${describe(dtype)}.`);
 }
 
-function stringBytes(
-  buffer: io.CompositeArrayBuffer,
-  start: number,
-  count: number,
-  name: string,
-): number {
+/** Bytes of the weight that begins at `start`; as many as are missing at least, where strings go beyond the end. */
+function bytesIn(chunks: Chunks, spec: WeightSpec, start: number): number {
+  const count = util.sizeFromShape(spec.shape);
+  if (spec.dtype !== 'string') return count * elementBytes(spec);
   let at = start;
   for (let i = 0; i < count; i++) {
-    if (at + 4 > buffer.byteLength) {
-      throw new HadaNormError('graph', `the weight data ends inside ${describe(name)}.`);
-    }
-    at += 4 + new DataView(buffer.slice(at, at + 4)).getUint32(0, true);
+    if (at + 4 > chunks.byteLength) return at + 4 - start;
+    at += 4 + new DataView(chunks.slice(at, at + 4)).getUint32(0, true);
   }
   return at - start;
 }
