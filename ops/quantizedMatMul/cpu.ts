@@ -21,13 +21,15 @@ export const quantizedMatMulCpu = defineKernel<
   const rows = new Float32Array(samplesOf(inputs) * n);
   for (let row = 0; row < d; row += PANEL_ROWS) {
     const panel = panels(row, Math.min(row + PANEL_ROWS, d));
-    multiplyPanel(x, panel, row, d, n, out);
-    if (rest !== null) multiplyPanel(rest, panel, row, d, n, rows);
+    const count = Math.min(PANEL_ROWS, d - row);
+    multiplyPanel(x, panel, row, count, d, n, out);
+    if (rest !== null) multiplyPanel(rest, panel, row, count, d, n, rows);
   }
   const coefficients = read(inputs.coefficients);
   if (coefficients !== null) {
     const basis = read(inputs.basis)!;
-    multiplyPanel(coefficients, basis, 0, basis.length / n, n, rows);
+    const rank = basis.length / n;
+    multiplyPanel(coefficients, basis, 0, rank, rank, n, rows);
   }
   addRows(out, rows, read(inputs.bias), n);
   return backend.makeTensorInfo([...inputs.x.shape.slice(0, -1), n], 'float32', out);
@@ -73,16 +75,16 @@ function panelReader(
   };
 }
 
-/** out [m, n] += x[:, row …] · panel, four rows of the panel at a time: a load and a store of `out` per four products. */
+/** out [m, n] += x[:, row … row + rows] · panel, four rows of the panel at a time: a load and a store of `out` per four products. */
 function multiplyPanel(
   x: TypedArray,
   panel: TypedArray,
   row: number,
+  rows: number,
   d: number,
   n: number,
   out: Float32Array,
 ): void {
-  const rows = Math.min(PANEL_ROWS, d - row, panel.length / n);
   for (let i = 0, at = row, o = 0; at < x.length; i++, at += d, o = i * n) {
     let k = 0;
     for (; k + 4 <= rows; k += 4) {

@@ -1,6 +1,6 @@
-import { type Tensor, tidy } from '@tensorflow/tfjs-core';
+import { Tensor, type TensorLike, tidy, zeros } from '@tensorflow/tfjs-core';
 import { checkInteger, checkOptions, toFloatTensor } from '../common/checks.js';
-import { InvalidArgumentError } from '../common/errors.js';
+import { describe, InvalidArgumentError } from '../common/errors.js';
 import { type OpContract, runOp } from '../common/kernel.js';
 import { packedBytes } from '../common/packing.js';
 import { quantizedMatMulComposite } from './composite.js';
@@ -62,48 +62,67 @@ export const quantizedMatMulOp: OpContract<QuantizedMatMulInputs, QuantizedMatMu
  * The bracket is one row per sample, added to each of its tokens: the mean that HadaNorm took out of x. Everything before
  * the last two axes of x is a sample. For inference: it has no gradient.
  *
- * @param x float32, [..., tokens, d], rank ≥ 2.
+ * @param x float32, [..., tokens, d], rank ≥ 2; a tensor, or numbers that make one.
  * @returns float32, [..., tokens, n].
  * @throws InvalidArgumentError for a wrong dtype, shape, bits or group size.
  * Source: HadaNorm, arXiv 2506.09932, §3 (the mean's product is added back); layout of the codes: ops/common/packing.ts.
  */
 export function quantizedMatMul(
-  x: Tensor,
+  x: Tensor | TensorLike,
   weights: PackedWeights,
   options: QuantizedMatMulOptions = {},
 ): Tensor {
   const op = quantizedMatMulOp.kernelName;
   checkOptions(op, options, ['bias', 'rest', 'coefficients', 'basis']);
+  checkOptions(op, weights, ['codes', 'scale', 'bits', 'groupSize', 'shape'], 'weights');
   checkWeights(op, weights);
   const { codes, scale, bits, groupSize, shape } = weights;
   const [d, n] = shape;
-  toFloatTensor(op, 'x', x);
-  if (x.rank < 2 || x.shape[x.rank - 1] !== d) {
-    throw new InvalidArgumentError(op, 'x', `of shape [..., tokens, ${d}]`, `shape [${x.shape}]`);
-  }
+  return tidy('quantizedMatMul', () => {
+    const input = toFloatTensor(op, 'x', x);
+    if (input.rank < 2 || input.shape[input.rank - 1] !== d) {
+      const got = `shape [${input.shape}]`;
+      throw new InvalidArgumentError(op, 'x', `of shape [..., tokens, ${d}]`, got);
+    }
+    checkRows(op, input, n, d, options);
+    if (input.size === 0) return zeros([...input.shape.slice(0, -1), n]);
+    const { bias, rest, coefficients, basis } = options;
+    return runOp<QuantizedMatMulInputs, QuantizedMatMulAttrs, Tensor>(
+      quantizedMatMulOp,
+      { x: input, codes, scale, bias, rest, coefficients, basis },
+      { bits, groupSize, d, n },
+    );
+  });
+}
+
+function checkRows(
+  op: string,
+  x: Tensor,
+  n: number,
+  d: number,
+  { bias, rest, coefficients, basis }: QuantizedMatMulOptions,
+): void {
   const samples = x.shape.slice(0, -2).reduce((product, dim) => product * dim, 1);
-  const { bias, rest, coefficients, basis } = options;
   checkShape(op, 'bias', bias, [n]);
   checkShape(op, 'rest', rest, [samples, d]);
-  checkShape(op, 'coefficients', coefficients, [samples, coefficients?.shape[1] ?? 0]);
-  checkShape(op, 'basis', basis, [coefficients?.shape[1] ?? 0, n]);
   if ((coefficients === undefined) !== (basis === undefined)) {
     const missing = basis === undefined ? 'basis' : 'coefficients';
     throw new InvalidArgumentError(op, missing, 'given together with the other one', 'none');
   }
-  return tidy('quantizedMatMul', () =>
-    runOp<QuantizedMatMulInputs, QuantizedMatMulAttrs, Tensor>(
-      quantizedMatMulOp,
-      { x, codes, scale, bias, rest, coefficients, basis },
-      { bits, groupSize, d, n },
-    ),
-  );
+  // r is what the basis says it is
+  const [rank] = basis instanceof Tensor && basis.rank === 2 ? basis.shape : ['r'];
+  checkShape(op, 'basis', basis, [rank ?? 'r', n]);
+  checkShape(op, 'coefficients', coefficients, [samples, rank ?? 'r']);
 }
 
 function checkWeights(op: string, { codes, scale, bits, groupSize, shape }: PackedWeights): void {
+  if (!Array.isArray(shape) || shape.length !== 2) {
+    throw new InvalidArgumentError(op, 'shape', '[d, n]', describe(shape));
+  }
   const [d, n] = shape;
   checkInteger(op, 'd', d, 1);
   checkInteger(op, 'n', n, 1);
+  checkTensor(op, 'codes', codes);
   if (bits === 32) {
     if (codes.dtype === 'float32' && `${codes.shape}` === `${shape}`) return;
     const wanted = `float32 of shape [${shape}] where bits is 32`;
@@ -130,10 +149,18 @@ function checkShape(
   op: string,
   argument: string,
   tensor: Tensor | undefined,
-  shape: readonly number[],
+  shape: readonly (number | string)[],
 ): void {
   if (tensor === undefined) return;
+  checkTensor(op, argument, tensor);
   if (tensor.dtype === 'float32' && `${tensor.shape}` === `${shape}`) return;
   const got = `${tensor.dtype} of shape [${tensor.shape}]`;
   throw new InvalidArgumentError(op, argument, `float32 of shape [${shape}]`, got);
+}
+
+function checkTensor(op: string, argument: string, tensor: unknown): void {
+  const isTensor = tensor instanceof Tensor;
+  if (isTensor && !tensor.isDisposed) return;
+  const got = isTensor ? 'a disposed tensor' : describe(tensor);
+  throw new InvalidArgumentError(op, argument, 'a tensor', got);
 }
