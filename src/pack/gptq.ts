@@ -1,6 +1,7 @@
 import { HadaNormError } from '../../ops/common/errors.js';
 import { factorUpper } from '../math/matrix.js';
 import {
+  checkFinite,
   emptyResult,
   type QuantizedWeights,
   ScaleSearch,
@@ -23,13 +24,14 @@ export interface Feedback {
 /**
  * Factors a Hessian, in place. Damping grows tenfold until the matrix is positive definite.
  * @param h Symmetric, row-major float64 [d, d]; becomes part of the result.
+ * @throws HadaNormError for a matrix with NaN or Inf.
  */
 export function gptqFeedback(h: Float64Array, d: number): Feedback {
   let trace = 0;
   for (let i = 0; i < d; i++) trace += h[i * d + i]!;
   const unit = trace > 0 ? trace / d : 1;
   const kept = lowerTriangle(h, d);
-  for (let damping = GPTQ_DAMPING; damping < 1e3; damping *= 10) {
+  for (let damping = GPTQ_DAMPING; damping < 1e3 && Number.isFinite(trace); damping *= 10) {
     for (let i = 0; i < d; i++) h[i * d + i] = kept.diagonal[i]! + damping * unit;
     if (factorUpper(h, d)) return { d, upper: unitColumns(h, d) };
     kept.restore(h);
@@ -43,6 +45,8 @@ export function gptqFeedback(h: Float64Array, d: number): Feedback {
  * W: [d, n]. In the form of LDLQ (Chee et al., arXiv 2307.13304, Theorem 6), which equals Frantar et al., arXiv
  * 2210.17323, and needs no inverse: Q_k = round(W_k + Σ_{j<k} M[j, k] (W_j − Q_j)). Scales are chosen when their group
  * begins, from weights that already make up for the groups before.
+ *
+ * @throws HadaNormError for weights that are NaN or infinite.
  */
 export function quantizeGptq(
   w: Float32Array,
@@ -51,6 +55,7 @@ export function quantizeGptq(
   quantizer: WeightQuantizer,
   { upper }: Feedback,
 ): QuantizedWeights {
+  checkFinite(w, n);
   const result = emptyResult(d, n, quantizer);
   const search = new ScaleSearch(quantizer);
   const errors = new Float32Array(d * n); // W − Q of the rows that are done

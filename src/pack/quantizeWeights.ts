@@ -1,3 +1,4 @@
+import { HadaNormError } from '../../ops/common/errors.js';
 import { roundHalfToEven } from '../../ops/common/quantization.js';
 import { fromHalfBits, MAX_HALF, MIN_NORMAL_HALF, toHalfBits } from '../graph/half.js';
 
@@ -29,12 +30,24 @@ function clippingFactors(bits: number, clipping: 'search' | 'none'): number[] {
   return Array.from({ length: steps + 1 }, (_, i) => 1 - ((1 - least) * i) / steps);
 }
 
-/** Scales are stored in half precision where they fit its normal range; a column of zeros gets any. */
+/** Scales are stored in half precision where they fit its normal range; values that vanish get any scale. */
 function storable(scale: number): number {
   const magnitude = Math.abs(scale);
-  if (magnitude === 0) return 1;
   const half = magnitude >= MIN_NORMAL_HALF && magnitude <= MAX_HALF;
-  return half ? fromHalfBits(toHalfBits(scale)) : Math.fround(scale);
+  const stored = half ? fromHalfBits(toHalfBits(scale)) : Math.fround(scale);
+  return stored === 0 ? 1 : stored;
+}
+
+/** @throws HadaNormError for weights that no code can stand for. */
+export function checkFinite(w: Float32Array, n: number): void {
+  const at = w.findIndex((v) => !Number.isFinite(v));
+  if (at < 0) return;
+  const where = `[${Math.floor(at / n)}, ${at % n}]`;
+  const problem = `the weights hold ${w[at]} at ${where}, which no code stands for.`;
+  throw new HadaNormError(
+    'quantizeWeights',
+    `${problem} Leave this linear out, or mend the model.`,
+  );
 }
 
 /** Chooses scales of single groups: one column of one group at a time. */
@@ -53,8 +66,9 @@ export class ScaleSearch {
   /** The scale of `count` values with the least squared error. */
   best(values: Float64Array, count: number): number {
     let extreme = 0;
-    for (let i = 0; i < count; i++)
+    for (let i = 0; i < count; i++) {
       if (Math.abs(values[i]!) > Math.abs(extreme)) extreme = values[i]!;
+    }
     if (extreme === 0) return storable(0);
     let best = storable(Math.abs(extreme) / this.qMax);
     // without a search: symmetric, the largest magnitude is the largest code
@@ -76,7 +90,8 @@ export class ScaleSearch {
 
   code(value: number, scale: number): number {
     const q = roundHalfToEven(value / scale);
-    return q < this.qMin ? this.qMin : q > this.qMax ? this.qMax : q;
+    if (q < this.qMin) return this.qMin;
+    return Math.min(q, this.qMax);
   }
 
   private error(values: Float64Array, count: number, scale: number, enough: number): number {
@@ -84,8 +99,10 @@ export class ScaleSearch {
     const { qMin, qMax } = this;
     let sum = 0;
     for (let i = 0; i < count && sum < enough; i++) {
-      const q = roundHalfToEven(values[i]! * inverse);
-      const off = values[i]! - scale * (q < qMin ? qMin : q > qMax ? qMax : q);
+      let q = roundHalfToEven(values[i]! * inverse);
+      if (q < qMin) q = qMin;
+      else if (q > qMax) q = qMax;
+      const off = values[i]! - scale * q;
       sum += off * off;
     }
     return sum;
@@ -104,13 +121,17 @@ export class ScaleSearch {
   }
 }
 
-/** Round to nearest, group by group. w: [d, n]. */
+/**
+ * Round to nearest, group by group. w: [d, n].
+ * @throws HadaNormError for weights that are NaN or infinite.
+ */
 export function quantizeNearest(
   w: Float32Array,
   d: number,
   n: number,
   quantizer: WeightQuantizer,
 ): QuantizedWeights {
+  checkFinite(w, n);
   const result = emptyResult(d, n, quantizer);
   const { codes, scale, groupSize } = result;
   const search = new ScaleSearch(quantizer);
