@@ -28,8 +28,8 @@ export interface Analysis {
 
 /** Finds the linears of a graph, what each is for, and which share an input. */
 export function analyze(graph: Graph): Analysis {
-  const linears = findLinears(graph);
   const shapeOf = shapeInference(graph);
+  const linears = findLinears(graph, shapeOf);
   const sites = new Map(
     linears.list.map((linear) => [linear, siteOf(graph, linears, shapeOf, linear)]),
   );

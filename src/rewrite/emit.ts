@@ -75,7 +75,7 @@ export function emitLinear(
     steps.push(step('AddV2', `${name}/sum`, (y) => [y, shaped]));
   }
   if (flattened || site.tokens === 'hidden') {
-    const shape = e.integers(`${name}/rowShape`, [-1, n]);
+    const shape = e.integers(`${name}/rowShape`, [-1, ...linear.outputAxes]);
     steps.push(step('Reshape', `${name}/toRows`, (y) => [y, shape]));
   } else if (linear.outputAxes.length > 1) {
     // the leading axes are those of the site

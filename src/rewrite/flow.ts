@@ -1,17 +1,27 @@
 import { constantView } from '../graph/constants.js';
-import { consumersOf, type Graph, type GraphNode, nodeOf, type Ref } from '../graph/ir.js';
+import { dataRefs } from '../graph/dataRefs.js';
+import {
+  canonical,
+  consumersOf,
+  type Graph,
+  type GraphNode,
+  nodeOf,
+  type Ref,
+} from '../graph/ir.js';
 import { IDENTITY, SHAPING } from '../graph/opSets.js';
 import type { Linear, Linears } from './linears.js';
 
-/** What a walk from a tensor met: linears, where it stopped, and the ops it came through. */
+/** What a walk from a tensor met: linears, where it stopped, and the nodes it came through. */
 export interface Walk {
   readonly linears: readonly Linear[];
+  readonly nodes: readonly GraphNode[];
+  /** The ops of these nodes, and the activations inside linears. */
   readonly ops: ReadonlySet<string>;
   /** Whether it met a node that it may not pass. */
   readonly blocked: boolean;
 }
 
-/** Data flow between the linears of a graph. */
+/** Data flow between the linears of a graph: values only, no shapes, axes or indices that are computed from them. */
 export class Flow {
   private readonly consumers: ReadonlyMap<string, readonly GraphNode[]>;
 
@@ -27,7 +37,8 @@ export class Flow {
   }
 
   readers(name: string): readonly GraphNode[] {
-    return this.consumers.get(name) ?? [];
+    const all = this.consumers.get(name) ?? [];
+    return all.filter((node) => dataRefs(node).some((ref) => nodeOf(ref) === name));
   }
 
   isConstant(ref: Ref): boolean {
@@ -37,6 +48,7 @@ export class Flow {
   /** Backwards from a tensor to the nearest linears, through the nodes that `passes` allows. Constants end a path. */
   back(from: Ref, passes: (node: GraphNode) => boolean): Walk {
     const found = new Set<Linear>();
+    const nodes: GraphNode[] = [];
     const ops = new Set<string>();
     const seen = new Set<string>();
     const open = [nodeOf(from)];
@@ -51,13 +63,14 @@ export class Flow {
         found.add(linear);
         if (linear.activation !== null) ops.add(linear.activation.op);
       } else if (passes(node)) {
+        nodes.push(node);
         ops.add(node.op);
-        open.push(...node.inputs.map(nodeOf));
+        open.push(...dataRefs(node).map(nodeOf));
       } else {
         blocked = true;
       }
     }
-    return { linears: [...found], ops, blocked };
+    return { linears: [...found], nodes, ops, blocked };
   }
 
   /** Forwards from a node to the first nodes that `wanted` takes, through those that `passes` allows. */
@@ -88,7 +101,8 @@ export class Flow {
     for (let name = open.pop(); name !== undefined; name = open.pop()) {
       if (seen.has(name)) continue;
       seen.add(name);
-      open.push(...(this.graph.nodes.get(name)?.inputs ?? []).map(nodeOf));
+      const node = this.graph.nodes.get(name);
+      if (node !== undefined) open.push(...dataRefs(node).map(nodeOf));
     }
     return seen;
   }
@@ -96,8 +110,8 @@ export class Flow {
   /** The tensor behind identities and reshapes: what two linears have in common when they read the same values. */
   root(ref: Ref): Ref {
     const node = this.node(ref);
-    if (node === undefined || node.inputs[0] === undefined) return ref;
-    if (!IDENTITY.has(node.op) && !SHAPING.has(node.op)) return ref;
+    if (node === undefined || node.inputs[0] === undefined) return canonical(ref);
+    if (!IDENTITY.has(node.op) && !SHAPING.has(node.op)) return canonical(ref);
     return this.root(node.inputs[0]);
   }
 }

@@ -2,6 +2,7 @@ import { boolAttr, numberAttr, stringAttr, stringsAttr } from '../graph/attrs.js
 import { type ConstantView, constantView, permuted } from '../graph/constants.js';
 import { consumersOf, type Graph, type GraphNode, nodeOf, type Ref } from '../graph/ir.js';
 import { PRODUCTS } from '../graph/opSets.js';
+import { type ShapeOf, shapeInference } from '../graph/shapes.js';
 
 /** An activation that `_FusedMatMul` applies after the bias. */
 export interface FusedActivation {
@@ -45,15 +46,15 @@ export interface Linears {
 }
 
 /** Finds the linears of a graph, whatever they are called. */
-export function findLinears(graph: Graph): Linears {
+export function findLinears(graph: Graph, shapeOf: ShapeOf = shapeInference(graph)): Linears {
   const consumers = consumersOf(graph);
   const awaited = new Set([...graph.nodes.values()].flatMap(({ controls }) => controls));
   const list: Linear[] = [];
   const byNode = new Map<string, Linear>();
   for (const node of graph.nodes.values()) {
-    const bare = PRODUCTS.has(node.op) ? matchProduct(graph, node) : null;
+    const bare = PRODUCTS.has(node.op) ? matchProduct(graph, shapeOf, node) : null;
     if (bare === null) continue;
-    const linear = withBias(graph, consumers, awaited, bare);
+    const linear = withBias(graph, shapeOf, consumers, awaited, bare);
     list.push(linear);
     byNode.set(linear.product, linear);
     byNode.set(linear.name, linear);
@@ -61,21 +62,22 @@ export function findLinears(graph: Graph): Linears {
   return { list, byNode };
 }
 
-function matchProduct(graph: Graph, node: GraphNode): Linear | null {
+function matchProduct(graph: Graph, shapeOf: ShapeOf, node: GraphNode): Linear | null {
   switch (node.op) {
     case 'MatMul':
     case '_FusedMatMul':
-      return matchMatMul(graph, node, 'transpose_a', 'transpose_b');
+      return matchMatMul(graph, shapeOf, node, 'transpose_a', 'transpose_b');
     case 'Einsum':
       return matchEinsum(graph, node);
     default:
-      return matchMatMul(graph, node, 'adj_x', 'adj_y');
+      return matchMatMul(graph, shapeOf, node, 'adj_x', 'adj_y');
   }
 }
 
 /** x W or x Wᵀ with W constant: [d, n], or [1, …, 1, d, n] for a batched product. */
 function matchMatMul(
   graph: Graph,
+  shapeOf: ShapeOf,
   node: GraphNode,
   transposeX: string,
   transposeW: string,
@@ -86,6 +88,8 @@ function matchMatMul(
   const view = constantView(graph, w);
   if (view === null || view.dtype !== 'float32' || view.shape.length < 2) return null;
   if (view.shape.slice(0, -2).some((dim) => dim !== 1)) return null;
+  // leading ones of W would give the result axes that x does not have
+  if (view.shape.length > 2 && (shapeOf(x)?.length ?? 0) < view.shape.length) return null;
   const turned = boolAttr(attrs, transposeW);
   const flat = { ...view, shape: view.shape.slice(-2) };
   const matrix = turned ? permuted(flat, [1, 0]) : flat;
@@ -134,6 +138,8 @@ function fusedParts(graph: Graph, { attrs, inputs }: GraphNode, n: number): Fuse
   }
   const [kind, ...more] = ops;
   if (kind === undefined) return { bias, activation: null };
+  // tfjs takes the second of fused_ops for the activation, and would leave out one that has no bias before it
+  if (bias === null) return null;
   const op = FUSED_ACTIVATIONS[kind];
   const slopes = kind === 'prelu' ? (extra.shift() ?? null) : null;
   if (op === undefined || more.length > 0 || (kind === 'prelu' && slopes === null)) return null;
@@ -186,6 +192,7 @@ function matchEinsum(graph: Graph, { attrs, inputs, name }: GraphNode): Linear |
 /** Takes the addition of a constant vector behind the product along, where nothing else reads the product. */
 function withBias(
   graph: Graph,
+  shapeOf: ShapeOf,
   consumers: ReadonlyMap<string, readonly GraphNode[]>,
   awaited: ReadonlySet<string>,
   linear: Linear,
@@ -199,10 +206,10 @@ function withBias(
   if (stringAttr(reader.attrs, 'data_format').toUpperCase() === 'NCHW') return linear;
   const other = reader.inputs.find((ref) => nodeOf(ref) !== linear.name);
   const view = other === undefined ? null : constantView(graph, other);
-  // [n], with leading ones, or [heads, channels] behind an Einsum; a constant with more rows is no bias
+  // [n], or [heads, channels] behind an Einsum, with leading ones; more of them than the product has would add axes
   const bias = vector(view, linear.n);
-  if (bias === null || view === null || view.shape.length > linear.outputAxes.length + 1)
-    return linear;
+  const rank = shapeOf(linear.product)?.length ?? linear.outputAxes.length + 1;
+  if (bias === null || view === null || view.shape.length > rank) return linear;
   const trailing = view.shape.slice(-linear.outputAxes.length);
   if (`${trailing}` !== `${linear.outputAxes}`) return linear;
   return { ...linear, name: reader.name, bias };

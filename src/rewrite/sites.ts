@@ -1,5 +1,7 @@
-import { constantIntegers } from '../graph/constants.js';
-import { canonical, type Graph, nodeOf, type Ref } from '../graph/ir.js';
+import { numberAttr } from '../graph/attrs.js';
+import { constantIntegers, constantView } from '../graph/constants.js';
+import { dataRefs } from '../graph/dataRefs.js';
+import { canonical, type Graph, type GraphNode, nodeOf, type Ref } from '../graph/ir.js';
 import { BINARY, IDENTITY, UNARY } from '../graph/opSets.js';
 import type { ShapeOf } from '../graph/shapes.js';
 import type { Linear, Linears } from './linears.js';
@@ -39,7 +41,9 @@ export function siteOf(
     const tokens = shape[shape.length - inputAxes - 1] === 1 ? 'none' : 'axis';
     return { site: { ...here, tokens }, flattened: false };
   }
-  const unflattened = beforeFlattening(graph, shapeOf, input, d);
+  // what has an unknown rank may be read as it is
+  const isRows = shape?.length === inputAxes + 1 || isMatrixProduct(graph, linear);
+  const unflattened = isRows ? beforeFlattening(graph, shapeOf, input, d) : null;
   if (unflattened !== null) return { site: { ...here, ...unflattened }, flattened: true };
   const rows = shape !== null && shape.length === 2 ? rowsOf(graph, linears, shapeOf, input) : null;
   if (rows === null) return { site: { ...here, tokens: 'none' }, flattened: false };
@@ -92,6 +96,12 @@ function reshapeBehind(graph: Graph, ref: Ref): Ref | null {
   return IDENTITY.has(node.op) ? reshapeBehind(graph, node.inputs[0]) : null;
 }
 
+/** Whether the product takes matrices only, so that its input has rank 2 even where no shape is known. */
+function isMatrixProduct(graph: Graph, { product }: Linear): boolean {
+  const op = graph.nodes.get(product)?.op;
+  return op === 'MatMul' || op === '_FusedMatMul';
+}
+
 /** Follows rows [samples · tokens, channels] back to the tensor that they were flattened from. */
 function rowsOf(
   graph: Graph,
@@ -112,16 +122,34 @@ function rowsOf(
     } else if (node.op === 'Reshape') {
       const found = flattenedRows(graph, shapeOf, ref, node.inputs[0]!);
       if (found !== null) return found;
-    } else if (IDENTITY.has(node.op) || UNARY.has(node.op) || BINARY.has(node.op)) {
-      // only operands that have the rows themselves; a vector is broadcast
-      const rows = node.inputs.filter((input) => shapeOf(input)?.length === 2);
-      open.push(...rows.filter((input) => constantIntegers(graph, input) === null).map(canonical));
-    } else if (node.op === 'Split' || node.op === 'SplitV') {
-      const data = node.op === 'Split' ? node.inputs[1]! : node.inputs[0]!;
-      if (shapeOf(data)?.length === 2) open.push(canonical(data));
+    } else if (keepsRows(graph, node)) {
+      // only operands that have the rows themselves: a vector, or a single row, is broadcast
+      const hasRows = (input: Ref) => shapeOf(input)?.length === 2 && shapeOf(input)![0] !== 1;
+      const operands = dataRefs(node).filter((input) => constantView(graph, input) === null);
+      open.push(...operands.filter(hasRows).map(canonical));
     }
   }
   return null;
+}
+
+/** Whether each row of what a node gives comes from the same row of what it reads. */
+function keepsRows(graph: Graph, { op, attrs, inputs }: GraphNode): boolean {
+  if (IDENTITY.has(op) || UNARY.has(op) || BINARY.has(op)) return true;
+  const integer = (i: number) => constantIntegers(graph, inputs.at(i))?.[0] ?? 0;
+  const isWhole = (mask: string) => (numberAttr(attrs, mask, 0) & 1) === 1;
+  switch (op) {
+    case 'Split':
+      return integer(0) !== 0;
+    case 'SplitV':
+    case 'ConcatV2':
+      return integer(-1) !== 0;
+    case 'Slice':
+      return constantIntegers(graph, inputs[2])?.[0] === -1 && integer(1) === 0;
+    case 'StridedSlice':
+      return isWhole('begin_mask') && isWhole('end_mask');
+    default:
+      return false;
+  }
 }
 
 function flattenedRows(

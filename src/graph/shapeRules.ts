@@ -1,0 +1,200 @@
+import { boolAttr, numberAttr } from './attrs.js';
+import { constantIntegers } from './constants.js';
+import type { Graph, GraphNode } from './ir.js';
+
+/** A shape as far as it is known before a run: −1 for a dimension that is not. */
+export type PartialShape = readonly number[];
+
+type MaybeShape = PartialShape | null;
+
+/** Broadcasting of partial shapes: an unknown dimension against 1 stays unknown, against n is n. */
+export function broadcast(a: MaybeShape, b: MaybeShape): MaybeShape {
+  if (a === null || b === null) return null;
+  const rank = Math.max(a.length, b.length);
+  return Array.from({ length: rank }, (_, i) => {
+    const x = a[i - rank + a.length] ?? 1;
+    const y = b[i - rank + b.length] ?? 1;
+    if (x === 1) return y;
+    if (y === 1 || x === y) return x;
+    return Math.max(x, y);
+  });
+}
+
+/** What several tensors that may take one place have in common. */
+export function common(shapes: readonly MaybeShape[]): MaybeShape {
+  const [head, ...rest] = shapes;
+  if (head === undefined || head === null) return null;
+  if (rest.some((shape) => shape?.length !== head.length)) return null;
+  return head.map((dim, i) => (rest.every((shape) => shape![i] === dim) ? dim : -1));
+}
+
+export function reduced(graph: Graph, { attrs, inputs }: GraphNode, shape: MaybeShape): MaybeShape {
+  const axes = constantIntegers(graph, inputs[1]);
+  if (shape === null || axes === null) return null;
+  const hit = new Set(axes.map((axis) => from0(axis, shape.length)));
+  if (boolAttr(attrs, 'keep_dims')) return shape.map((dim, i) => (hit.has(i) ? 1 : dim));
+  return shape.filter((_, i) => !hit.has(i));
+}
+
+/** `wanted` may hold one −1 for whatever is left, and others for what is not known. */
+export function reshaped(from: MaybeShape, wanted: PartialShape): PartialShape {
+  if (wanted.filter((dim) => dim < 0).length !== 1 || from === null) return wanted;
+  if (from.some((dim) => dim < 0)) return wanted;
+  const known = wanted.reduce((all, dim) => (dim < 0 ? all : all * dim), 1);
+  const size = from.reduce((all, dim) => all * dim, 1);
+  return wanted.map((dim) => (dim < 0 ? size / known : dim));
+}
+
+export function product(
+  { attrs }: GraphNode,
+  a: MaybeShape,
+  b: MaybeShape,
+  transposeA: string,
+  transposeB: string,
+): MaybeShape {
+  if (a === null || b === null || a.length < 2 || b.length < 2) return null;
+  const rows = boolAttr(attrs, transposeA) ? a[a.length - 1]! : a[a.length - 2]!;
+  const columns = boolAttr(attrs, transposeB) ? b[b.length - 2]! : b[b.length - 1]!;
+  const batch = broadcast(a.slice(0, -2), b.slice(0, -2));
+  return batch === null ? null : [...batch, rows, columns];
+}
+
+export function einsum(equation: string, shapes: readonly MaybeShape[]): MaybeShape {
+  const [left = '', right] = equation.replace(/\s/g, '').split('->');
+  if (right === undefined || equation.includes('.')) return null;
+  const sizes = new Map<string, number>();
+  left.split(',').forEach((labels, i) => {
+    [...labels].forEach((label, axis) => {
+      const dim = shapes[i]?.[axis] ?? -1;
+      if (dim >= 0 || !sizes.has(label)) sizes.set(label, dim);
+    });
+  });
+  return [...right].map((label) => sizes.get(label) ?? -1);
+}
+
+/** A new axis of `size` at `axis`, which counts from the end of the result where it is negative. */
+export function expanded(shape: MaybeShape, axis: number | undefined, size = 1): MaybeShape {
+  if (shape === null || axis === undefined) return null;
+  const at = from0(axis, shape.length + 1);
+  return [...shape.slice(0, at), size, ...shape.slice(at)];
+}
+
+export function squeezed(shape: MaybeShape, axes: readonly number[]): MaybeShape {
+  if (shape === null || (axes.length === 0 && shape.includes(-1))) return null;
+  const hit = new Set(axes.map((axis) => from0(axis, shape.length)));
+  return shape.filter((dim, i) => (axes.length === 0 ? dim !== 1 : !hit.has(i)));
+}
+
+export function concatenated(shapes: readonly MaybeShape[], axis: number | undefined): MaybeShape {
+  const known = shapes.find((shape) => shape !== null);
+  if (known === undefined || known === null || axis === undefined) return null;
+  const at = from0(axis, known.length);
+  return known.map((_, i) => {
+    const dims = shapes.map((shape) => shape?.[i] ?? -1);
+    if (i !== at) return Math.max(...dims);
+    return dims.includes(-1) ? -1 : dims.reduce((sum, dim) => sum + dim, 0);
+  });
+}
+
+/** The dimension at `axis` replaced. */
+export function withDim(
+  shape: MaybeShape,
+  axis: number | undefined,
+  dim: (old: number) => number,
+): MaybeShape {
+  if (shape === null || axis === undefined) return null;
+  const at = from0(axis, shape.length);
+  return shape.map((old, i) => (i === at ? dim(old) : old));
+}
+
+export function gathered(
+  table: MaybeShape,
+  indices: MaybeShape,
+  axis: number | undefined,
+): MaybeShape {
+  if (table === null || indices === null || axis === undefined) return null;
+  const at = from0(axis, table.length);
+  return [...table.slice(0, at), ...indices, ...table.slice(at + 1)];
+}
+
+export function sliced(graph: Graph, { inputs }: GraphNode, shape: MaybeShape): MaybeShape {
+  const begin = constantIntegers(graph, inputs[1]);
+  const size = constantIntegers(graph, inputs[2]);
+  return (
+    shape?.map((dim, i) => {
+      const wanted = size?.[i] ?? -2;
+      if (wanted !== -1) return Math.max(wanted, -1);
+      return dim < 0 ? (begin?.[i] === 0 ? dim : -1) : begin === null ? -1 : dim - begin[i]!;
+    }) ?? null
+  );
+}
+
+/** What a StridedSlice asks of one axis of its input. */
+interface AxisSlice {
+  readonly kind: 'take' | 'drop' | 'new';
+  readonly begin: number | null; // null: from the end where one starts
+  readonly end: number | null;
+  readonly stride: number;
+}
+
+const WHOLE: AxisSlice = { kind: 'take', begin: null, end: null, stride: 1 };
+
+export function stridedSliced(graph: Graph, node: GraphNode, shape: MaybeShape): MaybeShape {
+  if (shape === null) return null;
+  const slices = axisSlices(graph, node, shape.length);
+  if (slices === null) return null;
+  let axis = 0;
+  return slices.flatMap((slice) => {
+    if (slice.kind === 'new') return [1];
+    const dim = shape[axis++]!;
+    return slice.kind === 'drop' ? [] : [slicedDim(dim, slice)];
+  });
+}
+
+/** The indices that a StridedSlice takes of a vector; null where they are not constant. */
+export function slicedVector<T>(graph: Graph, node: GraphNode, values: readonly T[]): T[] | null {
+  const [slice] = axisSlices(graph, node, 1) ?? [];
+  if (slice === undefined || slice.kind === 'new' || slice.stride !== 1) return null;
+  if (Number.isNaN(slice.begin) || (slice.kind === 'take' && Number.isNaN(slice.end))) return null;
+  if (slice.kind === 'drop')
+    return values.slice(from0(slice.begin ?? 0, values.length)).slice(0, 1);
+  return values.slice(slice.begin ?? 0, slice.end ?? undefined);
+}
+
+function axisSlices(graph: Graph, { attrs, inputs }: GraphNode, rank: number): AxisSlice[] | null {
+  const [begins, ends, strides] = [1, 2, 3].map((i) => constantIntegers(graph, inputs[i]));
+  // how many axes are addressed is known from any of the three
+  const count = (begins ?? ends ?? strides)?.length;
+  if (count === undefined) return null;
+  const has = (mask: string, i: number) => ((numberAttr(attrs, mask, 0) >> i) & 1) === 1;
+  const made = Array.from({ length: count }, (_, i) => has('new_axis_mask', i));
+  const taken = made.filter((isNew) => !isNew).length;
+  const slices: AxisSlice[] = [];
+  for (let i = 0; i < count; i++) {
+    if (has('ellipsis_mask', i)) {
+      slices.push(...new Array<AxisSlice>(Math.max(rank - taken + 1, 0)).fill(WHOLE));
+      continue;
+    }
+    const unknown = Number.NaN;
+    slices.push({
+      kind: made[i] ? 'new' : has('shrink_axis_mask', i) ? 'drop' : 'take',
+      begin: has('begin_mask', i) ? null : (begins?.[i] ?? unknown),
+      end: has('end_mask', i) ? null : (ends?.[i] ?? unknown),
+      stride: strides?.[i] ?? unknown,
+    });
+  }
+  const missing = rank - slices.filter(({ kind }) => kind !== 'new').length;
+  return [...slices, ...new Array<AxisSlice>(Math.max(missing, 0)).fill(WHOLE)];
+}
+
+function slicedDim(dim: number, { begin, end, stride }: AxisSlice): number {
+  if (stride !== 1 || Number.isNaN(begin) || Number.isNaN(end)) return -1;
+  if ((begin ?? 0) === 0 && end === null) return dim;
+  if (dim < 0) return -1;
+  const at = (index: number) => Math.min(Math.max(from0(index, dim), 0), dim);
+  return Math.max(at(end ?? dim) - at(begin ?? 0), 0);
+}
+
+function from0(axis: number, length: number): number {
+  return axis < 0 ? axis + length : axis;
+}

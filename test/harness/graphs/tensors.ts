@@ -1,0 +1,10 @@
+import * as tf from '@tensorflow/tfjs';
+import { normal, sizeOf } from '../random.js';
+
+/** Numbers from a normal distribution whose channels differ in mean and deviation. */
+export function randomTensor(shape: readonly number[], seed: number): tf.Tensor {
+  const channels = shape.at(-1)!;
+  const means = normal(channels, seed + 7001);
+  const values = normal(sizeOf(shape), seed).map((v, i) => v + means[i % channels]!);
+  return tf.tensor(values, [...shape]);
+}
