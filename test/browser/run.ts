@@ -23,7 +23,12 @@ const SUITES = [
   'test/ops/channelCenter.test.ts',
   'test/ops/fakeQuant.test.ts',
   'test/ops/fakeQuant.edges.test.ts',
+  'test/ops/quantizedMatMul.test.ts',
+  'test/ops/quantizedMatMul.edges.test.ts',
+  'test/ops/quantizedMatMul.graph.test.ts',
   'test/e2e/graphModel.test.ts',
+  'test/models/dit.test.ts',
+  'test/models/sampler.test.ts',
 ];
 
 /** A page that is silent for this long hangs. */
