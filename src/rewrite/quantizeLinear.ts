@@ -42,7 +42,8 @@ export function quantizeLinear(
   const branch = lowRank > 0 && options.bits !== null ? lowRankBranch(full, d, n, lowRank) : null;
   const rest = branch === null ? full : branch.rest;
   const packed = options.bits === null ? null : quantize(rest, d, n, options, feedback);
-  const basis = t.basis === null ? null : scaledBasis(basisProduct(t, w, n), t.rank, n);
+  const basis =
+    t.basis === null ? null : scaledBasis(basisProduct(t, w, n), t.rank, n, options.bits === null);
   return {
     n,
     packed,
@@ -103,6 +104,7 @@ function scaledBasis(
   product: Float32Array,
   rank: number,
   n: number,
+  exact: boolean,
 ): { stored: Stored; scale: Float32Array } {
   const scale = new Float32Array(rank);
   const rows = product.slice();
@@ -112,7 +114,8 @@ function scaledBasis(
     scale[i] = most;
     for (let j = 0; j < n; j++) rows[i * n + j] = most === 0 ? 0 : product[i * n + j]! / most;
   }
-  return { stored: affine8(rows), scale };
+  // weights that are not quantized have no error that 8 bits could hide in
+  return { stored: exact ? { values: rows, quantization: undefined } : affine8(rows), scale };
 }
 
 /** SVDQuant's branch (Li et al., arXiv 2411.05007, §4): W' = left right + rest, left and right in half precision. */

@@ -1,4 +1,3 @@
-import * as tf from '@tensorflow/tfjs';
 import type { GraphRef } from '../../../models/graphBuilder.js';
 import { type AttentionSpec, attend, cut, type Projections, project } from './attention.js';
 import { Kit, type Tokens, type ZooGraph } from './kit.js';
@@ -79,7 +78,7 @@ class Joint {
       inputs: (batch, _tokens, seed) => ({
         [latent]: randomTensor([batch, IMAGE.tokens, IMAGE.channels], seed),
         [text]: randomTensor([batch, TEXT.tokens, TEXT.channels], seed + 1),
-        [time]: tf.mul(randomTensor([batch, 12], seed + 2), 0.5),
+        [time]: randomTensor([batch, 12], seed + 2),
       }),
     };
   }
