@@ -1,4 +1,4 @@
-import { type Graph, type GraphNode, type NodeDef, nodeOf } from '../graph/ir.js';
+import { type Graph, type GraphNode, makeNode, type NodeDef, nodeOf } from '../graph/ir.js';
 import type { Weight } from '../graph/weights.js';
 import { FORMAT_VERSION } from '../save/format.js';
 import type { Emitter } from './emitter.js';
@@ -14,7 +14,8 @@ export function replaceNodes(graph: Graph, emitter: Emitter, changes: readonly C
   for (const { planned, nodes } of changes) {
     const { name, product } = planned.placed.linear;
     gone.add(product).add(name);
-    places.set(name, nodes);
+    const controls = [...new Set([product, name])].flatMap((old) => graph.nodes.get(old)!.controls);
+    places.set(name, waiting(nodes, controls));
   }
   const nodes = new Map<string, GraphNode>();
   for (const node of graph.nodes.values()) {
@@ -24,6 +25,14 @@ export function replaceNodes(graph: Graph, emitter: Emitter, changes: readonly C
   const weights = new Map<string, Weight>([...graph.weights, ...emitter.weights]);
   const kept = withoutDead({ ...graph, nodes, weights }, readersIn(graph));
   return { ...kept, rest: { ...graph.rest, userDefinedMetadata: metadataOf(graph) } };
+}
+
+/** What a linear waited for, the last of the nodes in its place waits for too. */
+function waiting(nodes: readonly GraphNode[], controls: readonly string[]): readonly GraphNode[] {
+  const last = nodes.at(-1);
+  if (last === undefined || controls.length === 0) return nodes;
+  const { op, name, inputs, attrs } = last;
+  return [...nodes.slice(0, -1), makeNode(op, name, inputs, attrs, [...new Set(controls)])];
 }
 
 function metadataOf({ rest }: Graph): Record<string, object> {

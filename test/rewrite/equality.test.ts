@@ -12,7 +12,8 @@ import { type ZooEntry, zoo } from '../harness/graphs/zoo.js';
 import { expectNoLeakAsync } from '../harness/memory.js';
 import { describeOnBackends } from '../harness/onBackends.js';
 
-const METHODS = ['hadanorm', 'hadamard', 'smoothquant', 'rtn', 'centered'] as const;
+/** All on cpu; on the other backends the first two, which need most ops. */
+const METHODS = ['hadanorm', 'smoothquant', 'hadamard', 'rtn', 'centered'] as const;
 
 /** Rounding of half a dozen float32 layers. */
 const BOUND = 1e-4;
@@ -49,17 +50,17 @@ async function worst({ graph, model, how }: Prepared, small: tf.GraphModel): Pro
 
 describeOnBackends('rewriteGraph', (backend) => {
   for (const entry of zoo()) {
-    const { title, einsum } = entry;
-    if (einsum && backend === 'wasm') {
-      it.skip(`SKIPPED: tfjs's wasm backend has no Einsum: ${title}`);
+    const { title, notOnWasm } = entry;
+    if (notOnWasm !== null && backend === 'wasm') {
+      it.skip(`SKIPPED: ${notOnWasm}: ${title}`);
       continue;
     }
 
-    it(`without quantization every method gives the same values: ${title}`, async () => {
+    it(`without quantization a method changes no value: ${title}`, async () => {
       await expectNoLeakAsync(async () => {
         const given = await prepared(entry);
         const errors: Record<string, number> = {};
-        for (const method of METHODS) {
+        for (const method of backend === 'cpu' ? METHODS : METHODS.slice(0, 2)) {
           const options: RewriteOptions = { ...EXACT, stats: given.stats, method };
           const { model: same } = rewriteGraph(given.model, options);
           errors[method] = await worst(given, same);

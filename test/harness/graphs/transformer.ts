@@ -7,7 +7,8 @@ import { type LinearForm, rowLinear, tokenLinear } from './linears.js';
 import { randomTensor } from './tensors.js';
 
 export interface BlockSpec {
-  readonly attention: AttentionSpec;
+  /** Null: none, and then it is no transformer. */
+  readonly attention: AttentionSpec | null;
   /** Attention to the text too. */
   readonly cross: AttentionSpec | null;
   readonly mlp: MlpSpec;
@@ -38,7 +39,7 @@ const TEXT_TOKENS = 5;
 const TEXT_CHANNELS = 12;
 
 /** The parts of a modulation: [batch, 1, d] each. */
-type Modulation = readonly GraphRef[];
+type Modulation = readonly (GraphRef | undefined)[];
 
 export function transformer(spec: TransformerSpec): ZooGraph {
   const k = new Kit(spec.seed);
@@ -106,20 +107,24 @@ class Builder {
     source: Tokens | null,
   ): Tokens {
     const { k } = this;
-    const parts = this.blockModulation(condition, all);
+    const parts = this.blockModulation(condition, all, block.parallel);
     const first = this.modulated(x, parts?.[0], parts?.[1]);
-    const attended = this.attention(block, first, first, 'attention');
-    let y = this.residual(x, attended, parts?.[2]);
+    let y = x;
+    if (block.attention !== null) {
+      const attended = this.attention(block, block.attention, first, first, 'attention');
+      y = this.residual(x, attended, parts?.[2]);
+    }
     if (block.cross !== null && source !== null) {
-      const cross = { ...block, attention: block.cross };
-      y = this.residual(y, this.attention(cross, y, source, 'crossAttention'), undefined);
+      const attended = this.attention(block, block.cross, y, source, 'crossAttention');
+      y = this.residual(y, attended, undefined);
     }
     const second = block.parallel ? first : this.modulated(y, parts?.[3], parts?.[4]);
     return this.residual(y, mlp(k, second, block.mlp, block.linear), parts?.[5]);
   }
 
   private attention(
-    { attention, linear }: BlockSpec,
+    { linear }: BlockSpec,
+    attention: AttentionSpec,
     x: Tokens,
     source: Tokens,
     kind: 'attention' | 'crossAttention',
@@ -153,11 +158,18 @@ class Builder {
     return silu(k, rowLinear(k, hidden, d, d, 'embedding', form));
   }
 
-  private blockModulation(condition: GraphRef | null, all: GraphRef | null): Modulation | null {
+  private blockModulation(
+    condition: GraphRef | null,
+    all: GraphRef | null,
+    parallel: boolean,
+  ): Modulation | null {
     const { k, spec } = this;
     if (condition === null) return null;
     if (spec.modulation === 'parts') {
-      return Array.from({ length: 6 }, () => this.modulation(condition, 1)[0]!);
+      // side by side, attention and MLP share a shift and a scale
+      const isUnread = (i: number) => parallel && (i === 3 || i === 4);
+      const part = (i: number) => (isUnread(i) ? undefined : this.modulation(condition, 1)[0]);
+      return Array.from({ length: 6 }, (_, i) => part(i));
     }
     if (all === null) return this.modulation(condition, 6);
     const table = k.weight([1, 6, spec.d], 0.3);

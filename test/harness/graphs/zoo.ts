@@ -11,8 +11,8 @@ import { type BlockSpec, type TransformerSpec, transformer } from './transformer
 export interface ZooEntry {
   readonly title: string;
   readonly build: () => ZooGraph;
-  /** tfjs's wasm backend has none. */
-  readonly einsum: boolean;
+  /** Why tfjs's wasm backend cannot run it, or null. */
+  readonly notOnWasm: string | null;
   /** Runs under executeAsync only. */
   readonly controlFlow: boolean;
 }
@@ -66,9 +66,15 @@ export function zoo(): ZooEntry[] {
   ];
 }
 
-function entry(title: string, build: () => ZooGraph, einsum = false): ZooEntry {
-  return { title, build, einsum, controlFlow: false };
+function entry(title: string, build: () => ZooGraph, form: string = 'fused'): ZooEntry {
+  return { title, build, notOnWasm: WASM_LACKS[form] ?? null, controlFlow: false };
 }
+
+/** By how linears are written. */
+const WASM_LACKS: Readonly<Record<string, string>> = {
+  einsum: "tfjs's wasm backend has no Einsum",
+  fusedTurned: "tfjs's wasm backend adds a wrong bias in a _FusedMatMul with transpose_b",
+};
 
 function dits(): ZooEntry[] {
   const linear = ['fusedMatMul', 'matMul', 'batchMatMul', 'einsum'] as const;
@@ -80,18 +86,18 @@ function dits(): ZooEntry[] {
     entry(
       `a DiT in ${style.linear}, attention ${style.attention}`,
       () => obfuscatedDit(style),
-      style.linear === 'einsum',
+      style.linear,
     ),
   );
 }
 
 function linears(): ZooEntry[] {
   return LINEAR_FORMS.flatMap((linear) => [
-    entry(`linears as ${linear}`, () => varied({ block: { linear } }), linear === 'einsum'),
+    entry(`linears as ${linear}`, () => varied({ block: { linear } }), linear),
     entry(
       `linears as ${linear}, any number of tokens, q, k and v apart`,
       () => varied({ block: { linear }, attention: { joined: 'none' }, tokens: -1 }),
-      linear === 'einsum',
+      linear,
     ),
   ]);
 }
@@ -160,7 +166,7 @@ function parts(): ZooEntry[] {
         varied({
           block: { linear, mlp: { form: 'gatedTwo', activation: 'tanhSquare', hidden: 48 } },
         }),
-      linear === 'einsum',
+      linear,
     ),
   );
   const norms = NORM_FORMS.map((norm) => entry(`norm as ${norm}`, () => varied({ norm })));
