@@ -70,8 +70,8 @@ function entry(title: string, build: () => ZooGraph, form: string = 'fused'): Zo
   return { title, build, notOnWasm: WASM_LACKS[form] ?? null, controlFlow: false };
 }
 
-/** By how linears are written. */
-const WASM_LACKS: Readonly<Record<string, string>> = {
+/** What tfjs's wasm backend cannot do, by how linears are written. */
+export const WASM_LACKS: Readonly<Record<string, string>> = {
   einsum: "tfjs's wasm backend has no Einsum",
   fusedTurned: "tfjs's wasm backend adds a wrong bias in a _FusedMatMul with transpose_b",
 };
