@@ -1,8 +1,8 @@
 import { numbersAttr, stringAttr } from './attrs.js';
 import type { GraphNode } from './ir.js';
-import type { PartialShape } from './shapes.js';
+import type { PartialShape } from './shapeRules.js';
 
-/** The shape of Conv2D. Filters are [height, width, in, out] in either data format. */
+/** The shape of Conv2D and _FusedConv2D. Filters are [height, width, in, out] in either data format. */
 export function convolvedShape(
   { attrs }: GraphNode,
   input: PartialShape | null,

@@ -111,10 +111,19 @@ export function gathered(
   table: MaybeShape,
   indices: MaybeShape,
   axis: number | undefined,
+  batchDims = 0,
 ): MaybeShape {
   if (table === null || indices === null || axis === undefined) return null;
   const at = from0(axis, table.length);
-  return [...table.slice(0, at), ...indices, ...table.slice(at + 1)];
+  const own = indices.slice(from0(batchDims, indices.length));
+  return [...table.slice(0, at), ...own, ...table.slice(at + 1)];
+}
+
+/** Output `output` of a split into `sizes`, of which one may be −1: what the others leave. */
+export function splitSize(dim: number, sizes: readonly number[] | null, output: number): number {
+  const size = sizes?.[output] ?? -1;
+  if (sizes === null || size !== -1 || dim < 0) return size;
+  return dim - sizes.reduce((sum, other) => sum + Math.max(other, 0), 0);
 }
 
 export function sliced(graph: Graph, { inputs }: GraphNode, shape: MaybeShape): MaybeShape {
@@ -188,11 +197,16 @@ function axisSlices(graph: Graph, { attrs, inputs }: GraphNode, rank: number): A
 }
 
 function slicedDim(dim: number, { begin, end, stride }: AxisSlice): number {
-  if (stride !== 1 || Number.isNaN(begin) || Number.isNaN(end)) return -1;
-  if ((begin ?? 0) === 0 && end === null) return dim;
+  if ([begin, end, stride].some(Number.isNaN)) return -1;
+  const whole = end === null && (begin === null || (begin === 0 && stride === 1));
+  if (whole && Math.abs(stride) === 1) return dim;
   if (dim < 0) return -1;
-  const at = (index: number) => Math.min(Math.max(from0(index, dim), 0), dim);
-  return Math.max(at(end ?? dim) - at(begin ?? 0), 0);
+  // backwards, from the last index to before the first
+  const [least, most] = stride > 0 ? [0, dim] : [-1, dim - 1];
+  const at = (index: number) => Math.min(Math.max(from0(index, dim), least), most);
+  const first = begin === null ? (stride > 0 ? least : most) : at(begin);
+  const last = end === null ? (stride > 0 ? most : least) : at(end);
+  return Math.max(Math.ceil((last - first) / stride), 0);
 }
 
 function from0(axis: number, length: number): number {

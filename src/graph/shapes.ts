@@ -1,5 +1,6 @@
-import { numberAttr, numbersAttr, shapeAttr, stringAttr } from './attrs.js';
-import { constantIntegers, constantView } from './constants.js';
+import { numberAttr, shapeAttr, stringAttr } from './attrs.js';
+import { constantIntegers, constantView, squeezedAxes } from './constants.js';
+import { convolvedShape } from './convShapes.js';
 import { canonical, type Graph, type GraphNode, nodeOf, outputOf, type Ref } from './ir.js';
 import { BINARY, IDENTITY, REDUCTIONS, UNARY } from './opSets.js';
 import * as rules from './shapeRules.js';
@@ -89,7 +90,7 @@ function infer(
     case 'ExpandDims':
       return rules.expanded(first(), integer(1));
     case 'Squeeze':
-      return rules.squeezed(first(), numbersAttr(attrs, 'squeeze_dims'));
+      return rules.squeezed(first(), squeezedAxes(node));
     case 'Merge':
       return output === 0 ? rules.common(inputs.map(shapeOf)) : [];
     case 'Select':
@@ -121,7 +122,9 @@ function joined(
       return rules.withDim(at(1), integers(0)?.[0], (dim) => (dim < 0 ? dim : dim / parts));
     }
     case 'SplitV':
-      return rules.withDim(at(0), integers(2)?.[0], () => integers(1)?.[output] ?? -1);
+      return rules.withDim(at(0), integers(2)?.[0], (dim) =>
+        rules.splitSize(dim, integers(1), output),
+      );
     case 'Unpack': {
       const shape = at(0);
       return shape?.filter((_, i) => i !== (axis < 0 ? axis + shape.length : axis)) ?? null;
@@ -131,9 +134,7 @@ function joined(
     case 'Gather':
       return rules.gathered(at(0), at(1), 0);
     case 'GatherV2':
-      return numberAttr(attrs, 'batch_dims', 0) === 0
-        ? rules.gathered(at(0), at(1), integers(2)?.[0])
-        : null;
+      return rules.gathered(at(0), at(1), integers(2)?.[0], numberAttr(attrs, 'batch_dims', 0));
     case 'Slice':
       return rules.sliced(graph, node, at(0));
     case 'StridedSlice':
@@ -180,11 +181,8 @@ function multiplied(node: GraphNode, at: (i: number) => PartialShape | null): Pa
         inputs.map((_, i) => at(i)),
       );
     case 'Conv2D':
-    case '_FusedConv2D': {
-      if (stringAttr(attrs, 'data_format', 'NHWC').toUpperCase() !== 'NHWC') return null;
-      const filter = at(1);
-      return filter === null ? null : [at(0)?.[0] ?? -1, -1, -1, filter[3]!];
-    }
+    case '_FusedConv2D':
+      return convolvedShape(node, at(0), at(1));
     default:
       return null;
   }
