@@ -54,13 +54,10 @@ export function findAttentions(flow: Flow): Attention[] {
     const values = mixing.flatMap(({ inputs }) =>
       inputs.filter((ref) => !probabilities.has(nodeOf(ref))),
     );
-    attentions.push({
-      softmax: node.name,
-      q: projections(flow, [query]),
-      k: projections(flow, [key]),
-      v: projections(flow, values),
-      out: [...new Set(mixing.flatMap(({ name }) => firstLinears(flow, name)))],
-    });
+    const sides = [[query], [key], values].map((refs) => projections(flow, refs));
+    const [q, k, v] = withoutSources(flow, sides) as [Linear[], Linear[], Linear[]];
+    const out = [...new Set(mixing.flatMap(({ name }) => firstLinears(flow, name)))];
+    attentions.push({ softmax: node.name, q, k, v, out });
   }
   return attentions;
 }
@@ -125,6 +122,14 @@ function projections(flow: Flow, refs: readonly Ref[]): Linear[] {
     return found.some((other) => other !== linear && upstream.has(other.name));
   });
   return chained ? [] : found;
+}
+
+/** Drops what another side's projection reads: tokens that are attended to as they are have no projection. */
+function withoutSources(flow: Flow, sides: readonly Linear[][]): Linear[][] {
+  const sources = new Set(
+    [...new Set(sides.flat())].flatMap(({ input }) => flow.back(input, behindProjection).linears),
+  );
+  return sides.map((side) => side.filter((linear) => !sources.has(linear)));
 }
 
 function firstLinears(flow: Flow, from: string): Linear[] {
