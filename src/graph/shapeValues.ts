@@ -1,7 +1,8 @@
 import { constantIntegers, constantView } from './constants.js';
 import { type Graph, type GraphNode, nodeOf, outputOf, type Ref } from './ir.js';
 import { IDENTITY } from './opSets.js';
-import { type PartialShape, slicedVector } from './shapeRules.js';
+import type { PartialShape } from './shapeRules.js';
+import { slicedVector } from './slices.js';
 
 /** Longer vectors are no shapes. */
 const MAX_LENGTH = 16;

@@ -5,6 +5,7 @@ import { canonical, type Graph, type GraphNode, nodeOf, outputOf, type Ref } fro
 import { BINARY, IDENTITY, REDUCTIONS, UNARY } from './opSets.js';
 import * as rules from './shapeRules.js';
 import { shapeValues, type ValuesOf } from './shapeValues.js';
+import { sliced, stridedSliced } from './slices.js';
 import { topologicalOrder } from './verify.js';
 
 type PartialShape = rules.PartialShape;
@@ -136,9 +137,9 @@ function joined(
     case 'GatherV2':
       return rules.gathered(at(0), at(1), integers(2)?.[0], numberAttr(attrs, 'batch_dims', 0));
     case 'Slice':
-      return rules.sliced(graph, node, at(0));
+      return sliced(graph, node, at(0));
     case 'StridedSlice':
-      return rules.stridedSliced(graph, node, at(0));
+      return stridedSliced(graph, node, at(0));
     case 'Tile': {
       const times = integers(1);
       return at(0)?.map((dim, i) => (dim < 0 || !times ? -1 : dim * times[i]!)) ?? null;

@@ -1,18 +1,11 @@
-import { boolAttr, numberAttr, stringAttr, stringsAttr } from '../graph/attrs.js';
+import { boolAttr, stringAttr } from '../graph/attrs.js';
 import { type ConstantView, constantView, permuted } from '../graph/constants.js';
 import { consumersOf, type Graph, type GraphNode, nodeOf, type Ref } from '../graph/ir.js';
 import { PRODUCTS } from '../graph/opSets.js';
 import { type ShapeOf, shapeInference } from '../graph/shapes.js';
+import { type FusedActivation, fusedParts, NOTHING_FUSED, vector } from './fusedParts.js';
 
-/** An activation that `_FusedMatMul` applies after the bias. */
-export interface FusedActivation {
-  /** The TensorFlow op that does the same: Relu, Relu6, Elu, Sigmoid, LeakyRelu or Prelu. */
-  readonly op: string;
-  /** Slope of LeakyRelu. */
-  readonly alpha: number;
-  /** Slopes of Prelu. */
-  readonly slopes: Ref | null;
-}
+export type { FusedActivation } from './fusedParts.js';
 
 /** Y = X W + b in a graph: a product with a constant matrix and what belongs to it. */
 export interface Linear {
@@ -111,41 +104,6 @@ function matchMatMul(
   };
 }
 
-type Fused = Pick<Linear, 'bias' | 'activation'>;
-
-const NOTHING_FUSED: Fused = { bias: null, activation: null };
-
-/** The op that tfjs's fused activations stand for. */
-const FUSED_ACTIVATIONS: Readonly<Record<string, string>> = {
-  relu: 'Relu',
-  relu6: 'Relu6',
-  elu: 'Elu',
-  sigmoid: 'Sigmoid',
-  leakyrelu: 'LeakyRelu',
-  prelu: 'Prelu',
-};
-
-/** Bias and activation of a _FusedMatMul; null where it holds something that cannot be taken apart. */
-function fusedParts(graph: Graph, { attrs, inputs }: GraphNode, n: number): Fused | null {
-  const ops = stringsAttr(attrs, 'fused_ops').map((text) => text.toLowerCase());
-  const extra = inputs.slice(2);
-  let bias: ConstantView | null = null;
-  if (ops[0] === 'biasadd') {
-    ops.shift();
-    const ref = extra.shift();
-    bias = ref === undefined ? null : vector(constantView(graph, ref), n);
-    if (bias === null) return null;
-  }
-  const [kind, ...more] = ops;
-  if (kind === undefined) return { bias, activation: null };
-  // tfjs takes the second of fused_ops for the activation, and would leave out one that has no bias before it
-  if (bias === null) return null;
-  const op = FUSED_ACTIVATIONS[kind];
-  const slopes = kind === 'prelu' ? (extra.shift() ?? null) : null;
-  if (op === undefined || more.length > 0 || (kind === 'prelu' && slopes === null)) return null;
-  return { bias, activation: { op, alpha: numberAttr(attrs, 'leakyrelu_alpha', 0.2), slopes } };
-}
-
 /**
  * `…K,KN->…N` with W constant: the contracted labels K last in x, the new labels N last in the result, any order in W.
  */
@@ -213,13 +171,6 @@ function withBias(
   const trailing = view.shape.slice(-linear.outputAxes.length);
   if (`${trailing}` !== `${linear.outputAxes}`) return linear;
   return { ...linear, name: reader.name, bias };
-}
-
-/** A constant of n float32 values, leading ones allowed. */
-function vector(view: ConstantView | null, n: number): ConstantView | null {
-  if (view === null || view.dtype !== 'float32') return null;
-  const size = view.shape.reduce((a, b) => a * b, 1);
-  return size === n ? view : null;
 }
 
 function toFloats(view: ConstantView): Float32Array {
