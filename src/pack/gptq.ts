@@ -78,14 +78,17 @@ export function quantizeGptq(
   return result;
 }
 
+/** The rows of a group as GPTQ would round them if no further error came: what their scales are to fit. */
 interface GroupTarget {
-  readonly values: Float32Array; // rows of the group, from `from` on
-  readonly from: number;
+  readonly values: Float32Array; // [rows, n]
   readonly rows: number;
   readonly group: number;
 }
 
-/** The group's weights with the feedback so far; a group that reaches beyond the block is computed apart. */
+/**
+ * Rows of the group make up for the errors so far and, until they are rounded, for each other's moves: what W is by then
+ * in Frantar et al. A group that reaches beyond the block is computed apart.
+ */
 function groupTarget(
   { groupSize, d, n }: QuantizedWeights,
   w: Float32Array,
@@ -98,22 +101,47 @@ function groupTarget(
 ): GroupTarget {
   const rows = Math.min(groupSize, d - k);
   const group = k / groupSize;
-  if (k + rows <= end) return { values: target, from: (k - start) * n, rows, group };
+  if (k + rows <= end) {
+    const from = (k - start) * n;
+    return { values: moved(target.slice(from, from + rows * n), w, upper, d, n, k), rows, group };
+  }
   const values = w.slice(k * n, (k + rows) * n);
   for (let j = 0; j < k; j++) {
     for (let r = 0; r < rows; r++) axpy(values, r * n, upper[j * d + k + r]!, errors, j * n, n);
   }
-  return { values, from: 0, rows, group };
+  return { values: moved(values, w, upper, d, n, k), rows, group };
+}
+
+/** values += Mᵀ (W − values), row by row from the first: what each row's move asks of those after it. In place. */
+function moved(
+  values: Float32Array,
+  w: Float32Array,
+  upper: Float64Array,
+  d: number,
+  n: number,
+  k: number,
+): Float32Array {
+  if (k === 0) return values;
+  const rows = values.length / n;
+  const move = new Float32Array(n);
+  for (let r = 0; r < rows; r++) {
+    for (let i = 0; i < n; i++) move[i] = w[(k + r) * n + i]! - values[r * n + i]!;
+    const row = (k + r) * d + k;
+    for (let later = r + 1; later < rows; later++) {
+      axpy(values, later * n, upper[row + later]!, move, 0, n);
+    }
+  }
+  return values;
 }
 
 function chooseScales(
   { scale, n }: QuantizedWeights,
   search: ScaleSearch,
-  { values, from, rows, group }: GroupTarget,
+  { values, rows, group }: GroupTarget,
 ): void {
   const column = new Float64Array(rows);
   for (let j = 0; j < n; j++) {
-    for (let r = 0; r < rows; r++) column[r] = values[from + r * n + j]!;
+    for (let r = 0; r < rows; r++) column[r] = values[r * n + j]!;
     scale[group * n + j] = search.best(column, rows);
   }
 }
