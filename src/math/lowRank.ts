@@ -35,9 +35,14 @@ function columns(x: Float32Array, rows: number, cols: number): Float32Array {
   return out;
 }
 
-/** Deterministic and in no special position: the fractional parts of multiples of the golden ratio. */
+/** Deterministic and in no special position: a hash of each index (mulberry32's), as a number from −0.5 to 0.5. */
 function startingBasis(n: number, r: number): Float32Array {
-  return Float32Array.from({ length: r * n }, (_, i) => (((i + 1) * 0.6180339887498949) % 1) - 0.5);
+  return Float32Array.from({ length: r * n }, (_, i) => {
+    let t = Math.imul(i + 1, 0x6d2b79f5);
+    t = Math.imul(t ^ (t >>> 15), t | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32 - 0.5;
+  });
 }
 
 /** Gram–Schmidt on rows, twice: once is not enough in float32. Rows that vanish become zero. */
