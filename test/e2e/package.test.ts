@@ -80,7 +80,7 @@ describe('The package as it ships', () => {
       import { hadamardTransform, supportMatrix } from 'tfjs-hadanorm';
       ${USE}`,
     );
-    expect([stdout, stderr]).to.deep.equal(['2,2,2,2 3\n', '']);
+    expect([stdout, stderr]).to.deep.equal(['2,2,2,2 4\n', '']);
   });
 
   it('is required as CommonJS, without a word on the console', () => {
@@ -92,7 +92,7 @@ describe('The package as it ships', () => {
       const { hadamardTransform, supportMatrix } = require('tfjs-hadanorm');
       (async () => { ${USE} })();`,
     );
-    expect([stdout, stderr]).to.deep.equal(['2,2,2,2 3\n', '']);
+    expect([stdout, stderr]).to.deep.equal(['2,2,2,2 4\n', '']);
   });
 
   for (const [file, imports] of [

@@ -1,12 +1,20 @@
 import * as tf from '@tensorflow/tfjs';
 import { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
 import { expect } from 'chai';
-import { channelCenter, fakeQuant, hadamardTransform, supportMatrix } from '../../src/index.js';
+import { packCodes } from '../../ops/common/packing.js';
+import {
+  channelCenter,
+  fakeQuant,
+  hadamardTransform,
+  type PackedWeights,
+  quantizedMatMul,
+  supportMatrix,
+} from '../../src/index.js';
 import { expectWithin } from '../harness/compare.js';
 import { expectNoLeak } from '../harness/memory.js';
 import { normal } from '../harness/random.js';
 
-const OPS = ['HadamardTransform', 'ChannelCenter', 'FakeQuant'];
+const OPS = ['HadamardTransform', 'ChannelCenter', 'FakeQuant', 'QuantizedMatMul'];
 const NAME = 'someone-elses-backend';
 
 describe('A backend that this package does not know', () => {
@@ -26,13 +34,14 @@ describe('A backend that this package does not know', () => {
 
   it('shows as unsupported until an op runs there, then as composed', () => {
     const kinds = () => supportMatrix([NAME]).map(({ backends }) => backends[NAME]);
-    expect(kinds()).to.deep.equal(['none', 'none', 'none']);
+    expect(kinds()).to.deep.equal(OPS.map(() => 'none'));
     tf.tidy(() => {
       hadamardTransform([1, 2]);
       channelCenter([[1], [2]]);
       fakeQuant([1, 2]);
+      quantizedMatMul([[1, 2]], weights());
     });
-    expect(kinds()).to.deep.equal(['composed', 'composed', 'composed']);
+    expect(kinds()).to.deep.equal(OPS.map(() => 'composed'));
   });
 
   it('runs every op and its gradient as on cpu, without a leak', async () => {
@@ -47,7 +56,8 @@ describe('A backend that this package does not know', () => {
               range: { min: -4, max: 4 },
             });
           const input = tf.tensor2d(x, [4, 24]);
-          return [f(input), tf.grad(f)(input)].map((t) => t.dataSync().slice());
+          const product = quantizedMatMul(tf.reshape(input, [48, 2]), weights());
+          return [f(input), tf.grad(f)(input), product].map((t) => t.dataSync().slice());
         }),
       );
     const here = run();
@@ -59,3 +69,9 @@ describe('A backend that this package does not know', () => {
     });
   });
 });
+
+/** Codes 1 and −2 at 4 bits, times 0.5. */
+function weights(): PackedWeights {
+  const codes = tf.tensor1d(packCodes(Int8Array.of(1, -2), 4), 'bool');
+  return { codes, scale: tf.tensor2d([0.5], [1, 1]), bits: 4, groupSize: 2, shape: [2, 1] };
+}

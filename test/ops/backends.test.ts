@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
 import '../../src/chained.js';
-import { channelCenter, fakeQuant, hadamardTransform } from '../../src/index.js';
+import { packCodes } from '../../ops/common/packing.js';
+import { channelCenter, fakeQuant, hadamardTransform, quantizedMatMul } from '../../src/index.js';
 import { expectWithin } from '../harness/compare.js';
 import { describeOnBackends } from '../harness/onBackends.js';
 import { normal } from '../harness/random.js';
@@ -13,21 +14,30 @@ describeOnBackends('Tensors of all kinds', (backend) => {
     [300, 1152],
   ] as const) {
     it(`a tensor that was made on another backend is fetched, [${shape}]`, async () => {
-      const run = (x: tf.Tensor, scale: tf.Tensor) =>
-        tf.tidy(() =>
-          [fakeQuant(x), hadamardTransform(x), channelCenter(x, { scale }).centered].map((y) =>
-            y.dataSync().slice(),
-          ),
-        );
+      const run = ([x, scale, codes, steps]: tf.Tensor[]) =>
+        tf.tidy(() => {
+          const packed = { codes: codes!, scale: steps!, bits: 5, groupSize: 64 };
+          return [
+            fakeQuant(x!),
+            hadamardTransform(x!),
+            channelCenter(x!, { scale: scale! }).centered,
+            quantizedMatMul(x!, { ...packed, shape: [shape[1], 7] }),
+          ].map((y) => y.dataSync().slice());
+        });
       await tf.setBackend('cpu');
       const x = tf.tensor2d(normal(shape[0] * shape[1], 1), [...shape]);
       const scale = tf.tensor1d(normal(shape[1], 2).map((v) => 1 + Math.abs(v)));
-      const expected = run(x, scale);
+      const ints = Int8Array.from({ length: 7 * shape[1] }, (_, i) => (i % 32) - 16);
+      const codes = tf.tensor1d(packCodes(ints, 5), 'bool');
+      const groups = Math.ceil(shape[1] / 64);
+      const steps = tf.tensor2d(normal(7 * groups, 5, 0, 1e-3), [groups, 7]);
+      const given = [x, scale, codes, steps];
+      const expected = run(given);
       await tf.setBackend(backend);
-      run(x, scale).forEach((values, i) => {
+      run(given).forEach((values, i) => {
         expectWithin(values, expected[i]!, 1e-5);
       });
-      tf.dispose([x, scale]);
+      tf.dispose(given);
     });
   }
 
