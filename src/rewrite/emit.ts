@@ -2,7 +2,7 @@ import { crc32, PACKING_VERSION, packCodes } from '../../ops/common/packing.js';
 import type { FakeQuantAttrs } from '../../ops/fakeQuant/op.js';
 import { type Attrs, attr } from '../graph/attrs.js';
 import { nodeOf, type Ref } from '../graph/ir.js';
-import { affine8, half, halfScales } from '../pack/stored.js';
+import { affine, half, halfScales } from '../pack/stored.js';
 import type { Emitter } from './emitter.js';
 import type { FusedActivation, Linear } from './linears.js';
 import type { PlannedLinear } from './plan.js';
@@ -41,7 +41,7 @@ export function emitTransform(
   if (t.basis === null) {
     return { rotated, quantized, rest: rotate(e, `${name}/rest`, off, t), coefficients: null };
   }
-  const basis = e.stored(`${name}/basis`, [t.rank, t.d], affine8(t.basis));
+  const basis = e.stored(`${name}/basis`, [t.rank, t.d], affine(t.basis, 'uint8'));
   const coefficients = e.matMul(`${name}/coefficients`, off, basis, true);
   const along = e.matMul(`${name}/along`, coefficients, basis);
   const rest = e.node('Sub', `${name}/beside`, [off, along]);
@@ -144,9 +144,10 @@ function product(
     };
   }
   if (bias !== null || meanProduct !== null) {
-    inputs.push(
-      e.floats(`${name}/bias`, [n], summed(bias?.read() as Float32Array, meanProduct, n)),
-    );
+    const sum = summed(bias?.read() as Float32Array, meanProduct, n);
+    // half precision is far finer than quantized weights are
+    const whole = { values: sum, quantization: undefined };
+    inputs.push(e.stored(`${name}/bias`, [n], packed === null ? whole : half(sum)));
     attrs = { ...attrs, hasBias: attr.bool(true) };
   }
   if (rest !== null) {
@@ -176,15 +177,18 @@ function meanRows(
   if (coefficients !== null && basis !== null) {
     const scale = e.floats(`${name}/basisScale`, [t.rank], basisScale!);
     columns.push(e.node('Mul', `${name}/coefficients`, [coefficients, scale]));
-    parts.push(e.stored(`${name}/basis`, [t.rank, n], basis));
+    for (const part of basis) {
+      parts.push(e.stored(`${name}/basis`, [part.values.length / n, n], part));
+    }
   }
   if (rest !== null && branch !== null) {
     columns.push(e.matMul(`${name}/restAlong`, rest, branch.left));
     parts.push(branch.right);
   }
   if (columns.length === 0) return null;
-  if (columns.length === 1) return [columns[0]!, parts[0]!];
-  return [e.concat(`${name}/columns`, columns, 1), e.concat(`${name}/parts`, parts, 0)];
+  const joined = (suffix: string, refs: readonly Ref[], axis: number) =>
+    refs.length === 1 ? refs[0]! : e.concat(`${name}/${suffix}`, refs, axis);
+  return [joined('columns', columns, 1), joined('parts', parts, 0)];
 }
 
 /** The site as [..., tokens, d]. */

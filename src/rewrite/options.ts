@@ -48,12 +48,15 @@ export interface LinearOptions {
   centre?: 'none' | 'static' | 'dynamic';
   /** Directions of the mean's variation whose product is kept in full precision, 0 to 64. Default 8. */
   meanRank?: number;
-  /** The static channel scale σ. Default 'balanced': sqrt(std / ‖w‖). */
+  /** The static channel scale σ. Default 'balanced': sqrt(std / ‖w‖), or std^¼ / sqrt(‖w‖) before GPTQ. */
   scale?: 'balanced' | 'std' | 'smoothquant' | 'none';
   /** SmoothQuant's α. Default 0.5. */
   alpha?: number;
-  /** Multiply by a Hadamard matrix. */
-  rotate?: boolean;
+  /**
+   * Multiply by a Hadamard matrix. 'auto', HadaNorm's default, measures on the calibration data whether that helps, where
+   * activations have 6 bits and more: fewer always need it. Without such data it rotates.
+   */
+  rotate?: boolean | 'auto';
   /** Random signs before the rotation. Default true. */
   signs?: boolean;
   /** Leading singular directions of the weights that stay in half precision beside the quantized rest. Default 0. */
@@ -116,7 +119,7 @@ export interface Parts {
   readonly meanRank: number;
   readonly scale: 'balanced' | 'std' | 'smoothquant' | 'none';
   readonly alpha: number;
-  readonly rotate: boolean;
+  readonly rotate: boolean | 'auto';
   readonly signs: boolean;
 }
 
@@ -147,7 +150,7 @@ export const METHODS: Readonly<Record<Method, Parts>> = {
     meanRank: 8,
     scale: 'balanced',
     alpha: 0.5,
-    rotate: true,
+    rotate: 'auto',
     signs: true,
   },
   centered: { ...NOTHING, centre: 'dynamic', meanRank: 8 },
@@ -267,8 +270,9 @@ function checkLinearOptions(op: string, at: string, options: LinearOptions): voi
   if (meanRank !== undefined) checkInteger(op, `${at}meanRank`, meanRank, 0, 64);
   if (lowRank !== undefined) checkInteger(op, `${at}lowRank`, lowRank, 0, 1024);
   if (blockSize !== undefined) checkInteger(op, `${at}blockSize`, blockSize, 1);
-  for (const key of ['rotate', 'signs'] as const) {
-    if (options[key] !== undefined) checkBoolean(op, `${at}${key}`, options[key]);
+  if (options.signs !== undefined) checkBoolean(op, `${at}signs`, options.signs);
+  if (options.rotate !== undefined && options.rotate !== 'auto') {
+    checkBoolean(op, `${at}rotate`, options.rotate);
   }
   if (alpha !== undefined && !(typeof alpha === 'number' && alpha >= 0 && alpha <= 1)) {
     throw new InvalidArgumentError(op, `${at}alpha`, 'a number from 0 to 1', describe(alpha));

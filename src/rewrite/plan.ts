@@ -18,7 +18,7 @@ import {
 import { type LinearSettings, METHODS, type Parts, type RewriteOptions } from './options.js';
 import { type QuantizedLinear, quantizeLinear, storedBytes } from './quantizeLinear.js';
 import { type Samples, samplesOf } from './samples.js';
-import { makeTransform, type Transform } from './transform.js';
+import { type FixedParts, makeTransform, type Transform } from './transform.js';
 
 /** A linear whose treatment was decided. */
 export interface PlannedLinear {
@@ -69,6 +69,7 @@ export class SiteWork {
   private readonly samples: Samples | null;
   private readonly variants = new Map<string, Variant>();
   private readonly matrices: readonly Float32Array[];
+  private rotation: Rotation | undefined;
 
   constructor(
     private readonly op: string,
@@ -89,90 +90,113 @@ export class SiteWork {
   /** Quantizes the site's i-th linear. */
   outcome(i: number): Outcome {
     const { placed, settings } = this.tasks[i]!;
-    const w = this.matrices[i]!;
-    const { n } = placed.linear;
+    const { site, linear } = placed;
     const { samples } = this;
+    const w = this.matrices[i]!;
     const exact =
-      samples === null ? null : matmul(samples.rows, w, samples.count, placed.site.d, n);
+      samples === null ? null : matmul(samples.rows, w, samples.count, site.d, linear.n);
     const tried = new Map<Method, Tried>();
-    const attempt = (method: Method, plain: boolean): Tried => {
-      const variant = this.variant(method, plain);
-      const quantized = quantizeLinear(
-        variant.transform,
-        w,
-        n,
-        settings,
-        this.feedback(variant, settings),
-      );
-      const sqnr =
-        exact === null || variant.passing === null
-          ? null
-          : measure(variant.transform, quantized, variant.passing, w, exact);
-      return { variant, quantized, sqnr };
-    };
-    const method = this.chosenMethod(settings, attempt, tried);
-    const chosen = tried.get(method) ?? attempt(method, false);
+    const method = this.chosenMethod(i, exact, tried);
+    const chosen = tried.get(method) ?? this.chosenTry(method, i, exact);
+    const { transform, activations } = chosen.variant;
     return {
-      planned: {
-        placed,
-        transform: chosen.variant.transform,
-        activations: chosen.variant.activations,
-        quantized: chosen.quantized,
-      },
+      planned: { placed, transform, activations, quantized: chosen.quantized },
       settings,
       method,
-      measured: this.measured(settings, w, exact, method, chosen, attempt, tried),
+      measured: this.measured(i, exact, method, chosen, tried),
     };
   }
 
-  private chosenMethod(
-    { method, treatment }: LinearSettings,
-    attempt: (method: Method, plain: boolean) => Tried,
-    tried: Map<Method, Tried>,
-  ): Method {
+  /** Quantizes the i-th linear in one way and measures it, where there is something to measure on. */
+  private attempt(variant: Variant, i: number, exact: Float32Array | null): Tried {
+    const { settings } = this.tasks[i]!;
+    const w = this.matrices[i]!;
+    const { transform, passing } = variant;
+    const feedback = this.feedback(variant, settings);
+    const quantized = quantizeLinear(transform, w, w.length / transform.d, settings, feedback);
+    const sqnr =
+      exact === null || passing === null ? null : measure(transform, quantized, passing, w, exact);
+    return { variant, quantized, sqnr };
+  }
+
+  /** The user's method; where it leaves the rotation open, the better way for all linears of the site together. */
+  private chosenTry(method: Method, i: number, exact: Float32Array | null): Tried {
+    const { settings } = this.tasks[0]!;
+    const { rotate } = { ...METHODS[method], ...settings.parts };
+    const { bits } = settings.activations;
+    const open = rotate === 'auto' && this.samples !== null && (bits === null || bits >= 6);
+    if (!open || settings.treatment === 'weightOnly') {
+      return this.attempt(this.variant(method, settings.parts), i, exact);
+    }
+    this.rotation ??= this.measureRotation(method, settings.parts);
+    const kept = this.rotation.tries[i]!;
+    // held only until it is used: these are whole weight matrices
+    this.rotation.tries[i] = null;
+    return (
+      kept ??
+      this.attempt(this.variant(method, { ...settings.parts, ...this.rotation.parts }), i, exact)
+    );
+  }
+
+  private measureRotation(method: Method, parts: Partial<Parts>): Rotation {
+    const { samples } = this;
+    const ways = [true, false].map((rotate) => {
+      const variant = this.variant(method, { ...parts, rotate });
+      const tries = this.tasks.map(({ placed }, i) => {
+        const { site, linear } = placed;
+        const exact = matmul(samples!.rows, this.matrices[i]!, samples!.count, site.d, linear.n);
+        return this.attempt(variant, i, exact);
+      });
+      const total = tries.reduce((sum, { sqnr }) => sum + sqnr!.output, 0);
+      return { parts: { rotate }, tries, total };
+    });
+    const [rotated, plain] = ways as [Rotation & { total: number }, Rotation & { total: number }];
+    // nothing lost either way, as without quantization, is no reason not to
+    return plain.total > rotated.total ? plain : rotated;
+  }
+
+  private chosenMethod(i: number, exact: Float32Array | null, tried: Map<Method, Tried>): Method {
+    const { method, treatment } = this.tasks[i]!.settings;
     if (treatment === 'weightOnly') return 'rtn';
     if (method !== 'auto') return method;
-    for (const candidate of CANDIDATES) tried.set(candidate, attempt(candidate, true));
+    for (const candidate of CANDIDATES) {
+      // as each would do by itself
+      tried.set(candidate, this.chosenTry(candidate, i, exact));
+    }
     const outputs = CANDIDATES.map((candidate) => tried.get(candidate)!.sqnr!.output);
     const best = Math.max(...outputs);
     return CANDIDATES[outputs.findIndex((output) => output >= best - TIE_DB)] ?? 'hadanorm';
   }
 
   private measured(
-    settings: LinearSettings,
-    w: Float32Array,
+    i: number,
     exact: Float32Array | null,
     method: Method,
-    chosen: Tried,
-    attempt: (method: Method, plain: boolean) => Tried,
+    { variant, quantized, sqnr }: Tried,
     tried: ReadonlyMap<Method, Tried>,
   ): Measured {
-    const { variant, quantized, sqnr } = chosen;
-    const { n } = quantized;
     const { passing, transform } = variant;
     if (exact === null || passing === null || sqnr === null) {
       return { sqnr: null, compared: {}, at8Bits: null, byTimestep: [], channels: null };
     }
+    const { settings } = this.tasks[i]!;
     const compared: Partial<Record<Method, Sqnr>> = {};
     const others = settings.treatment === 'transform' && this.options.compare !== false;
     for (const other of others ? COMPARED : []) {
       const same = other === method && Object.keys(settings.parts).length === 0;
-      compared[other] = same ? sqnr : (tried.get(other) ?? attempt(other, true)).sqnr!;
+      const plain = () => this.attempt(this.variant(other, {}), i, exact);
+      compared[other] = same ? sqnr : (tried.get(other) ?? plain()).sqnr!;
     }
     for (const [candidate, { sqnr: figures }] of tried) compared[candidate] = figures!;
-    const { rows } = passing.samples;
+    const { samples } = passing;
+    const output = outputOf(transform, quantized, passing);
     return {
       sqnr,
       compared,
-      at8Bits: this.at8Bits(settings, transform, w, exact),
-      byTimestep: measureByTimestep(
-        passing.samples,
-        exact,
-        outputOf(transform, quantized, passing),
-        n,
-      ),
+      at8Bits: this.at8Bits(settings, transform, this.matrices[i]!, exact),
+      byTimestep: measureByTimestep(samples, exact, output, quantized.n),
       channels: {
-        before: channelHistogram(rows, transform.d),
+        before: channelHistogram(samples.rows, transform.d),
         after: channelHistogram(passing.transformed, transform.d),
       },
     };
@@ -196,22 +220,23 @@ export class SiteWork {
     return { output, bytes: storedBytes(quantized) };
   }
 
-  /** A method's transform on this site, with what follows from it; `plain`: without the user's own parts. */
-  private variant(method: Method, plain: boolean): Variant {
-    const key = `${method} ${plain}`;
-    const made = this.variants.get(key) ?? this.makeVariant(method, plain);
+  /** A method's transform on this site, some of its parts replaced, with what follows from it. */
+  private variant(method: Method, replaced: Partial<Parts>): Variant {
+    const key = JSON.stringify([method, replaced]);
+    const made = this.variants.get(key) ?? this.makeVariant(method, replaced);
     this.variants.set(key, made);
     return made;
   }
 
-  private makeVariant(method: Method, plain: boolean): Variant {
+  private makeVariant(method: Method, replaced: Partial<Parts>): Variant {
     const { tasks, stats, samples, options } = this;
     const { placed, settings } = tasks[0]!;
     const { site } = placed;
-    const parts = partsOf(method, plain ? {} : settings.parts, site.tokens !== 'none');
+    const parts = partsOf(method, replaced, site.tokens !== 'none');
     const transform = makeTransform(this.op, parts, stats, this.matrices, site.d, {
       blockSize: settings.blockSize,
       seed: options.seed ?? 0,
+      gptq: stats?.scatter != null && wantsGptq(settings),
     });
     const raw = { ...settings.activations, bits: null };
     const given = settings.treatment === 'weightOnly' ? raw : settings.activations;
@@ -229,8 +254,8 @@ export class SiteWork {
   }
 
   private feedback(variant: Variant, { weights }: LinearSettings): Feedback | null {
-    const { rounding, bits } = weights;
-    if (bits === null || rounding === 'nearest' || (rounding === null && bits > 4)) return null;
+    if (!wantsGptq({ weights })) return null;
+    const { rounding } = weights;
     // made once: it is the dearest part of a transform
     variant.feedback ??= this.stats === null ? null : feedbackFor(variant.transform, this.stats);
     if (variant.feedback !== null || rounding === null) return variant.feedback;
@@ -249,10 +274,22 @@ interface Variant {
   readonly passing: Passing | null;
 }
 
+/** The way of rotating that was found better, and what was quantized to find out. */
+interface Rotation {
+  readonly parts: Partial<Parts>;
+  readonly tries: (Tried | null)[];
+}
+
 interface Tried {
   readonly variant: Variant;
   readonly quantized: QuantizedLinear;
   readonly sqnr: Sqnr | null;
+}
+
+/** Whether the weights are rounded by GPTQ if the statistics allow it. */
+function wantsGptq({ weights: { bits, rounding } }: Pick<LinearSettings, 'weights'>): boolean {
+  if (bits === null || rounding === 'nearest') return false;
+  return rounding === 'gptq' || bits <= 4;
 }
 
 function needsRange({ bits, range }: LinearSettings['activations']): boolean {
@@ -260,8 +297,9 @@ function needsRange({ bits, range }: LinearSettings['activations']): boolean {
 }
 
 /** A method's parts with some replaced. One row per sample is never its own mean: centring it would leave nothing. */
-function partsOf(method: Method, replaced: Partial<Parts>, hasTokens: boolean): Parts {
-  const parts = { ...METHODS[method], ...replaced };
+function partsOf(method: Method, replaced: Partial<Parts>, hasTokens: boolean): FixedParts {
+  const open = { ...METHODS[method], ...replaced };
+  const parts = { ...open, rotate: open.rotate !== false };
   return hasTokens || parts.centre !== 'dynamic'
     ? parts
     : { ...parts, centre: 'none', meanRank: 0 };

@@ -3,7 +3,7 @@ import { leadingRightVectors } from '../math/lowRank.js';
 import { matmul, transpose } from '../math/matrix.js';
 import { type Feedback, quantizeGptq } from '../pack/gptq.js';
 import { dequantized, type QuantizedWeights, quantizeNearest } from '../pack/quantizeWeights.js';
-import { affine8, half, halfScales, type Stored } from '../pack/stored.js';
+import { affine, half, halfScales, type Stored } from '../pack/stored.js';
 import type { LinearSettings } from './options.js';
 import { basisProduct, type Transform, transformedWeights } from './transform.js';
 
@@ -16,8 +16,8 @@ export interface QuantizedLinear {
   readonly weights: Float32Array;
   /** Which way the codes were rounded. */
   readonly rounding: 'nearest' | 'gptq' | null;
-  /** The basis of the mean through the original weights, its rows scaled to a largest magnitude of 1: [r, n]. */
-  readonly basis: Stored | null;
+  /** The basis of the mean through the original weights, its rows scaled to a largest magnitude of 1: [r, n], in parts. */
+  readonly basis: readonly Stored[] | null;
   /** What the rows were divided by, [r]. */
   readonly basisScale: Float32Array | null;
   /** μ̄ W, [n], to be added to the bias; null where no static mean is subtracted. */
@@ -72,7 +72,8 @@ export function storedBytes({
       ? 4 * weights.length
       : packedBytes(packed.codes.length, packed.bits) + stored(halfScales(packed.scale));
   const branch = lowRank === null ? 0 : stored(lowRank.left) + stored(lowRank.right);
-  return matrix + stored(basis) + 4 * (basisScale?.length ?? 0) + branch + 4 * n;
+  const rows = (basis ?? []).reduce((sum, part) => sum + stored(part), 0);
+  return matrix + rows + 4 * (basisScale?.length ?? 0) + branch + (packed === null ? 4 : 2) * n;
 }
 
 /** Bytes of what the linears of a site share: σ, μ̄ and the basis. */
@@ -99,13 +100,16 @@ function quantize(
     : quantizeGptq(w, d, n, quantizer, feedback);
 }
 
-/** Rows to a largest magnitude of 1, so that 8 bits serve each of them alike. */
+/** Rows of the mean's basis that are stored in 16 bits: most of the mean is in the first two or so. */
+const FINE_ROWS = 2;
+
+/** Rows to a largest magnitude of 1, so that the same steps serve each of them alike. */
 function scaledBasis(
   product: Float32Array,
   rank: number,
   n: number,
   exact: boolean,
-): { stored: Stored; scale: Float32Array } {
+): { stored: Stored[]; scale: Float32Array } {
   const scale = new Float32Array(rank);
   const rows = product.slice();
   for (let i = 0; i < rank; i++) {
@@ -114,8 +118,11 @@ function scaledBasis(
     scale[i] = most;
     for (let j = 0; j < n; j++) rows[i * n + j] = most === 0 ? 0 : product[i * n + j]! / most;
   }
-  // weights that are not quantized have no error that 8 bits could hide in
-  return { stored: exact ? { values: rows, quantization: undefined } : affine8(rows), scale };
+  // weights that are not quantized have no error that rounding could hide in
+  if (exact) return { stored: [{ values: rows, quantization: undefined }], scale };
+  const fine = affine(rows.subarray(0, FINE_ROWS * n), 'uint16');
+  const coarse = rank > FINE_ROWS ? [affine(rows.subarray(FINE_ROWS * n), 'uint8')] : [];
+  return { stored: [fine, ...coarse], scale };
 }
 
 /** SVDQuant's branch (Li et al., arXiv 2411.05007, §4): W' = left right + rest, left and right in half precision. */

@@ -1,5 +1,6 @@
-import type { LinearReport } from '../metrics/report.js';
+import type { LinearReport, Method } from '../metrics/report.js';
 import type { PlacedLinear } from './analysis.js';
+import type { PlannedLinear } from './plan.js';
 import { storedBytes } from './quantizeLinear.js';
 import type { Change } from './rewriteGraph.js';
 
@@ -18,7 +19,9 @@ export function linearReport(
     activationBits: activations?.bits ?? null,
     rounding: quantized.rounding,
     execution: quantized.packed === null ? 'float' : 'simulated',
-    reason: reasonOf(weightOnly, quantized.packed === null, backend),
+    reason:
+      reasonOf(weightOnly, quantized.packed === null, backend) +
+      (weightOnly ? '' : rotationNote(method, planned)),
     bytes: { before: floatBytes(placed), after: storedBytes(quantized) + sharedBytes },
     ...measured,
   };
@@ -52,6 +55,12 @@ function identity({ linear, role }: PlacedLinear): Pick<LinearReport, 'name' | '
 
 function floatBytes({ linear }: PlacedLinear): number {
   return 4 * linear.d * linear.n + 4 * linear.n;
+}
+
+/** HadaNorm without its rotation is worth a word. */
+function rotationNote(method: Method, { transform }: PlannedLinear): string {
+  if (method !== 'hadanorm' || transform.blockSize > 0) return '';
+  return '; not rotated, which measured better here';
 }
 
 function reasonOf(weightOnly: boolean, float: boolean, backend: string): string {

@@ -8,7 +8,7 @@ import {
   quantizeNearest,
   ScaleSearch,
 } from '../../src/pack/quantizeWeights.js';
-import { affine8, half, halfScales } from '../../src/pack/stored.js';
+import { affine, half, halfScales } from '../../src/pack/stored.js';
 import { normal } from '../harness/random.js';
 
 const BITS = [2, 3, 4, 5, 6, 7, 8];
@@ -190,7 +190,7 @@ describe('Numbers as a file will give them back', () => {
     fc.assert(
       fc.property(weights, (values) => {
         const given = Float32Array.from(values);
-        const { values: rounded, quantization } = affine8(given);
+        const { values: rounded, quantization } = affine(given, 'uint8');
         const { scale, min } = quantization as { scale: number; min: number };
         rounded.forEach((v, i) => {
           // half a step, and the rounding of the result to float32
@@ -201,13 +201,13 @@ describe('Numbers as a file will give them back', () => {
         });
       }),
     );
-    const ends = affine8(Float32Array.of(-1, 0, 3));
+    const ends = affine(Float32Array.of(-1, 0, 3), 'uint8');
     expect([...ends.values].map((v) => v.toFixed(6))).to.deep.equal([
       '-1.000000',
       '0.003922',
       '3.000000',
     ]);
-    expect(affine8(new Float32Array(3)).values).to.deep.equal(new Float32Array(3));
+    expect(affine(new Float32Array(3), 'uint8').values).to.deep.equal(new Float32Array(3));
   });
 });
 
