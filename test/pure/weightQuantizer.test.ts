@@ -1,7 +1,9 @@
+import '@tensorflow/tfjs-backend-cpu';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { HadaNormError } from '../../ops/common/errors.js';
 import { roundToHalf } from '../../src/graph/half.js';
+import { encodeWeight, type WeightSpec, weightsFromData } from '../../src/graph/weights.js';
 import {
   dequantized,
   type QuantizedWeights,
@@ -185,30 +187,43 @@ describe('Numbers as a file will give them back', () => {
     expect(halfScales(fine)).to.deep.equal({ values: fine, quantization: { dtype: 'float16' } });
   });
 
-  it('8 bits keep both ends, and are off by half a step at most', () => {
-    const weights = fc.array(fc.float({ noNaN: true, min: -1000, max: 1000 }));
-    fc.assert(
-      fc.property(weights, (values) => {
-        const given = Float32Array.from(values);
-        const { values: rounded, quantization } = affine(given, 'uint8');
-        const { scale, min } = quantization as { scale: number; min: number };
-        rounded.forEach((v, i) => {
-          // half a step, and the rounding of the result to float32
-          const bound = (scale / 2) * (1 + 1e-9) + Math.abs(v) * 2 ** -23 + 2 ** -149;
-          expect(Math.abs(v - given[i]!)).to.be.at.most(bound);
-          const code = (v - min) / scale;
-          expect(Math.round(code)).to.be.within(0, 255);
-        });
-      }),
-    );
-    const ends = affine(Float32Array.of(-1, 0, 3), 'uint8');
-    expect([...ends.values].map((v) => v.toFixed(6))).to.deep.equal([
-      '-1.000000',
-      '0.003922',
-      '3.000000',
-    ]);
-    expect(affine(new Float32Array(3), 'uint8').values).to.deep.equal(new Float32Array(3));
-  });
+  for (const [dtype, most] of [
+    ['uint8', 255],
+    ['uint16', 65535],
+  ] as const) {
+    it(`${dtype} keeps both ends, and is off by half a step at most`, () => {
+      const weights = fc.array(fc.float({ noNaN: true, min: -1000, max: 1000 }));
+      fc.assert(
+        fc.property(weights, (values) => {
+          const given = Float32Array.from(values);
+          const { values: rounded, quantization } = affine(given, dtype);
+          const { scale, min } = quantization as { scale: number; min: number };
+          rounded.forEach((v, i) => {
+            // half a step, and the rounding of the result to float32
+            const bound = (scale / 2) * (1 + 1e-9) + Math.abs(v) * 2 ** -23 + 2 ** -149;
+            expect(Math.abs(v - given[i]!)).to.be.at.most(bound);
+            expect(Math.round((v - min) / scale)).to.be.within(0, most);
+          });
+        }),
+      );
+      const { values, quantization } = affine(Float32Array.of(-1, 0, 3), dtype);
+      const [scale, zero] = [4 / most, Math.round(most / 4)];
+      expect([...values]).to.deep.equal([-1, Math.fround(zero * scale - 1), 3]);
+      expect(quantization).to.deep.equal({ dtype, scale, min: -1 });
+      expect(affine(new Float32Array(3), dtype).values).to.deep.equal(new Float32Array(3));
+    });
+
+    it(`${dtype} codes that a file holds are those that come back from its values`, () => {
+      const given = normal(500, 1);
+      const { values, quantization } = affine(given, dtype);
+      const spec = { name: 'w', shape: [500], dtype: 'float32' as const, quantization };
+      const encoded = encodeWeight(spec as WeightSpec, values);
+      const decoded = weightsFromData([spec as WeightSpec], encoded)
+        .get('w')!
+        .values();
+      expect(decoded).to.deep.equal(values);
+    });
+  }
 });
 
 function errorOf(
