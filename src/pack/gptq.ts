@@ -1,5 +1,5 @@
 import { HadaNormError } from '../../ops/common/errors.js';
-import { factorUpper } from '../math/matrix.js';
+import { factorUpper, matmulTransposed } from '../math/matrix.js';
 import {
   checkFinite,
   emptyResult,
@@ -164,7 +164,7 @@ function roundRow(
   }
 }
 
-/** target += Mᵀ errors, for the rows [start, end) and all errors before them. */
+/** target += Mᵀ errors, for the rows [start, end) and all errors before them: one product, where most of the work is. */
 function addFeedback(
   target: Float32Array,
   errors: Float32Array,
@@ -174,25 +174,14 @@ function addFeedback(
   start: number,
   end: number,
 ): void {
-  for (let j = 0; j + 4 <= start; j += 4) {
-    for (let k = start; k < end; k++) {
-      const a = upper[j * d + k]!;
-      const b = upper[(j + 1) * d + k]!;
-      const c = upper[(j + 2) * d + k]!;
-      const e = upper[(j + 3) * d + k]!;
-      const at = (k - start) * n;
-      const r = j * n;
-      for (let i = 0; i < n; i++) {
-        target[at + i] =
-          target[at + i]! +
-          (a * errors[r + i]! +
-            b * errors[r + n + i]! +
-            c * errors[r + 2 * n + i]! +
-            e * errors[r + 3 * n + i]!);
-      }
-    }
+  if (start === 0) return;
+  const rows = end - start;
+  const block = new Float32Array(start * rows);
+  for (let j = 0; j < start; j++) {
+    block.set(upper.subarray(j * d + start, j * d + end), j * rows);
   }
-  // start is a multiple of the block, which is a multiple of four: nothing is left over
+  const made = matmulTransposed(block, errors.subarray(0, start * n), start, rows, n);
+  for (let i = 0; i < made.length; i++) target[i] = target[i]! + made[i]!;
 }
 
 function axpy(

@@ -1,0 +1,84 @@
+import * as tf from '@tensorflow/tfjs';
+import { expect } from 'chai';
+import type { Method, RewriteOptions } from '../../src/index.js';
+import { backends } from '../harness/backends.js';
+import {
+  type MethodResult,
+  meanOutput,
+  measureMethod,
+  roleMeans,
+  type Subject,
+  type SubjectName,
+  shareAtLeast,
+  subject,
+  transformedRatio,
+} from '../harness/methods.js';
+
+const OTHERS: readonly Method[] = ['rtn', 'smoothquant', 'hadamard'];
+
+const SETTINGS: readonly (readonly [string, RewriteOptions])[] = [
+  ['W4A8 to nearest', { weights: { rounding: 'nearest' }, activations: { bits: 8 } }],
+  ['W4A4 to nearest', { weights: { rounding: 'nearest' }, activations: { bits: 4 } }],
+  ['W4A8 by GPTQ', { weights: { rounding: 'gptq' }, activations: { bits: 8 } }],
+  ['W4A4 by GPTQ', { weights: { rounding: 'gptq' }, activations: { bits: 4 } }],
+];
+
+// on data that calibration did not see, through the rewritten graphs; on the fastest backend that there is
+for (const name of ['avatars', 'S'] as const satisfies readonly SubjectName[]) {
+  describe(`What HadaNorm is worth on ${name}`, function () {
+    this.timeout(600_000);
+    let model: Subject;
+    before(async () => {
+      const node = backends.find(({ name: backend }) => backend === 'tensorflow');
+      await tf.setBackend(node !== undefined && node.missing === undefined ? 'tensorflow' : 'wasm');
+      model = await subject(name);
+    });
+    after(() => {
+      tf.dispose(model.heldOut as tf.NamedTensorMap[]);
+      model.model.dispose();
+    });
+
+    for (const [title, options] of SETTINGS) {
+      it(`${title}: at least rtn, SmoothQuant and QuaRot in each role and 95 % of linears`, async () => {
+        const hadanorm = await measureMethod(model, { ...options, method: 'hadanorm' });
+        for (const method of OTHERS) {
+          const other = await measureMethod(model, { ...options, method });
+          expectAtLeast(hadanorm, other, method);
+        }
+        if (name === 'avatars' && title.endsWith('GPTQ')) {
+          const least = options.activations?.bits === 8 ? 29.3 : 24.2;
+          expect(meanOutput(hadanorm), 'mean over the linears').to.be.at.least(least);
+          expect(transformedRatio(hadanorm), 'size of the linears').to.be.at.most(0.15);
+          const { before, after } = hadanorm.report.totals.modelBytes;
+          expect(after / before, 'size of the model').to.be.at.most(0.2);
+        }
+      });
+    }
+
+    if (name === 'avatars') {
+      it('W4A4 with a low-rank branch of 16: at least 25.5 dB', async () => {
+        const result = await measureMethod(model, { activations: { bits: 4 }, lowRank: 16 });
+        expect(meanOutput(result)).to.be.at.least(25.5);
+      });
+
+      it('the balanced scale and the low-rank mean both help, at W4A8 and W4A4', async () => {
+        for (const bits of [8, 4]) {
+          const whole = meanOutput(await measureMethod(model, { activations: { bits } }));
+          for (const part of [{ scale: 'std' }, { scale: 'none' }, { meanRank: 0 }] as const) {
+            const without = await measureMethod(model, { ...part, activations: { bits } });
+            const what = `A${bits} with ${JSON.stringify(part)}`;
+            expect(meanOutput(without), what).to.be.below(whole);
+          }
+        }
+      });
+    }
+  });
+}
+
+function expectAtLeast(ours: MethodResult, theirs: MethodResult, method: string): void {
+  const other = roleMeans(theirs);
+  for (const [role, mean] of roleMeans(ours)) {
+    expect(mean, `${role} against ${method}`).to.be.at.least(other.get(role)!);
+  }
+  expect(shareAtLeast(ours, theirs), `linears against ${method}`).to.be.at.least(0.95);
+}
