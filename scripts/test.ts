@@ -15,6 +15,8 @@ import { provisionTfjsNode } from './provision/tfjsNode.js';
 
 const MOCHA = 'mocha/bin/mocha.js';
 const SUITES = 'test/**/*.test.ts';
+/** Measurements on whole models: the same on every Node, so they run on the first. */
+const SLOW = 'test/**/*.slow.test.ts';
 const COLORS = process.stdout.isTTY ? 'force' : 'off';
 const total = emptyTally();
 
@@ -62,7 +64,7 @@ async function suites(name: string, node: string, withCoverage: boolean): Promis
   const env = { MOCHA_TALLY: file, TF_CPP_MIN_LOG_LEVEL: '2' };
   const code = withCoverage
     ? await runScript('c8/bin/c8.js', [node, join('node_modules', MOCHA), SUITES], { env })
-    : await runScript(MOCHA, [SUITES], { node, env });
+    : await runScript(MOCHA, [SUITES, '--ignore', SLOW], { node, env });
   const tally = await readTally(file);
   await rm(folder, { recursive: true, force: true });
   if (tally !== undefined) addTally(total, tally);

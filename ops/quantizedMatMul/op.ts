@@ -66,6 +66,17 @@ export const quantizedMatMulOp: OpContract<QuantizedMatMulInputs, QuantizedMatMu
  * @returns float32, [..., tokens, n].
  * @throws InvalidArgumentError for a wrong dtype, shape, bits or group size.
  * Source: HadaNorm, arXiv 2506.09932, §3 (the mean's product is added back); layout of the codes: ops/common/packing.ts.
+ *
+ * @example
+ * ```ts
+ * import * as tf from '@tensorflow/tfjs';
+ * import { quantizedMatMul } from 'tfjs-hadanorm';
+ *
+ * // codes −8 … 7 are stored as 0 … 15; the first half of them in the low bits: 1, −1 | 2, 0 → 9, 7 | 10, 8
+ * const codes = tf.tensor1d(Uint8Array.of(9 + 16 * 10, 7 + 16 * 8), 'bool');
+ * const weights = { codes, scale: tf.tensor2d([[0.5, 2]]), bits: 4, groupSize: 2, shape: [2, 2] } as const;
+ * quantizedMatMul(tf.tensor2d([[1, 10]]), weights).print(); // [[10.5, -2]]: x [[0.5, -2], [1, 0]]
+ * ```
  */
 export function quantizedMatMul(
   x: Tensor | TensorLike,

@@ -1,15 +1,15 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
-import { dispose, type NamedTensorMap, Tensor } from '@tensorflow/tfjs-core';
+import { dispose, type Tensor } from '@tensorflow/tfjs-core';
 import { checkBoolean, checkInteger, checkOptions } from '../../ops/common/checks.js';
 import { describe, HadaNormError, InvalidArgumentError } from '../../ops/common/errors.js';
 import { graphOfModel, modelFromGraph } from '../graph/model.js';
 import { analyze, type PlacedLinear } from '../rewrite/analysis.js';
+import { type Batch, checkBatch, checkBatches, disposeResults } from './batch.js';
 import { Collector } from './collector.js';
 import { CalibrationStats } from './stats.js';
 import { listen, withTaps } from './tap.js';
 
-/** Inputs of the model for one run: by name, in order, or one tensor. */
-export type Batch = Tensor | Tensor[] | NamedTensorMap;
+export type { Batch } from './batch.js';
 
 /** The input that holds the timesteps, [batch], for statistics by timestep. */
 export interface TimestepOptions {
@@ -27,7 +27,7 @@ export interface CalibrateOptions {
   timestep?: string | TimestepOptions;
   /** Samples per site whose mean is kept. Default 128. */
   means?: number;
-  /** Samples per site of which tokens are kept, for measuring. Default 32. */
+  /** Samples per site of which tokens are kept, for measuring; no more than `means`. Default 32. */
   samples?: number;
   /** Tokens kept of each. Default 8. */
   tokensPerSample?: number;
@@ -95,7 +95,7 @@ const CONTROL_FLOW =
  * import { buildDit } from '../../models/dit.js';
  * import { seededDitWeights } from '../../models/seeded.js';
  *
- * const config = { inputSize: 8, patchSize: 2, channels: 4, hiddenSize: 32, depth: 1, numHeads: 2, numClasses: 3 };
+ * const config = { inputSize: 8, patchSize: 2, channels: 4, hiddenSize: 32, depth: 1, numHeads: 2, mlpRatio: 4, numClasses: 3 };
  * const model = await tf.loadGraphModel(tf.io.fromMemory(buildDit(config, seededDitWeights(config, 1))));
  * const batches = [0.1, 0.5, 0.9].map((t) => ({
  *   latent: tf.randomNormal([2, 8, 8, 4]),
@@ -113,15 +113,13 @@ export async function calibrate(
 ): Promise<CalibrationStats> {
   const op = 'calibrate';
   const settings = checkCalibrateOptions(op, options);
-  if (!isIterable(batches)) {
-    const got = describe(batches);
-    throw new InvalidArgumentError(op, 'batches', 'an iterable or async iterable of inputs', got);
-  }
+  checkBatches(op, batches);
   const graph = graphOfModel(op, model);
   const targets = sitesOf(analyze(graph).linears, settings.hessian);
   if (targets.length === 0) {
     const wayOut = 'describeGraph(model) says what is in it.';
-    throw new InvalidArgumentError(op, 'model', 'a model with linears', 'one without', wayOut);
+    const wanted = 'a model with linears of a transformer';
+    throw new InvalidArgumentError(op, 'model', wanted, 'one without', wayOut);
   }
   const bytes = memoryOf(targets, settings);
   if (bytes > settings.maxBytes) {
@@ -139,13 +137,14 @@ export async function calibrate(
   const collector = new Collector(targets, settings, options.resume ?? null);
   const sites = targets.map(({ site }) => site);
   const { session, stop } = listen((index, x, like) => collector.observe(index, x, like));
-  const tapped = modelFromGraph(withTaps(graph, sites, session), model, new Map());
   const dynamic = [...graph.nodes.values()].some((node) => CONTROL_FLOW.test(node.op));
+  let tapped: GraphModel | undefined;
   try {
+    tapped = modelFromGraph(withTaps(graph, sites, session), model, new Map());
     await run(tapped, batches, options, collector, dynamic, { sites: sites.length, bytes });
   } finally {
     stop();
-    tapped.dispose();
+    tapped?.dispose();
   }
   return collector.stats();
 }
@@ -180,12 +179,13 @@ async function run(
   let seen = 0;
   cancelled();
   for await (const batch of batches) {
+    checkBatch('calibrate', batch, seen);
     seen++;
     try {
       if (seen > (resume?.batches ?? 0)) {
         collector.startBatch(model, batch);
         const run = dynamic ? model.executeAsync(batch) : model.execute(batch);
-        dispose(await run);
+        disposeResults((await run) as Tensor | Tensor[], batch, model);
         collector.endBatch();
       }
     } finally {
@@ -235,12 +235,12 @@ function checkCalibrateOptions(op: string, options: CalibrateOptions): Calibrate
     ...['hessian', 'timestep', 'means', 'samples', 'tokensPerSample', 'maxBytes', 'resume'],
     ...['disposeBatches', 'signal', 'onProgress'],
   ]);
-  const { timestep, resume } = options;
-  const { hessian, means, samples, tokensPerSample, maxBytes } = {
-    ...CALIBRATE_DEFAULTS,
-    ...options,
-  };
+  const defaults = CALIBRATE_DEFAULTS;
+  const { timestep, resume, disposeBatches = false, hessian = defaults.hessian } = options;
+  const { means = defaults.means, samples = Math.min(defaults.samples, means) } = options;
+  const { tokensPerSample = defaults.tokensPerSample, maxBytes = defaults.maxBytes } = options;
   checkBoolean(op, 'hessian', hessian);
+  checkBoolean(op, 'disposeBatches', disposeBatches);
   checkInteger(op, 'means', means, 1, 65_536);
   checkInteger(op, 'samples', samples, 1, means);
   checkInteger(op, 'tokensPerSample', tokensPerSample, 1, 65_536);
@@ -248,19 +248,24 @@ function checkCalibrateOptions(op: string, options: CalibrateOptions): Calibrate
   if (resume !== undefined && !(resume instanceof CalibrationStats)) {
     throw new InvalidArgumentError(op, 'resume', 'CalibrationStats', describe(resume));
   }
-  const time = typeof timestep === 'string' ? { input: timestep } : (timestep ?? null);
-  if (time !== null) checkOptions(op, time, ['input', 'bins'], 'timestep');
-  if (time?.bins !== undefined) {
-    const { min, max, count } = time.bins;
-    checkInteger(op, 'timestep.bins.count', count, 1, 4096);
-    if (!(Number.isFinite(min) && Number.isFinite(max) && min < max)) {
-      throw new InvalidArgumentError(op, 'timestep.bins', 'with min < max', `[${min}, ${max}]`);
-    }
-  }
+  const time = checkTimestep(op, timestep);
   return { hessian, means, samples, tokensPerSample, maxBytes, timestep: time };
 }
 
-function isIterable(value: unknown): value is Iterable<Batch> | AsyncIterable<Batch> {
-  if (value === null || typeof value !== 'object' || value instanceof Tensor) return false;
-  return Symbol.iterator in value || Symbol.asyncIterator in value;
+function checkTimestep(op: string, timestep: CalibrateOptions['timestep']): TimestepOptions | null {
+  if (timestep === undefined) return null;
+  const time = typeof timestep === 'string' ? { input: timestep } : timestep;
+  checkOptions(op, time, ['input', 'bins'], 'timestep');
+  if (typeof time.input !== 'string') {
+    const got = describe(time.input);
+    throw new InvalidArgumentError(op, 'timestep.input', 'the name of an input', got);
+  }
+  if (time.bins === undefined) return time;
+  checkOptions(op, time.bins, ['min', 'max', 'count'], 'timestep.bins');
+  const { min, max, count } = time.bins;
+  checkInteger(op, 'timestep.bins.count', count, 1, 4096);
+  if (!(Number.isFinite(min) && Number.isFinite(max) && min < max)) {
+    throw new InvalidArgumentError(op, 'timestep.bins', 'with min < max', `[${min}, ${max}]`);
+  }
+  return time;
 }

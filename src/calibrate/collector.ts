@@ -1,8 +1,9 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
-import { getBackend, matMul, Tensor, tensor2d, transpose } from '@tensorflow/tfjs-core';
+import { getBackend, matMul, type Tensor, tensor2d, transpose } from '@tensorflow/tfjs-core';
 import { HadaNormError, InvalidArgumentError } from '../../ops/common/errors.js';
 import { fetched } from '../math/matrix.js';
-import type { Batch, CalibrateSettings, Target } from './calibrate.js';
+import { type Batch, inputNamed } from './batch.js';
+import type { CalibrateSettings, Target } from './calibrate.js';
 import { addSample, emptySite, mergeSites, type SiteStats } from './siteStats.js';
 import { CalibrationStats } from './stats.js';
 
@@ -98,6 +99,10 @@ export class Collector {
     const tensor = inputNamed(model, batch, timestep.input);
     const { bins } = timestep;
     const times = Array.from(tensor.dataSync(), (time) => {
+      if (!Number.isFinite(time)) {
+        const wanted = 'an input of finite numbers';
+        throw new InvalidArgumentError('calibrate', 'timestep', wanted, `${time}`);
+      }
       if (bins === undefined) return time;
       const bin = Math.floor(((time - bins.min) / (bins.max - bins.min)) * bins.count);
       const at = Math.min(Math.max(bin, 0), bins.count - 1);
@@ -174,15 +179,4 @@ function addOuterProducts(scatter: Float64Array, x: Float32Array, d: number): vo
       }
     }
   }
-}
-
-function inputNamed(model: GraphModel, batch: Batch, name: string): Tensor {
-  const at = model.inputs.findIndex((input) => input.name === name || input.name === `${name}:0`);
-  const named = !(batch instanceof Tensor) && !Array.isArray(batch) ? batch[name] : undefined;
-  const ordered = batch instanceof Tensor ? [batch] : Array.isArray(batch) ? batch : [];
-  const tensor = named ?? (at < 0 ? undefined : ordered[at]);
-  if (tensor !== undefined) return tensor;
-  const names = model.inputs.map((input) => input.name).join(', ');
-  const wanted = `one of the model's inputs (${names}) that every batch has`;
-  throw new InvalidArgumentError('calibrate', 'timestep', wanted, JSON.stringify(name));
 }

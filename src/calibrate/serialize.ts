@@ -1,4 +1,4 @@
-import { HadaNormError } from '../../ops/common/errors.js';
+import { describe, HadaNormError, InvalidArgumentError } from '../../ops/common/errors.js';
 import { crc32 } from '../../ops/common/packing.js';
 
 /** Arrays of numbers that can be saved. */
@@ -8,6 +8,7 @@ export type Numbers = Float32Array | Float64Array;
 const MAGIC = 0x54534e48;
 const VERSION = 1;
 const PREFIX_BYTES = 16;
+const OP = 'CalibrationStats.deserialize';
 
 interface Envelope<T> {
   readonly data: T;
@@ -42,34 +43,52 @@ export function encodeRecords(data: unknown, arrays: readonly Numbers[]): Uint8A
 
 /** What `encodeRecords` wrote. @throws HadaNormError for anything else. */
 export function decodeRecords<T>(bytes: Uint8Array): { header: T; arrays: Numbers[] } {
-  const fail = (problem: string): never => {
-    throw new HadaNormError('CalibrationStats.deserialize', problem);
-  };
+  if (!(bytes instanceof Uint8Array)) {
+    const got = describe(bytes);
+    throw new InvalidArgumentError(OP, 'bytes', 'what serialize returned, a Uint8Array', got);
+  }
   if (bytes.length < PREFIX_BYTES) fail(`${bytes.length} bytes are no statistics: truncated.`);
-  // copied, so that views of the numbers are aligned
-  const copy = bytes.slice();
+  // a copy, so that views of the numbers are aligned; a Buffer's slice would be none
+  const copy = new Uint8Array(bytes);
   const prefix = new DataView(copy.buffer);
   if (prefix.getUint32(0, true) !== MAGIC) fail('these bytes are no calibration statistics.');
   const version = prefix.getUint32(4, true);
   if (version > VERSION) {
-    fail(
-      `the statistics have version ${version}, this is version ${VERSION}. Update tfjs-hadanorm.`,
-    );
+    const known = `this is version ${VERSION}`;
+    fail(`the statistics have version ${version}, ${known}. Update tfjs-hadanorm.`);
   }
-  if (prefix.getInt32(12, true) !== crc32(copy.subarray(PREFIX_BYTES))) {
-    fail('the checksum does not match: the bytes are truncated or altered. Get them again.');
-  }
+  const intact = prefix.getInt32(12, true) === crc32(copy.subarray(PREFIX_BYTES));
+  if (!intact || version !== VERSION) return damaged();
   const headerEnd = PREFIX_BYTES + prefix.getUint32(8, true);
-  const text = new TextDecoder().decode(copy.subarray(PREFIX_BYTES, headerEnd));
-  const { data, arrays } = JSON.parse(text) as Envelope<T>;
+  const { data, arrays } = parseHeader<T>(copy, headerEnd);
   let at = headerEnd;
   const read = arrays.map(({ type, length }) => {
-    const array =
-      type === 'f64'
-        ? new Float64Array(copy.buffer, at, length)
-        : new Float32Array(copy.buffer, at, length);
-    at += Math.ceil(array.byteLength / 8) * 8;
-    return array;
+    const start = at;
+    at += Math.ceil((length * (type === 'f64' ? 8 : 4)) / 8) * 8;
+    return type === 'f64'
+      ? new Float64Array(copy.buffer, start, length)
+      : new Float32Array(copy.buffer, start, length);
   });
   return { header: data, arrays: read };
+}
+
+/** The header, if the numbers that it tells of are there: its length is not part of the checksum. */
+function parseHeader<T>(bytes: Uint8Array, end: number): Envelope<T> {
+  let envelope: Envelope<T>;
+  try {
+    envelope = JSON.parse(new TextDecoder().decode(bytes.subarray(PREFIX_BYTES, end)));
+  } catch {
+    return damaged();
+  }
+  const sizes = envelope.arrays.map(({ type, length }) => length * (type === 'f64' ? 8 : 4));
+  const total = sizes.reduce((sum, size) => sum + Math.ceil(size / 8) * 8, end);
+  return total === bytes.length ? envelope : damaged();
+}
+
+function damaged(): never {
+  return fail('the checksum does not match: the bytes are truncated or altered. Get them again.');
+}
+
+function fail(problem: string): never {
+  throw new HadaNormError(OP, problem);
 }

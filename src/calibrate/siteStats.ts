@@ -83,7 +83,7 @@ export function addSample(
   }
   const hash = contentHash(mean);
   const last = site.kept[keep.means - 1];
-  if (last === undefined || hash < last.hash) {
+  if (last === undefined || hash <= last.hash) {
     const rows = pickTokens(values, start, tokens, d, keep.tokensPerSample);
     site.kept = trimmed([...site.kept, { hash, timestep, tokens, mean, rows }], keep);
   }
@@ -102,10 +102,14 @@ export function mergeSites(a: SiteStats, b: SiteStats, keep: KeepOptions): SiteS
     merged.scatter?.forEach((sum, i, all) => {
       all[i] = sum + from.scatter![i]!;
     });
-    for (const [time, moments] of from.timesteps) {
-      const at = merged.timesteps.get(time) ?? emptyMoments(a.d);
-      merged.timesteps.set(time, at);
-      addMoments(at, moments);
+  }
+  const times = [...new Set([...a.timesteps.keys(), ...b.timesteps.keys()])];
+  for (const time of times.sort((left, right) => left - right)) {
+    const at = emptyMoments(a.d);
+    merged.timesteps.set(time, at);
+    for (const { timesteps } of [a, b]) {
+      const moments = timesteps.get(time);
+      if (moments !== undefined) addMoments(at, moments);
     }
   }
   merged.kept = trimmed([...a.kept, ...b.kept], keep);
@@ -175,12 +179,31 @@ function pickTokens(
 
 /** The samples with the lowest hashes; tokens only of the very lowest. */
 function trimmed(kept: readonly KeptSample[], { means, samples }: KeepOptions): KeptSample[] {
-  const sorted = [...kept].sort((a, b) => a.hash - b.hash || a.mean[0]! - b.mean[0]!);
+  const sorted = [...kept].sort(compareSamples);
   return sorted
     .slice(0, means)
     .map((sample, i) =>
       i < samples || sample.rows.length === 0 ? sample : { ...sample, rows: new Float32Array(0) },
     );
+}
+
+/** A total order: one latent at two timesteps has one hash, and must not be kept by which came first. */
+function compareSamples(a: KeptSample, b: KeptSample): number {
+  return (
+    a.hash - b.hash ||
+    (a.timestep ?? 0) - (b.timestep ?? 0) ||
+    a.tokens - b.tokens ||
+    compareValues(a.mean, b.mean) ||
+    compareValues(a.rows, b.rows)
+  );
+}
+
+function compareValues(a: Float32Array, b: Float32Array): number {
+  for (let i = 0; i < Math.min(a.length, b.length); i++) {
+    if (a[i] !== b[i]) return a[i]! - b[i]!;
+  }
+  // one whose rows were dropped comes last, where it was
+  return b.length - a.length;
 }
 
 /** FNV-1a of the bits, mixed so that low hashes are no particular samples. */

@@ -40,7 +40,7 @@ export interface EvaluateOptions {
  * import { buildDit } from '../../models/dit.js';
  * import { seededDitWeights } from '../../models/seeded.js';
  *
- * const config = { inputSize: 8, patchSize: 2, channels: 4, hiddenSize: 64, depth: 1, numHeads: 2, numClasses: 3 };
+ * const config = { inputSize: 8, patchSize: 2, channels: 4, hiddenSize: 64, depth: 1, numHeads: 2, mlpRatio: 4, numClasses: 3 };
  * const model = await tf.loadGraphModel(tf.io.fromMemory(buildDit(config, seededDitWeights(config, 1))));
  * const { model: small } = rewriteGraph(model, { method: 'hadamard' });
  * const batch = { latent: tf.randomNormal([2, 8, 8, 4]), timestep: tf.tensor1d([0.2, 0.8]), label: tf.tensor1d([0, 1], 'int32') };

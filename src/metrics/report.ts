@@ -71,13 +71,13 @@ export interface LinearReport {
   readonly compared: Readonly<Partial<Record<Method, Sqnr>>>;
   /** What 8-bit weights and activations would give, for recipes; null without calibration data. */
   readonly at8Bits: { readonly output: number; readonly bytes: number } | null;
-  /** Output SQNR by timestep, where the statistics have timesteps. */
+  /** Output SQNR by timestep of a transformed linear, where the statistics have timesteps. */
   readonly byTimestep: readonly { readonly timestep: number; readonly output: number }[];
-  /** Largest magnitude of each input channel, before and after the transform. */
+  /** Largest magnitude of each input channel, before and after the transform; null where there is none. */
   readonly channels: { readonly before: Histogram; readonly after: Histogram } | null;
 }
 
-/** What `rewriteGraph` did and what it costs; JSON throughout (Infinity as null). */
+/** What `rewriteGraph` did and what it costs. As JSON: `reportJson`, which keeps infinite decibels. */
 export interface QuantizationReport {
   readonly version: 1;
   readonly method: Method | 'auto';

@@ -41,7 +41,7 @@ export interface GraphDescription {
  * import { buildDit } from '../../models/dit.js';
  * import { seededDitWeights } from '../../models/seeded.js';
  *
- * const config = { inputSize: 8, patchSize: 2, channels: 4, hiddenSize: 64, depth: 1, numHeads: 2, numClasses: 3 };
+ * const config = { inputSize: 8, patchSize: 2, channels: 4, hiddenSize: 64, depth: 1, numHeads: 2, mlpRatio: 4, numClasses: 3 };
  * const model = await tf.loadGraphModel(tf.io.fromMemory(buildDit(config, seededDitWeights(config, 1))));
  * console.log(`${describeGraph(model)}`);
  * ```

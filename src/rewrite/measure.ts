@@ -136,7 +136,8 @@ export function measureByTimestep(
   });
   const entries = [...sums].sort(([a], [b]) => a - b);
   return entries.map(([timestep, { signal, noise }]) => ({
-    timestep,
+    // a float32 0.05 is no 0.05000000074505806 to anyone
+    timestep: Number(timestep.toPrecision(6)),
     output: decibels(signal, noise),
   }));
 }

@@ -194,11 +194,15 @@ export class SiteWork {
       sqnr,
       compared,
       at8Bits: this.at8Bits(settings, transform, this.matrices[i]!, exact),
-      byTimestep: measureByTimestep(samples, exact, output, quantized.n),
-      channels: {
-        before: channelHistogram(samples.rows, transform.d),
-        after: channelHistogram(passing.transformed, transform.d),
-      },
+      ...(settings.treatment === 'weightOnly'
+        ? { byTimestep: [], channels: null }
+        : {
+            byTimestep: measureByTimestep(samples, exact, output, quantized.n),
+            channels: {
+              before: channelHistogram(samples.rows, transform.d),
+              after: channelHistogram(passing.transformed, transform.d),
+            },
+          }),
     };
   }
 

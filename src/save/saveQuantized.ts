@@ -25,7 +25,7 @@ const SHARD_BYTES = 4 * 2 ** 20;
  * import { buildDit } from '../../models/dit.js';
  * import { seededDitWeights } from '../../models/seeded.js';
  *
- * const config = { inputSize: 8, patchSize: 2, channels: 4, hiddenSize: 64, depth: 1, numHeads: 2, numClasses: 3 };
+ * const config = { inputSize: 8, patchSize: 2, channels: 4, hiddenSize: 64, depth: 1, numHeads: 2, mlpRatio: 4, numClasses: 3 };
  * const model = await tf.loadGraphModel(tf.io.fromMemory(buildDit(config, seededDitWeights(config, 1))));
  * const { model: small } = rewriteGraph(model, { method: 'hadamard' });
  * let saved: tf.io.ModelArtifacts = {};
@@ -68,7 +68,7 @@ export interface QuantizedFilesOptions {
  * import { buildDit } from '../../models/dit.js';
  * import { seededDitWeights } from '../../models/seeded.js';
  *
- * const config = { inputSize: 8, patchSize: 2, channels: 4, hiddenSize: 64, depth: 1, numHeads: 2, numClasses: 3 };
+ * const config = { inputSize: 8, patchSize: 2, channels: 4, hiddenSize: 64, depth: 1, numHeads: 2, mlpRatio: 4, numClasses: 3 };
  * const model = await tf.loadGraphModel(tf.io.fromMemory(buildDit(config, seededDitWeights(config, 1))));
  * const { model: small } = rewriteGraph(model, { method: 'hadamard' });
  * const folder = await mkdtemp(join(tmpdir(), 'small-'));

@@ -13,6 +13,16 @@ const SOURCES: readonly [string, number][] = [
   ['ops/hadamardTransform/matrix.ts', 1],
   ['ops/channelCenter/op.ts', 1],
   ['ops/fakeQuant/op.ts', 1],
+  ['ops/quantizedMatMul/op.ts', 1],
+  ['src/calibrate/calibrate.ts', 1],
+  ['src/metrics/evaluate.ts', 1],
+  ['src/metrics/recipe.ts', 1],
+  ['src/metrics/reportHtml.ts', 1],
+  ['src/metrics/reportJson.ts', 2],
+  ['src/metrics/reportTable.ts', 1],
+  ['src/rewrite/describeGraph.ts', 1],
+  ['src/rewrite/rewriteGraph.ts', 1],
+  ['src/save/saveQuantized.ts', 2],
   ['src/support.ts', 1],
 ];
 

@@ -16,7 +16,7 @@ export function runNode(args: readonly string[], cwd = ROOT): ChildOutput {
   const { status, stdout, stderr, error } = spawnSync(process.execPath, args, {
     cwd,
     encoding: 'utf8',
-    timeout: 120_000,
+    timeout: 400_000,
     env: CHILD_ENV,
   });
   expect(error, `${args.join(' ')}`).to.equal(undefined);
