@@ -15,15 +15,20 @@ export function sitesOf(model: tf.GraphModel): Map<string, Site> {
 }
 
 /** What a site sees of a batch, sample by sample, by running the model up to it. */
-export function samplesAt(model: tf.GraphModel, site: Site, batch: tf.NamedTensorMap) {
-  return tf.tidy((): SiteSample[] => {
-    const names = [site.source, ...(site.like === null ? [] : [site.like])];
-    const [x, like] = [model.execute(batch, names)].flat() as tf.Tensor[];
-    const shape = like === undefined ? x!.shape : like.shape;
-    const axes = like === undefined ? site.axes : site.likeAxes;
-    const tokens = site.tokens === 'none' ? 1 : shape[shape.length - axes - 1]!;
-    return tf.reshape(x!, [-1, tokens, site.d]).arraySync() as number[][][];
-  });
+export function samplesAt(
+  model: tf.GraphModel,
+  site: Site,
+  batch: tf.NamedTensorMap,
+): readonly SiteSample[] {
+  const names = [site.source, ...(site.like === null ? [] : [site.like])];
+  const results = [model.execute(batch, names)].flat();
+  const [x, like] = results;
+  const shape = like === undefined ? x!.shape : like.shape;
+  const axes = like === undefined ? site.axes : site.likeAxes;
+  const tokens = site.tokens === 'none' ? 1 : shape[shape.length - axes - 1]!;
+  const samples = tf.tidy(() => tf.reshape(x!, [-1, tokens, site.d]).arraySync());
+  tf.dispose(results);
+  return samples as unknown as number[][][];
 }
 
 /** The moments of samples in float64, by their definition. */
