@@ -1,14 +1,6 @@
-/** Seeded generator of uniform numbers in [0, 1): mulberry32, the same on every machine and backend. */
-export function uniformNumbers(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
+import { uniformNumbers } from '../src/math/random.js';
+
+export { uniformNumbers };
 
 /** Seeded generator of numbers from a normal distribution (Box–Muller). */
 export function normalNumbers(seed: number, mean = 0, std = 1): () => number {

@@ -5,6 +5,7 @@ import { centeredStd, meanOf, type SiteStats } from '../calibrate/siteStats.js';
 import { roundToHalf } from '../graph/half.js';
 import { leadingRightVectors } from '../math/lowRank.js';
 import { matmul, transpose } from '../math/matrix.js';
+import { randomBits } from '../math/random.js';
 import { affine } from '../pack/stored.js';
 import type { Parts } from './options.js';
 
@@ -234,16 +235,10 @@ function withSigns(scale: Float64Array | null, signs: Int8Array | null): Float64
   return Float64Array.from(signs, (sign, c) => sign * (scale === null ? 1 : scale[c]!));
 }
 
-/** ±1 by mulberry32, the same on every machine. */
+/** ±1, the same on every machine. */
 function randomSigns(d: number, seed: number): Int8Array {
-  let state = seed >>> 0;
-  return Int8Array.from({ length: d }, () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return (t ^ (t >>> 14)) & 1 ? 1 : -1;
-  });
+  const next = randomBits(seed);
+  return Int8Array.from({ length: d }, () => (next() & 1 ? 1 : -1));
 }
 
 function scaleRows(w: Float32Array, sigma: Float32Array | null, n: number): Float32Array {
