@@ -29,6 +29,7 @@ const SUITES = [
   'test/e2e/graphModel.test.ts',
   'test/models/dit.test.ts',
   'test/models/sampler.test.ts',
+  'test/rewrite/everyBackend.test.ts',
 ];
 
 /** A page that is silent for this long hangs. */
