@@ -1,8 +1,8 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
-import { dispose, type NamedTensorMap, type Tensor, tidy } from '@tensorflow/tfjs-core';
+import { type NamedTensorMap, type Tensor, tidy } from '@tensorflow/tfjs-core';
 import { checkOptions } from '../../ops/common/checks.js';
-import { HadaNormError } from '../../ops/common/errors.js';
-import type { Batch } from '../calibrate/calibrate.js';
+import { HadaNormError, InvalidArgumentError } from '../../ops/common/errors.js';
+import { type Batch, checkBatch, checkBatches, disposeResults } from '../calibrate/batch.js';
 import { canonical, nodeOf, type Ref } from '../graph/ir.js';
 import { graphOfModel } from '../graph/model.js';
 import { analyze, type PlacedLinear } from '../rewrite/analysis.js';
@@ -31,7 +31,7 @@ export interface EvaluateOptions {
  * @param original The model that was given to `rewriteGraph`.
  * @param rewritten What it returned.
  * @param batches Inputs of the model.
- * @throws HadaNormError when the two are not of the same model.
+ * @throws HadaNormError when the two are not of the same model, InvalidArgumentError for wrong batches or none.
  *
  * @example
  * ```ts
@@ -55,6 +55,7 @@ export async function evaluateLinears(
 ): Promise<LinearEvaluation[]> {
   const op = 'evaluateLinears';
   checkOptions(op, options, ['signal', 'onProgress']);
+  checkBatches(op, batches);
   const { linears } = analyze(graphOfModel(op, original));
   const after = graphOfModel(op, rewritten);
   for (const { linear } of linears) {
@@ -66,9 +67,11 @@ export async function evaluateLinears(
   let done = 0;
   for await (const batch of batches) {
     options.signal?.throwIfAborted();
+    checkBatch(op, batch, done);
     addBatch(original, rewritten, batch, linears, sums);
     options.onProgress?.(++done);
   }
+  if (done === 0) throw new InvalidArgumentError(op, 'batches', 'one batch at least', 'none');
   return linears.map(({ linear, role }, i) => {
     const { signal, noise } = sums[i]!;
     const output = noise === 0 ? Number.POSITIVE_INFINITY : 10 * Math.log10(signal / noise);
@@ -103,7 +106,7 @@ function addBatch(
       );
     });
   } finally {
-    dispose([...tensors.values()]);
+    disposeResults([...tensors.values()], batch, original);
   }
 }
 

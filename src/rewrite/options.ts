@@ -244,6 +244,19 @@ export function settingsFor(
   };
 }
 
+/** What no option alone shows: rules can put parts together that do not fit. @throws InvalidArgumentError. */
+export function checkSettings(
+  op: string,
+  name: string,
+  { activations, treatment }: LinearSettings,
+): void {
+  const { bits, range, granularity } = activations;
+  if (treatment !== 'transform' || bits === null) return;
+  if (range !== 'static' || granularity === 'perTensor') return;
+  const wanted = `'perTensor' for ${JSON.stringify(name)}, whose range is 'static'`;
+  throw new InvalidArgumentError(op, 'activations.granularity', wanted, describe(granularity));
+}
+
 /** adaLN modulation, embeddings and the final layer lose most and gain least: their weights alone are quantized. */
 function defaultTreatment(role: Role, { weightOnly }: RewriteOptions): LinearSettings['treatment'] {
   if (role === 'other') return 'skip';

@@ -69,7 +69,7 @@ export class SiteWork {
   private readonly samples: Samples | null;
   private readonly variants = new Map<string, Variant>();
   private readonly matrices: readonly Float32Array[];
-  private rotation: Rotation | undefined;
+  private readonly rotations = new Map<Method, Rotation>();
 
   constructor(
     private readonly op: string,
@@ -125,17 +125,16 @@ export class SiteWork {
     const { rotate } = { ...METHODS[method], ...settings.parts };
     const { bits } = settings.activations;
     const open = rotate === 'auto' && this.samples !== null && (bits === null || bits >= 6);
-    if (!open || settings.treatment === 'weightOnly') {
-      return this.attempt(this.variant(method, settings.parts), i, exact);
-    }
-    this.rotation ??= this.measureRotation(method, settings.parts);
-    const kept = this.rotation.tries[i]!;
+    // weights alone are quantized as they are, whatever the options say of transforms
+    if (settings.treatment === 'weightOnly') return this.attempt(this.variant('rtn', {}), i, exact);
+    if (!open) return this.attempt(this.variant(method, settings.parts), i, exact);
+    const rotation = this.rotations.get(method) ?? this.measureRotation(method, settings.parts);
+    this.rotations.set(method, rotation);
+    const kept = rotation.tries[i]!;
     // held only until it is used: these are whole weight matrices
-    this.rotation.tries[i] = null;
-    return (
-      kept ??
-      this.attempt(this.variant(method, { ...settings.parts, ...this.rotation.parts }), i, exact)
-    );
+    rotation.tries[i] = null;
+    const parts = { ...settings.parts, ...rotation.parts };
+    return kept ?? this.attempt(this.variant(method, parts), i, exact);
   }
 
   private measureRotation(method: Method, parts: Partial<Parts>): Rotation {
@@ -218,10 +217,18 @@ export class SiteWork {
     const quantizer =
       treatment === 'weightOnly' || activations.bits === null
         ? null
-        : activationQuantizer({ ...activations, bits: 8, granularity: 'perToken' }, null);
+        : this.quantizerAt8Bits(activations, t);
     const passing = passThrough(t, this.samples!, quantizer);
     const { output } = measure(t, quantized, passing, w, exact);
+    // codes and scales; what else is stored beside them, the report adds
     return { output, bytes: storedBytes(quantized) };
+  }
+
+  /** What a rule with 8 bits would make of the activations' options. */
+  private quantizerAt8Bits(given: LinearSettings['activations'], t: Transform) {
+    const granularity = given.granularity === 'perTensor' ? 'perTensor' : 'perToken';
+    const finer = { ...given, bits: 8, granularity } as const;
+    return activationQuantizer(finer, needsRange(finer) ? this.transformedRows(t) : null);
   }
 
   /** A method's transform on this site, some of its parts replaced, with what follows from it. */

@@ -6,11 +6,13 @@ import type { Change } from './rewriteGraph.js';
 
 /** What the report says of a linear that was quantized. */
 export function linearReport(
-  { planned, settings, method, measured, sharedBytes }: Change,
+  { planned, settings, method, measured, bytes: { own, shared, apart } }: Change,
   backend: string,
 ): LinearReport {
   const { placed, quantized, activations } = planned;
   const weightOnly = settings.treatment === 'weightOnly';
+  const after = own + shared;
+  const { at8Bits } = measured;
   return {
     ...identity(placed),
     treatment: weightOnly ? 'weightOnly' : 'transformed',
@@ -22,8 +24,13 @@ export function linearReport(
     reason:
       reasonOf(weightOnly, quantized.packed === null, backend) +
       (weightOnly ? '' : rotationNote(method, planned)),
-    bytes: { before: floatBytes(placed), after: storedBytes(quantized) + sharedBytes },
+    bytes: { before: floatBytes(placed), after },
     ...measured,
+    // with other bits it leaves the others of its site, for a transform of its own
+    at8Bits: at8Bits && {
+      ...at8Bits,
+      bytes: at8Bits.bytes - storedBytes(quantized) + after + apart,
+    },
   };
 }
 
@@ -54,7 +61,7 @@ function identity({ linear, role }: PlacedLinear): Pick<LinearReport, 'name' | '
 }
 
 function floatBytes({ linear }: PlacedLinear): number {
-  return 4 * linear.d * linear.n + 4 * linear.n;
+  return 4 * linear.d * linear.n + (linear.bias === null ? 0 : 4 * linear.n);
 }
 
 /** HadaNorm without its rotation is worth a word. */

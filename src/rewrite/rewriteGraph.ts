@@ -7,19 +7,20 @@ import { verifyGraph } from '../graph/verify.js';
 import { weightBytes } from '../graph/weights.js';
 import type { LinearReport, QuantizationReport } from '../metrics/report.js';
 import { totalsOf } from '../metrics/totals.js';
-import { type Analysis, analyze, type PlacedLinear } from './analysis.js';
+import { type Analysis, analyze } from './analysis.js';
 import { type EmittedTransform, emitLinear, emitTransform } from './emit.js';
 import { Emitter } from './emitter.js';
 import {
   checkRewriteOptions,
+  checkSettings,
   REWRITE_DEFAULTS,
   type RewriteOptions,
   settingsFor,
 } from './options.js';
 import { type Outcome, SiteWork, type Task, transformKey } from './plan.js';
-import { transformBytes } from './quantizeLinear.js';
 import { replaceNodes } from './replace.js';
 import { linearReport, untouchedReport } from './reporting.js';
+import { statsFor } from './siteStatistics.js';
 import type { Transform } from './transform.js';
 
 /** A rewritten model and what was done to it. */
@@ -111,15 +112,17 @@ export async function rewriteGraphAsync(
 ): Promise<RewriteResult> {
   const { signal, onProgress, ...rest } = options;
   const steps = rewriteSteps('rewriteGraphAsync', model, rest);
-  for (;;) {
-    if (signal?.aborted) {
-      steps.return(undefined as never);
-      throw new RewriteAbortedError();
+  try {
+    for (;;) {
+      if (signal?.aborted) throw new RewriteAbortedError();
+      const { done, value } = steps.next();
+      if (done) return value;
+      onProgress?.(value);
+      await new Promise((resolve) => setTimeout(resolve, 0));
     }
-    const { done, value } = steps.next();
-    if (done) return value;
-    onProgress?.(value);
-    await new Promise((resolve) => setTimeout(resolve, 0));
+  } finally {
+    // gives up what was made when it was cancelled, or when onProgress threw
+    steps.return(undefined as never);
   }
 }
 
@@ -151,8 +154,14 @@ function* rewriteSteps(
 export interface Change extends Outcome {
   /** New nodes, the last of them with the linear's name. */
   readonly nodes: ReturnType<Emitter['take']>;
-  /** Bytes of the transform, on the first linear that uses it. */
-  readonly sharedBytes: number;
+  /** In the file: its own, the transform's on the first linear that uses it, and of one that it shares with others. */
+  readonly bytes: { readonly own: number; readonly shared: number; readonly apart: number };
+}
+
+/** A transform in the graph, and its bytes in the file. */
+interface SharedTransform {
+  readonly from: EmittedTransform;
+  readonly bytes: number;
 }
 
 function* quantizeAll(
@@ -164,30 +173,40 @@ function* quantizeAll(
   const tasks = linears
     .map((placed): Task => {
       const { linear, role } = placed;
-      return { placed, settings: settingsFor(options, { name: linear.name, role }) };
+      const settings = settingsFor(options, { name: linear.name, role });
+      checkSettings(op, linear.name, settings);
+      return { placed, settings };
     })
     .filter(({ settings }) => settings.treatment !== 'skip');
   const groups = groupBy(tasks);
   const changes: Change[] = [];
   for (const group of groups.values()) {
     const [first] = group as [Task];
-    const stats = options.stats?.sites.get(first.placed.key) ?? null;
-    checkStats(op, options, first.placed, first.settings.treatment, stats !== null);
+    const stats = statsFor(op, options, first);
     const work = new SiteWork(op, group, stats, options);
-    const emitted = new Map<Transform, EmittedTransform>();
+    const emitted = new Map<Transform, SharedTransform>();
     for (let i = 0; i < group.length; i++) {
       const outcome = work.outcome(i);
       const { transform, activations, placed } = outcome.planned;
       const made = emitted.get(transform);
-      const from = made ?? emitTransform(emitter, placed.site, transform, activations);
-      emitted.set(transform, from);
+      const start = emitter.weights.size;
+      const from = made?.from ?? emitTransform(emitter, placed.site, transform, activations);
+      const shared = bytesSince(emitter, start);
+      emitted.set(transform, made ?? { from, bytes: shared });
+      const middle = emitter.weights.size;
       emitLinear(emitter, outcome.planned, from);
-      const sharedBytes = made === undefined ? transformBytes(transform) : 0;
-      changes.push({ ...outcome, nodes: emitter.take(), sharedBytes });
+      const apart = group.length > 1 ? (made?.bytes ?? shared) : 0;
+      const bytes = { own: bytesSince(emitter, middle), shared, apart };
+      changes.push({ ...outcome, nodes: emitter.take(), bytes });
       yield { done: changes.length, total: tasks.length, name: placed.linear.name };
     }
   }
   return changes;
+}
+
+/** Bytes in the file of the weights that were made since there were `start` of them. */
+function bytesSince({ weights }: Emitter, start: number): number {
+  return [...weights.values()].slice(start).reduce((sum, weight) => sum + weightBytes(weight), 0);
 }
 
 function groupBy(tasks: readonly Task[]): Map<string, Task[]> {
@@ -197,19 +216,6 @@ function groupBy(tasks: readonly Task[]): Map<string, Task[]> {
     groups.set(key, [...(groups.get(key) ?? []), task]);
   }
   return groups;
-}
-
-/** Statistics that were given but lack a site are of another model. */
-function checkStats(
-  op: string,
-  { stats }: RewriteOptions,
-  { key, linear }: PlacedLinear,
-  treatment: string,
-  found: boolean,
-): void {
-  if (stats === undefined || found || treatment !== 'transform') return;
-  const problem = `the statistics know nothing of ${JSON.stringify(key)}, which ${JSON.stringify(linear.name)} reads.`;
-  throw new HadaNormError(op, `${problem} They are of another model: calibrate this one.`);
 }
 
 function reportOf(

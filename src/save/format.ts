@@ -1,7 +1,7 @@
 import type { io } from '@tensorflow/tfjs-core';
 import { describe, HadaNormError } from '../../ops/common/errors.js';
 import { crc32 } from '../../ops/common/packing.js';
-import { weightBytes, weightsFromData } from '../graph/weights.js';
+import { type Weight, weightBytes, weightsFromData } from '../graph/weights.js';
 
 /** Version of what this package writes into a model: `userDefinedMetadata.hadanorm.version`. */
 export const FORMAT_VERSION = 1;
@@ -9,7 +9,7 @@ export const FORMAT_VERSION = 1;
 /** What a saved model says of itself under `userDefinedMetadata.hadanorm`. */
 export interface FormatMetadata {
   readonly version: number;
-  /** CRC-32 of the topology's JSON. */
+  /** CRC-32 of the JSON of topology, weight specs, signature and initializer. */
   readonly topology?: number;
   /** CRC-32 of each weight's bytes, in the order of the weight specs. */
   readonly weights?: readonly number[];
@@ -39,41 +39,60 @@ export function sealed(artifacts: io.ModelArtifacts): io.ModelArtifacts {
  * @throws ModelFormatError that says what is wrong and what to do.
  */
 export function checkSealed(op: string, artifacts: io.ModelArtifacts): void {
-  const fail = (problem: string): never => {
-    throw new ModelFormatError(op, problem);
-  };
-  const metadata = artifacts.userDefinedMetadata?.hadanorm as FormatMetadata | undefined;
-  if (metadata === undefined || typeof metadata.version !== 'number') {
-    return fail('this model was not saved by saveQuantized. Load it with tf.loadGraphModel.');
+  const error = (problem: string) => new ModelFormatError(op, problem);
+  if (artifacts === null || typeof artifacts !== 'object') {
+    throw error(`the handler gave no model: ${describe(artifacts)}.`);
+  }
+  const metadata = artifacts.userDefinedMetadata?.hadanorm as FormatMetadata | null | undefined;
+  if (typeof metadata?.version !== 'number') {
+    throw error('this model was not saved by saveQuantized. Load it with tf.loadGraphModel.');
   }
   const { version, topology, weights: checksums } = metadata;
   if (version > FORMAT_VERSION) {
     const known = `this is version ${FORMAT_VERSION}`;
-    fail(`the model has format version ${version}, ${known}. Update tfjs-hadanorm.`);
+    throw error(`the model has format version ${version}, ${known}. Update tfjs-hadanorm.`);
   }
-  if (topology === undefined || checksums === undefined) {
-    return fail('the model has no checksums: it was saved by model.save, not by saveQuantized.');
+  if (topology === undefined || !Array.isArray(checksums)) {
+    throw error('the model has no checksums: it was saved by model.save, not by saveQuantized.');
   }
   if (topologyChecksum(artifacts) !== topology) {
-    fail('the graph in model.json was altered since it was saved. Get the model again.');
+    throw error('the graph in model.json was altered since it was saved. Get the model again.');
   }
   const specs = artifacts.weightSpecs ?? [];
   if (specs.length !== checksums.length) {
-    fail(`model.json lists ${specs.length} weights, ${checksums.length} were saved. Get it again.`);
+    throw error(
+      `model.json lists ${specs.length} weights, ${checksums.length} were saved. Get it again.`,
+    );
   }
-  const weights = [...weightsFromData(specs, artifacts.weightData).values()];
+  const weights = weightsOf(op, artifacts);
   const wanted = weights.reduce((sum, weight) => sum + weightBytes(weight), 0);
   const got = byteLength(artifacts.weightData);
   if (got !== wanted)
-    fail(`there are ${got} bytes of weights, ${wanted} were saved. Get them again.`);
+    throw error(`there are ${got} bytes of weights, ${wanted} were saved. Get them again.`);
   weights.forEach(({ spec, bytes }, i) => {
     if (crc32(new Uint8Array(bytes())) === checksums[i]) return;
-    fail(`the weight ${describe(spec.name)} was altered since it was saved. Get the model again.`);
+    throw error(
+      `the weight ${describe(spec.name)} was altered since it was saved. Get the model again.`,
+    );
   });
 }
 
-function topologyChecksum({ modelTopology, weightSpecs }: io.ModelArtifacts): number {
-  return crc32(new TextEncoder().encode(JSON.stringify([modelTopology, weightSpecs])));
+function weightsOf(op: string, { weightSpecs, weightData }: io.ModelArtifacts): Weight[] {
+  try {
+    return [...weightsFromData(weightSpecs ?? [], weightData).values()];
+  } catch (error) {
+    if (!(error instanceof HadaNormError)) throw error;
+    // it names the weight in which the data ends
+    throw new ModelFormatError(op, error.message.slice(error.op.length + 2));
+  }
+}
+
+/** Everything that says what the model computes; metadata and the converter's version do not. */
+function topologyChecksum(artifacts: io.ModelArtifacts): number {
+  const { modelTopology, weightSpecs, signature } = artifacts;
+  const { modelInitializer, initializerSignature } = artifacts;
+  const parts = [modelTopology, weightSpecs, signature, modelInitializer, initializerSignature];
+  return crc32(new TextEncoder().encode(JSON.stringify(parts)));
 }
 
 function byteLength(data: io.WeightData | undefined): number {

@@ -3,6 +3,7 @@ import { io, type Tensor, type TypedArray } from '@tensorflow/tfjs-core';
 import { checkInteger, checkOptions } from '../../ops/common/checks.js';
 import { describe, InvalidArgumentError } from '../../ops/common/errors.js';
 import { topologyArtifacts } from '../graph/artifacts.js';
+import { joined } from '../graph/chunks.js';
 import { graphOfModel } from '../graph/model.js';
 import { encodeWeight } from '../graph/weights.js';
 import { sealed } from './format.js';
@@ -84,7 +85,7 @@ export async function quantizedFiles(
   const { shardBytes = SHARD_BYTES } = options;
   checkInteger(op, 'shardBytes', shardBytes, 1);
   const { weightData, weightSpecs, modelTopology, ...rest } = await packedArtifacts(op, model);
-  const data = io.CompositeArrayBuffer.join(weightData);
+  const data = weightData as ArrayBuffer;
   const count = Math.max(Math.ceil(data.byteLength / shardBytes), 1);
   const paths = Array.from({ length: count }, (_, i) => `group1-shard${i + 1}of${count}.bin`);
   const weightsManifest = [{ paths, weights: weightSpecs ?? [] }];
@@ -105,7 +106,8 @@ async function packedArtifacts(op: string, model: GraphModel): Promise<io.ModelA
     const numbers = tensor === undefined || spec.dtype === 'string' ? null : await tensor.data();
     data.push(encodeWeight(spec, (numbers as TypedArray | null) ?? values()));
   }
-  return sealed({ ...topologyArtifacts(graph), weightData: data });
+  // one buffer: tfjs's CompositeArrayBuffer loses data where the first of several is empty
+  return sealed({ ...topologyArtifacts(graph), weightData: joined(data) });
 }
 
 function saveHandler(op: string, url: string): io.IOHandler {
