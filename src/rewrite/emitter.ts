@@ -4,6 +4,9 @@ import { type Graph, type GraphNode, makeNode, type Ref } from '../graph/ir.js';
 import { type Weight, weightsFromTensors } from '../graph/weights.js';
 import type { Stored } from '../pack/stored.js';
 
+/** Marks a product that belongs to a rewritten linear, so that a second rewrite does not take it for one. */
+export const PART_ATTR = '_hadanorm';
+
 /** Collects the nodes and weights that a pass adds to a graph. Names never clash with those that are there. */
 export class Emitter {
   readonly tensors = new Map<string, Tensor>();
@@ -91,8 +94,8 @@ export class Emitter {
   }
 
   matMul(name: string, a: Ref, b: Ref, transposeB = false): Ref {
-    const attrs = { transpose_a: attr.bool(false), transpose_b: attr.bool(transposeB) };
-    return this.node('MatMul', name, [a, b], attrs);
+    const transposes = { transpose_a: attr.bool(false), transpose_b: attr.bool(transposeB) };
+    return this.node('MatMul', name, [a, b], { ...transposes, [PART_ATTR]: attr.bool(true) });
   }
 
   concat(name: string, parts: readonly Ref[], along: number): Ref {

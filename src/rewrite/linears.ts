@@ -3,6 +3,7 @@ import { type ConstantView, constantView, permuted } from '../graph/constants.js
 import { consumersOf, type Graph, type GraphNode, nodeOf, type Ref } from '../graph/ir.js';
 import { PRODUCTS } from '../graph/opSets.js';
 import { type ShapeOf, shapeInference } from '../graph/shapes.js';
+import { PART_ATTR } from './emitter.js';
 import { type FusedActivation, fusedParts, NOTHING_FUSED, vector } from './fusedParts.js';
 
 export type { FusedActivation } from './fusedParts.js';
@@ -45,7 +46,8 @@ export function findLinears(graph: Graph, shapeOf: ShapeOf = shapeInference(grap
   const list: Linear[] = [];
   const byNode = new Map<string, Linear>();
   for (const node of graph.nodes.values()) {
-    const bare = PRODUCTS.has(node.op) ? matchProduct(graph, shapeOf, node) : null;
+    const isProduct = PRODUCTS.has(node.op) && !boolAttr(node.attrs, PART_ATTR);
+    const bare = isProduct ? matchProduct(graph, shapeOf, node) : null;
     if (bare === null) continue;
     const linear = withBias(graph, shapeOf, consumers, awaited, bare);
     list.push(linear);
