@@ -1,7 +1,5 @@
-import { checkBoolean, checkInteger, checkOptions } from '../../ops/common/checks.js';
-import { describe, InvalidArgumentError } from '../../ops/common/errors.js';
-import { CalibrationStats } from '../calibrate/stats.js';
-import { type Method, ROLES, type Role } from '../metrics/report.js';
+import type { CalibrationStats } from '../calibrate/stats.js';
+import type { Method, Role } from '../metrics/report.js';
 
 /** How the weights of a linear are quantized: symmetric, scale · code. */
 export interface WeightOptions {
@@ -46,8 +44,11 @@ export interface LinearOptions {
   activations?: ActivationOptions;
   /** Subtract each channel's mean over the tokens: of every sample as it comes, or the calibration's. */
   centre?: 'none' | 'static' | 'dynamic';
-  /** Directions of the mean's variation whose product is kept in full precision, 0 to 64. Default 8. */
-  meanRank?: number;
+  /**
+   * Directions of the mean's variation whose product is by the original weights, 0 to 64. 'auto', HadaNorm's default, is a
+   * 48th of the layer's smaller width, from 8 to 32: 8 for a width of 384, 24 for 1152.
+   */
+  meanRank?: number | 'auto';
   /** The static channel scale σ. Default 'balanced': sqrt(std / ‖w‖), or std^¼ / sqrt(‖w‖) before GPTQ. */
   scale?: 'balanced' | 'std' | 'smoothquant' | 'none';
   /** SmoothQuant's α. Default 0.5. */
@@ -116,7 +117,7 @@ export interface LinearSettings {
 /** What a method is made of. */
 export interface Parts {
   readonly centre: 'none' | 'static' | 'dynamic';
-  readonly meanRank: number;
+  readonly meanRank: number | 'auto';
   readonly scale: 'balanced' | 'std' | 'smoothquant' | 'none';
   readonly alpha: number;
   readonly rotate: boolean | 'auto';
@@ -147,188 +148,14 @@ const NOTHING: Parts = {
 export const METHODS: Readonly<Record<Method, Parts>> = {
   hadanorm: {
     centre: 'dynamic',
-    meanRank: 8,
+    meanRank: 'auto',
     scale: 'balanced',
     alpha: 0.5,
     rotate: 'auto',
     signs: true,
   },
-  centered: { ...NOTHING, centre: 'dynamic', meanRank: 8 },
+  centered: { ...NOTHING, centre: 'dynamic', meanRank: 'auto' },
   hadamard: { ...NOTHING, rotate: true, signs: true },
   smoothquant: { ...NOTHING, scale: 'smoothquant' },
   rtn: NOTHING,
 };
-
-const LINEAR_KEYS = [
-  ...[
-    'method',
-    'weights',
-    'activations',
-    'centre',
-    'meanRank',
-    'scale',
-    'alpha',
-    'rotate',
-    'signs',
-  ],
-  ...['lowRank', 'blockSize'],
-];
-
-/** Checks everything once. @throws InvalidArgumentError that names the option. */
-export function checkRewriteOptions(op: string, options: RewriteOptions): void {
-  checkOptions(op, options, [...LINEAR_KEYS, 'stats', 'rules', 'weightOnly', 'seed', 'compare']);
-  checkLinearOptions(op, '', options);
-  const { stats, rules, weightOnly, seed, compare } = options;
-  if (stats !== undefined && !(stats instanceof CalibrationStats)) {
-    const wayOut = 'Statistics read from a file: CalibrationStats.deserialize(bytes).';
-    throw new InvalidArgumentError(op, 'stats', 'what calibrate returns', describe(stats), wayOut);
-  }
-  if (weightOnly !== undefined && weightOnly !== false) checkWeights(op, 'weightOnly', weightOnly);
-  if (seed !== undefined) checkInteger(op, 'seed', seed, 0, 2 ** 32 - 1);
-  if (compare !== undefined) checkBoolean(op, 'compare', compare);
-  if (rules !== undefined && !Array.isArray(rules)) {
-    throw new InvalidArgumentError(op, 'rules', 'an array of rules', describe(rules));
-  }
-  rules?.forEach((rule, i) => {
-    const name = `rules[${i}]`;
-    checkOptions(op, rule, [...LINEAR_KEYS, 'role', 'match', 'treatment'], name);
-    checkLinearOptions(op, `${name}.`, rule);
-    const families = new Set(ROLES.flatMap((role) => [role, role.split('.')[0]!]));
-    checkChoice(op, `${name}.role`, rule.role, [...families]);
-    checkChoice(op, `${name}.treatment`, rule.treatment, ['transform', 'weightOnly', 'skip']);
-    const { match } = rule;
-    if (match !== undefined && typeof match !== 'string' && !(match instanceof RegExp)) {
-      throw new InvalidArgumentError(op, `${name}.match`, 'a name or a RegExp', describe(match));
-    }
-  });
-}
-
-/** The settings of one linear: the options, then each rule that fits. */
-export function settingsFor(
-  options: RewriteOptions,
-  { name, role }: { readonly name: string; readonly role: Role },
-): LinearSettings {
-  const rules = (options.rules ?? []).filter((rule) => fits(rule, name, role));
-  const layers: LinearOptions[] = [options, ...rules];
-  const pick = <K extends keyof LinearOptions>(key: K) =>
-    layers.findLast((layer) => layer[key] !== undefined)?.[key];
-  const treatment =
-    rules.findLast((rule) => rule.treatment !== undefined)?.treatment ??
-    defaultTreatment(role, options);
-  const merged = <T extends object>(parts: readonly (T | undefined)[]) =>
-    Object.assign({}, ...parts.map((part) => withoutUndefined(part ?? {}))) as T;
-  const ruleWeights = rules.map((rule) => rule.weights);
-  const weightOnly = options.weightOnly === false ? {} : options.weightOnly;
-  const weights =
-    treatment === 'weightOnly'
-      ? merged([REWRITE_DEFAULTS.weightOnly, weightOnly, ...ruleWeights])
-      : merged([REWRITE_DEFAULTS.weights, options.weights, ...ruleWeights]);
-  const activations = merged([
-    REWRITE_DEFAULTS.activations,
-    ...layers.map((layer) => layer.activations),
-  ]);
-  const parts = { centre: pick('centre'), meanRank: pick('meanRank'), scale: pick('scale') };
-  const more = { alpha: pick('alpha'), rotate: pick('rotate'), signs: pick('signs') };
-  const few = activations.bits !== null && activations.bits! <= 4;
-  return {
-    treatment,
-    method: pick('method') ?? REWRITE_DEFAULTS.method,
-    weights: { rounding: null, ...weights } as LinearSettings['weights'],
-    activations: {
-      granularity: activations.range === 'static' ? 'perTensor' : few ? 'perGroup' : 'perToken',
-      ...activations,
-    } as LinearSettings['activations'],
-    parts: withoutUndefined({ ...parts, ...more }) as Partial<Parts>,
-    lowRank: pick('lowRank') ?? REWRITE_DEFAULTS.lowRank,
-    blockSize: pick('blockSize') ?? null,
-  };
-}
-
-/** What no option alone shows: rules can put parts together that do not fit. @throws InvalidArgumentError. */
-export function checkSettings(
-  op: string,
-  name: string,
-  { activations, treatment }: LinearSettings,
-): void {
-  const { bits, range, granularity } = activations;
-  if (treatment !== 'transform' || bits === null) return;
-  if (range !== 'static' || granularity === 'perTensor') return;
-  const wanted = `'perTensor' for ${JSON.stringify(name)}, whose range is 'static'`;
-  throw new InvalidArgumentError(op, 'activations.granularity', wanted, describe(granularity));
-}
-
-/** adaLN modulation, embeddings and the final layer lose most and gain least: their weights alone are quantized. */
-function defaultTreatment(role: Role, { weightOnly }: RewriteOptions): LinearSettings['treatment'] {
-  if (role === 'other') return 'skip';
-  if (role !== 'modulation' && role !== 'embedding' && role !== 'final') return 'transform';
-  return weightOnly === false ? 'skip' : 'weightOnly';
-}
-
-function fits({ role: wanted, match }: Rule, name: string, role: Role): boolean {
-  if (wanted !== undefined && wanted !== role && wanted !== role.split('.')[0]) return false;
-  if (match === undefined) return true;
-  return typeof match === 'string' ? match === name : new RegExp(match).test(name);
-}
-
-function withoutUndefined<T extends object>(given: T): Partial<T> {
-  const kept = Object.entries(given).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(kept) as Partial<T>;
-}
-
-function checkLinearOptions(op: string, at: string, options: LinearOptions): void {
-  const { meanRank, alpha, lowRank, blockSize } = options;
-  checkChoice(op, `${at}method`, options.method, [...Object.keys(METHODS), 'auto']);
-  checkChoice(op, `${at}centre`, options.centre, ['none', 'static', 'dynamic']);
-  checkChoice(op, `${at}scale`, options.scale, ['balanced', 'std', 'smoothquant', 'none']);
-  if (meanRank !== undefined) checkInteger(op, `${at}meanRank`, meanRank, 0, 64);
-  if (lowRank !== undefined) checkInteger(op, `${at}lowRank`, lowRank, 0, 1024);
-  if (blockSize !== undefined) checkInteger(op, `${at}blockSize`, blockSize, 1);
-  if (options.signs !== undefined) checkBoolean(op, `${at}signs`, options.signs);
-  if (options.rotate !== undefined && options.rotate !== 'auto') {
-    checkBoolean(op, `${at}rotate`, options.rotate);
-  }
-  if (alpha !== undefined && !(typeof alpha === 'number' && alpha >= 0 && alpha <= 1)) {
-    throw new InvalidArgumentError(op, `${at}alpha`, 'a number from 0 to 1', describe(alpha));
-  }
-  if (options.weights !== undefined) checkWeights(op, `${at}weights`, options.weights);
-  if (options.activations !== undefined)
-    checkActivations(op, `${at}activations`, options.activations);
-}
-
-function checkWeights(op: string, at: string, options: WeightOptions): void {
-  checkOptions(op, options, ['bits', 'granularity', 'groupSize', 'clipping', 'rounding'], at);
-  checkBits(op, `${at}.bits`, options.bits);
-  checkChoice(op, `${at}.granularity`, options.granularity, ['perGroup', 'perChannel']);
-  checkChoice(op, `${at}.clipping`, options.clipping, ['search', 'none']);
-  checkChoice(op, `${at}.rounding`, options.rounding, ['nearest', 'gptq']);
-  if (options.groupSize !== undefined) checkInteger(op, `${at}.groupSize`, options.groupSize, 1);
-}
-
-function checkActivations(op: string, at: string, options: ActivationOptions): void {
-  checkOptions(op, options, ['bits', 'symmetric', 'granularity', 'groupSize', 'range'], at);
-  checkBits(op, `${at}.bits`, options.bits);
-  checkChoice(op, `${at}.granularity`, options.granularity, ['perToken', 'perGroup', 'perTensor']);
-  checkChoice(op, `${at}.range`, options.range, ['dynamic', 'static']);
-  if (options.symmetric !== undefined) checkBoolean(op, `${at}.symmetric`, options.symmetric);
-  if (options.groupSize !== undefined) checkInteger(op, `${at}.groupSize`, options.groupSize, 1);
-  if (options.range === 'static' && (options.granularity ?? 'perTensor') !== 'perTensor') {
-    const wanted = "'perTensor' where range is 'static'";
-    throw new InvalidArgumentError(op, `${at}.granularity`, wanted, describe(options.granularity));
-  }
-}
-
-function checkBits(op: string, at: string, bits: number | null | undefined): void {
-  if (bits === undefined || bits === null) return;
-  if (Number.isInteger(bits) && bits >= 2 && bits <= 8) return;
-  throw new InvalidArgumentError(op, at, 'an integer from 2 to 8, or null', describe(bits));
-}
-
-function checkChoice(
-  op: string,
-  at: string,
-  value: string | undefined,
-  choices: readonly string[],
-): void {
-  if (value === undefined || choices.includes(value)) return;
-  throw new InvalidArgumentError(op, at, `one of ${choices.join(', ')}`, describe(value));
-}

@@ -10,17 +10,14 @@ import { totalsOf } from '../metrics/totals.js';
 import { type Analysis, analyze } from './analysis.js';
 import { type EmittedTransform, emitLinear, emitTransform } from './emit.js';
 import { Emitter } from './emitter.js';
-import {
-  checkRewriteOptions,
-  checkSettings,
-  REWRITE_DEFAULTS,
-  type RewriteOptions,
-  settingsFor,
-} from './options.js';
-import { type Outcome, SiteWork, type Task, transformKey } from './plan.js';
+import { checkRewriteOptions, checkSettings } from './optionChecks.js';
+import { REWRITE_DEFAULTS, type RewriteOptions } from './options.js';
+import { type Outcome, type Task, transformKey } from './plan.js';
 import { replaceNodes } from './replace.js';
 import { linearReport, untouchedReport } from './reporting.js';
+import { settingsFor } from './settings.js';
 import { statsFor } from './siteStatistics.js';
+import { SiteWork } from './siteWork.js';
 import type { Transform } from './transform.js';
 
 /** A rewritten model and what was done to it. */

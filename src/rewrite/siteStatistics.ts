@@ -39,7 +39,7 @@ function needsStats({ method, parts, activations }: LinearSettings): boolean {
   const { scale, centre, meanRank } = { ...METHODS[method], ...parts };
   const isStatic =
     centre === 'static' || (activations.bits !== null && activations.range === 'static');
-  return scale !== 'none' || isStatic || (centre === 'dynamic' && meanRank > 0);
+  return scale !== 'none' || isStatic || (centre === 'dynamic' && meanRank !== 0);
 }
 
 function checkFinite(op: string, site: string, { sum, within, absMax }: Moments): void {

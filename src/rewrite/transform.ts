@@ -9,7 +9,7 @@ import { randomBits } from '../math/random.js';
 import { affine } from '../pack/stored.js';
 import type { Parts } from './options.js';
 
-/** A method's parts, nothing left to be measured. */
+/** A method's parts, the rotation decided. */
 export type FixedParts = Parts & { readonly rotate: boolean };
 
 /**
@@ -62,7 +62,7 @@ export function makeTransform(
   const signed = withSigns(scale, parts.rotate && parts.signs ? randomSigns(d, seed) : null);
   const sigma = signed === null ? null : roundToHalf(signed);
   const mean = centred && stats !== null ? roundToHalf(meanOf(stats.total)) : null;
-  const rank = parts.centre === 'dynamic' ? Math.min(parts.meanRank, d) : 0;
+  const rank = parts.centre === 'dynamic' ? meanRankOf(parts, matrices, d) : 0;
   const bare = { parts, d, sigma, mean, basis: null, rank: 0, blockSize: block };
   if (rank === 0) return bare;
   const basis = meanBasis(bare, stats!, rank);
@@ -131,12 +131,22 @@ export function basisProduct(t: Transform, w: Float32Array, n: number): Float32A
   return matmul(t.basis!, scaleRows(w, t.sigma, n), t.rank, t.d, n);
 }
 
+/**
+ * The wider a layer, the more directions its mean moves in, and the less each costs: at this rank the correction takes the
+ * same share of the size at every width. On a DiT-XL/2 block 24 directions were worth 0.2 dB more than 8.
+ */
+function meanRankOf({ meanRank }: Parts, matrices: readonly Float32Array[], d: number): number {
+  if (meanRank !== 'auto') return Math.min(meanRank, d);
+  const n = matrices.reduce((sum, { length }) => sum + length / d, 0);
+  return Math.min(Math.max(Math.round(Math.min(d, n) / 48), 8), 32, d);
+}
+
 function needStats(op: string, parts: Parts, stats: SiteStats | null): void {
   if (stats !== null) return;
   const needs = [
     ...(parts.scale === 'none' ? [] : [`scale '${parts.scale}'`]),
     ...(parts.centre === 'static' ? ["centre 'static'"] : []),
-    ...(parts.centre === 'dynamic' && parts.meanRank > 0 ? [`meanRank ${parts.meanRank}`] : []),
+    ...(parts.centre === 'dynamic' && parts.meanRank !== 0 ? [`meanRank ${parts.meanRank}`] : []),
   ];
   if (needs.length === 0) return;
   const wayOut = `Pass stats: await calibrate(model, batches), or use method 'hadamard', or scale 'none' with meanRank 0.`;

@@ -5,7 +5,7 @@ import { graphOfModel } from '../../src/graph/model.js';
 import { verifyGraph } from '../../src/graph/verify.js';
 import { calibrate, type Method, rewriteGraph } from '../../src/index.js';
 import { analyze } from '../../src/rewrite/analysis.js';
-import { settingsFor } from '../../src/rewrite/options.js';
+import { settingsFor } from '../../src/rewrite/settings.js';
 import type { ZooGraph } from '../harness/graphs/kit.js';
 import { transformers, withoutAttention } from '../harness/graphs/random.js';
 import { EXACT, loaded, outputsOf, relativeError } from '../harness/graphs/run.js';

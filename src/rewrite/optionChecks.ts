@@ -1,0 +1,128 @@
+import { checkBoolean, checkInteger, checkOptions } from '../../ops/common/checks.js';
+import { describe, InvalidArgumentError } from '../../ops/common/errors.js';
+import { CalibrationStats } from '../calibrate/stats.js';
+import { ROLES } from '../metrics/report.js';
+import {
+  type ActivationOptions,
+  type LinearOptions,
+  type LinearSettings,
+  METHODS,
+  type RewriteOptions,
+  type WeightOptions,
+} from './options.js';
+
+const LINEAR_KEYS = [
+  ...[
+    'method',
+    'weights',
+    'activations',
+    'centre',
+    'meanRank',
+    'scale',
+    'alpha',
+    'rotate',
+    'signs',
+  ],
+  ...['lowRank', 'blockSize'],
+];
+
+/** Checks everything once. @throws InvalidArgumentError that names the option. */
+export function checkRewriteOptions(op: string, options: RewriteOptions): void {
+  checkOptions(op, options, [...LINEAR_KEYS, 'stats', 'rules', 'weightOnly', 'seed', 'compare']);
+  checkLinearOptions(op, '', options);
+  const { stats, rules, weightOnly, seed, compare } = options;
+  if (stats !== undefined && !(stats instanceof CalibrationStats)) {
+    const wayOut = 'Statistics read from a file: CalibrationStats.deserialize(bytes).';
+    throw new InvalidArgumentError(op, 'stats', 'what calibrate returns', describe(stats), wayOut);
+  }
+  if (weightOnly !== undefined && weightOnly !== false) checkWeights(op, 'weightOnly', weightOnly);
+  if (seed !== undefined) checkInteger(op, 'seed', seed, 0, 2 ** 32 - 1);
+  if (compare !== undefined) checkBoolean(op, 'compare', compare);
+  if (rules !== undefined && !Array.isArray(rules)) {
+    throw new InvalidArgumentError(op, 'rules', 'an array of rules', describe(rules));
+  }
+  rules?.forEach((rule, i) => {
+    const name = `rules[${i}]`;
+    checkOptions(op, rule, [...LINEAR_KEYS, 'role', 'match', 'treatment'], name);
+    checkLinearOptions(op, `${name}.`, rule);
+    const families = new Set(ROLES.flatMap((role) => [role, role.split('.')[0]!]));
+    checkChoice(op, `${name}.role`, rule.role, [...families]);
+    checkChoice(op, `${name}.treatment`, rule.treatment, ['transform', 'weightOnly', 'skip']);
+    const { match } = rule;
+    if (match !== undefined && typeof match !== 'string' && !(match instanceof RegExp)) {
+      throw new InvalidArgumentError(op, `${name}.match`, 'a name or a RegExp', describe(match));
+    }
+  });
+}
+
+/** What no option alone shows: rules can put parts together that do not fit. @throws InvalidArgumentError. */
+export function checkSettings(
+  op: string,
+  name: string,
+  { activations, treatment }: LinearSettings,
+): void {
+  const { bits, range, granularity } = activations;
+  if (treatment !== 'transform' || bits === null) return;
+  if (range !== 'static' || granularity === 'perTensor') return;
+  const wanted = `'perTensor' for ${JSON.stringify(name)}, whose range is 'static'`;
+  throw new InvalidArgumentError(op, 'activations.granularity', wanted, describe(granularity));
+}
+
+function checkLinearOptions(op: string, at: string, options: LinearOptions): void {
+  const { meanRank, alpha, lowRank, blockSize } = options;
+  checkChoice(op, `${at}method`, options.method, [...Object.keys(METHODS), 'auto']);
+  checkChoice(op, `${at}centre`, options.centre, ['none', 'static', 'dynamic']);
+  checkChoice(op, `${at}scale`, options.scale, ['balanced', 'std', 'smoothquant', 'none']);
+  if (meanRank !== undefined && meanRank !== 'auto')
+    checkInteger(op, `${at}meanRank`, meanRank, 0, 64);
+  if (lowRank !== undefined) checkInteger(op, `${at}lowRank`, lowRank, 0, 1024);
+  if (blockSize !== undefined) checkInteger(op, `${at}blockSize`, blockSize, 1);
+  if (options.signs !== undefined) checkBoolean(op, `${at}signs`, options.signs);
+  if (options.rotate !== undefined && options.rotate !== 'auto') {
+    checkBoolean(op, `${at}rotate`, options.rotate);
+  }
+  if (alpha !== undefined && !(typeof alpha === 'number' && alpha >= 0 && alpha <= 1)) {
+    throw new InvalidArgumentError(op, `${at}alpha`, 'a number from 0 to 1', describe(alpha));
+  }
+  if (options.weights !== undefined) checkWeights(op, `${at}weights`, options.weights);
+  if (options.activations !== undefined)
+    checkActivations(op, `${at}activations`, options.activations);
+}
+
+function checkWeights(op: string, at: string, options: WeightOptions): void {
+  checkOptions(op, options, ['bits', 'granularity', 'groupSize', 'clipping', 'rounding'], at);
+  checkBits(op, `${at}.bits`, options.bits);
+  checkChoice(op, `${at}.granularity`, options.granularity, ['perGroup', 'perChannel']);
+  checkChoice(op, `${at}.clipping`, options.clipping, ['search', 'none']);
+  checkChoice(op, `${at}.rounding`, options.rounding, ['nearest', 'gptq']);
+  if (options.groupSize !== undefined) checkInteger(op, `${at}.groupSize`, options.groupSize, 1);
+}
+
+function checkActivations(op: string, at: string, options: ActivationOptions): void {
+  checkOptions(op, options, ['bits', 'symmetric', 'granularity', 'groupSize', 'range'], at);
+  checkBits(op, `${at}.bits`, options.bits);
+  checkChoice(op, `${at}.granularity`, options.granularity, ['perToken', 'perGroup', 'perTensor']);
+  checkChoice(op, `${at}.range`, options.range, ['dynamic', 'static']);
+  if (options.symmetric !== undefined) checkBoolean(op, `${at}.symmetric`, options.symmetric);
+  if (options.groupSize !== undefined) checkInteger(op, `${at}.groupSize`, options.groupSize, 1);
+  if (options.range === 'static' && (options.granularity ?? 'perTensor') !== 'perTensor') {
+    const wanted = "'perTensor' where range is 'static'";
+    throw new InvalidArgumentError(op, `${at}.granularity`, wanted, describe(options.granularity));
+  }
+}
+
+function checkBits(op: string, at: string, bits: number | null | undefined): void {
+  if (bits === undefined || bits === null) return;
+  if (Number.isInteger(bits) && bits >= 2 && bits <= 8) return;
+  throw new InvalidArgumentError(op, at, 'an integer from 2 to 8, or null', describe(bits));
+}
+
+function checkChoice(
+  op: string,
+  at: string,
+  value: string | undefined,
+  choices: readonly string[],
+): void {
+  if (value === undefined || choices.includes(value)) return;
+  throw new InvalidArgumentError(op, at, `one of ${choices.join(', ')}`, describe(value));
+}

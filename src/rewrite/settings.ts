@@ -1,0 +1,68 @@
+import type { Role } from '../metrics/report.js';
+import {
+  type LinearOptions,
+  type LinearSettings,
+  type Parts,
+  REWRITE_DEFAULTS,
+  type RewriteOptions,
+  type Rule,
+} from './options.js';
+
+/** The settings of one linear: the options, then each rule that fits. */
+export function settingsFor(
+  options: RewriteOptions,
+  { name, role }: { readonly name: string; readonly role: Role },
+): LinearSettings {
+  const rules = (options.rules ?? []).filter((rule) => fits(rule, name, role));
+  const layers: LinearOptions[] = [options, ...rules];
+  const pick = <K extends keyof LinearOptions>(key: K) =>
+    layers.findLast((layer) => layer[key] !== undefined)?.[key];
+  const treatment =
+    rules.findLast((rule) => rule.treatment !== undefined)?.treatment ??
+    defaultTreatment(role, options);
+  const merged = <T extends object>(parts: readonly (T | undefined)[]) =>
+    Object.assign({}, ...parts.map((part) => withoutUndefined(part ?? {}))) as T;
+  const ruleWeights = rules.map((rule) => rule.weights);
+  const weightOnly = options.weightOnly === false ? {} : options.weightOnly;
+  const weights =
+    treatment === 'weightOnly'
+      ? merged([REWRITE_DEFAULTS.weightOnly, weightOnly, ...ruleWeights])
+      : merged([REWRITE_DEFAULTS.weights, options.weights, ...ruleWeights]);
+  const activations = merged([
+    REWRITE_DEFAULTS.activations,
+    ...layers.map((layer) => layer.activations),
+  ]);
+  const parts = { centre: pick('centre'), meanRank: pick('meanRank'), scale: pick('scale') };
+  const more = { alpha: pick('alpha'), rotate: pick('rotate'), signs: pick('signs') };
+  const few = activations.bits !== null && activations.bits! <= 4;
+  return {
+    treatment,
+    method: pick('method') ?? REWRITE_DEFAULTS.method,
+    weights: { rounding: null, ...weights } as LinearSettings['weights'],
+    activations: {
+      granularity: activations.range === 'static' ? 'perTensor' : few ? 'perGroup' : 'perToken',
+      ...activations,
+    } as LinearSettings['activations'],
+    parts: withoutUndefined({ ...parts, ...more }) as Partial<Parts>,
+    lowRank: pick('lowRank') ?? REWRITE_DEFAULTS.lowRank,
+    blockSize: pick('blockSize') ?? null,
+  };
+}
+
+/** adaLN modulation, embeddings and the final layer lose most and gain least: their weights alone are quantized. */
+function defaultTreatment(role: Role, { weightOnly }: RewriteOptions): LinearSettings['treatment'] {
+  if (role === 'other') return 'skip';
+  if (role !== 'modulation' && role !== 'embedding' && role !== 'final') return 'transform';
+  return weightOnly === false ? 'skip' : 'weightOnly';
+}
+
+function fits({ role: wanted, match }: Rule, name: string, role: Role): boolean {
+  if (wanted !== undefined && wanted !== role && wanted !== role.split('.')[0]) return false;
+  if (match === undefined) return true;
+  return typeof match === 'string' ? match === name : new RegExp(match).test(name);
+}
+
+function withoutUndefined<T extends object>(given: T): Partial<T> {
+  const kept = Object.entries(given).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(kept) as Partial<T>;
+}
