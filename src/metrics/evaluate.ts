@@ -69,7 +69,8 @@ export async function evaluateLinears(
     options.signal?.throwIfAborted();
     checkBatch(op, batch, done);
     addBatch(original, rewritten, batch, linears, sums);
-    options.onProgress?.(++done);
+    done++;
+    options.onProgress?.(done);
   }
   if (done === 0) throw new InvalidArgumentError(op, 'batches', 'one batch at least', 'none');
   return linears.map(({ linear, role }, i) => {

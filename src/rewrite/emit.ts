@@ -51,7 +51,7 @@ export function emitTransform(
 /** Puts a quantized linear in the place of an original; its last node takes the original's name. */
 export function emitLinear(
   e: Emitter,
-  { placed, transform: t, quantized }: PlannedLinear,
+  { placed, transform: t, quantized, activations }: PlannedLinear,
   from: EmittedTransform,
 ): void {
   const { linear, site, flattened } = placed;
@@ -66,7 +66,9 @@ export function emitLinear(
           left: e.stored(`${name}/left`, [t.d, lowRank.rank], lowRank.left),
           right: e.stored(`${name}/right`, [lowRank.rank, n], lowRank.right),
         };
-  steps.push(product(e, name, linear, quantized, t, from, branchWeights));
+  // half precision is far finer than quantized activations are, but not than 8-bit weights alone beside a large bias
+  const halfBias = quantized.packed !== null && activations !== null;
+  steps.push(product(e, name, linear, quantized, t, from, branchWeights, halfBias));
   if (branchWeights !== null) {
     const rows = e.rows(`${name}/rows`, from.rotated, t.d);
     const along = e.matMul(`${name}/along`, rows, branchWeights.left);
@@ -123,6 +125,7 @@ function product(
   t: Transform,
   { quantized: x, rest, coefficients }: EmittedTransform,
   branch: BranchWeights | null,
+  halfBias: boolean,
 ): Step {
   const { n, packed, weights, meanProduct } = quantized;
   const inputs: Ref[] = [x];
@@ -145,9 +148,8 @@ function product(
   }
   if (bias !== null || meanProduct !== null) {
     const sum = summed(bias?.read() as Float32Array, meanProduct, n);
-    // half precision is far finer than quantized weights are
     const whole = { values: sum, quantization: undefined };
-    inputs.push(e.stored(`${name}/bias`, [n], packed === null ? whole : half(sum)));
+    inputs.push(e.stored(`${name}/bias`, [n], halfBias ? half(sum) : whole));
     attrs = { ...attrs, hasBias: attr.bool(true) };
   }
   if (rest !== null) {
