@@ -11,8 +11,8 @@ import type { Change } from './rewriteGraph.js';
 export function replaceNodes(graph: Graph, emitter: Emitter, changes: readonly Change[]): Graph {
   const gone = new Set<string>();
   const places = new Map<string, readonly GraphNode[]>();
-  for (const { planned, nodes } of changes) {
-    const { name, product } = planned.placed.linear;
+  for (const { linear, nodes } of changes) {
+    const { name, product } = linear;
     gone.add(product).add(name);
     const controls = [...new Set([product, name])].flatMap((old) => graph.nodes.get(old)!.controls);
     places.set(name, waiting(nodes, controls));

@@ -1,12 +1,19 @@
 import type { LinearReport, Method } from '../metrics/report.js';
 import type { PlacedLinear } from './analysis.js';
-import type { PlannedLinear } from './plan.js';
+import type { Outcome, PlannedLinear } from './plan.js';
 import { storedBytes } from './quantizeLinear.js';
-import type { Change } from './rewriteGraph.js';
+
+/** In the file: a linear's own, the transform's on the first linear that uses it, and of one that it shares with others. */
+export interface ChangedBytes {
+  readonly own: number;
+  readonly shared: number;
+  readonly apart: number;
+}
 
 /** What the report says of a linear that was quantized. */
 export function linearReport(
-  { planned, settings, method, measured, bytes: { own, shared, apart } }: Change,
+  { planned, settings, method, measured }: Outcome,
+  { own, shared, apart }: ChangedBytes,
   backend: string,
 ): LinearReport {
   const { placed, quantized, activations } = planned;

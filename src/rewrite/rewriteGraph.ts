@@ -10,9 +10,10 @@ import { totalsOf } from '../metrics/totals.js';
 import { type Analysis, analyze } from './analysis.js';
 import { type EmittedTransform, emitLinear, emitTransform } from './emit.js';
 import { Emitter } from './emitter.js';
+import type { Linear } from './linears.js';
 import { checkRewriteOptions, checkSettings } from './optionChecks.js';
 import { REWRITE_DEFAULTS, type RewriteOptions } from './options.js';
-import { type Outcome, type Task, transformKey } from './plan.js';
+import { type Task, transformKey } from './plan.js';
 import { replaceNodes } from './replace.js';
 import { linearReport, untouchedReport } from './reporting.js';
 import { settingsFor } from './settings.js';
@@ -147,12 +148,12 @@ function* rewriteSteps(
   }
 }
 
-/** What takes the place of one linear. */
-export interface Change extends Outcome {
+/** What takes the place of one linear. It holds no weights: those are in the emitter's tensors, packed. */
+export interface Change {
+  readonly linear: Linear;
   /** New nodes, the last of them with the linear's name. */
   readonly nodes: ReturnType<Emitter['take']>;
-  /** In the file: its own, the transform's on the first linear that uses it, and of one that it shares with others. */
-  readonly bytes: { readonly own: number; readonly shared: number; readonly apart: number };
+  readonly report: LinearReport;
 }
 
 /** A transform in the graph, and its bytes in the file. */
@@ -194,7 +195,8 @@ function* quantizeAll(
       emitLinear(emitter, outcome.planned, from);
       const apart = group.length > 1 ? (made?.bytes ?? shared) : 0;
       const bytes = { own: bytesSince(emitter, middle), shared, apart };
-      changes.push({ ...outcome, nodes: emitter.take(), bytes });
+      const report = linearReport(outcome, bytes, getBackend());
+      changes.push({ linear: placed.linear, nodes: emitter.take(), report });
       yield { done: changes.length, total: tasks.length, name: placed.linear.name };
     }
   }
@@ -222,12 +224,10 @@ function reportOf(
   options: RewriteOptions,
   changes: readonly Change[],
 ): QuantizationReport {
-  const byName = new Map(changes.map((change) => [change.planned.placed.linear.name, change]));
-  const backend = getBackend();
-  const reports: LinearReport[] = linears.map((placed) => {
-    const change = byName.get(placed.linear.name);
-    return change === undefined ? untouchedReport(placed) : linearReport(change, backend);
-  });
+  const byName = new Map(changes.map(({ linear, report }) => [linear.name, report]));
+  const reports = linears.map(
+    (placed) => byName.get(placed.linear.name) ?? untouchedReport(placed),
+  );
   const sizeOf = (graph: Graph) =>
     [...graph.weights.values()].reduce((sum, weight) => sum + weightBytes(weight), 0);
   const original = [...before.weights.values()].reduce((sum, { spec }) => {
