@@ -108,8 +108,11 @@ export async function rewriteGraphAsync(
   model: GraphModel,
   options: RewriteAsyncOptions = {},
 ): Promise<RewriteResult> {
+  const op = 'rewriteGraphAsync';
+  // null has nothing to take out
+  if (options === null) checkRewriteOptions(op, options);
   const { signal, onProgress, ...rest } = options;
-  const steps = rewriteSteps('rewriteGraphAsync', model, rest);
+  const steps = rewriteSteps(op, model, rest);
   try {
     for (;;) {
       if (signal?.aborted) throw new RewriteAbortedError();
