@@ -19,12 +19,15 @@ const METHODS: readonly Method[] = ['rtn', 'smoothquant', 'centered', 'hadamard'
 let model: tf.GraphModel;
 let stats: CalibrationStats;
 
-before(async () => {
-  await tf.setBackend('cpu');
-  model = await tinyDit({ attention: 'separate', depth: 2 });
-  stats = await tinyStats(model, { tokensPerSample: 4 });
-});
-after(() => model.dispose());
+/** Hooks of a describe block that needs the two. */
+function withModel(): void {
+  before(async () => {
+    await tf.setBackend('cpu');
+    model = await tinyDit({ attention: 'separate', depth: 2 });
+    stats = await tinyStats(model, { tokensPerSample: 4 });
+  });
+  after(() => model.dispose());
+}
 
 function reportOf(options: RewriteOptions): QuantizationReport {
   const { model: small, report } = rewriteGraph(model, { stats, compare: false, ...options });
@@ -36,6 +39,8 @@ const transformed = ({ linears }: QuantizationReport): LinearReport[] =>
   linears.filter(({ treatment }) => treatment === 'transformed');
 
 describe("method 'auto'", () => {
+  withModel();
+
   const cases: readonly RewriteOptions[] = [
     { weights: { bits: 4 }, activations: { bits: 8 } },
     { weights: { bits: 8 }, activations: { bits: 4, granularity: 'perToken' } },
@@ -75,6 +80,8 @@ describe("method 'auto'", () => {
 });
 
 describe('Rules that recommendRules gives', () => {
+  withModel();
+
   const OPTIONS: readonly (readonly [string, RewriteOptions])[] = [
     ['W4A4', { activations: { bits: 4, groupSize: 16 } }],
     ['W4A8', {}],
