@@ -76,11 +76,6 @@ export function storedBytes({
   return matrix + rows + 4 * (basisScale?.length ?? 0) + branch + (packed === null ? 4 : 2) * n;
 }
 
-/** Bytes of what the linears of a site share: σ, μ̄ and the basis. */
-export function transformBytes({ sigma, mean, basis }: Transform): number {
-  return 2 * (sigma?.length ?? 0) + 2 * (mean?.length ?? 0) + (basis?.length ?? 0);
-}
-
 function elementBytes({ quantization }: Stored): number {
   if (quantization === undefined) return 4;
   return quantization.dtype === 'uint8' ? 1 : 2;

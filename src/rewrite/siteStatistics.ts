@@ -5,10 +5,14 @@ import type { Task } from './plan.js';
 
 /**
  * What calibration knows of a linear's site, or null.
- * @throws HadaNormError for statistics of another model, or with NaN or Inf in them.
+ * @throws HadaNormError for statistics of no batches, of another model, or with NaN or Inf in them.
  */
 export function statsFor(op: string, { stats }: RewriteOptions, task: Task): SiteStats | null {
   if (stats === undefined) return null;
+  if (stats.batches === 0) {
+    const wayOut = 'An iterable that was used up gives none: pass calibrate new batches.';
+    throw new InvalidArgumentError(op, 'stats', 'of one batch at least', 'those of none', wayOut);
+  }
   const { settings, placed } = task;
   const { key, linear, site, role } = placed;
   const found = stats.sites.get(key);

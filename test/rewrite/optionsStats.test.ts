@@ -2,12 +2,20 @@ import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
 import {
   type CalibrationStats,
+  calibrate,
   HadaNormError,
   type RewriteOptions,
   rewriteGraph,
 } from '../../src/index.js';
 import { expectNoLeak } from '../harness/memory.js';
-import { tinyArtifacts, tinyDit, tinyStats, weightDataOf } from '../harness/tinyDit.js';
+import {
+  tinyArtifacts,
+  tinyBatch,
+  tinyDit,
+  tinyStats,
+  velocityOf,
+  weightDataOf,
+} from '../harness/tinyDit.js';
 
 describe('Statistics', () => {
   let model: tf.GraphModel;
@@ -87,6 +95,16 @@ describe('Statistics', () => {
     expect(() => rewriteGraph(deep, { stats })).to.throw(HadaNormError, /blocks\/1.*another model/);
     wide.dispose();
     deep.dispose();
+  });
+
+  it('of no batches are refused, of a single sample will do', async () => {
+    const none = await calibrate(model, []);
+    refused({ stats: none }, 'stats must be of one batch at least');
+    refused({ stats: none, method: 'auto' }, 'stats must be of one batch at least');
+    const single = await calibrate(model, [tinyBatch(1, [0.5])], { disposeBatches: true });
+    const { model: small } = rewriteGraph(model, { stats: single });
+    expect(velocityOf(small, tinyBatch(2)).every(Number.isFinite)).to.equal(true);
+    small.dispose();
   });
 
   it('with NaN or Infinity are refused', async () => {
