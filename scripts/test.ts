@@ -14,9 +14,15 @@ import { runScript } from './process.js';
 import { provisionTfjsNode } from './provision/tfjsNode.js';
 
 const MOCHA = 'mocha/bin/mocha.js';
-const SUITES = 'test/**/*.test.ts';
-/** Measurements on whole models: the same on every Node, so they run on the first. */
-const SLOW = 'test/**/*.slow.test.ts';
+const SUITES = ['test/**/*.test.ts'];
+/** Measurements on whole models: minutes, and the same on every Node. They run on the first, without coverage. */
+const SLOW = ['test/**/*.slow.test.ts'];
+/** What a newer Node could break: kernels, packages, children, files; and the whole way once. */
+const ON_OTHERS = [
+  'test/{ops,e2e}/*.test.ts',
+  'test/rewrite/{everyBackend,save*}.test.ts',
+  'test/pure/graphOfModel.test.ts',
+];
 const COLORS = process.stdout.isTTY ? 'force' : 'off';
 const total = emptyTally();
 
@@ -26,7 +32,9 @@ await check('lint and format', () =>
 );
 await check('types', () => runScript('typescript/bin/tsc', []));
 await provision();
-await suites(`Node ${process.versions.node}`, process.execPath, true);
+const first = `Node ${process.versions.node}`;
+await suites(first, process.execPath, SUITES, true);
+await suites(`${first}, measurements on whole models`, process.execPath, SLOW);
 for (const version of (process.env.NODE_VERSIONS ?? '').split(/[\s,]+/).filter(Boolean)) {
   await suitesOnOther(version);
 }
@@ -56,15 +64,21 @@ async function provision(): Promise<void> {
   );
 }
 
-/** All mocha suites on one Node; coverage is measured on the first. */
-async function suites(name: string, node: string, withCoverage: boolean): Promise<void> {
+/** Mocha suites on one Node; slow ones only where they are asked for. */
+async function suites(
+  name: string,
+  node: string,
+  files: readonly string[],
+  withCoverage = false,
+): Promise<void> {
   heading(`suites on ${name}`);
   const folder = await mkdtemp(join(tmpdir(), 'tfjs-hadanorm-test-'));
   const file = join(folder, 'tally.json');
   const env = { MOCHA_TALLY: file, TF_CPP_MIN_LOG_LEVEL: '2' };
+  const args = files === SLOW ? files : [...files, '--ignore', ...SLOW];
   const code = withCoverage
-    ? await runScript('c8/bin/c8.js', [node, join('node_modules', MOCHA), SUITES], { env })
-    : await runScript(MOCHA, [SUITES, '--ignore', SLOW], { node, env });
+    ? await runScript('c8/bin/c8.js', [node, join('node_modules', MOCHA), ...args], { env })
+    : await runScript(MOCHA, args, { node, env });
   const tally = await readTally(file);
   await rm(folder, { recursive: true, force: true });
   if (tally !== undefined) addTally(total, tally);
@@ -76,7 +90,7 @@ async function suites(name: string, node: string, withCoverage: boolean): Promis
 
 async function suitesOnOther(version: string): Promise<void> {
   const node = await fetchNode(version);
-  if (node.available) return suites(`Node ${version}`, node.path, false);
+  if (node.available) return suites(`Node ${version}`, node.path, ON_OTHERS);
   heading(`suites on Node ${version}`);
   log(`SKIPPED Node ${version}: ${node.reason}`);
   count(total, `Node ${version}`, 'skipped');

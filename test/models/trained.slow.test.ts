@@ -20,7 +20,8 @@ import { mean, std } from './statistics.js';
 const PLANETS = 0;
 const LORELEI = 12;
 
-describeOnBackends('Trained models', () => {
+describeOnBackends('Trained models', (backend) => {
+  if (backend === 'cpu') return; // a minute and more of plain loops
   it('avatars-nano draws pictures: dark space around a planet, black lines on white', async () => {
     await expectNoLeakAsync(async () => {
       const model = await loadTrained('avatars-nano');

@@ -13,7 +13,8 @@ import { expectNoLeakAsync } from '../harness/memory.js';
 import { describeOnBackends } from '../harness/onBackends.js';
 
 /** All on cpu; on the other backends the first two, which need most ops. */
-const METHODS = ['hadanorm', 'smoothquant', 'hadamard', 'rtn', 'centered'] as const;
+const HADANORM = 'hadanorm' as const;
+const OTHERS = ['smoothquant', 'hadamard', 'rtn', 'centered'] as const;
 
 /** Rounding of half a dozen float32 layers. */
 const BOUND = 1e-4;
@@ -49,18 +50,21 @@ async function worst({ graph, model, how }: Prepared, small: tf.GraphModel): Pro
 }
 
 describeOnBackends('rewriteGraph', (backend) => {
-  for (const entry of zoo()) {
+  zoo().forEach((entry, i) => {
     const { title, notOnWasm } = entry;
     if (notOnWasm !== null && backend === 'wasm') {
       it.skip(`SKIPPED: ${notOnWasm}: ${title}`);
-      continue;
+      return;
     }
+
+    // every graph with HadaNorm; on the cpu backend with one of the others in turn
+    const methods = backend === 'cpu' ? [HADANORM, OTHERS[i % OTHERS.length]!] : [HADANORM];
 
     it(`without quantization a method changes no value: ${title}`, async () => {
       await expectNoLeakAsync(async () => {
         const given = await prepared(entry);
         const errors: Record<string, number> = {};
-        for (const method of backend === 'cpu' ? METHODS : METHODS.slice(0, 2)) {
+        for (const method of methods) {
           const options: RewriteOptions = { ...EXACT, stats: given.stats, method };
           const { model: same } = rewriteGraph(given.model, options);
           errors[method] = await worst(given, same);
@@ -88,5 +92,5 @@ describeOnBackends('rewriteGraph', (backend) => {
         expect(-20 * Math.log10(error), 'SQNR in dB').to.be.above(10);
       });
     });
-  }
+  });
 });
