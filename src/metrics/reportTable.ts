@@ -8,12 +8,12 @@ import {
   formatRatio,
   formatTreatment,
   groupByRole,
-  meanOf,
   otherMethods,
   printable,
   shortenName,
 } from './format.js';
 import type { LinearReport, Method, QuantizationReport, Role, Sqnr } from './report.js';
+import { meanSqnr } from './totals.js';
 
 export interface ReportTableOptions {
   /** What a row is: one linear, or all linears of a role with the means of their dB. */
@@ -154,15 +154,6 @@ function byteCells(bytes: LinearReport['bytes']): Row {
     after: formatBytes(bytes.after),
     ratio: formatRatio(bytes),
   };
-}
-
-/** Means of decibels; null when none of the linears has any. */
-function meanSqnr(all: readonly (Sqnr | null)[]): Sqnr | null {
-  const output = meanOf(all.map((sqnr) => sqnr?.output));
-  const activations = meanOf(all.map((sqnr) => sqnr?.activations));
-  const weights = meanOf(all.map((sqnr) => sqnr?.weights));
-  if (output === null || activations === null || weights === null) return null;
-  return { output, activations, weights };
 }
 
 function linearColumns(methods: readonly Method[]): Column[] {

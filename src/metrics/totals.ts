@@ -27,7 +27,7 @@ export function totalsOf(
 }
 
 /** Mean of decibels, over those that were measured; null where none was. */
-function meanSqnr(figures: readonly (Sqnr | null)[]): Sqnr | null {
+export function meanSqnr(figures: readonly (Sqnr | null)[]): Sqnr | null {
   const known = figures.filter((figure) => figure !== null);
   if (known.length === 0) return null;
   const mean = (pick: (figure: Sqnr) => number) =>

@@ -2,9 +2,7 @@
  * `npm run methods -- avatars S XL`: output SQNR of every method on the project's models, on data that calibration did not
  * see, as tables in Markdown. Without arguments: avatars-nano.
  */
-import * as tf from '@tensorflow/tfjs';
 import type { RewriteOptions } from '../../src/index.js';
-import { backends } from '../harness/backends.js';
 import {
   meanOutput,
   measureMethod,
@@ -12,6 +10,7 @@ import {
   SUBJECTS,
   type Subject,
   type SubjectName,
+  setFastestBackend,
   shareAtLeast,
   subject,
   transformedRatio,
@@ -29,8 +28,7 @@ const names = process.argv.slice(2) as SubjectName[];
 for (const name of names) {
   if (!SUBJECTS.includes(name)) throw new Error(`${name} is none of ${SUBJECTS.join(', ')}`);
 }
-const node = backends.find(({ name }) => name === 'tensorflow');
-await tf.setBackend(node !== undefined && node.missing === undefined ? 'tensorflow' : 'wasm');
+await setFastestBackend();
 for (const name of names.length === 0 ? (['avatars-nano'] as const) : names) {
   const model = await subject(name);
   for (const [title, options] of SETTINGS) await compare(model, title, options);

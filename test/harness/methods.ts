@@ -13,6 +13,7 @@ import {
   type RewriteOptions,
   rewriteGraph,
 } from '../../src/index.js';
+import { backends } from './backends.js';
 
 /** A model with data to calibrate on and other data to measure on. */
 export interface Subject {
@@ -67,6 +68,12 @@ async function seededSubject(name: 'S' | 'XL'): Promise<Subject> {
   const stats = await calibrate(model, seen, { timestep: 'timestep', disposeBatches: true });
   const heldOut = Array.from({ length: 5 }, (_, i) => batch(150 + i, 2));
   return { name: `DiT-${name}/2 block`, model, stats, heldOut };
+}
+
+/** Sets tfjs-node where it is there, else WASM: what is measured does not depend on it. */
+export async function setFastestBackend(): Promise<void> {
+  const node = backends.find(({ name }) => name === 'tensorflow');
+  await tf.setBackend(node !== undefined && node.missing === undefined ? 'tensorflow' : 'wasm');
 }
 
 /** How one method did on the linears of the blocks. */

@@ -1,7 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
 import type { RewriteOptions } from '../../src/index.js';
-import { backends } from '../harness/backends.js';
 import {
   type MethodResult,
   meanOutput,
@@ -9,6 +8,7 @@ import {
   roleMeans,
   type Subject,
   type SubjectName,
+  setFastestBackend,
   shareAtLeast,
   subject,
   transformedRatio,
@@ -37,8 +37,7 @@ for (const name of ['avatars', 'S'] as const satisfies readonly SubjectName[]) {
       return result;
     };
     before(async () => {
-      const node = backends.find(({ name: backend }) => backend === 'tensorflow');
-      await tf.setBackend(node !== undefined && node.missing === undefined ? 'tensorflow' : 'wasm');
+      await setFastestBackend();
       model = await subject(name);
     });
     after(() => {
