@@ -58,6 +58,18 @@ export class HadamardSizeError extends HadaNormError {
   }
 }
 
+/** The WASM backend's memory, which holds every tensor, cannot grow by what a kernel needs. */
+export class WasmMemoryError extends HadaNormError {
+  override readonly name = 'WasmMemoryError';
+
+  constructor(readonly bytes: number) {
+    super(
+      'wasm',
+      `no memory left for ${bytes} more bytes. Dispose of tensors, or use smaller batches.`,
+    );
+  }
+}
+
 /** A short, safe description of any value for an error message. */
 export function describe(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value);

@@ -1,0 +1,36 @@
+import { type KernelConfig, type TensorInfo, tidy } from '@tensorflow/tfjs-core';
+import { defineKernel, type OpContract } from '../common/kernel.js';
+import type { WasmBackend } from './backend.js';
+import { type WasmModule, wasmModule } from './module.js';
+
+/** What a kernel is given: the module is there, and its scratch memory is the kernel's until it returns. */
+export interface WasmKernelArgs<Inputs, Attrs> {
+  readonly inputs: Inputs;
+  readonly attrs: Attrs;
+  readonly module: WasmModule;
+}
+
+let told = false;
+
+/** An op's kernel on tfjs-backend-wasm. Where the engine has no SIMD the op runs as its composition, and that is said once. */
+export function wasmKernel<Inputs, Attrs>(
+  op: OpContract<Inputs, Attrs>,
+  run: (args: WasmKernelArgs<Inputs, Attrs>) => TensorInfo | TensorInfo[],
+): KernelConfig {
+  return defineKernel<Inputs, Attrs, WasmBackend>(op.kernelName, 'wasm', (args) => {
+    const module = wasmModule(args.backend);
+    if (module === null) {
+      tellOnce();
+      return tidy(() => op.composite(args.inputs, args.attrs));
+    }
+    return module.call(() => run({ inputs: args.inputs, attrs: args.attrs, module }));
+  });
+}
+
+function tellOnce(): void {
+  if (told) return;
+  told = true;
+  console.warn(
+    'tfjs-hadanorm: this engine has no WebAssembly SIMD; its ops run as compositions of tfjs ops, right but slow.',
+  );
+}

@@ -1,0 +1,126 @@
+/**
+ * The WASM kernels, in the memory of tfjs-backend-wasm itself: no tensor is ever copied.
+ *
+ * Sources: ops/wasm/assembly/*.ts (AssemblyScript). `npm run build:wasm` compiles kernels.ts (SIMD128) and relaxed.ts
+ * (relaxed SIMD) and writes both, checked, into ops/wasm/binaries.ts, which is committed. To add a kernel:
+ *
+ * 1. `ops/wasm/assembly/<family>.ts`: `export function foo(x: usize, out: usize, n: i32, scratch: usize, begin: i32,
+ *    end: i32): void`, items begin ≤ i < end of its parallel dimension; re-export it in kernels.ts (or relaxed.ts);
+ *    `npm run build:wasm`.
+ * 2. `ops/<op>/wasm.ts`: `wasmKernel(fooOp, ({ inputs, attrs, module }) => { const out = module.output(shape, 'float32');
+ *    module.run('foo', [module.addressOf(inputs.x), module.addressOf(out), n], rows); return out; })` (kernel.ts).
+ * 3. One line in ops/register/wasm.ts.
+ *
+ * Addresses stay valid when the memory grows, JavaScript views of it do not: make a view (`module.bytes()`) after the
+ * last call that may allocate (`output`, `scratch`, `constant`, `addressOf`).
+ */
+import type { DataType, TensorInfo } from '@tensorflow/tfjs-core';
+import { WasmMemoryError } from '../common/errors.js';
+import { Arena, allocateForGood } from './arena.js';
+import { isShared, memoryOf, type WasmBackend } from './backend.js';
+import { instantiate, type WasmExports } from './instantiate.js';
+
+/** How `run` may cut the work. */
+export interface RunOptions {
+  /** The fewest items that are worth a thread. Default 1. */
+  readonly grain?: number;
+  /** Scratch memory that the kernel is given, bytes per thread. Default none. */
+  readonly scratchBytes?: number;
+}
+
+/** The kernels on one backend's memory. */
+export class WasmModule {
+  private readonly arena: Arena;
+  private readonly constants = new Map<string, number>();
+
+  constructor(
+    private readonly backend: WasmBackend,
+    readonly memory: WebAssembly.Memory,
+    /** The chosen variants; call them through `run`. */
+    readonly exports: WasmExports,
+    /** Whether the relaxed module's exports are among them. */
+    readonly relaxed: boolean,
+  ) {
+    this.arena = new Arena(backend.wasm);
+  }
+
+  /** Where a tensor's elements begin (bytes). Fetches a tensor that lives on another backend. */
+  addressOf({ dataId }: TensorInfo): number {
+    return this.backend.dataIdMap.get(dataId).memoryOffset;
+  }
+
+  /** A new tensor with what happens to be in its memory. */
+  output(shape: readonly number[], dtype: DataType): TensorInfo {
+    const info = this.backend.makeOutput([...shape], dtype);
+    // tfjs does not look at what malloc gives
+    if (this.addressOf(info) !== 0) return info;
+    throw new WasmMemoryError(4 * shape.reduce((size, dim) => size * dim, 1));
+  }
+
+  /** `bytes` of memory for this call of the kernel, at a multiple of 64; two calls never give the same. */
+  scratch(bytes: number): number {
+    return this.arena.take(bytes);
+  }
+
+  /** The address of a table that is the same in every call: made at the first, kept as long as the backend. */
+  constant(key: string, make: () => Uint8Array): number {
+    const known = this.constants.get(key);
+    if (known !== undefined) return known;
+    const bytes = make();
+    const address = allocateForGood(this.backend.wasm, bytes.length);
+    this.bytes().set(bytes, address);
+    this.constants.set(key, address);
+    return address;
+  }
+
+  /** A view of the whole memory, until it grows. */
+  bytes(): Uint8Array {
+    return new Uint8Array(this.memory.buffer);
+  }
+
+  /**
+   * Runs a kernel over items 0 … count − 1 of its parallel dimension: `exports[name](...args, scratch, begin, end)`.
+   * The only way kernels are called.
+   */
+  run(
+    name: string,
+    args: readonly number[],
+    count: number,
+    { scratchBytes = 0 }: RunOptions = {},
+  ): void {
+    this.call(() => {
+      const scratch = scratchBytes > 0 ? this.arena.take(scratchBytes) : 0;
+      this.exports[name]!(...args, scratch, 0, count);
+    });
+  }
+
+  /** Runs a kernel's body and takes back the scratch memory that it was handed. */
+  call<T>(body: () => T): T {
+    const mark = this.arena.mark();
+    try {
+      return body();
+    } finally {
+      this.arena.release(mark);
+    }
+  }
+}
+
+const modules = new WeakMap<WasmBackend, WasmModule | null>();
+
+/** The kernels on a backend's memory, attached at the first call; null where they cannot run (no SIMD). */
+export function wasmModule(backend: WasmBackend): WasmModule | null {
+  const known = modules.get(backend);
+  if (known !== undefined) return known;
+  const module = attach(backend);
+  modules.set(backend, module);
+  return module;
+}
+
+function attach(backend: WasmBackend): WasmModule | null {
+  const memory = memoryOf(backend.wasm);
+  if (memory === undefined) return null;
+  const instance = instantiate(backend.wasm, memory, isShared(memory));
+  return instance === null
+    ? null
+    : new WasmModule(backend, memory, instance.exports, instance.relaxed);
+}
