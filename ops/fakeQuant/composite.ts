@@ -30,7 +30,7 @@ import {
 import type { FakeQuantAttrs, FakeQuantInputs, QuantizationRange } from './op.js';
 
 /** Low and high end of the range of each group, [outer | 1, groups | 1, 1, inner | 1], both with 0 inside. */
-type Bounds = readonly [lo: Tensor, hi: Tensor];
+export type Bounds = readonly [lo: Tensor, hi: Tensor];
 
 /** The op from tfjs ops, in the float32 steps of `quantizationParameters`. */
 export function fakeQuantComposite({ x }: FakeQuantInputs, attrs: FakeQuantAttrs): Tensor {
@@ -73,10 +73,20 @@ export function mapGroups(
   return reshape(rest === 0 ? main : concat([main, mapPart(whole, 1, rest)], 1), x.shape);
 }
 
+/** Codes less their zero point, and what they are worth; tensors that broadcast against x. */
+export interface TensorCodes {
+  readonly offsets: Tensor; // code − zero point, integers as float32
+  readonly scale: Tensor;
+  readonly zeroPoint: Tensor | 0; // 0: symmetric
+}
+
 /** The float32 steps of `quantizationParameters`, on tensors of one entry per group, then the quantizer itself. */
-function quantizeDequantize(x: Tensor, [lo, hi]: Bounds, attrs: FakeQuantAttrs): Tensor {
-  const { symmetric } = attrs;
-  const { qMin, qMax } = codeRange(attrs.bits, symmetric);
+export function quantizeGroups(
+  x: Tensor,
+  [lo, hi]: Bounds,
+  { bits, symmetric }: Pick<FakeQuantAttrs, 'bits' | 'symmetric'>,
+): TensorCodes {
+  const { qMin, qMax } = codeRange(bits, symmetric);
   const step = symmetric ? div(maximum(neg(lo), hi), qMax) : sub(div(hi, qMax), div(lo, qMax));
   const scale = maximum(step, MIN_SCALE);
   const halfSpan = maximum(sub(mul(hi, 0.5), mul(lo, 0.5)), MIN_SCALE);
@@ -84,10 +94,16 @@ function quantizeDequantize(x: Tensor, [lo, hi]: Bounds, attrs: FakeQuantAttrs):
   const limit = floor(div(MAX_VALUE, scale));
   const low = maximum(sub(qMin, zeroPoint), neg(limit));
   const high = minimum(sub(qMax, zeroPoint), limit);
-  return mul(minimum(maximum(round(div(x, scale)), low), high), scale);
+  return { offsets: minimum(maximum(round(div(x, scale)), low), high), scale, zeroPoint };
 }
 
-function dynamicBounds(grouped: Tensor, axes: number[]): Bounds {
+function quantizeDequantize(x: Tensor, bounds: Bounds, attrs: FakeQuantAttrs): Tensor {
+  const { offsets, scale } = quantizeGroups(x, bounds, attrs);
+  return mul(offsets, scale);
+}
+
+/** Minimum and maximum along axes, widened to hold 0. */
+export function dynamicBounds(grouped: Tensor, axes: number[]): Bounds {
   return [minimum(min(grouped, axes, true), 0), maximum(max(grouped, axes, true), 0)];
 }
 

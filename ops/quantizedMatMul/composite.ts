@@ -11,8 +11,10 @@ import {
   sub,
   type Tensor,
   type Tensor2D,
+  transpose,
 } from '@tensorflow/tfjs-core';
-import { planesOf } from '../common/packing.js';
+import { BLOCK_ROWS, PANEL_COLUMNS, planesOf } from '../common/packing.js';
+import { activate } from './activations.js';
 import type { QuantizedMatMulAttrs, QuantizedMatMulInputs } from './op.js';
 
 /** The op from tfjs ops: one linear's weights at a time exist as float32, while it runs. */
@@ -21,31 +23,68 @@ export function quantizedMatMulComposite(
   attrs: QuantizedMatMulAttrs,
 ): Tensor {
   const weights = attrs.bits === 32 ? inputs.codes : dequantize(inputs.codes, inputs.scale!, attrs);
-  return matMulWithRows(inputs, attrs, weights);
+  return matMulWithRows(inputs, attrs, dequantizedActivations(inputs, attrs), weights);
 }
 
-/** x W + per-sample rows + bias, for weights [d, n] as float32. */
+/** activation(x W + per-sample rows + bias), for x [..., tokens, d] and weights [d, n] as float32. */
 export function matMulWithRows(
-  { x, bias, rest, coefficients, basis }: QuantizedMatMulInputs,
-  { d, n }: QuantizedMatMulAttrs,
+  inputs: QuantizedMatMulInputs,
+  { d, n, activation }: QuantizedMatMulAttrs,
+  x: Tensor,
   weights: Tensor,
 ): Tensor {
+  const { bias, rest, coefficients } = inputs;
   const shape = [...x.shape.slice(0, -1), n];
   const matrix = weights as Tensor2D;
   // not batched: tfjs's batched product is slow on WASM
-  const product = matMul(reshape(x, [x.size / d, d]) as Tensor2D, matrix);
+  const product = reshape(matMul(reshape(x, [x.size / d, d]) as Tensor2D, matrix), shape);
   const parts: Tensor[] = [];
   if (rest !== undefined) parts.push(matMul(rest as Tensor2D, matrix));
-  if (coefficients !== undefined) parts.push(matMul(coefficients as Tensor2D, basis as Tensor2D));
+  if (coefficients !== undefined) parts.push(basisRows(inputs));
   const rowShape = [...x.shape.slice(0, -2), 1, n];
   const rows = parts.map((part) => reshape(part, rowShape));
   if (bias !== undefined) rows.push(bias);
-  return rows.length === 0
-    ? reshape(product, shape)
-    : add(
-        reshape(product, shape),
-        rows.reduce((sum, row) => add(sum, row)),
-      );
+  const [first, ...others] = rows;
+  if (first === undefined) return activate(product, activation);
+  const row = others.reduce((sum, other) => add(sum, other), first);
+  return activate(add(product, row), activation);
+}
+
+/** coefficients · basis, [samples, n]; row i of a scaled basis belongs to coefficient i mod r. */
+function basisRows({ coefficients, basis, basisScale }: QuantizedMatMulInputs): Tensor {
+  const matrix = basis as Tensor2D;
+  if (basisScale === undefined) return matMul(coefficients as Tensor2D, matrix);
+  const [samples, rank] = coefficients!.shape as [number, number];
+  const more = basisScale.size - rank;
+  const again = more === 0 ? [] : [slice(coefficients!, [0, 0], [samples, more])];
+  return matMul(mul(concat([coefficients!, ...again], 1), basisScale) as Tensor2D, matrix);
+}
+
+/** x as float32: scale · (code − zero point) where it holds codes. */
+export function dequantizedActivations(
+  { x, xScale, xZeroPoint }: QuantizedMatMulInputs,
+  { d, xBits, xGroupSize }: QuantizedMatMulAttrs,
+): Tensor {
+  if (xBits === 0) return x;
+  const rows = x.size / d;
+  const groups = Math.ceil(d / xGroupSize);
+  const width = groups * xGroupSize;
+  const codes = reshape(cast(x, 'float32'), [rows, d]);
+  const missing = width - d;
+  const padded =
+    missing === 0
+      ? codes
+      : pad(codes, [
+          [0, 0],
+          [0, missing],
+        ]);
+  const offsets = sub(
+    reshape(padded, [rows, groups, xGroupSize]),
+    reshape(xZeroPoint!, [rows, groups, 1]),
+  );
+  const values = mul(offsets, reshape(xScale!, [rows, groups, 1]));
+  const flat = reshape(values, [rows, width]);
+  return reshape(width === d ? flat : slice(flat, [0, 0], [rows, d]), x.shape);
 }
 
 /** Packed codes [bytes] and scales [groups, n] → W [d, n]. */
@@ -54,20 +93,7 @@ function dequantize(
   scale: Tensor,
   { bits, groupSize, d, n }: QuantizedMatMulAttrs,
 ): Tensor {
-  const count = d * n;
-  const bytes = cast(codes, 'float32');
-  let start = 0;
-  let weight = 1;
-  let unsigned: Tensor | null = null;
-  for (const width of planesOf(bits)) {
-    const length = Math.ceil((count * width) / 8);
-    const plane = unpackPlane(slice(bytes, [start], [length]), width, count);
-    const part = weight === 1 ? plane : mul(plane, weight);
-    unsigned = unsigned === null ? part : add(unsigned, part);
-    start += length;
-    weight *= 2 ** width;
-  }
-  const signed = reshape(sub(unsigned!, 2 ** (bits - 1)), [d, n]);
+  const signed = sub(unpack(codes, bits, d, n), 2 ** (bits - 1));
   const groups = Math.ceil(d / groupSize);
   const padded =
     d === groups * groupSize
@@ -81,8 +107,31 @@ function dequantize(
   return d === groups * groupSize ? flat : slice(flat, [0, 0], [d, n]);
 }
 
-/** Bytes [length] as floats → the values of a plane in order, [count]. */
-function unpackPlane(bytes: Tensor, width: number, count: number): Tensor {
+/** Packed codes [bytes] → unsigned codes [d, n] as float32. */
+function unpack(codes: Tensor, bits: number, d: number, n: number): Tensor {
+  const panels = Math.ceil(n / PANEL_COLUMNS);
+  const blocks = Math.ceil(d / BLOCK_ROWS);
+  const bytes = reshape(cast(codes, 'float32'), [panels * blocks, BLOCK_ROWS * bits]);
+  let start = 0;
+  let weight = 1;
+  let unsigned: Tensor | null = null;
+  for (const width of planesOf(bits)) {
+    const plane = slice(bytes, [0, start], [panels * blocks, BLOCK_ROWS * width]);
+    const values = unpackPlane(plane, width);
+    const part = weight === 1 ? values : mul(values, weight);
+    unsigned = unsigned === null ? part : add(unsigned, part);
+    start += BLOCK_ROWS * width;
+    weight *= 2 ** width;
+  }
+  const ordered = reshape(unsigned!, [panels, blocks, PANEL_COLUMNS, BLOCK_ROWS]);
+  const turned = transpose(ordered, [1, 3, 0, 2]);
+  const padded = [blocks * BLOCK_ROWS, panels * PANEL_COLUMNS] as const;
+  const matrix = reshape(turned, [...padded]);
+  return padded[0] === d && padded[1] === n ? matrix : slice(matrix, [0, 0], [d, n]);
+}
+
+/** Bytes [blocks, 4 · width] as floats → the values of a plane in order, [blocks, 32]. */
+function unpackPlane(bytes: Tensor, width: number): Tensor {
   if (width === 8) return bytes;
   const slots: Tensor[] = [];
   let left = bytes;
@@ -92,6 +141,5 @@ function unpackPlane(bytes: Tensor, width: number, count: number): Tensor {
     slots.unshift(high);
     left = sub(left, mul(high, 2 ** (slot * width)));
   }
-  const all = concat([left, ...slots]);
-  return all.size === count ? all : slice(all, [0], [count]);
+  return concat([left, ...slots], 1);
 }

@@ -1,43 +1,99 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
-import { describe, HadaNormError } from '../common/errors.js';
-import { boolAttr, dataInputs, type GraphOpNode, numberAttr } from '../common/graphOp.js';
+import { describe, HadaNormError, InvalidArgumentError } from '../common/errors.js';
+import {
+  boolAttr,
+  dataInputs,
+  type GraphOpNode,
+  numberAttr,
+  present,
+  stringAttr,
+} from '../common/graphOp.js';
 import { crc32, PACKING_VERSION } from '../common/packing.js';
-import { type QuantizedMatMulOptions, quantizedMatMul, quantizedMatMulOp } from './op.js';
+import { ACTIVATIONS } from './checks.js';
+import {
+  type Activation,
+  type QuantizedMatMulOptions,
+  quantizedMatMul,
+  quantizedMatMulOp,
+} from './op.js';
 
 /** Codes whose checksum was found right; by data, so that models that share them check once. */
 const checked = new WeakSet<object>();
 
 /**
- * NodeDef `QuantizedMatMul`: inputs x, codes, then scale unless bits is 32, then bias if hasBias, rest if hasRest,
- * coefficients and basis if hasBasis (all b); attributes bits, groupSize, d, n, version, checksum (i). Output y.
+ * NodeDef `QuantizedMatMul`: inputs x, codes, then scale unless bits is 32, then xScale and xZeroPoint if hasCodes, bias if
+ * hasBias, rest if hasRest, coefficients and basis if hasBasis, basisScale if hasBasisScale (all b); attributes bits,
+ * groupSize, d, n, version, checksum, and if hasCodes xBits and xGroupSize (i), activation (s: none, gelu, geluTanh, silu
+ * or relu, in any case). Output y.
  */
 export function quantizedMatMulGraphOp(node: GraphOpNode): Tensor {
   const op = quantizedMatMulOp.kernelName;
   const integer = (name: string) => numberAttr(op, node, name) ?? Number.NaN;
-  const version = numberAttr(op, node, 'version') ?? PACKING_VERSION;
-  if (version > PACKING_VERSION) {
-    const problem = `node ${describe(node.node?.name)} has weights packed in version ${version}, this is version ${PACKING_VERSION}.`;
-    throw new HadaNormError(op, `${problem} Update tfjs-hadanorm.`);
-  }
+  checkVersion(op, node);
   const bits = integer('bits');
-  const has = (name: string) => (boolAttr(op, node, name) === true ? 1 : 0);
-  const count = 2 + (bits === 32 ? 0 : 1) + has('hasBias') + has('hasRest') + 2 * has('hasBasis');
-  const [x, codes, ...more] = dataInputs(op, node, count);
-  const scale = bits === 32 ? undefined : more.shift();
-  const options: QuantizedMatMulOptions = {};
-  if (has('hasBias')) options.bias = more.shift()!;
-  if (has('hasRest')) options.rest = more.shift()!;
-  if (has('hasBasis')) {
-    options.coefficients = more.shift()!;
-    options.basis = more.shift()!;
-  }
-  checkCodes(op, node, codes!);
-  const shape = [integer('d'), integer('n')] as const;
-  return quantizedMatMul(
-    x!,
-    { codes: codes!, scale, bits, groupSize: integer('groupSize'), shape },
-    options,
-  );
+  const names = inputNames(op, node, bits);
+  const tensors = dataInputs(op, node, names.length);
+  const given = new Map(names.map((name, i) => [name, tensors[i]!]));
+  const codes = given.get('codes')!;
+  checkCodes(op, node, codes);
+  const weights = {
+    codes,
+    scale: given.get('scale'),
+    bits,
+    groupSize: integer('groupSize'),
+    shape: [integer('d'), integer('n')] as const,
+  };
+  const scale = given.get('xScale');
+  const x =
+    scale === undefined
+      ? given.get('x')!
+      : {
+          codes: given.get('x')!,
+          scale,
+          zeroPoint: given.get('xZeroPoint')!,
+          bits: integer('xBits'),
+          groupSize: integer('xGroupSize'),
+        };
+  const options = present<QuantizedMatMulOptions>({
+    bias: given.get('bias'),
+    rest: given.get('rest'),
+    coefficients: given.get('coefficients'),
+    basis: given.get('basis'),
+    basisScale: given.get('basisScale'),
+    activation: activationAttr(op, node),
+  });
+  return quantizedMatMul(x, weights, options);
+}
+
+function inputNames(op: string, node: GraphOpNode, bits: number): string[] {
+  const has = (flag: string, ...names: string[]) =>
+    boolAttr(op, node, flag) === true ? names : [];
+  return [
+    ...['x', 'codes', ...(bits === 32 ? [] : ['scale'])],
+    ...has('hasCodes', 'xScale', 'xZeroPoint'),
+    ...has('hasBias', 'bias'),
+    ...has('hasRest', 'rest'),
+    ...has('hasBasis', 'coefficients', 'basis'),
+    ...has('hasBasisScale', 'basisScale'),
+  ];
+}
+
+function activationAttr(op: string, node: GraphOpNode): Activation | undefined {
+  const name = stringAttr(op, node, 'activation');
+  if (name === undefined) return undefined;
+  const activation = ACTIVATIONS.find((known) => known.toLowerCase() === name);
+  if (activation !== undefined) return activation;
+  const wanted = `one of ${ACTIVATIONS.join(', ')}`;
+  throw new InvalidArgumentError(op, 'attribute activation', wanted, name);
+}
+
+function checkVersion(op: string, node: GraphOpNode): void {
+  const version = numberAttr(op, node, 'version') ?? PACKING_VERSION;
+  if (version === PACKING_VERSION) return;
+  const problem = `node ${describe(node.node?.name)} has weights packed in version ${version}, this is version ${PACKING_VERSION}.`;
+  const wayOut =
+    version > PACKING_VERSION ? 'Update tfjs-hadanorm.' : 'Quantize the original model again.';
+  throw new HadaNormError(op, `${problem} ${wayOut}`);
 }
 
 /** A file that was altered gives an error at its first run and not noise. */

@@ -1,7 +1,7 @@
-import { tensor2d, tidy } from '@tensorflow/tfjs-core';
+import { type Tensor, tensor, tensor2d, tidy } from '@tensorflow/tfjs-core';
 import { defineKernel } from '../common/kernel.js';
-import { matMulWithRows } from './composite.js';
-import { dequantizeWeights } from './cpu.js';
+import { dequantizedActivations, matMulWithRows } from './composite.js';
+import { dequantizeCodes, dequantizeWeights } from './cpuFloats.js';
 import { type QuantizedMatMulAttrs, type QuantizedMatMulInputs, quantizedMatMulOp } from './op.js';
 
 /** Weights are unpacked on the host, one linear at a time, and multiplied by TensorFlow, which uses every core. */
@@ -12,8 +12,17 @@ export const quantizedMatMulNode = defineKernel<
 >(quantizedMatMulOp.kernelName, 'tensorflow', ({ inputs, attrs }) =>
   tidy(() => {
     const { codes, scale } = inputs;
-    if (attrs.bits === 32) return matMulWithRows(inputs, attrs, codes);
+    const x = activationsOf(inputs, attrs);
+    if (attrs.bits === 32) return matMulWithRows(inputs, attrs, x, codes);
     const weights = dequantizeWeights(codes.dataSync(), scale!.dataSync(), attrs);
-    return matMulWithRows(inputs, attrs, tensor2d(weights, [attrs.d, attrs.n]));
+    return matMulWithRows(inputs, attrs, x, tensor2d(weights, [attrs.d, attrs.n]));
   }),
 );
+
+function activationsOf(inputs: QuantizedMatMulInputs, attrs: QuantizedMatMulAttrs): Tensor {
+  const { x, xScale, xZeroPoint } = inputs;
+  // TensorFlow takes every byte of a bool for 0 or 1
+  if (attrs.xBits === 0 || x.dtype !== 'bool') return dequantizedActivations(inputs, attrs);
+  const parts = { x: x.dataSync(), xScale: xScale!.dataSync(), xZeroPoint: xZeroPoint!.dataSync() };
+  return tensor(dequantizeCodes(parts, attrs), x.shape);
+}

@@ -1,19 +1,24 @@
-import { Tensor, type TensorLike, tidy, zeros } from '@tensorflow/tfjs-core';
-import { checkInteger, checkOptions, toFloatTensor } from '../common/checks.js';
-import { describe, InvalidArgumentError } from '../common/errors.js';
+import { type Tensor, type TensorLike, tidy, zeros } from '@tensorflow/tfjs-core';
+import { toFloatTensor } from '../common/checks.js';
+import { InvalidArgumentError } from '../common/errors.js';
 import { type OpContract, runOp } from '../common/kernel.js';
-import { packedBytes } from '../common/packing.js';
+import type { QuantizedActivations } from '../common/quantizedActivations.js';
+import { checkCodes, checkMatMulOptions, checkRows, checkWeights, isQuantized } from './checks.js';
 import { quantizedMatMulComposite } from './composite.js';
 
 /** Inputs of the `QuantizedMatMul` kernel. */
 export interface QuantizedMatMulInputs {
-  readonly x: Tensor; // [..., tokens, d], float32
+  /** [..., tokens, d]: float32; or, where attribute xBits is not 0, codes as int32 or bool (a byte an element). */
+  readonly x: Tensor;
+  readonly xScale?: Tensor | undefined; // [..., tokens, xGroups]; there exactly where xBits is not 0
+  readonly xZeroPoint?: Tensor | undefined; // [..., tokens, xGroups], integers as float32; beside xScale
   readonly codes: Tensor; // bool [bytes]: packed codes, one byte an element; or float32 [d, n] where bits is 32
   readonly scale?: Tensor | undefined; // [groups, n]; absent where bits is 32
   readonly bias?: Tensor | undefined; // [n]
   readonly rest?: Tensor | undefined; // [samples, d]
   readonly coefficients?: Tensor | undefined; // [samples, r]
-  readonly basis?: Tensor | undefined; // [r, n]
+  readonly basis?: Tensor | undefined; // [k, n]; k = r where there is no basisScale, else r ≤ k ≤ 2r
+  readonly basisScale?: Tensor | undefined; // [k]
 }
 
 /** Attributes of the `QuantizedMatMul` kernel. */
@@ -22,7 +27,13 @@ export interface QuantizedMatMulAttrs {
   readonly groupSize: number; // rows of W that share a scale; the last group may be shorter
   readonly d: number;
   readonly n: number;
+  readonly xBits: number; // bits of the codes in x, 2 to 8; 0 where x is float32
+  readonly xGroupSize: number; // channels of x that share a scale, at most d; d where x is float32
+  readonly activation: Activation;
 }
+
+/** What is applied to the result: gelu is the exact one (erf), geluTanh its approximation by tanh. */
+export type Activation = 'none' | 'gelu' | 'geluTanh' | 'silu' | 'relu';
 
 /** Weights of a `quantizedMatMul`. */
 export interface PackedWeights {
@@ -48,7 +59,19 @@ export interface QuantizedMatMulOptions {
   coefficients?: Tensor;
   /** float32 [r, n]. */
   basis?: Tensor;
+  /**
+   * float32 [k], for a `basis` [k, n] stored in coarse steps, r ≤ k ≤ 2r: row i times scale i belongs to coefficient i, or
+   * from r on to coefficient i − r, as what the coarse steps left of the row before.
+   */
+  basisScale?: Tensor;
+  /** Applied to the sum of all. Default 'none'. */
+  activation?: Activation;
 }
+
+/** What an absent option means. */
+export const QUANTIZED_MATMUL_DEFAULTS = {
+  activation: 'none',
+} as const satisfies QuantizedMatMulOptions;
 
 /** The contract that every backend's kernel fulfils. */
 export const quantizedMatMulOp: OpContract<QuantizedMatMulInputs, QuantizedMatMulAttrs> = {
@@ -57,12 +80,13 @@ export const quantizedMatMulOp: OpContract<QuantizedMatMulInputs, QuantizedMatMu
 };
 
 /**
- * Multiplies by packed low-bit weights: y = x W + (rest W + coefficients · basis) + bias, W = scale · code.
+ * Multiplies by packed low-bit weights: y = f(x W + (rest W + coefficients · basis) + bias), W = scale · code.
  *
  * The bracket is one row per sample, added to each of its tokens: the mean that HadaNorm took out of x. Everything before
- * the last two axes of x is a sample. For inference: it has no gradient.
+ * the last two axes of x is a sample. x may be codes too: then kernels multiply integers where the backend has such
+ * kernels. A token with a scale of NaN gives NaN. For inference: it has no gradient.
  *
- * @param x float32, [..., tokens, d], rank ≥ 2; a tensor, or numbers that make one.
+ * @param x [..., tokens, d], rank ≥ 2: float32, a tensor or numbers that make one; or codes, from `hadaNormQuantize`.
  * @returns float32, [..., tokens, n].
  * @throws InvalidArgumentError for a wrong dtype, shape, bits or group size.
  * Source: HadaNorm, arXiv 2506.09932, §3 (the mean's product is added back); layout of the codes: ops/common/packing.ts.
@@ -72,106 +96,43 @@ export const quantizedMatMulOp: OpContract<QuantizedMatMulInputs, QuantizedMatMu
  * import * as tf from '@tensorflow/tfjs';
  * import { quantizedMatMul } from 'tfjs-hadanorm';
  *
- * // codes −8 … 7 are stored as 0 … 15; the first half of them in the low bits: 1, −1 | 2, 0 → 9, 7 | 10, 8
- * const codes = tf.tensor1d(Uint8Array.of(9 + 16 * 10, 7 + 16 * 8), 'bool');
+ * // a block of 4 rows and 8 columns, padded by codes of 0; −8 … 7 are stored as 0 … 15, two to a byte
+ * const bytes = new Uint8Array(16).fill(0x88);
+ * bytes.set([0x89, 0x87], 0); // column 0: 1, −1
+ * bytes.set([0x88, 0x8a], 4); // column 1: 0, 2
+ * const codes = tf.tensor1d(bytes, 'bool');
  * const weights = { codes, scale: tf.tensor2d([[0.5, 2]]), bits: 4, groupSize: 2, shape: [2, 2] } as const;
- * quantizedMatMul(tf.tensor2d([[1, 10]]), weights).print(); // [[10.5, -2]]: x [[0.5, -2], [1, 0]]
+ * quantizedMatMul(tf.tensor2d([[1, 10]]), weights).print(); // [[-4.5, 40]]: x [[0.5, 0], [-0.5, 4]]
  * ```
  */
 export function quantizedMatMul(
-  x: Tensor | TensorLike,
+  x: Tensor | TensorLike | QuantizedActivations,
   weights: PackedWeights,
   options: QuantizedMatMulOptions = {},
 ): Tensor {
   const op = quantizedMatMulOp.kernelName;
-  checkOptions(op, options, ['bias', 'rest', 'coefficients', 'basis']);
-  checkOptions(op, weights, ['codes', 'scale', 'bits', 'groupSize', 'shape'], 'weights');
+  checkMatMulOptions(op, options);
   checkWeights(op, weights);
   const { codes, scale, bits, groupSize, shape } = weights;
   const [d, n] = shape;
+  const { activation = QUANTIZED_MATMUL_DEFAULTS.activation, ...rows } = options;
   return tidy('quantizedMatMul', () => {
-    const input = toFloatTensor(op, 'x', x);
+    const quantized = isQuantized(x) ? x : null;
+    const input = quantized?.codes ?? toFloatTensor(op, 'x', x as Tensor | TensorLike);
+    if (quantized !== null) checkCodes(op, quantized);
     if (input.rank < 2 || input.shape[input.rank - 1] !== d) {
       const got = `shape [${input.shape}]`;
       throw new InvalidArgumentError(op, 'x', `of shape [..., tokens, ${d}]`, got);
     }
     checkRows(op, input, n, d, options);
     if (input.size === 0) return zeros([...input.shape.slice(0, -1), n]);
-    const { bias, rest, coefficients, basis } = options;
+    const xBits = quantized?.bits ?? 0;
+    const xGroupSize = Math.min(quantized?.groupSize ?? d, d);
+    const { scale: xScale, zeroPoint: xZeroPoint } = quantized ?? {};
     return runOp<QuantizedMatMulInputs, QuantizedMatMulAttrs, Tensor>(
       quantizedMatMulOp,
-      { x: input, codes, scale, bias, rest, coefficients, basis },
-      { bits, groupSize, d, n },
+      { x: input, xScale, xZeroPoint, codes, scale, ...rows },
+      { bits, groupSize, d, n, xBits, xGroupSize, activation },
     );
   });
-}
-
-function checkRows(
-  op: string,
-  x: Tensor,
-  n: number,
-  d: number,
-  { bias, rest, coefficients, basis }: QuantizedMatMulOptions,
-): void {
-  const samples = x.shape.slice(0, -2).reduce((product, dim) => product * dim, 1);
-  checkShape(op, 'bias', bias, [n]);
-  checkShape(op, 'rest', rest, [samples, d]);
-  if ((coefficients === undefined) !== (basis === undefined)) {
-    const missing = basis === undefined ? 'basis' : 'coefficients';
-    throw new InvalidArgumentError(op, missing, 'given together with the other one', 'none');
-  }
-  // r is what the basis says it is
-  const [rank] = basis instanceof Tensor && basis.rank === 2 ? basis.shape : ['r'];
-  checkShape(op, 'basis', basis, [rank ?? 'r', n]);
-  checkShape(op, 'coefficients', coefficients, [samples, rank ?? 'r']);
-}
-
-function checkWeights(op: string, { codes, scale, bits, groupSize, shape }: PackedWeights): void {
-  if (!Array.isArray(shape) || shape.length !== 2) {
-    throw new InvalidArgumentError(op, 'shape', '[d, n]', describe(shape));
-  }
-  const [d, n] = shape;
-  checkInteger(op, 'd', d, 1);
-  checkInteger(op, 'n', n, 1);
-  checkTensor(op, 'codes', codes);
-  if (bits === 32) {
-    if (codes.dtype === 'float32' && `${codes.shape}` === `${shape}`) return;
-    const wanted = `float32 of shape [${shape}] where bits is 32`;
-    throw new InvalidArgumentError(op, 'codes', wanted, `${codes.dtype} of shape [${codes.shape}]`);
-  }
-  checkInteger(op, 'bits', bits, 2, 8);
-  checkInteger(op, 'groupSize', groupSize, 1);
-  const bytes = packedBytes(d * n, bits);
-  if (codes.dtype !== 'bool' || codes.size !== bytes) {
-    const wanted = `${bytes} bytes (dtype bool) for [${shape}] at ${bits} bits`;
-    throw new InvalidArgumentError(
-      op,
-      'codes',
-      wanted,
-      `${codes.size} of ${codes.dtype}`,
-      'The file may be truncated or altered: get it again.',
-    );
-  }
-  if (scale === undefined) throw new InvalidArgumentError(op, 'scale', 'given', 'none');
-  checkShape(op, 'scale', scale, [Math.ceil(d / groupSize), n]);
-}
-
-function checkShape(
-  op: string,
-  argument: string,
-  tensor: Tensor | undefined,
-  shape: readonly (number | string)[],
-): void {
-  if (tensor === undefined) return;
-  checkTensor(op, argument, tensor);
-  if (tensor.dtype === 'float32' && `${tensor.shape}` === `${shape}`) return;
-  const got = `${tensor.dtype} of shape [${tensor.shape}]`;
-  throw new InvalidArgumentError(op, argument, `float32 of shape [${shape}]`, got);
-}
-
-function checkTensor(op: string, argument: string, tensor: unknown): void {
-  const isTensor = tensor instanceof Tensor;
-  if (isTensor && !tensor.isDisposed) return;
-  const got = isTensor ? 'a disposed tensor' : describe(tensor);
-  throw new InvalidArgumentError(op, argument, 'a tensor', got);
 }

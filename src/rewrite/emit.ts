@@ -134,7 +134,7 @@ function product(
     inputs.push(e.floats(`${name}/weights`, [d, n], weights));
     attrs = { ...attrs, bits: attr.int(32), groupSize: attr.int(d) };
   } else {
-    const bytes = packCodes(packed.codes, packed.bits);
+    const bytes = packCodes(packed.codes, d, n, packed.bits);
     const groups = packed.scale.length / n;
     inputs.push(e.bytes(`${name}/codes`, bytes));
     inputs.push(e.stored(`${name}/scales`, [groups, n], halfScales(packed.scale)));

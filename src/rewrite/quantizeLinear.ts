@@ -70,7 +70,7 @@ export function storedBytes({
   const matrix =
     packed === null
       ? 4 * weights.length
-      : packedBytes(packed.codes.length, packed.bits) + stored(halfScales(packed.scale));
+      : packedBytes(packed.d, packed.n, packed.bits) + stored(halfScales(packed.scale));
   const branch = lowRank === null ? 0 : stored(lowRank.left) + stored(lowRank.right);
   const rows = (basis ?? []).reduce((sum, part) => sum + stored(part), 0);
   return matrix + rows + 4 * (basisScale?.length ?? 0) + branch + (packed === null ? 4 : 2) * n;

@@ -72,6 +72,6 @@ describe('A backend that this package does not know', () => {
 
 /** Codes 1 and −2 at 4 bits, times 0.5. */
 function weights(): PackedWeights {
-  const codes = tf.tensor1d(packCodes(Int8Array.of(1, -2), 4), 'bool');
+  const codes = tf.tensor1d(packCodes(Int8Array.of(1, -2), 2, 1, 4), 'bool');
   return { codes, scale: tf.tensor2d([0.5], [1, 1]), bits: 4, groupSize: 2, shape: [2, 1] };
 }

@@ -8,7 +8,7 @@ export const [D, N, BITS, GROUP, SAMPLES, TOKENS, RANK] = [10, 6, 5, 4, 2, 3, 2]
 const next = uniform(77);
 const CODES = Int8Array.from({ length: D * N }, () => Math.floor((next() - 0.5) * 2 ** BITS));
 /** Its packed codes. */
-export const BYTES = packCodes(CODES, BITS);
+export const BYTES = packCodes(CODES, D, N, BITS);
 /** The shapes of its parts. */
 export const SHAPES = {
   x: [SAMPLES, TOKENS, D],

@@ -28,7 +28,7 @@ describeOnBackends('Tensors of all kinds', (backend) => {
       const x = tf.tensor2d(normal(shape[0] * shape[1], 1), [...shape]);
       const scale = tf.tensor1d(normal(shape[1], 2).map((v) => 1 + Math.abs(v)));
       const ints = Int8Array.from({ length: 7 * shape[1] }, (_, i) => (i % 32) - 16);
-      const codes = tf.tensor1d(packCodes(ints, 5), 'bool');
+      const codes = tf.tensor1d(packCodes(ints, shape[1], 7, 5), 'bool');
       const groups = Math.ceil(shape[1] / 64);
       const steps = tf.tensor2d(normal(7 * groups, 5, 0, 1e-3), [groups, 7]);
       const given = [x, scale, codes, steps];

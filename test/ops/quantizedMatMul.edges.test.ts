@@ -92,13 +92,13 @@ describeOnBackends('QuantizedMatMul at its edges', (backend) => {
     ['no codes', () => ({ codes: undefined as never }), 'codes must be a tensor, got undefined.'],
     [
       'codes of another dtype',
-      () => ({ codes: tf.zeros([packedBytes(D * N, BITS)], 'int32') }),
-      'codes must be 38 bytes (dtype bool) for [10,6] at 5 bits, got 38 of int32.',
+      () => ({ codes: tf.zeros([packedBytes(D, N, BITS)], 'int32') }),
+      'codes must be 60 bytes (dtype bool) for [10,6] at 5 bits, got 60 of int32.',
     ],
     [
       'codes that are cut off',
       ({ codes }) => ({ codes: tf.slice(codes, [0], [codes.size - 1]) }),
-      'got 37 of bool. The file may be truncated or altered: get it again.',
+      'got 59 of bool. The file may be truncated or altered: get it again.',
     ],
     ['packed codes as float32 weights', () => ({ bits: 32 }), 'float32 of shape [10,6] where bits'],
     ['a bias of another length', () => ({ bias: tf.zeros([D]) }), 'bias must be float32 of shape'],

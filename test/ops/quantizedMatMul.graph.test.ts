@@ -64,12 +64,13 @@ describeOnBackends('QuantizedMatMul in a graph', () => {
   });
 
   const broken: [string, Record<string, GraphAttr | null>, string][] = [
-    ['a newer version', { version: { i: 2 } }, 'packed in version 2, this is version 1. Update'],
+    ['a newer version', { version: { i: 3 } }, 'packed in version 3, this is version 2. Update'],
+    ['an older version', { version: { i: 1 } }, 'version 2. Quantize the original model again.'],
     ['another checksum', { checksum: { i: 1 } }, 'was saved. The file was altered: get it again.'],
     [
       'fewer codes, and no checksum',
-      { checksum: null, n: { i: N + 1 } },
-      'codes must be 44 bytes (dtype bool) for [10,7] at 5 bits, got 38 of bool. The file may be',
+      { checksum: null, d: { i: D + 3 } },
+      'codes must be 80 bytes (dtype bool) for [13,6] at 5 bits, got 60 of bool. The file may be',
     ],
     ['no bits', { bits: null }, 'bits must be an integer from 2 to 8, got NaN.'],
     ['no d', { d: null }, 'd must be an integer ≥ 1, got NaN.'],
@@ -146,7 +147,7 @@ function graphModel(
     groupSize: { i: bits === 32 ? D : GROUP },
     d: { i: D },
     n: { i: N },
-    version: { i: 1 },
+    version: { i: 2 },
     ...(bits === 32 ? {} : { checksum: { i: crc32(BYTES) } }),
     ...Object.fromEntries(Object.entries(flags).map(([name, b]) => [name, { b }])),
     ...attrs,

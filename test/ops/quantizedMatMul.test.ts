@@ -101,7 +101,7 @@ function toCase(row: Row): OpCase {
     run: (inputs) => {
       const tensors = Object.fromEntries(inputs.map((input, i) => [names[i], input]));
       const { x, codes, scale, ...rest } = tensors;
-      const bytes = packCodes(ints, floats ? 8 : bits);
+      const bytes = packCodes(ints, d, n, floats ? 8 : bits);
       return tf.tidy(() => {
         const packed = codes ?? tf.tensor1d(bytes, 'bool');
         const weights = { codes: packed, scale, bits, groupSize, shape: [d, n] as const };

@@ -11,118 +11,145 @@ import {
 import { uniform } from '../harness/random.js';
 
 const WIDTHS = [2, 3, 4, 5, 6, 7, 8];
-const LENGTHS = [1, 2, 7, 8, 9, 15, 16, 17, 63, 64, 65, 1000];
+const SHAPES = [
+  [1, 1],
+  [3, 7],
+  [4, 8],
+  [5, 9],
+  [8, 16],
+  [13, 3],
+  [2, 40],
+  [37, 19],
+] as const;
 
 /**
- * The file format, by hand: ten codes, the least and the largest among them, and their bytes. The codes plus 2^(b−1)
- * are u; a plane of p bits has L = ⌈10 p / 8⌉ bytes, and its byte j holds the codes j, j + L, j + 2L, …, lowest bits
- * first.
+ * The file format, by hand: a matrix [5, 3], so two blocks, and what their bytes are. Codes plus 2^(b−1) are u; number
+ * 4c + k of a block is row k, column c. What is padded is a code of 0.
  */
-const LAYOUTS: Readonly<Record<number, { codes: number[]; bytes: number[] }>> = {
-  // u = 0 1 2 3 0 1 2 3 3 0; L = 3: byte 0 has codes 0, 3, 6, 9
-  2: {
-    codes: [-2, -1, 0, 1, -2, -1, 0, 1, 1, -2],
-    bytes: [0b00_10_11_00, 0b11_00_01, 0b11_01_10],
-  },
-  // u = 0 1 2 3 4 5 6 7 7 0; u mod 4 = 0 1 2 3 0 1 2 3 3 0 as above; u div 4 = 0 0 0 0 1 1 1 1 1 0, L = 2
-  3: {
-    codes: [-4, -3, -2, -1, 0, 1, 2, 3, 3, -4],
-    bytes: [0b00_10_11_00, 0b11_00_01, 0b11_01_10, 0b1_1_1_0_0, 0b0_1_1_0_0],
-  },
-  // u = 0 15 2 3 4 5 6 7 8 9; L = 5: byte 0 has codes 0 and 5
-  4: { codes: [-8, 7, -6, -5, -4, -3, -2, -1, 0, 1], bytes: [0x50, 0x6f, 0x72, 0x83, 0x94] },
-  // u = 0 31 2 3 4 5 6 7 24 9; u mod 16 = 0 15 2 3 4 5 6 7 8 9; u div 16 = 0 1 0 0 0 0 0 0 1 0
-  5: {
-    codes: [-16, 15, -14, -13, -12, -11, -10, -9, 8, -7],
-    bytes: [0x50, 0x6f, 0x72, 0x83, 0x94, 0b1_0_0_0_0, 0b0_0_0_0_1],
-  },
-  // u mod 16 as above; u div 16 = 0 1 2 3 0 1 2 3 3 0 as at 2 bits
-  6: {
-    codes: [-32, -1, 2, 19, -28, -11, 6, 23, 24, -23],
-    bytes: [0x50, 0x6f, 0x72, 0x83, 0x94, 0b00_10_11_00, 0b11_00_01, 0b11_01_10],
-  },
-  // u mod 64 as above, u div 64 = 1 for all but the first and the last
-  7: {
-    codes: [-64, 31, 34, 51, 4, 21, 38, 55, 56, -55],
-    bytes: [
-      0x50, 0x6f, 0x72, 0x83, 0x94, 0b00_10_11_00, 0b11_00_01, 0b11_01_10, 0b1_1_1_1_0, 0b0_1_1_1_1,
-    ],
-  },
-  8: {
-    codes: [-128, 127, 0, -1, 1, 2, 3, 4, 5, 6],
-    bytes: [0, 255, 128, 127, 129, 130, 131, 132, 133, 134],
-  },
+const MATRIX = [
+  ...[0, 1, -1],
+  ...[1, -2, 0],
+  ...[-2, -1, 1],
+  ...[-1, 0, -2],
+  ...[1, 1, 0], // the second block
+];
+const LAYOUTS: Readonly<Record<number, readonly [string, string]>> = {
+  // u: 2 3 0 1 | 3 0 1 2 | 1 2 3 0 | 2 2 2 2 …; byte j has numbers j, j + 8, j + 16 and j + 24, two bits each
+  2: ['a6 ab ac a1 ab a8 a9 aa', 'ab aa aa aa ab aa aa aa'],
+  // u: 4 5 2 3 | 5 2 3 4 | 3 4 5 2 | 4 …: two bits as above, where 0 is 0 now; then one bit, 8 numbers to a byte… at a stride of 4
+  3: ['0c 01 06 0b 01 02 03 00 fb fd fc fa', '01 00 00 00 01 00 00 00 ff ff ff ff'],
+  // u: 8 9 6 7 | 9 6 7 8 | 7 8 9 6 | 8 …; byte j has numbers j and j + 16
+  4: [
+    '88 89 86 87 89 86 87 88 87 88 89 86 88 88 88 88',
+    '89 88 88 88 89 88 88 88 88 88 88 88 88 88 88 88',
+  ],
+  // u mod 16 as at 4 bits with 0 for 8; then the fifth bit: u ≥ 16
+  5: [
+    '00 01 0e 0f 01 0e 0f 00 0f 00 01 0e 00 00 00 00 fb fd fc fa',
+    '01 00 00 00 01 00 00 00 00 00 00 00 00 00 00 00 ff ff ff ff',
+  ],
+  8: [
+    `80 81 7e 7f 81 7e 7f 80 7f 80 81 7e${' 80'.repeat(20)}`,
+    `81 80 80 80 81${' 80'.repeat(27)}`,
+  ],
 };
 
+/** The code at [row, column], from the definition of the format, a bit at a time. */
+function codeAt(packed: Uint8Array, d: number, bits: number, row: number, column: number): number {
+  const block = Math.floor(column / 8) * Math.ceil(d / 4) + Math.floor(row / 4);
+  const number = 4 * (column % 8) + (row % 4);
+  let u = 0;
+  let done = 0;
+  for (const width of planesOf(bits)) {
+    const byte = packed[block * 4 * bits + 4 * done + (number % (4 * width))]!;
+    const slot = Math.floor(number / (4 * width));
+    u += (Math.floor(byte / 2 ** (slot * width)) % 2 ** width) << done;
+    done += width;
+  }
+  return u - 2 ** (bits - 1);
+}
+
 describe('Packing of codes', () => {
-  it('the format is version 1', () => {
-    expect(PACKING_VERSION).to.equal(1);
+  it('the format is version 2', () => {
+    expect(PACKING_VERSION).to.equal(2);
   });
 
+  for (const [bits, blocks] of Object.entries(LAYOUTS)) {
+    it(`${bits} bits: fifteen codes lie where the format has them`, () => {
+      const bytes = blocks.flatMap((block) =>
+        block.split(' ').map((hex) => Number.parseInt(hex, 16)),
+      );
+      expect([...packCodes(Int8Array.from(MATRIX), 5, 3, Number(bits))]).to.deep.equal(bytes);
+      expect(unpacked(Uint8Array.from(bytes), 5, 3, Number(bits))).to.deep.equal(MATRIX);
+    });
+  }
+
   for (const bits of WIDTHS) {
-    it(`${bits} bits: ten codes lie where the format has them`, () => {
-      const { codes, bytes } = LAYOUTS[bits]!;
-      expect([...packCodes(Int8Array.from(codes), bits)]).to.deep.equal(bytes);
-      expect(unpacked(Uint8Array.from(bytes), 10, bits)).to.deep.equal(codes);
-    });
-
-    it(`${bits} bits: as many bytes as its planes have`, () => {
+    it(`${bits} bits: 4 bytes a bit for each block of 4 rows and 8 columns`, () => {
       expect(planesOf(bits).reduce((sum, width) => sum + width, 0)).to.equal(bits);
-      for (const count of [0, ...LENGTHS]) {
-        const planes = planesOf(bits).map((width) => Math.ceil((count * width) / 8));
-        const total = planes.reduce((sum, bytes) => sum + bytes, 0);
-        expect(packedBytes(count, bits), `${count} codes`).to.equal(total);
-        expect(packCodes(new Int8Array(count), bits)).to.have.lengthOf(total);
-        // no more than a byte a plane is lost
-        expect(total - (count * bits) / 8).to.be.within(0, planes.length);
+      for (const [d, n] of SHAPES) {
+        const blocks = Math.ceil(d / 4) * Math.ceil(n / 8);
+        expect(packedBytes(d, n, bits), `${d} × ${n}`).to.equal(4 * bits * blocks);
+        expect(packCodes(new Int8Array(d * n), d, n, bits)).to.have.lengthOf(4 * bits * blocks);
       }
     });
 
-    it(`${bits} bits: codes of any number come back, every code among them`, () => {
-      for (const count of LENGTHS) {
-        const next = uniform(count);
-        const codes = Array.from({ length: count }, () => Math.floor((next() - 0.5) * 2 ** bits));
-        expect(unpacked(packCodes(Int8Array.from(codes), bits), count, bits)).to.deep.equal(codes);
+    it(`${bits} bits: codes of any shape are where they belong, padded by codes of 0, and come back`, () => {
+      for (const [d, n] of SHAPES) {
+        const codes = randomCodes(d * n, bits, d + n);
+        const packed = packCodes(Int8Array.from(codes), d, n, bits);
+        for (let row = 0; row < 4 * Math.ceil(d / 4); row++) {
+          for (let column = 0; column < 8 * Math.ceil(n / 8); column++) {
+            const expected = row < d && column < n ? codes[row * n + column] : 0;
+            expect(codeAt(packed, d, bits, row, column), `[${row}, ${column}]`).to.equal(expected);
+          }
+        }
+        expect(unpacked(packed, d, n, bits)).to.deep.equal(codes);
       }
+    });
+
+    it(`${bits} bits: every code there is comes back`, () => {
       const half = 2 ** (bits - 1);
       const all = Array.from({ length: 2 * half }, (_, i) => i - half);
-      expect(unpacked(packCodes(Int8Array.from(all), bits), 2 * half, bits)).to.deep.equal(all);
+      const packed = packCodes(Int8Array.from(all), half, 2, bits);
+      expect(unpacked(packed, half, 2, bits)).to.deep.equal(all);
     });
 
-    it(`${bits} bits: every part of 37 codes comes out alone`, () => {
-      const next = uniform(bits);
-      const codes = Array.from({ length: 37 }, () => Math.floor((next() - 0.5) * 2 ** bits));
-      const packed = packCodes(Int8Array.from(codes), bits);
-      for (let begin = 0; begin <= 37; begin++) {
-        for (let end = begin; end <= 37; end++) {
-          // what follows the part in the buffer must stay as it was
-          const out = new Int8Array(end - begin + 1).fill(99);
-          unpackCodes(packed, 37, bits, begin, end, out);
-          expect([...out]).to.deep.equal([...codes.slice(begin, end), 99]);
+    it(`${bits} bits: every run of rows comes out alone`, () => {
+      const [d, n] = [11, 5];
+      const codes = randomCodes(d * n, bits, bits);
+      const packed = packCodes(Int8Array.from(codes), d, n, bits);
+      for (let begin = 0; begin <= d; begin++) {
+        for (let end = begin; end <= d; end++) {
+          // what follows the rows in the buffer must stay as it was
+          const out = new Int8Array((end - begin) * n + 1).fill(99);
+          unpackCodes(packed, d, n, bits, begin, end, out);
+          expect([...out]).to.deep.equal([...codes.slice(begin * n, end * n), 99]);
         }
       }
     });
   }
 
-  it('packing and unpacking are inverse for random widths, codes and parts', () => {
-    const cases = fc.tuple(fc.integer({ min: 2, max: 8 }), fc.nat(300)).chain(([bits, count]) =>
+  it('packing and unpacking are inverse for random widths, shapes, codes and rows', () => {
+    const sizes = fc.tuple(fc.integer({ min: 2, max: 8 }), fc.nat(20), fc.nat(20));
+    const cases = sizes.chain(([bits, d, n]) =>
       fc.tuple(
-        fc.constant(bits),
+        fc.constant([bits, d, n] as const),
         fc.array(fc.integer({ min: -(2 ** (bits - 1)), max: 2 ** (bits - 1) - 1 }), {
-          minLength: count,
-          maxLength: count,
+          minLength: d * n,
+          maxLength: d * n,
         }),
-        fc.nat(count),
-        fc.nat(count),
+        fc.nat(d),
+        fc.nat(d),
       ),
     );
     fc.assert(
-      fc.property(cases, ([bits, codes, one, other]) => {
+      fc.property(cases, ([[bits, d, n], codes, one, other]) => {
         const [begin, end] = [Math.min(one, other), Math.max(one, other)];
-        const packed = packCodes(Int8Array.from(codes), bits);
-        const out = new Int8Array(end - begin);
-        unpackCodes(packed, codes.length, bits, begin, end, out);
-        expect([...out]).to.deep.equal(codes.slice(begin, end));
+        const packed = packCodes(Int8Array.from(codes), d, n, bits);
+        const out = new Int8Array((end - begin) * n);
+        unpackCodes(packed, d, n, bits, begin, end, out);
+        expect([...out]).to.deep.equal(codes.slice(begin * n, end * n));
       }),
     );
   });
@@ -157,8 +184,13 @@ describe('crc32', () => {
   });
 });
 
-function unpacked(packed: Uint8Array, count: number, bits: number): number[] {
-  const out = new Int8Array(count);
-  unpackCodes(packed, count, bits, 0, count, out);
+function randomCodes(count: number, bits: number, seed: number): number[] {
+  const next = uniform(seed);
+  return Array.from({ length: count }, () => Math.floor((next() - 0.5) * 2 ** bits));
+}
+
+function unpacked(packed: Uint8Array, d: number, n: number, bits: number): number[] {
+  const out = new Int8Array(d * n);
+  unpackCodes(packed, d, n, bits, 0, d, out);
   return [...out];
 }

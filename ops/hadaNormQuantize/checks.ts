@@ -1,0 +1,102 @@
+import type { Tensor, TensorLike } from '@tensorflow/tfjs-core';
+import { checkBoolean, checkInteger, checkOptions, toFloatTensor } from '../common/checks.js';
+import { describe, InvalidArgumentError } from '../common/errors.js';
+import { hadamardPlan } from '../common/hadamard.js';
+import type {
+  HadaNormQuantizeAttrs,
+  HadaNormQuantizeInputs,
+  HadaNormQuantizeOptions,
+  StaticRange,
+} from './op.js';
+
+const KEYS = [
+  ...['bits', 'symmetric', 'groupSize', 'range', 'centre', 'scale', 'mean', 'basis', 'blockSize'],
+];
+
+/** The options as attributes. @throws InvalidArgumentError or HadamardSizeError. */
+export function resolveAttrs(
+  op: string,
+  d: number,
+  options: HadaNormQuantizeOptions,
+  defaults: Pick<HadaNormQuantizeAttrs, 'bits' | 'symmetric' | 'centre'>,
+): HadaNormQuantizeAttrs {
+  checkOptions(op, options, KEYS);
+  const {
+    bits = defaults.bits,
+    symmetric = defaults.symmetric,
+    centre = defaults.centre,
+    groupSize = d,
+    blockSize = d,
+  } = options;
+  checkInteger(op, 'bits', bits, 2, 8);
+  checkBoolean(op, 'symmetric', symmetric);
+  checkInteger(op, 'groupSize', groupSize, 1);
+  const range = options.range === undefined ? null : checkRange(op, options.range);
+  if (range !== null && groupSize < d) {
+    const wanted = 'absent beside a range, which is for the whole tensor';
+    throw new InvalidArgumentError(op, 'groupSize', wanted, `${groupSize}`);
+  }
+  if (centre !== 'none' && centre !== 'static' && centre !== 'dynamic') {
+    const wanted = "'none', 'static' or 'dynamic'";
+    throw new InvalidArgumentError(op, 'centre', wanted, describe(centre satisfies never));
+  }
+  checkInteger(op, 'blockSize', blockSize, 0);
+  if (blockSize > 0) {
+    if (d % blockSize !== 0) {
+      const wanted = `0 or a divisor of the last axis (${d})`;
+      throw new InvalidArgumentError(op, 'blockSize', wanted, `${blockSize}`);
+    }
+    hadamardPlan(op, blockSize);
+  }
+  return { bits, symmetric, groupSize: Math.min(groupSize, d), range, centre, blockSize };
+}
+
+/** Scale, mean and basis as tensors. @throws InvalidArgumentError for what does not fit x or the centring. */
+export function checkVectors(
+  op: string,
+  d: number,
+  { centre }: HadaNormQuantizeAttrs,
+  options: HadaNormQuantizeOptions,
+): Omit<HadaNormQuantizeInputs, 'x'> {
+  const scale = vector(op, 'scale', options.scale, d);
+  const mean = vector(op, 'mean', options.mean, d);
+  if (centre === 'static' && mean === undefined) {
+    throw new InvalidArgumentError(op, 'mean', "given for centre 'static'", 'none');
+  }
+  if (centre === 'none' && mean !== undefined) {
+    throw new InvalidArgumentError(op, 'mean', "absent for centre 'none'", 'a mean');
+  }
+  if (options.basis === undefined) return { scale, mean };
+  if (centre !== 'dynamic') {
+    throw new InvalidArgumentError(op, 'basis', `absent for centre '${centre}'`, 'a basis');
+  }
+  const basis = toFloatTensor(op, 'basis', options.basis);
+  if (basis.rank !== 2 || basis.shape[1] !== d || basis.size === 0) {
+    const wanted = `of shape [r, ${d}], r ≥ 1`;
+    throw new InvalidArgumentError(op, 'basis', wanted, `shape [${basis.shape}]`);
+  }
+  return { scale, mean, basis };
+}
+
+function vector(
+  op: string,
+  name: string,
+  given: Tensor | TensorLike | undefined,
+  d: number,
+): Tensor | undefined {
+  if (given === undefined) return undefined;
+  const tensor = toFloatTensor(op, name, given);
+  if (tensor.rank === 1 && tensor.size === d) return tensor;
+  throw new InvalidArgumentError(op, name, `of shape [${d}]`, `shape [${tensor.shape}]`);
+}
+
+function checkRange(op: string, range: StaticRange): StaticRange {
+  checkOptions(op, range, ['min', 'max'], 'range');
+  const { min, max } = range;
+  for (const [name, bound] of Object.entries({ min, max })) {
+    if (typeof bound === 'number' && Number.isFinite(Math.fround(bound))) continue;
+    throw new InvalidArgumentError(op, `range.${name}`, 'a finite float32 number', describe(bound));
+  }
+  if (min > max) throw new InvalidArgumentError(op, 'range', 'min ≤ max', `[${min}, ${max}]`);
+  return { min, max };
+}
