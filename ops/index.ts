@@ -1,4 +1,6 @@
 import type { GradConfig, KernelConfig } from '@tensorflow/tfjs-core';
+import { attentionGraphOp } from './attention/graphOp.js';
+import { attentionOp } from './attention/op.js';
 import { channelCenterGrad } from './channelCenter/grad.js';
 import { channelCenterGraphOp } from './channelCenter/graphOp.js';
 import { channelCenterOp } from './channelCenter/op.js';
@@ -10,6 +12,8 @@ import { fakeQuantOp } from './fakeQuant/op.js';
 import { hadamardTransformGrad } from './hadamardTransform/grad.js';
 import { hadamardTransformGraphOp } from './hadamardTransform/graphOp.js';
 import { hadamardTransformOp } from './hadamardTransform/op.js';
+import { layerNormGraphOp } from './layerNorm/graphOp.js';
+import { layerNormOp } from './layerNorm/op.js';
 import { quantizedMatMulGraphOp } from './quantizedMatMul/graphOp.js';
 import { quantizedMatMulOp } from './quantizedMatMul/op.js';
 
@@ -32,6 +36,8 @@ export const OPS: readonly OpDefinition[] = [
   definition(channelCenterOp, channelCenterGrad, channelCenterGraphOp),
   definition(fakeQuantOp, fakeQuantGrad, fakeQuantGraphOp),
   definition(quantizedMatMulOp, null, quantizedMatMulGraphOp),
+  definition(attentionOp, null, attentionGraphOp),
+  definition(layerNormOp, null, layerNormGraphOp),
 ];
 
 function definition<Inputs, Attrs>(

@@ -1,5 +1,6 @@
 import './register.js';
 
+export { type AttentionOptions, scaledDotProductAttention } from '../ops/attention/op.js';
 export {
   type ChannelCenterOptions,
   type ChannelCenterResult,
@@ -19,6 +20,11 @@ export {
   type HadamardTransformOptions,
   hadamardTransform,
 } from '../ops/hadamardTransform/op.js';
+export {
+  LAYER_NORM_DEFAULTS,
+  type LayerNormOptions,
+  modulatedLayerNorm,
+} from '../ops/layerNorm/op.js';
 export {
   type PackedWeights,
   type QuantizedMatMulOptions,

@@ -1,10 +1,14 @@
+import { attentionCpu } from '../attention/cpu.js';
 import { channelCenterCpu } from '../channelCenter/cpu.js';
 import { registerKernelOnce } from '../common/kernel.js';
 import { fakeQuantCpu } from '../fakeQuant/cpu.js';
 import { hadamardTransformCpu } from '../hadamardTransform/cpu.js';
+import { layerNormCpu } from '../layerNorm/cpu.js';
 import { quantizedMatMulCpu } from '../quantizedMatMul/cpu.js';
 
 registerKernelOnce(hadamardTransformCpu);
 registerKernelOnce(channelCenterCpu);
 registerKernelOnce(fakeQuantCpu);
 registerKernelOnce(quantizedMatMulCpu);
+registerKernelOnce(attentionCpu);
+registerKernelOnce(layerNormCpu);

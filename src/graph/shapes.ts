@@ -1,3 +1,4 @@
+import { attentionShape } from './attentionShape.js';
 import { numberAttr, shapeAttr, stringAttr } from './attrs.js';
 import { constantIntegers, constantView, squeezedAxes } from './constants.js';
 import { convolvedShape } from './convShapes.js';
@@ -17,7 +18,7 @@ export type ShapeOf = (ref: Ref) => PartialShape | null;
 
 /** Ops whose first output has the shape of their first input, beside elementwise ones. */
 const SAME = new Set(
-  'BiasAdd HadamardTransform ChannelCenter FakeQuant FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3 AddN Cumsum Switch Enter Exit'.split(
+  'BiasAdd HadamardTransform ChannelCenter FakeQuant ModulatedLayerNorm FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3 AddN Cumsum Switch Enter Exit'.split(
     ' ',
   ),
 );
@@ -176,6 +177,11 @@ function multiplied(node: GraphNode, at: (i: number) => PartialShape | null): Pa
       return rules.product(node, at(0), at(1), 'adj_x', 'adj_y');
     case 'QuantizedMatMul':
       return rules.withDim(at(0), -1, () => numberAttr(attrs, 'n', -1));
+    case 'ScaledDotProductAttention':
+      return attentionShape(
+        node,
+        inputs.map((_, i) => at(i)),
+      );
     case 'Einsum':
       return rules.einsum(
         stringAttr(attrs, 'equation'),

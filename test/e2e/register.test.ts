@@ -6,15 +6,24 @@ import {
   channelCenter,
   fakeQuant,
   hadamardTransform,
+  modulatedLayerNorm,
   type PackedWeights,
   quantizedMatMul,
+  scaledDotProductAttention,
   supportMatrix,
 } from '../../src/index.js';
 import { expectWithin } from '../harness/compare.js';
 import { expectNoLeak } from '../harness/memory.js';
 import { normal } from '../harness/random.js';
 
-const OPS = ['HadamardTransform', 'ChannelCenter', 'FakeQuant', 'QuantizedMatMul'];
+const OPS = [
+  'HadamardTransform',
+  'ChannelCenter',
+  'FakeQuant',
+  'QuantizedMatMul',
+  'ScaledDotProductAttention',
+  'ModulatedLayerNorm',
+];
 const NAME = 'someone-elses-backend';
 
 describe('A backend that this package does not know', () => {
@@ -40,6 +49,8 @@ describe('A backend that this package does not know', () => {
       channelCenter([[1], [2]]);
       fakeQuant([1, 2]);
       quantizedMatMul([[1, 2]], weights());
+      scaledDotProductAttention([[1]], [[1]], [[1]]);
+      modulatedLayerNorm([1, 2]);
     });
     expect(kinds()).to.deep.equal(OPS.map(() => 'composed'));
   });
@@ -57,7 +68,8 @@ describe('A backend that this package does not know', () => {
             });
           const input = tf.tensor2d(x, [4, 24]);
           const product = quantizedMatMul(tf.reshape(input, [48, 2]), weights());
-          return [f(input), tf.grad(f)(input), product].map((t) => t.dataSync().slice());
+          const attended = scaledDotProductAttention(input, input, modulatedLayerNorm(input));
+          return [f(input), tf.grad(f)(input), product, attended].map((t) => t.dataSync().slice());
         }),
       );
     const here = run();

@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import { type GraphAttr, GraphBuilder } from '../../models/graphBuilder.js';
 import { graphFromArtifacts } from '../../src/graph/artifacts.js';
 import { shapeInference } from '../../src/graph/shapes.js';
+import '../../src/index.js';
 import { expectNoLeak } from '../harness/memory.js';
 import { normal } from '../harness/random.js';
 
@@ -251,6 +252,30 @@ const GRAPHS: readonly [string, Build][] = [
     new_axis: 4,
     shrink_axis: 8,
   }),
+  [
+    'ScaledDotProductAttention and ModulatedLayerNorm',
+    (g) => {
+      const parts = g.op('Reshape', ['x', g.ints([-1, 6, 2, 1, 4])]);
+      const text = g.floats([5, 7, 4]);
+      const layouts = (q: string, k: string, v: string, output: string): Attrs => ({
+        ...{ qLayout: { s: q }, kLayout: { s: k }, vLayout: { s: v }, outputLayout: { s: output } },
+      });
+      return [
+        g.op('ScaledDotProductAttention', ['x', 'z', 'z'], layouts('btc', 'btc', 'btc', 'bthc')),
+        g.op('ScaledDotProductAttention', [parts, parts, parts], {
+          ...layouts('bt0hc', 'bt1hc', 'bt1hc', 'thbc'),
+        }),
+        g.op('ScaledDotProductAttention', [parts, text, g.floats([7, 3])], {
+          ...layouts('bt0hc', 'htc', 'tc', 'bhtc'),
+        }),
+        g.op('ScaledDotProductAttention', [g.floats([3, 4]), text, text, g.floats([5, 2, 1, 1])], {
+          ...layouts('tc', 'btc', 'btc', 'htbc'),
+          hasMask: { b: true },
+        }),
+        g.op('ModulatedLayerNorm', ['x', g.floats([8])], { hasGamma: { b: true } }),
+      ];
+    },
+  ],
   conv('SAME'),
   conv('VALID'),
   conv('SAME', { strides: { ints: [1, 2, 3, 1] } }),

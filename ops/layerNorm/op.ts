@@ -1,0 +1,134 @@
+import { type Tensor, type TensorLike, tidy } from '@tensorflow/tfjs-core';
+import { checkBoolean, checkMinRank, checkOptions, toFloatTensor } from '../common/checks.js';
+import { describe, InvalidArgumentError } from '../common/errors.js';
+import { type OpContract, runOp } from '../common/kernel.js';
+import { layerNormComposite } from './composite.js';
+
+/** Inputs of the `ModulatedLayerNorm` kernel. All float32. */
+export interface LayerNormInputs {
+  readonly x: Tensor; // [..., d]
+  readonly gamma?: Tensor | undefined; // [d]
+  readonly beta?: Tensor | undefined; // [d]
+  readonly factor?: Tensor | undefined; // leading axes of x, then ones, then d
+  readonly shift?: Tensor | undefined; // as factor
+}
+
+/** Attributes of the `ModulatedLayerNorm` kernel. */
+export interface LayerNormAttrs {
+  readonly epsilon: number;
+  readonly center: boolean; // false: RMSNorm
+}
+
+/** Options of `modulatedLayerNorm`. */
+export interface LayerNormOptions {
+  /** float32 [d], multiplied with the normalized channels. Default 1. */
+  gamma?: Tensor | TensorLike;
+  /** float32 [d], added behind gamma. Default 0. */
+  beta?: Tensor | TensorLike;
+  /**
+   * float32, multiplied with the result: adaLN's 1 + scale. Its shape is leading axes of x, then ones, then d: for x
+   * [samples, tokens, d] it is [samples, 1, d]. Default 1.
+   */
+  factor?: Tensor | TensorLike;
+  /** float32, added behind the factor, in a shape as the factor's. Default 0. */
+  shift?: Tensor | TensorLike;
+  /** Added to the variance. Default 1e-6. */
+  epsilon?: number;
+  /** False: the mean is not taken off, and the mean square stands for the variance (RMSNorm). Default true. */
+  center?: boolean;
+}
+
+/** What an absent option means. */
+export const LAYER_NORM_DEFAULTS = { epsilon: 1e-6, center: true } as const;
+
+/** The contract that every backend's kernel fulfils. */
+export const layerNormOp: OpContract<LayerNormInputs, LayerNormAttrs> = {
+  kernelName: 'ModulatedLayerNorm',
+  composite: layerNormComposite,
+};
+
+/**
+ * Normalizes the last axis and modulates it: y = ((x − μ) / sqrt(σ² + ε) · gamma + beta) · factor + shift.
+ *
+ * NaN or Inf in a row makes that row NaN, and no other. For inference: it has no gradient.
+ *
+ * @param x float32, [..., d], rank ≥ 1, d ≥ 1; a tensor, or numbers that make one.
+ * @returns float32, the shape of x.
+ * @throws InvalidArgumentError for a wrong dtype, shape or epsilon.
+ * Source: layer normalization, arXiv 1607.06450; adaLN, arXiv 2212.09748, §3.2; RMSNorm, arXiv 1910.07467.
+ *
+ * @example
+ * ```ts
+ * import * as tf from '@tensorflow/tfjs';
+ * import { modulatedLayerNorm } from 'tfjs-hadanorm';
+ *
+ * const x = tf.tensor3d([[[1, 3], [10, 30]]]); // 1 sample, 2 tokens
+ * const scale = tf.tensor3d([[[1, 0]]]);
+ * modulatedLayerNorm(x, { factor: tf.add(scale, 1), shift: [[[0, 5]]] }).print(); // [[[-2, 6], [-2, 6]]]
+ * ```
+ */
+export function modulatedLayerNorm(x: Tensor | TensorLike, options: LayerNormOptions = {}): Tensor {
+  const op = layerNormOp.kernelName;
+  checkOptions(op, options, ['gamma', 'beta', 'factor', 'shift', 'epsilon', 'center']);
+  const { epsilon = LAYER_NORM_DEFAULTS.epsilon, center = LAYER_NORM_DEFAULTS.center } = options;
+  checkEpsilon(op, epsilon);
+  checkBoolean(op, 'center', center);
+  return tidy('modulatedLayerNorm', () => {
+    const input = toFloatTensor(op, 'x', x);
+    checkMinRank(op, input, 1, '[..., d]');
+    const d = input.shape[input.rank - 1]!;
+    if (d === 0) {
+      throw new InvalidArgumentError(op, 'x', 'of at least one channel', `shape [${input.shape}]`);
+    }
+    const given = (name: 'gamma' | 'beta' | 'factor' | 'shift') => {
+      const value = options[name];
+      return value === undefined ? undefined : toFloatTensor(op, name, value);
+    };
+    const inputs = {
+      x: input,
+      gamma: channels(op, 'gamma', given('gamma'), d),
+      beta: channels(op, 'beta', given('beta'), d),
+      factor: rows(op, 'factor', given('factor'), input),
+      shift: rows(op, 'shift', given('shift'), input),
+    };
+    if (input.size === 0) return input.clone();
+    return runOp<LayerNormInputs, LayerNormAttrs, Tensor>(layerNormOp, inputs, { epsilon, center });
+  });
+}
+
+/** How many consecutive rows of x share a row of a factor or shift. */
+export function rowsPerModulation(x: Tensor, modulation: Tensor | undefined): number {
+  return modulation === undefined ? 1 : x.size / modulation.size;
+}
+
+function checkEpsilon(op: string, epsilon: unknown): void {
+  if (typeof epsilon === 'number' && epsilon >= 0 && Number.isFinite(epsilon)) return;
+  throw new InvalidArgumentError(op, 'epsilon', 'a finite number ≥ 0', describe(epsilon));
+}
+
+function channels(
+  op: string,
+  argument: string,
+  given: Tensor | undefined,
+  d: number,
+): Tensor | undefined {
+  if (given === undefined || (given.rank === 1 && given.size === d)) return given;
+  throw new InvalidArgumentError(op, argument, `of shape [${d}]`, `shape [${given.shape}]`);
+}
+
+function rows(
+  op: string,
+  argument: string,
+  given: Tensor | undefined,
+  { shape }: Tensor,
+): Tensor | undefined {
+  if (given === undefined) return given;
+  const last = shape.length - 1;
+  // leading axes of x as far as they agree; from there on ones
+  let same = 0;
+  while (same < last && given.shape[same] === shape[same]) same++;
+  const isRow = given.shape.slice(same, last).every((length) => length === 1);
+  if (given.rank === shape.length && isRow && given.shape[last] === shape[last]) return given;
+  const wanted = `leading axes of x [${shape}], then ones, then ${shape[last]}`;
+  throw new InvalidArgumentError(op, argument, wanted, `shape [${given.shape}]`);
+}
