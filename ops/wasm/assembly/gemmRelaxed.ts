@@ -1,0 +1,165 @@
+// The integer product with relaxed SIMD: bytes of activations by codes below 128 (16 multiply-adds an instruction).
+// Weights go in as unsigned codes u = q + 2^(b−1): the accumulators start at −2^(b−1) Σ activations of the segment.
+import { flush, flushTile, groupScales, high16, loadScales, low16, Panel, placePanel, rowsOf, sampleRows, storePanel } from './gemmPanel';
+import { NR, Product, SEGMENT, Segment } from './gemmTypes';
+
+/** As gemm16, with pairs summed in 16 bits and widened every `flushSteps`: two instructions per 16 products on x86 without VNNI. */
+export function gemmRelaxed16(at: usize, scratch: usize, begin: i32, end: i32): void {
+  panels(at, scratch, begin, end, true);
+}
+
+/** As gemm16, summed in 32 bits: one instruction per 16 products on ARM and on x86 with AVX-VNNI, three elsewhere. */
+export function gemmRelaxed32(at: usize, scratch: usize, begin: i32, end: i32): void {
+  panels(at, scratch, begin, end, false);
+}
+
+@inline
+function panels(at: usize, scratch: usize, begin: i32, end: i32, pairs: bool): void {
+  const product = changetype<Product>(at);
+  const panel = placePanel(scratch, product);
+  const panelBytes = <usize>((product.k + 3) >> 2) * <usize>(product.bits << 2);
+  for (let p = begin; p < end; p++) {
+    const codes = product.codes + <usize>p * panelBytes;
+    loadScales(panel, product, p * NR);
+    for (let c = 0; c < product.chunkCount; c++) {
+      const first = i32.load(product.chunkSegments + (<usize>c << 2));
+      const last = i32.load(product.chunkSegments + (<usize>c << 2), 4);
+      unpack8(panel, codes, product, first, last);
+      if (pairs) tilesOf(panel, product, first, last, true);
+      else tilesOf(panel, product, first, last, false);
+    }
+    sampleRows(panel, product, p * NR);
+    storePanel(panel, product, p * NR);
+  }
+}
+
+/** Codes of a chunk → u8 [k/4][8][4]; and Σ scale · q down the columns, where tokens have a shift. */
+function unpack8(panel: Panel, codes: usize, product: Product, first: i32, last: i32): void {
+  const bits = product.bits;
+  const blockBytes = <usize>(bits << 2);
+  let to = panel.weights;
+  const sums = product.tokenShift !== 0;
+  for (let s = first; s < last; s++) {
+    const segment = changetype<Segment>(product.segments + <usize>s * SEGMENT);
+    let from = codes + <usize>(segment.start >> 2) * blockBytes;
+    const end = to + (<usize>segment.steps << 5);
+    let low = i32x4.splat(-(segment.steps << (bits + 1)));
+    let high = low;
+    for (; to < end; to += 32, from += blockBytes) {
+      const a = low16(from, bits);
+      const b = high16(from, bits);
+      v128.store(to, a);
+      v128.store(to, b, 16);
+      if (sums) {
+        low = i32x4.add(low, i32x4.extadd_pairwise_i16x8_u(i16x8.extadd_pairwise_i8x16_u(a)));
+        high = i32x4.add(high, i32x4.extadd_pairwise_i16x8_u(i16x8.extadd_pairwise_i8x16_u(b)));
+      }
+    }
+    const scales = panel.scales + (<usize>s << 5);
+    if (sums) {
+      flush(panel.sums, low, v128.load(scales));
+      flush(panel.sums + 16, high, v128.load(scales, 16));
+    }
+  }
+}
+
+@inline
+function tilesOf(panel: Panel, product: Product, first: i32, last: i32, pairs: bool): void {
+  const tiles = product.tokenTiles + product.restTiles;
+  const tileBytes = <usize>((product.k + 3) & ~3) << 2;
+  const begin = product.segments + <usize>first * SEGMENT;
+  const end = product.segments + <usize>last * SEGMENT;
+  const start = <usize>changetype<Segment>(begin).start << 2;
+  const scales = panel.scales + (<usize>first << 5);
+  const run = <usize>product.flushSteps << 4;
+  for (let tile = 0; tile < tiles; tile++) {
+    const a = product.rows + <usize>tile * tileBytes + start;
+    const to = panel.accumulators + (<usize>tile << 7);
+    const offsets = product.offsets + (<usize>(tile * product.segmentCount + first) << 4);
+    const rowScales = groupScales(product, tile);
+    if (pairs) tilePairs(a, panel.weights, begin, end, run, offsets, scales, rowScales, to);
+    else tileDot(a, panel.weights, begin, end, offsets, scales, rowScales, to);
+  }
+}
+
+/** 4 rows × 8 columns. */
+function tilePairs(
+  a: usize, b: usize, segment: usize, last: usize, run: usize, offsets: usize, scales: usize, rowScales: usize, to: usize,
+): void {
+  const ones = i16x8.splat(1);
+  do {
+  const end = a + (<usize>changetype<Segment>(segment).steps << 4);
+  let d00 = v128.load32_splat(offsets), d01 = d00;
+  let d10 = v128.load32_splat(offsets, 4), d11 = d10;
+  let d20 = v128.load32_splat(offsets, 8), d21 = d20;
+  let d30 = v128.load32_splat(offsets, 12), d31 = d30;
+  do {
+    const stop = min(a + run, end);
+    let c00 = i16x8.splat(0), c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00, c30 = c00, c31 = c00;
+    do {
+      const x = v128.load(b);
+      const y = v128.load(b, 16);
+      let t = v128.load32_splat(a);
+      c00 = i16x8.add(c00, i16x8.relaxed_dot_i8x16_i7x16_s(t, x));
+      c01 = i16x8.add(c01, i16x8.relaxed_dot_i8x16_i7x16_s(t, y));
+      t = v128.load32_splat(a, 4);
+      c10 = i16x8.add(c10, i16x8.relaxed_dot_i8x16_i7x16_s(t, x));
+      c11 = i16x8.add(c11, i16x8.relaxed_dot_i8x16_i7x16_s(t, y));
+      t = v128.load32_splat(a, 8);
+      c20 = i16x8.add(c20, i16x8.relaxed_dot_i8x16_i7x16_s(t, x));
+      c21 = i16x8.add(c21, i16x8.relaxed_dot_i8x16_i7x16_s(t, y));
+      t = v128.load32_splat(a, 12);
+      c30 = i16x8.add(c30, i16x8.relaxed_dot_i8x16_i7x16_s(t, x));
+      c31 = i16x8.add(c31, i16x8.relaxed_dot_i8x16_i7x16_s(t, y));
+      a += 16;
+      b += 32;
+    } while (a < stop);
+    d00 = i32x4.add(d00, i32x4.dot_i16x8_s(c00, ones));
+    d01 = i32x4.add(d01, i32x4.dot_i16x8_s(c01, ones));
+    d10 = i32x4.add(d10, i32x4.dot_i16x8_s(c10, ones));
+    d11 = i32x4.add(d11, i32x4.dot_i16x8_s(c11, ones));
+    d20 = i32x4.add(d20, i32x4.dot_i16x8_s(c20, ones));
+    d21 = i32x4.add(d21, i32x4.dot_i16x8_s(c21, ones));
+    d30 = i32x4.add(d30, i32x4.dot_i16x8_s(c30, ones));
+    d31 = i32x4.add(d31, i32x4.dot_i16x8_s(c31, ones));
+  } while (a < end);
+  flushTile(to, scales, rowsOf(rowScales, segment), d00, d01, d10, d11, d20, d21, d30, d31);
+  offsets += 16;
+  scales += 32;
+  segment += SEGMENT;
+  } while (segment < last);
+}
+
+function tileDot(
+  a: usize, b: usize, segment: usize, last: usize, offsets: usize, scales: usize, rowScales: usize, to: usize,
+): void {
+  do {
+  const end = a + (<usize>changetype<Segment>(segment).steps << 4);
+  let c00 = v128.load32_splat(offsets), c01 = c00;
+  let c10 = v128.load32_splat(offsets, 4), c11 = c10;
+  let c20 = v128.load32_splat(offsets, 8), c21 = c20;
+  let c30 = v128.load32_splat(offsets, 12), c31 = c30;
+  do {
+    const x = v128.load(b);
+    const y = v128.load(b, 16);
+    let t = v128.load32_splat(a);
+    c00 = i32x4.relaxed_dot_i8x16_i7x16_add_s(t, x, c00);
+    c01 = i32x4.relaxed_dot_i8x16_i7x16_add_s(t, y, c01);
+    t = v128.load32_splat(a, 4);
+    c10 = i32x4.relaxed_dot_i8x16_i7x16_add_s(t, x, c10);
+    c11 = i32x4.relaxed_dot_i8x16_i7x16_add_s(t, y, c11);
+    t = v128.load32_splat(a, 8);
+    c20 = i32x4.relaxed_dot_i8x16_i7x16_add_s(t, x, c20);
+    c21 = i32x4.relaxed_dot_i8x16_i7x16_add_s(t, y, c21);
+    t = v128.load32_splat(a, 12);
+    c30 = i32x4.relaxed_dot_i8x16_i7x16_add_s(t, x, c30);
+    c31 = i32x4.relaxed_dot_i8x16_i7x16_add_s(t, y, c31);
+    a += 16;
+    b += 32;
+  } while (a < end);
+  flushTile(to, scales, rowsOf(rowScales, segment), c00, c01, c10, c11, c20, c21, c30, c31);
+  offsets += 16;
+  scales += 32;
+  segment += SEGMENT;
+  } while (segment < last);
+}
