@@ -1,0 +1,109 @@
+import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
+import { util } from '@tensorflow/tfjs-core';
+import { type CodeArgs, floatProduct, integerProduct, type ProductArgs } from '../wasm/gemm.js';
+import { wasmKernel } from '../wasm/kernel.js';
+import type { WasmModule } from '../wasm/module.js';
+import { type QuantizedMatMulAttrs, type QuantizedMatMulInputs, quantizedMatMulOp } from './op.js';
+
+/** Integers where x is codes; a float32 product by weights that are unpacked a panel at a time where it is not. */
+export const quantizedMatMulWasm = wasmKernel<QuantizedMatMulInputs, QuantizedMatMulAttrs>(
+  quantizedMatMulOp,
+  ({ inputs, attrs, module }) => {
+    const { x } = inputs;
+    const out = module.output([...x.shape.slice(0, -1), attrs.n], 'float32');
+    const args = productArgs(module, inputs, attrs, out);
+    if (attrs.xBits === 0) {
+      floatProduct(module, args, module.addressOf(x));
+      return out;
+    }
+    const codes = codeArgs(module, inputs, attrs);
+    if (!integerProduct(module, args, codes)) {
+      floatProduct(module, args, dequantized(module, codes, args));
+    }
+    return out;
+  },
+);
+
+function productArgs(
+  module: WasmModule,
+  inputs: QuantizedMatMulInputs,
+  { bits, groupSize, d, n, activation }: QuantizedMatMulAttrs,
+  out: TensorInfo,
+): ProductArgs {
+  const { x, rest, basis } = inputs;
+  const address = (tensor: Tensor | undefined) =>
+    tensor === undefined ? 0 : module.addressOf(tensor);
+  const leading = x.shape.slice(0, -2).reduce((product, dim) => product * dim, 1);
+  const samples = rest === undefined && basis === undefined ? 1 : leading;
+  return {
+    codes: address(inputs.codes),
+    bits,
+    scale: address(inputs.scale),
+    groupSize,
+    k: d,
+    n,
+    tokens: util.sizeFromShape(x.shape) / d,
+    samples,
+    rest: address(rest),
+    coefficients: coefficientsOf(module, inputs, samples),
+    basis: address(basis),
+    rank: basis?.shape[0] ?? 0,
+    bias: address(inputs.bias),
+    activation,
+    out: module.addressOf(out),
+  };
+}
+
+/** [samples, rows of the basis]: each coefficient times the scale of its rows, of which it may have two. */
+function coefficientsOf(
+  module: WasmModule,
+  { coefficients, basis, basisScale }: QuantizedMatMulInputs,
+  samples: number,
+): number {
+  if (coefficients === undefined || basis === undefined) return 0;
+  if (basisScale === undefined) return module.addressOf(coefficients);
+  const rows = basis.shape[0]!;
+  const rank = coefficients.shape[1]!;
+  const to = module.scratch(4 * samples * rows);
+  const from = [coefficients, basisScale].map((tensor) => module.addressOf(tensor) / 4);
+  const floats = new Float32Array(module.memory.buffer);
+  for (let s = 0; s < samples; s++) {
+    for (let i = 0; i < rows; i++) {
+      const c = floats[from[0]! + s * rank + (i < rank ? i : i - rank)]!;
+      floats[to / 4 + s * rows + i] = c * floats[from[1]! + i]!;
+    }
+  }
+  return to;
+}
+
+function codeArgs(
+  module: WasmModule,
+  { x, xScale, xZeroPoint }: QuantizedMatMulInputs,
+  { xBits, xGroupSize }: QuantizedMatMulAttrs,
+): CodeArgs {
+  return {
+    codes: byteCodes(module, x),
+    scale: module.addressOf(xScale!),
+    zeroPoint: module.addressOf(xZeroPoint!),
+    bits: xBits,
+    groupSize: xGroupSize,
+  };
+}
+
+/** Codes a byte each; other backends make them int32. */
+function byteCodes(module: WasmModule, x: TensorInfo): number {
+  const from = module.addressOf(x);
+  if (x.dtype === 'bool') return from;
+  const size = util.sizeFromShape(x.shape);
+  const to = module.scratch(size);
+  module.run('narrowCodes', [from, to], size, { grain: 4096 });
+  return to;
+}
+
+/** scale · (code − zeroPoint), float32 [tokens, k]. */
+function dequantized(module: WasmModule, x: CodeArgs, { tokens, k }: ProductArgs): number {
+  const to = module.scratch(4 * tokens * k);
+  const args = [x.codes, x.scale, x.zeroPoint, k, x.groupSize, to];
+  module.run('dequantizeRows', args, tokens, { grain: 8 });
+  return to;
+}
