@@ -12,6 +12,8 @@ import { fakeQuantOp } from './fakeQuant/op.js';
 import { hadamardTransformGrad } from './hadamardTransform/grad.js';
 import { hadamardTransformGraphOp } from './hadamardTransform/graphOp.js';
 import { hadamardTransformOp } from './hadamardTransform/op.js';
+import { hadaNormQuantizeGraphOp } from './hadaNormQuantize/graphOp.js';
+import { hadaNormQuantizeOp } from './hadaNormQuantize/op.js';
 import { layerNormGraphOp } from './layerNorm/graphOp.js';
 import { layerNormOp } from './layerNorm/op.js';
 import { quantizedMatMulGraphOp } from './quantizedMatMul/graphOp.js';
@@ -35,6 +37,7 @@ export const OPS: readonly OpDefinition[] = [
   definition(hadamardTransformOp, hadamardTransformGrad, hadamardTransformGraphOp),
   definition(channelCenterOp, channelCenterGrad, channelCenterGraphOp),
   definition(fakeQuantOp, fakeQuantGrad, fakeQuantGraphOp),
+  definition(hadaNormQuantizeOp, null, hadaNormQuantizeGraphOp),
   definition(quantizedMatMulOp, null, quantizedMatMulGraphOp),
   definition(attentionOp, null, attentionGraphOp),
   definition(layerNormOp, null, layerNormGraphOp),

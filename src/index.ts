@@ -8,6 +8,7 @@ export {
 } from '../ops/channelCenter/op.js';
 export { HadamardSizeError, HadaNormError, InvalidArgumentError } from '../ops/common/errors.js';
 export type { Granularity } from '../ops/common/quantization.js';
+export type { QuantizedActivations } from '../ops/common/quantizedActivations.js';
 export {
   FAKE_QUANT_DEFAULTS,
   type FakeQuantOptions,
@@ -21,12 +22,21 @@ export {
   hadamardTransform,
 } from '../ops/hadamardTransform/op.js';
 export {
+  HADANORM_QUANTIZE_DEFAULTS,
+  type HadaNormQuantizeOptions,
+  type HadaNormQuantizeResult,
+  hadaNormQuantize,
+  type StaticRange,
+} from '../ops/hadaNormQuantize/op.js';
+export {
   LAYER_NORM_DEFAULTS,
   type LayerNormOptions,
   modulatedLayerNorm,
 } from '../ops/layerNorm/op.js';
 export {
+  type Activation,
   type PackedWeights,
+  QUANTIZED_MATMUL_DEFAULTS,
   type QuantizedMatMulOptions,
   quantizedMatMul,
 } from '../ops/quantizedMatMul/op.js';

@@ -41,6 +41,7 @@ export interface CodeRange {
  */
 export interface QuantizationParameters {
   readonly scale: Float32Array;
+  readonly zeroPoint: Float32Array;
   readonly low: Float32Array;
   readonly high: Float32Array;
 }
@@ -169,6 +170,7 @@ export function quantizationParameters(
   const f = Math.fround;
   const parameters = {
     scale: new Float32Array(lo.length),
+    zeroPoint: new Float32Array(lo.length),
     low: new Float32Array(lo.length),
     high: new Float32Array(lo.length),
   };
@@ -181,6 +183,7 @@ export function quantizationParameters(
     const zeroPoint = symmetric ? 0 : roundHalfToEven(f(f(f(-0.5 * least) / halfSpan) * qMax));
     const limit = Math.floor(f(MAX_VALUE / scale));
     parameters.scale[g] = scale;
+    parameters.zeroPoint[g] = zeroPoint;
     parameters.low[g] = Math.max(qMin - zeroPoint, -limit);
     parameters.high[g] = Math.min(qMax - zeroPoint, limit);
   }

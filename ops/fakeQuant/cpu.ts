@@ -38,7 +38,10 @@ export function fakeQuantValues(
 }
 
 /** Minimum and maximum of each group, widened to hold 0; NaN where the group has a NaN or Inf. */
-function dynamicRange(x: TypedArray, layout: QuantizationLayout): [Float32Array, Float32Array] {
+export function dynamicRange(
+  x: TypedArray,
+  layout: QuantizationLayout,
+): [Float32Array, Float32Array] {
   const lo = new Float32Array(layout.numGroups);
   const hi = new Float32Array(layout.numGroups);
   forEachRun(layout, (start, end, group, columns) => {
@@ -106,7 +109,7 @@ function quantizeDequantize(
   forEachRun(layout, (start, end, group, columns) => {
     if (columns) {
       for (let at = start, g = group; at < end; at++, g++) {
-        out[at] = nearestCode(x[at]!, scale[g]!, low[g]!, high[g]!);
+        out[at] = nearestCode(x[at]!, scale[g]!, low[g]!, high[g]!) * scale[g]!;
       }
     } else {
       quantizeRun(x, out, start, end, scale[group]!, low[group]!, high[group]!);
@@ -124,15 +127,15 @@ function quantizeRun(
   low: number,
   high: number,
 ): void {
-  for (let at = start; at < end; at++) out[at] = nearestCode(x[at]!, scale, low, high);
+  for (let at = start; at < end; at++) out[at] = nearestCode(x[at]!, scale, low, high) * scale;
 }
 
 /**
- * scale · clamp(round(v / scale), low, high). The bounds are integers, so clamping first gives the same code and keeps
+ * clamp(round(v / scale), low, high), the code less its zero point. The bounds are integers, so clamping first gives the same code and keeps
  * the quotient small enough for rounding by addition.
  */
-function nearestCode(v: number, scale: number, low: number, high: number): number {
+export function nearestCode(v: number, scale: number, low: number, high: number): number {
   const quotient = Math.fround(v / scale);
   const clamped = Math.min(Math.max(quotient, low), high);
-  return roundHalfToEven(clamped) * scale;
+  return roundHalfToEven(clamped);
 }

@@ -6,6 +6,7 @@ import {
   channelCenter,
   fakeQuant,
   hadamardTransform,
+  hadaNormQuantize,
   modulatedLayerNorm,
   type PackedWeights,
   quantizedMatMul,
@@ -20,6 +21,7 @@ const OPS = [
   'HadamardTransform',
   'ChannelCenter',
   'FakeQuant',
+  'HadaNormQuantize',
   'QuantizedMatMul',
   'ScaledDotProductAttention',
   'ModulatedLayerNorm',
@@ -48,6 +50,7 @@ describe('A backend that this package does not know', () => {
       hadamardTransform([1, 2]);
       channelCenter([[1], [2]]);
       fakeQuant([1, 2]);
+      hadaNormQuantize([[1, 2]]);
       quantizedMatMul([[1, 2]], weights());
       scaledDotProductAttention([[1]], [[1]], [[1]]);
       modulatedLayerNorm([1, 2]);

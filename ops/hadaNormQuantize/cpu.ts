@@ -1,0 +1,74 @@
+import { type TypedArray, tensor, tidy } from '@tensorflow/tfjs-core';
+import { defineKernel } from '../common/kernel.js';
+import {
+  codeRange,
+  type QuantizationParameters,
+  quantizationLayout,
+  quantizationParameters,
+} from '../common/quantization.js';
+import { dynamicRange, nearestCode } from '../fakeQuant/cpu.js';
+import { type Quantize, transformAndQuantize } from './composite.js';
+import {
+  type HadaNormQuantizeAttrs,
+  type HadaNormQuantizeInputs,
+  hadaNormQuantizeOp,
+} from './op.js';
+
+/** The other ops' own kernels, and one pass over their result for the codes. */
+export const hadaNormQuantizeCpu = defineKernel<
+  HadaNormQuantizeInputs,
+  HadaNormQuantizeAttrs,
+  unknown
+>(hadaNormQuantizeOp.kernelName, 'cpu', ({ inputs, attrs }) =>
+  tidy(() => transformAndQuantize(inputs, attrs, quantizeOnHost)),
+);
+
+const quantizeOnHost: Quantize = (x, attrs) => {
+  const d = x.shape[x.rank - 1]!;
+  const { codes, scale, zeroPoint } = quantizeValues(x.dataSync(), d, attrs);
+  const shape = [...x.shape.slice(0, -1), Math.ceil(d / attrs.groupSize)];
+  return [tensor(codes, x.shape, 'int32'), tensor(scale, shape), tensor(zeroPoint, shape)];
+};
+
+/** Codes [rows, d], scales and zero points [rows, groups] of x [rows, d]. */
+function quantizeValues(x: TypedArray, d: number, attrs: HadaNormQuantizeAttrs) {
+  const { bits, symmetric, groupSize } = attrs;
+  const parameters = parametersOf(x, d, attrs);
+  const { scale, zeroPoint, low, high } = parameters;
+  const codes = new Int32Array(x.length);
+  const offset = symmetric ? 2 ** (bits - 1) : 0;
+  for (let at = 0, group = 0; at < x.length; group++) {
+    const end = Math.min(at + groupSize, Math.floor(at / d) * d + d);
+    if (Number.isNaN(scale[group]!)) {
+      zeroPoint[group] = 0;
+      at = end;
+      continue;
+    }
+    const origin = zeroPoint[group]! + offset;
+    zeroPoint[group] = origin;
+    for (; at < end; at++) {
+      codes[at] = nearestCode(x[at]!, scale[group]!, low[group]!, high[group]!) + origin;
+    }
+  }
+  return { codes, scale, zeroPoint };
+}
+
+function parametersOf(
+  x: TypedArray,
+  d: number,
+  { bits, symmetric, groupSize, range }: HadaNormQuantizeAttrs,
+): QuantizationParameters {
+  const codes = codeRange(bits, symmetric);
+  const rows = x.length / d;
+  if (range === null) {
+    const granularity = { kind: 'perGroup', axis: 1, groupSize } as const;
+    const [lo, hi] = dynamicRange(x, quantizationLayout(granularity, [rows, d]));
+    return quantizationParameters(lo, hi, codes, symmetric);
+  }
+  const lo = new Float32Array(rows).fill(Math.min(range.min, 0));
+  const hi = new Float32Array(rows).fill(Math.max(range.max, 0));
+  // ±Inf is clamped, a NaN has no code
+  for (let at = 0; at < x.length; at++)
+    if (Number.isNaN(x[at])) lo[Math.floor(at / d)] = Number.NaN;
+  return quantizationParameters(lo, hi, codes, symmetric);
+}

@@ -1,0 +1,55 @@
+import type { Tensor } from '@tensorflow/tfjs-core';
+import { InvalidArgumentError } from '../common/errors.js';
+import {
+  boolAttr,
+  dataInputs,
+  type GraphOpNode,
+  numberAttr,
+  present,
+  stringAttr,
+} from '../common/graphOp.js';
+import {
+  type HadaNormQuantizeOptions,
+  hadaNormQuantize,
+  hadaNormQuantizeOp,
+  type StaticRange,
+} from './op.js';
+
+/**
+ * NodeDef `HadaNormQuantize`: inputs x, then scale if hasScale, mean if hasMean, basis if hasBasis (all b); attributes bits,
+ * groupSize and blockSize (i), symmetric (b), centre (s: none, static or dynamic), rangeMin and rangeMax (f). Outputs
+ * codes (`name`), scale (`name:1`), zero point (`name:2`), where centre is dynamic rest (`name:3`), and with a basis
+ * coefficients (`name:4`).
+ */
+export function hadaNormQuantizeGraphOp(node: GraphOpNode): Tensor[] {
+  const op = hadaNormQuantizeOp.kernelName;
+  const has = (flag: string, name: string) => (boolAttr(op, node, flag) === true ? [name] : []);
+  const names = ['x', ...has('hasScale', 'scale'), ...has('hasMean', 'mean')];
+  names.push(...has('hasBasis', 'basis'));
+  const tensors = dataInputs(op, node, names.length);
+  const given = new Map(names.map((name, i) => [name, tensors[i]!]));
+  const options = present<HadaNormQuantizeOptions>({
+    bits: numberAttr(op, node, 'bits'),
+    symmetric: boolAttr(op, node, 'symmetric'),
+    groupSize: numberAttr(op, node, 'groupSize'),
+    range: rangeAttr(op, node),
+    // hadaNormQuantize itself says what else there is
+    centre: stringAttr(op, node, 'centre') as HadaNormQuantizeOptions['centre'],
+    scale: given.get('scale'),
+    mean: given.get('mean'),
+    basis: given.get('basis'),
+    blockSize: numberAttr(op, node, 'blockSize'),
+  });
+  const { quantized, rest, coefficients } = hadaNormQuantize(tensors[0]!, options);
+  const { codes, scale, zeroPoint } = quantized;
+  return [codes, scale, zeroPoint, rest, coefficients].filter((output) => output !== null);
+}
+
+function rangeAttr(op: string, node: GraphOpNode): StaticRange | undefined {
+  const min = numberAttr(op, node, 'rangeMin');
+  const max = numberAttr(op, node, 'rangeMax');
+  if (min === undefined && max === undefined) return undefined;
+  if (min !== undefined && max !== undefined) return { min, max };
+  const missing = min === undefined ? 'rangeMin' : 'rangeMax';
+  throw new InvalidArgumentError(op, `attribute ${missing}`, 'there beside the other one', 'none');
+}
