@@ -19,16 +19,17 @@ export interface Instances {
   readonly relaxed: boolean;
 }
 
-/** The kernels on tfjs's memory; null where the engine has no SIMD. */
+/** The kernels on tfjs's memory, with relaxed SIMD where it is wanted and right; null where the engine has no SIMD. */
 export function instantiate(
   heap: EmscriptenModule,
   memory: WebAssembly.Memory,
   shared: boolean,
+  wanted = true,
 ): Instances | null {
   const baseline = compile(BASELINE, shared);
   if (baseline === null) return null;
   const exports = exportsOf(baseline, memory);
-  const relaxed = compile(RELAXED, shared);
+  const relaxed = wanted ? compile(RELAXED, shared) : null;
   if (relaxed !== null) {
     const more = exportsOf(relaxed, memory);
     if (isRelaxedDotRight(heap, memory, more)) {

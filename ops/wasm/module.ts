@@ -14,7 +14,7 @@
  * Addresses stay valid when the memory grows, JavaScript views of it do not: make a view (`module.bytes()`) after the
  * last call that may allocate (`output`, `scratch`, `constant`, `addressOf`).
  */
-import type { DataType, TensorInfo } from '@tensorflow/tfjs-core';
+import { type DataType, env, type TensorInfo } from '@tensorflow/tfjs-core';
 import { WasmMemoryError } from '../common/errors.js';
 import { Arena, allocateForGood } from './arena.js';
 import { isShared, memoryOf, type WasmBackend } from './backend.js';
@@ -105,21 +105,29 @@ export class WasmModule {
   }
 }
 
-const modules = new WeakMap<WasmBackend, WasmModule | null>();
+/** tfjs flag (default true): false keeps to SIMD128 where relaxed SIMD could run. It may change between two calls. */
+export const RELAXED_SIMD_FLAG = 'HADANORM_RELAXED_SIMD';
+
+const modules = {
+  relaxed: new WeakMap<WasmBackend, WasmModule | null>(),
+  baseline: new WeakMap<WasmBackend, WasmModule | null>(),
+};
 
 /** The kernels on a backend's memory, attached at the first call; null where they cannot run (no SIMD). */
 export function wasmModule(backend: WasmBackend): WasmModule | null {
-  const known = modules.get(backend);
+  const relaxed = env().getBool(RELAXED_SIMD_FLAG);
+  const attached = relaxed ? modules.relaxed : modules.baseline;
+  const known = attached.get(backend);
   if (known !== undefined) return known;
-  const module = attach(backend);
-  modules.set(backend, module);
+  const module = attach(backend, relaxed);
+  attached.set(backend, module);
   return module;
 }
 
-function attach(backend: WasmBackend): WasmModule | null {
+function attach(backend: WasmBackend, relaxed: boolean): WasmModule | null {
   const memory = memoryOf(backend.wasm);
   if (memory === undefined) return null;
-  const instance = instantiate(backend.wasm, memory, isShared(memory));
+  const instance = instantiate(backend.wasm, memory, isShared(memory), relaxed);
   return instance === null
     ? null
     : new WasmModule(backend, memory, instance.exports, instance.relaxed);
