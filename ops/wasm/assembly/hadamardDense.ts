@@ -1,0 +1,175 @@
+// A dense ±1 factor by a table: along columns of `order` entries `stride` apart, 16 columns at a time.
+//
+// Four inputs have only 8 signed sums up to their sign; every output adds or subtracts one of them per four inputs (the
+// "four Russians" method): a quarter of the additions of the plain product.
+//
+// The table has, for each output: u16 number of sums to add, then order / 4 times u16 which sum, those to add first, then
+// those to subtract. Sum 8 k + code is a ± b ± c ± d of inputs 4 k …: bit 0 of code: −b, bit 1: −c, bit 2: −d.
+// temp: order × 128 bytes for the sums, and where the stride is below 4 elements order × 64 for the columns.
+
+/** Four vectors of columns share one look-up. */
+const PANEL_BYTES: usize = 64;
+
+/** dst = scale · src by the factor. dst may be src. */
+export function denseFactor(
+  src: usize,
+  dst: usize,
+  bytes: usize,
+  order: u32,
+  stride: usize,
+  table: usize,
+  temp: usize,
+  scale: f32,
+): void {
+  if (stride < 16) return narrowColumns(src, dst, bytes, order, stride, table, temp, scale);
+  const groupBytes = <usize>order * stride;
+  let group: usize = 0;
+  let at: usize = 0;
+  while (group < bytes) {
+    // the last panel may have fewer columns: it then repeats its last, which does no harm
+    const a = group + at;
+    let b = a;
+    let c = a;
+    let d = a;
+    for (let i = 0; i < 4; i++) {
+      at += 16;
+      if (at === stride) {
+        at = 0;
+        group += groupBytes;
+      }
+      if (group === bytes) break;
+      const next = group + at;
+      if (i === 0) b = next;
+      if (i <= 1) c = next;
+      if (i <= 2) d = next;
+    }
+    signedSums(src + a, src + b, src + c, src + d, order, stride, temp, scale);
+    pickSums(dst + a, dst + b, dst + c, dst + d, order, stride, table, temp);
+  }
+}
+
+/** Columns less than 4 elements apart: 16 of them are gathered into a panel, and put back. */
+function narrowColumns(
+  src: usize,
+  dst: usize,
+  bytes: usize,
+  order: u32,
+  stride: usize,
+  table: usize,
+  temp: usize,
+  scale: f32,
+): void {
+  const panel = temp + (<usize>order << 7);
+  const groupBytes = <usize>order * stride;
+  const columns = bytes / (<usize>order << 2);
+  const perGroup = stride >> 2;
+  for (let first: usize = 0; first < columns; first += 16) {
+    const count = min(columns - first, 16);
+    for (let i: usize = 0; i < 16; i++) {
+      const column = first + min(i, count - 1);
+      const from = src + (column / perGroup) * groupBytes + ((column % perGroup) << 2);
+      for (let j: usize = 0; j < order; j++) {
+        store<f32>(panel + j * PANEL_BYTES + (i << 2), load<f32>(from + j * stride));
+      }
+    }
+    const b = panel + 16;
+    signedSums(panel, b, b + 16, b + 32, order, PANEL_BYTES, temp, scale);
+    pickSums(panel, b, b + 16, b + 32, order, PANEL_BYTES, table, temp);
+    for (let i: usize = 0; i < count; i++) {
+      const column = first + i;
+      const to = dst + (column / perGroup) * groupBytes + ((column % perGroup) << 2);
+      for (let j: usize = 0; j < order; j++) {
+        store<f32>(to + j * stride, load<f32>(panel + j * PANEL_BYTES + (i << 2)));
+      }
+    }
+  }
+}
+
+/** temp[8 k + code][4 vectors] = the signed sums of the k-th four inputs of the columns at a, b, c and d. */
+function signedSums(
+  a: usize,
+  b: usize,
+  c: usize,
+  d: usize,
+  order: u32,
+  stride: usize,
+  temp: usize,
+  scale: f32,
+): void {
+  const s = f32x4.splat(scale);
+  for (let to = temp, end = temp + (<usize>order << 7), at: usize = 0; to < end; to += 512) {
+    sumsOfFour(a + at, stride, s, to);
+    sumsOfFour(b + at, stride, s, to + 16);
+    sumsOfFour(c + at, stride, s, to + 32);
+    sumsOfFour(d + at, stride, s, to + 48);
+    at += stride << 2;
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function sumsOfFour(at: usize, stride: usize, s: v128, to: usize): void {
+  const second = at + stride;
+  const a = f32x4.mul(v128.load(at), s);
+  const b = f32x4.mul(v128.load(second), s);
+  const c = f32x4.mul(v128.load(at + 2 * stride), s);
+  const d = f32x4.mul(v128.load(second + 2 * stride), s);
+  const apb = f32x4.add(a, b);
+  const amb = f32x4.sub(a, b);
+  const cpd = f32x4.add(c, d);
+  const cmd = f32x4.sub(c, d);
+  v128.store(to, f32x4.add(apb, cpd));
+  v128.store(to, f32x4.add(amb, cpd), 64);
+  v128.store(to, f32x4.sub(apb, cmd), 128);
+  v128.store(to, f32x4.sub(amb, cmd), 192);
+  v128.store(to, f32x4.add(apb, cmd), 256);
+  v128.store(to, f32x4.add(amb, cmd), 320);
+  v128.store(to, f32x4.sub(apb, cpd), 384);
+  v128.store(to, f32x4.sub(amb, cpd), 448);
+}
+
+/** Every output of the columns at a, b, c and d from the sums in temp. */
+function pickSums(
+  a: usize,
+  b: usize,
+  c: usize,
+  d: usize,
+  order: u32,
+  stride: usize,
+  table: usize,
+  temp: usize,
+): void {
+  let entry = table;
+  const quads = <usize>order >> 2;
+  for (let j: u32 = 0; j < order; j++) {
+    const minus = entry + 2 + (<usize>load<u16>(entry) << 1);
+    const end = entry + 2 + (quads << 1);
+    entry += 2;
+    let x = f32x4.splat(0);
+    let y = x;
+    let z = x;
+    let w = x;
+    for (; entry < minus; entry += 2) {
+      const sum = temp + (<usize>load<u16>(entry) << 6);
+      x = f32x4.add(x, v128.load(sum));
+      y = f32x4.add(y, v128.load(sum, 16));
+      z = f32x4.add(z, v128.load(sum, 32));
+      w = f32x4.add(w, v128.load(sum, 48));
+    }
+    for (; entry < end; entry += 2) {
+      const sum = temp + (<usize>load<u16>(entry) << 6);
+      x = f32x4.sub(x, v128.load(sum));
+      y = f32x4.sub(y, v128.load(sum, 16));
+      z = f32x4.sub(z, v128.load(sum, 32));
+      w = f32x4.sub(w, v128.load(sum, 48));
+    }
+    v128.store(a, x);
+    v128.store(b, y);
+    v128.store(c, z);
+    v128.store(d, w);
+    a += stride;
+    b += stride;
+    c += stride;
+    d += stride;
+  }
+}
