@@ -121,6 +121,31 @@ describeOnBackends('QuantizedMatMul at its edges', (backend) => {
       'basis must be float32 of shape [2,6], got float32 of shape [2,7].',
     ],
     [
+      'a scale for a basis that is not there',
+      () => ({ basisScale: tf.ones([RANK]), basis: undefined, coefficients: undefined }),
+      'basis must be given for basisScale, got none.',
+    ],
+    [
+      'a scale of other rows than the basis',
+      () => ({ basisScale: tf.ones([RANK + 1]) }),
+      'basisScale must be float32 of shape [2], got float32 of shape [3].',
+    ],
+    [
+      'more than two rows for a coefficient',
+      () => ({ basisScale: tf.ones([5]), basis: tf.ones([5, N]) }),
+      'basis must be of 2 to 4 rows for 2 coefficients, got 5.',
+    ],
+    [
+      'fewer rows than coefficients',
+      () => ({ basisScale: tf.ones([1]), basis: tf.ones([1, N]) }),
+      'basis must be of 2 to 4 rows for 2 coefficients, got 1.',
+    ],
+    [
+      'another activation',
+      () => ({ activation: 'elu' as never }),
+      'activation must be one of none, gelu, geluTanh, silu, relu, got "elu".',
+    ],
+    [
       'a disposed tensor',
       () => {
         const bias = tf.zeros([N]);
@@ -136,8 +161,9 @@ describeOnBackends('QuantizedMatMul at its edges', (backend) => {
         tf.tidy(() => {
           const right = all();
           const given = { ...right, ...change(right) } as Given;
-          const { x, bias, rest, coefficients, basis, ...weights } = given;
-          const entries = Object.entries({ bias, rest, coefficients, basis });
+          const { x, codes, scale, bits, groupSize, shape, ...rest } = given;
+          const weights = { codes, scale, bits, groupSize, shape };
+          const entries = Object.entries(rest);
           const options = Object.fromEntries(entries.filter(([, value]) => value !== undefined));
           expect(() => quantizedMatMul(x, weights, options)).to.throw(
             InvalidArgumentError,

@@ -1,28 +1,9 @@
-import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
-import { packCodes } from '../../ops/common/packing.js';
-import {
-  type QuantizedMatMulNumbers,
-  quantizedMatMulReference,
-} from '../../ops/quantizedMatMul/reference.js';
 import { quantizedMatMul } from '../../src/index.js';
-import { EPS } from '../harness/compare.js';
-import { toTensor, type Values } from '../harness/gradient.js';
-import { type OpCase, runOpCases } from '../harness/opCases.js';
-import { normal, sizeOf, uniform } from '../harness/random.js';
-
-type Part = 'bias' | 'rest' | 'coefficients';
-
-interface Row {
-  /** Everything before d. */
-  shape: number[];
-  d: number;
-  n: number;
-  bits: number;
-  groupSize?: number;
-  parts?: readonly Part[];
-  rank?: number;
-}
+import { toTensor } from '../harness/gradient.js';
+import { runOpCases } from '../harness/opCases.js';
+import { type Part, type Row, toCase } from '../harness/quantizedMatMulCases.js';
+import { normal } from '../harness/random.js';
 
 const ALL: readonly Part[] = ['bias', 'rest', 'coefficients'];
 
@@ -61,79 +42,55 @@ const ROWS: readonly Row[] = [
   { shape: [2, 3], d: 130, n: 9, bits: 6, groupSize: 48, parts: ALL, rank: 3 },
   { shape: [2, 3], d: 16, n: 9, bits: 4, groupSize: 8, parts: ALL, rank: 70 },
   { shape: [2, 3], d: 33, n: 9, bits: 32, parts: ALL, rank: 33 },
+  // a basis in coarse steps: none, some and all of its rows twice
+  { shape: [2, 3], d: 12, n: 6, bits: 4, parts: ALL, rank: 3, scaledRows: 3 },
+  { shape: [2, 3], d: 12, n: 6, bits: 4, parts: ALL, rank: 3, scaledRows: 5 },
+  { shape: [2, 3], d: 12, n: 9, bits: 32, parts: ['coefficients'], rank: 3, scaledRows: 6 },
+  // codes for x: bits of either side, groups that are equal, finer, coarser, and that do not fit each other
+  ...[2, 3, 4, 5, 6, 7, 8].flatMap((bits): Row[] => [
+    { shape: [2, 3], d: 32, n: 9, bits, groupSize: 16, x: { bits: 8 } },
+    { shape: [2, 3], d: 36, n: 17, bits: 10 - bits, groupSize: 16, x: { bits }, parts: ALL },
+    { shape: [5], d: 64, n: 8, bits: 4, groupSize: 16, x: { bits, groupSize: 16, dtype: 'bool' } },
+  ]),
+  { shape: [2, 5], d: 64, n: 12, bits: 4, groupSize: 32, x: { bits: 8, groupSize: 16 } },
+  { shape: [2, 5], d: 64, n: 12, bits: 8, groupSize: 16, x: { bits: 4, groupSize: 32 } },
+  {
+    shape: [2, 5],
+    d: 60,
+    n: 12,
+    bits: 8,
+    groupSize: 12,
+    x: { bits: 8, groupSize: 10 },
+    parts: ALL,
+  },
+  { shape: [2, 5], d: 13, n: 7, bits: 3, groupSize: 1, x: { bits: 8, groupSize: 3 } },
+  { shape: [2, 5], d: 13, n: 7, bits: 8, groupSize: 5, x: { bits: 8, groupSize: 1 }, parts: ALL },
+  { shape: [2, 5], d: 13, n: 7, bits: 5, groupSize: 64, x: { bits: 6, groupSize: 64 } },
+  { shape: [1], d: 1, n: 1, bits: 2, x: { bits: 2 } },
+  {
+    shape: [2, 2, 3],
+    d: 20,
+    n: 5,
+    bits: 4,
+    groupSize: 8,
+    x: { bits: 8, dtype: 'bool' },
+    parts: ALL,
+  },
+  { shape: [2, 3], d: 20, n: 5, bits: 32, x: { bits: 8, groupSize: 8 }, parts: ALL },
+  { shape: [2, 63], d: 200, n: 131, bits: 4, groupSize: 64, x: { bits: 8 }, parts: ALL },
+  { shape: [129], d: 192, n: 320, bits: 4, groupSize: 64, x: { bits: 4, groupSize: 64 } },
+  { shape: [66], d: 160, n: 72, bits: 8, x: { bits: 8 } },
+  // activations, of floats and of codes
+  ...(['gelu', 'geluTanh', 'silu', 'relu'] as const).flatMap((activation): Row[] => [
+    { shape: [2, 9], d: 16, n: 13, bits: 8, activation, parts: ALL },
+    { shape: [2, 9], d: 16, n: 13, bits: 8, activation, x: { bits: 8 } },
+    { shape: [4], d: 16, n: 5, bits: 32, activation },
+  ]),
   // large enough for other paths of tfjs's product
   { shape: [2, 64], d: 192, n: 320, bits: 4, groupSize: 64, parts: ALL, rank: 2 },
 ];
 
 runOpCases('QuantizedMatMul', ROWS.map(toCase));
-
-function toCase(row: Row): OpCase {
-  const { shape, d, n, bits, groupSize = d, parts = [], rank = 2 } = row;
-  const samples = sizeOf(shape.slice(0, -1));
-  const groups = Math.ceil(d / groupSize);
-  const seed = sizeOf(shape) + 31 * d + 7 * n + bits;
-  const next = uniform(seed);
-  const ints = Int8Array.from({ length: d * n }, () => Math.floor((next() - 0.5) * 2 ** bits));
-  const floats = bits === 32;
-  const codes = floats ? { shape: [d, n], values: normal(d * n, seed) } : null;
-  const random = (dims: number[], of: number) => ({
-    shape: dims,
-    values: normal(sizeOf(dims), seed + of),
-  });
-  const given = {
-    x: random([...shape, d], 1),
-    ...(floats ? { codes: codes! } : { scale: random([groups, n], 2) }),
-    ...(parts.includes('bias') ? { bias: random([n], 3) } : {}),
-    ...(parts.includes('rest') ? { rest: random([samples, d], 4) } : {}),
-    ...(parts.includes('coefficients')
-      ? { coefficients: random([samples, rank], 5), basis: random([rank, n], 6) }
-      : {}),
-  };
-  const names = Object.keys(given);
-  const outShape = [...shape, n];
-  return {
-    name:
-      `[${shape}, ${d}] → ${n} at ${bits} bits` +
-      `${floats ? '' : `, ${groups} groups of ${groupSize}`}` +
-      `${parts.length === 0 ? '' : `, with ${parts.join(', ')}`}` +
-      `${parts.includes('coefficients') ? ` of rank ${rank}` : ''}`,
-    inputs: Object.values<Values>(given),
-    run: (inputs) => {
-      const tensors = Object.fromEntries(inputs.map((input, i) => [names[i], input]));
-      const { x, codes, scale, ...rest } = tensors;
-      const bytes = packCodes(ints, d, n, floats ? 8 : bits);
-      return tf.tidy(() => {
-        const packed = codes ?? tf.tensor1d(bytes, 'bool');
-        const weights = { codes: packed, scale, bits, groupSize, shape: [d, n] as const };
-        return [quantizedMatMul(x!, weights, rest)];
-      });
-    },
-    shapes: [outShape],
-    check: ([y]) => {
-      const numbers = Object.fromEntries(
-        Object.entries<Values>(given).map(([name, { values }]) => [name, values]),
-      ) as unknown as QuantizedMatMulNumbers;
-      const exact = quantizedMatMulReference(
-        { ...numbers, codes: codes?.values ?? ints },
-        samples,
-        d,
-        n,
-        groupSize,
-      );
-      // each term is rounded when it is made (scale · code, times x) and in each sum it goes through
-      const roundings = 2 + d + (parts.includes('coefficients') ? rank : 0) + parts.length;
-      y!.forEach((value, i) => {
-        const bound = roundings * EPS * exact.magnitudes[i]!;
-        expect(Math.abs(value - exact.values[i]!), `output ${i}`).to.be.at.most(bound);
-      });
-    },
-    // the token with the NaN and no other
-    poison: {
-      element: Math.floor((sizeOf(shape) * d) / 2),
-      reaches: (_, i) => Math.floor(i / n) === Math.floor((sizeOf(shape) * d) / 2 / d),
-    },
-  };
-}
 
 // kept here, so that a browser counts them with the op
 runOpCases('QuantizedMatMul', [
