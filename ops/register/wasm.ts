@@ -1,6 +1,9 @@
 import { env } from '@tensorflow/tfjs-core';
+import { attentionWasm } from '../attention/wasm.js';
 import { registerKernelOnce } from '../common/kernel.js';
 import { hadamardTransformWasm } from '../hadamardTransform/wasm.js';
+import { hadaNormQuantizeWasm } from '../hadaNormQuantize/wasm.js';
+import { layerNormWasm } from '../layerNorm/wasm.js';
 import { quantizedMatMulWasm } from '../quantizedMatMul/wasm.js';
 import { RELAXED_SIMD_FLAG } from '../wasm/module.js';
 
@@ -8,3 +11,6 @@ env().registerFlag(RELAXED_SIMD_FLAG, () => true);
 
 registerKernelOnce(hadamardTransformWasm);
 registerKernelOnce(quantizedMatMulWasm);
+registerKernelOnce(hadaNormQuantizeWasm);
+registerKernelOnce(attentionWasm);
+registerKernelOnce(layerNormWasm);

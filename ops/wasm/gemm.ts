@@ -1,5 +1,6 @@
 import type { Activation } from '../quantizedMatMul/op.js';
 import type { WasmModule } from './module.js';
+import { type Fields, writeRecord } from './records.js';
 import { CHUNK_ROWS, type Segments, segmentsOf } from './segments.js';
 
 /** Rows in a tile of activations, columns in a panel of weights: ops/wasm/assembly/gemmTypes.ts. */
@@ -137,8 +138,6 @@ function packRows(
   return { ...tables, ...made, tokenTiles, restTiles, activationGroups: groups, restScale };
 }
 
-type Fields = Record<string, number>;
-
 function segmentTables(
   module: WasmModule,
   { k, groupSize }: ProductArgs,
@@ -227,10 +226,3 @@ const ROWS_FIELDS =
   'codes scale zeroPoint groups k tokens tokensPerSample digits digitRows segments segmentCount subtract weightOffset rows offsets groupScale tokenScale tokenShift sampleOf'.split(
     ' ',
   );
-
-function writeRecord(module: WasmModule, names: readonly string[], fields: Fields): number {
-  const at = module.scratch(4 * names.length);
-  const words = new Int32Array(module.memory.buffer, at, names.length);
-  for (const [i, name] of names.entries()) words[i] = fields[name] ?? 0;
-  return at;
-}

@@ -61,27 +61,36 @@ function narrowColumns(
 ): void {
   const panel = temp + (<usize>order << 7);
   const groupBytes = <usize>order * stride;
-  const columns = bytes / (<usize>order << 2);
-  const perGroup = stride >> 2;
-  for (let first: usize = 0; first < columns; first += 16) {
-    const count = min(columns - first, 16);
-    for (let i: usize = 0; i < 16; i++) {
-      const column = first + min(i, count - 1);
-      const from = src + (column / perGroup) * groupBytes + ((column % perGroup) << 2);
-      for (let j: usize = 0; j < order; j++) {
-        store<f32>(panel + j * PANEL_BYTES + (i << 2), load<f32>(from + j * stride));
-      }
+  const perPanel = PANEL_BYTES / stride;
+  const b = panel + 16;
+  for (let start: usize = 0; start < bytes; start += perPanel * groupBytes) {
+    const count = min(perPanel, (bytes - start) / groupBytes);
+    for (let i: usize = 0; i < perPanel; i++) {
+      // the last panel may have fewer groups: it then repeats its last
+      const from = src + start + min(i, count - 1) * groupBytes;
+      moveColumn(from, stride, panel + i * stride, PANEL_BYTES, order, stride === 8);
     }
-    const b = panel + 16;
     signedSums(panel, b, b + 16, b + 32, order, PANEL_BYTES, temp, scale);
     pickSums(panel, b, b + 16, b + 32, order, PANEL_BYTES, table, temp);
     for (let i: usize = 0; i < count; i++) {
-      const column = first + i;
-      const to = dst + (column / perGroup) * groupBytes + ((column % perGroup) << 2);
-      for (let j: usize = 0; j < order; j++) {
-        store<f32>(to + j * stride, load<f32>(panel + j * PANEL_BYTES + (i << 2)));
-      }
+      const to = dst + start + i * groupBytes;
+      moveColumn(panel + i * stride, PANEL_BYTES, to, stride, order, stride === 8);
     }
+  }
+}
+
+/** Copies `order` entries of one element, or of two. */
+function moveColumn(
+  from: usize,
+  fromStride: usize,
+  to: usize,
+  toStride: usize,
+  order: u32,
+  double: bool,
+): void {
+  for (let j: u32 = 0; j < order; j++, from += fromStride, to += toStride) {
+    if (double) store<u64>(to, load<u64>(from));
+    else store<u32>(to, load<u32>(from));
   }
 }
 

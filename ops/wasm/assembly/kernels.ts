@@ -3,3 +3,7 @@ export { hadamardTransform } from './hadamard';
 export { gemm16 } from './gemm16';
 export { gemmFloat } from './gemmFloat';
 export { dequantizeRows, narrowCodes, packRows16, packRows8, restDigits } from './gemmRows';
+export { hadaNormQuantize, meanParts } from './quantize';
+export { columnMeans } from './rows';
+export { attention } from './attention';
+export { layerNorm } from './layerNorm';

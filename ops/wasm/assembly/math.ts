@@ -76,3 +76,35 @@ export function geluTanh4(x: v128): v128 {
   const twice = f32x4.mul(inside, f32x4.splat(-1.5957691216057308));
   return f32x4.div(x, f32x4.add(f32x4.splat(1), exp4(twice)));
 }
+
+/** a · b + c, rounded once in the module that may. */
+// @ts-ignore: decorator
+@inline
+export function madd(a: v128, b: v128, c: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(a, b, c);
+  return f32x4.add(c, f32x4.mul(a, b));
+}
+
+/** e^x for x ≤ 0, within 2 ulp; 0 below −86.5, NaN for NaN. A third less work than `exp4`. */
+// @ts-ignore: decorator
+@inline
+export function expNegative4(x: v128): v128 {
+  const least = f32x4.splat(-86.5);
+  // a < b ? b : a keeps NaN
+  const bounded = f32x4.pmax(x, least);
+  // adding 1.5 · 2^23 rounds to an integer, which then is in the low bits
+  const magic = f32x4.splat(12582912);
+  const shifted = madd(bounded, f32x4.splat(LOG2E), magic);
+  const n = f32x4.sub(shifted, magic);
+  let r = madd(n, f32x4.splat(-LN2_HIGH), bounded);
+  r = madd(n, f32x4.splat(-LN2_LOW), r);
+  let p = f32x4.splat(1.9875691500e-4);
+  p = madd(p, r, f32x4.splat(1.3981999507e-3));
+  p = madd(p, r, f32x4.splat(8.3334519073e-3));
+  p = madd(p, r, f32x4.splat(4.1665795894e-2));
+  p = madd(p, r, f32x4.splat(1.6666665459e-1));
+  p = madd(p, r, f32x4.splat(5.0000001201e-1));
+  p = madd(p, f32x4.mul(r, r), f32x4.add(r, f32x4.splat(1)));
+  const power = i32x4.add(i32x4.shl(shifted, 23), i32x4.splat(0x3f800000));
+  return v128.andnot(f32x4.mul(p, power), f32x4.lt(x, least));
+}

@@ -16,3 +16,4 @@ export function relaxedPairs(a: usize, b: usize, out: usize): void {
 
 export { gemmFloat } from './gemmFloat';
 export { gemmRelaxed16, gemmRelaxed32 } from './gemmRelaxed';
+export { attention } from './attention';

@@ -1,0 +1,121 @@
+import { type Tensor, type TensorInfo, util } from '@tensorflow/tfjs-core';
+import { codeRange } from '../common/quantization.js';
+import { type WasmHadamardPlan, wasmHadamardPlan } from '../hadamardTransform/wasmPlan.js';
+import { wasmKernel } from '../wasm/kernel.js';
+import type { WasmModule } from '../wasm/module.js';
+import { writeRecord } from '../wasm/records.js';
+import {
+  type HadaNormQuantizeAttrs,
+  type HadaNormQuantizeInputs,
+  hadaNormQuantizeOp,
+} from './op.js';
+
+const NO_PLAN: WasmHadamardPlan = { address: 0, tempBytes: 0 };
+
+/** Columns of an item of `columnMeans`: ops/wasm/assembly/rows.ts. */
+const COLUMNS = 16;
+
+/** Everything to a token while it is in L1; codes are a byte each. */
+export const hadaNormQuantizeWasm = wasmKernel<HadaNormQuantizeInputs, HadaNormQuantizeAttrs>(
+  hadaNormQuantizeOp,
+  ({ inputs, attrs, module }) => {
+    const { x, basis } = inputs;
+    const { blockSize, groupSize, centre } = attrs;
+    const [tokens, d] = x.shape.slice(-2) as [number, number];
+    const samples = util.sizeFromShape(x.shape) / (tokens * d);
+    const groups = [...x.shape.slice(0, -1), Math.ceil(d / groupSize)];
+    const outputs = [
+      module.output(x.shape, 'bool'),
+      module.output(groups, 'float32'),
+      module.output(groups, 'float32'),
+    ];
+    const plan = blockSize === 0 ? NO_PLAN : wasmHadamardPlan(module, blockSize, false);
+    const means = centre === 'dynamic' ? module.scratch(4 * samples * d) : 0;
+    if (means !== 0) {
+      const items = samples * Math.ceil(d / COLUMNS);
+      module.run('columnMeans', [module.addressOf(x), means, tokens, d], items, { grain: 8 });
+      outputs.push(module.output([samples, d], 'float32'));
+      if (basis !== undefined) outputs.push(module.output([samples, basis.shape[0]!], 'float32'));
+      writeMeanParts(module, inputs, means, plan, outputs);
+    }
+    quantizeRows(module, inputs, attrs, { means, plan, samples, outputs });
+    return outputs;
+  },
+);
+
+/** rest and coefficients. */
+function writeMeanParts(
+  module: WasmModule,
+  inputs: HadaNormQuantizeInputs,
+  means: number,
+  plan: WasmHadamardPlan,
+  [, , , rest, coefficients]: readonly TensorInfo[],
+): void {
+  const { mean, scale, basis } = inputs;
+  const [samples, d] = rest!.shape as [number, number];
+  const rank = basis?.shape[0] ?? 0;
+  const address = (tensor: TensorInfo | undefined) =>
+    tensor === undefined ? 0 : module.addressOf(tensor);
+  const args = [
+    means,
+    address(mean),
+    address(scale),
+    address(basis),
+    rank,
+    plan.address,
+    d,
+    address(rest),
+    address(coefficients),
+  ];
+  module.run('meanParts', args, samples, { scratchBytes: plan.tempBytes });
+}
+
+interface Prepared {
+  readonly means: number;
+  readonly plan: WasmHadamardPlan;
+  readonly samples: number;
+  readonly outputs: readonly TensorInfo[];
+}
+
+function quantizeRows(
+  module: WasmModule,
+  { x, scale, mean }: HadaNormQuantizeInputs,
+  { bits, symmetric, groupSize, range, centre }: HadaNormQuantizeAttrs,
+  { means, plan, samples, outputs }: Prepared,
+): void {
+  const [tokens, d] = x.shape.slice(-2) as [number, number];
+  const address = (tensor: Tensor | undefined) =>
+    tensor === undefined ? 0 : module.addressOf(tensor);
+  const { qMin, qMax } = codeRange(bits, symmetric);
+  const [codes, scales, zeroPoints] = outputs.map((output) => module.addressOf(output));
+  const fields = {
+    x: module.addressOf(x),
+    tokens,
+    d,
+    means: centre === 'static' ? address(mean) : means,
+    meanStride: centre === 'dynamic' ? d : 0,
+    scale: address(scale),
+    plan: plan.address,
+    groupSize,
+    isStatic: range === null ? 0 : 1,
+    min: Math.min(range?.min ?? 0, 0),
+    max: Math.max(range?.max ?? 0, 0),
+    qMin,
+    qMax,
+    symmetric: symmetric ? 1 : 0,
+    offset: symmetric ? 2 ** (bits - 1) : 0,
+    codes: codes!,
+    scales: scales!,
+    zeroPoints: zeroPoints!,
+  };
+  const record = writeRecord(module, FIELDS, fields, FLOATS);
+  const scratchBytes = 64 + 64 * Math.ceil(d / 16) + plan.tempBytes;
+  module.run('hadaNormQuantize', [record], samples * tokens, { grain: 8, scratchBytes });
+}
+
+/** The record `Rows` of ops/wasm/assembly/quantize.ts. */
+const FIELDS =
+  'x tokens d means meanStride scale plan groupSize isStatic min max qMin qMax symmetric offset codes scales zeroPoints'.split(
+    ' ',
+  );
+const FLOATS = ['min', 'max', 'qMin', 'qMax'];

@@ -1,0 +1,181 @@
+// What ChannelCenter, FakeQuant and HadaNormQuantize do to a row: one arithmetic, so that fused and unfused give the same codes.
+
+/** The smallest scale of a quantizer, 2^−120, and the largest value of a code: ops/common/quantization.ts. */
+const MIN_SCALE: f32 = 7.52316384526264e-37;
+const MAX_VALUE: f32 = 3.402823e38;
+
+/** 1.5 · 2^23: adding it rounds a float below 2^22 to the nearest integer, ties to even, which its low bits then hold. */
+const ROUND: f32 = 12582912;
+const ROUND_BITS: i32 = 0x4b400000;
+
+/** Columns that one item of `columnMeans` has: a cache line. */
+export const COLUMNS: i32 = 16;
+
+/** Means over the tokens of x [samples, tokens, d] → [samples, d]. Items: blocks of 16 columns, sample after sample. */
+export function columnMeans(
+  x: usize, means: usize, tokens: i32, d: i32, scratch: usize, begin: i32, end: i32,
+): void {
+  const blocks = (d + COLUMNS - 1) / COLUMNS;
+  for (let item = begin; item < end; ) {
+    const sample = item / blocks;
+    const first = item - sample * blocks;
+    const last = min(blocks, first + end - item);
+    const column = <usize>(first * COLUMNS) << 2;
+    const to = means + (<usize>(sample * d) << 2);
+    meansOf(
+      x + (<usize>(sample * tokens * d) << 2) + column,
+      to + column,
+      tokens,
+      <usize>d << 2,
+      <usize>(min(last * COLUMNS, d) - first * COLUMNS) << 2,
+    );
+    item += last - first;
+  }
+}
+
+/** Four tokens at a time: a load and a store of the sums per four additions. */
+function meansOf(x: usize, to: usize, tokens: i32, stride: usize, bytes: usize): void {
+  memory.fill(to, 0, bytes);
+  let t = 0;
+  for (; t + 4 <= tokens; t += 4, x += stride << 2) {
+    const b = x + stride, c = b + stride, e = c + stride;
+    let at: usize = 0;
+    for (; at + 16 <= bytes; at += 16) {
+      const ab = f32x4.add(v128.load(x + at), v128.load(b + at));
+      const ce = f32x4.add(v128.load(c + at), v128.load(e + at));
+      v128.store(to + at, f32x4.add(v128.load(to + at), f32x4.add(ab, ce)));
+    }
+    for (; at < bytes; at += 4) {
+      const sum = f32.load(x + at) + f32.load(b + at) + (f32.load(c + at) + f32.load(e + at));
+      f32.store(to + at, f32.load(to + at) + sum);
+    }
+  }
+  for (; t < tokens; t++, x += stride) {
+    let at: usize = 0;
+    for (; at + 16 <= bytes; at += 16) {
+      v128.store(to + at, f32x4.add(v128.load(to + at), v128.load(x + at)));
+    }
+    for (; at < bytes; at += 4) f32.store(to + at, f32.load(to + at) + f32.load(x + at));
+  }
+  const count = <f32>tokens;
+  for (let at: usize = 0; at < bytes; at += 4) f32.store(to + at, f32.load(to + at) / count);
+}
+
+/** dst = (src − mean) / scale over `d` elements; mean and scale may be 0 for none. */
+export function centreRow(src: usize, dst: usize, mean: usize, scale: usize, d: i32): void {
+  const bytes = <usize>d << 2;
+  let at: usize = 0;
+  for (; at + 16 <= bytes; at += 16) {
+    let v = v128.load(src + at);
+    if (mean !== 0) v = f32x4.sub(v, v128.load(mean + at));
+    if (scale !== 0) v = f32x4.div(v, v128.load(scale + at));
+    v128.store(dst + at, v);
+  }
+  for (; at < bytes; at += 4) {
+    let v = f32.load(src + at);
+    if (mean !== 0) v -= f32.load(mean + at);
+    if (scale !== 0) v /= f32.load(scale + at);
+    f32.store(dst + at, v);
+  }
+}
+
+/** How a group is quantized: y = scale · clamp(round(x / scale), low, high). All NaN without a meaningful range. */
+@unmanaged
+export class Quantizer {
+  scale: f32;
+  zeroPoint: f32;
+  low: f32;
+  high: f32;
+}
+
+/** The least and the greatest of `count` elements and 0 → lo, hi in the first two fields; NaN where there is a NaN or Inf. */
+export function rangeOf(x: usize, count: i32, to: Quantizer): void {
+  const end = x + (<usize>count << 2);
+  let low = f32x4.splat(0);
+  let high = low;
+  let poison = low;
+  for (; x + 16 <= end; x += 16) {
+    const v = v128.load(x);
+    low = f32x4.pmin(low, v);
+    high = f32x4.pmax(high, v);
+    poison = f32x4.add(poison, f32x4.sub(v, v));
+  }
+  let least = min(
+    min(f32x4.extract_lane(low, 0), f32x4.extract_lane(low, 1)),
+    min(f32x4.extract_lane(low, 2), f32x4.extract_lane(low, 3)),
+  );
+  let most = max(
+    max(f32x4.extract_lane(high, 0), f32x4.extract_lane(high, 1)),
+    max(f32x4.extract_lane(high, 2), f32x4.extract_lane(high, 3)),
+  );
+  let bad = f32x4.extract_lane(poison, 0) + f32x4.extract_lane(poison, 1);
+  bad += f32x4.extract_lane(poison, 2) + f32x4.extract_lane(poison, 3);
+  for (; x < end; x += 4) {
+    const v = f32.load(x);
+    if (v < least) least = v;
+    if (v > most) most = v;
+    bad += v - v;
+  }
+  to.low = least + bad;
+  to.high = most + bad;
+}
+
+/** Whether one of `count` elements is NaN. */
+export function hasNaN(x: usize, count: i32): bool {
+  const end = x + (<usize>count << 2);
+  let ordered = i32x4.splat(-1);
+  for (; x + 16 <= end; x += 16) {
+    const v = v128.load(x);
+    ordered = v128.and(ordered, f32x4.eq(v, v));
+  }
+  if (!i32x4.all_true(ordered)) return true;
+  for (; x < end; x += 4) {
+    const v = f32.load(x);
+    if (v !== v) return true;
+  }
+  return false;
+}
+
+/** From `low` and `high`, a range that holds 0, the quantizer, in the float32 steps of quantizationParameters (ops/common/quantization.ts). */
+export function quantizerFor(q: Quantizer, qMin: f32, qMax: f32, symmetric: bool): void {
+  const least = q.low;
+  const most = q.high;
+  const step: f32 = symmetric ? max(-least, most) / qMax : most / qMax - least / qMax;
+  const scale = max(step, MIN_SCALE);
+  const halfSpan = max(<f32>0.5 * most - <f32>0.5 * least, MIN_SCALE);
+  const zeroPoint: f32 = symmetric ? 0 : nearest((<f32>-0.5 * least) / halfSpan * qMax);
+  const limit = floor(MAX_VALUE / scale);
+  q.scale = scale;
+  q.zeroPoint = zeroPoint;
+  q.low = max(qMin - zeroPoint, -limit);
+  q.high = min(qMax - zeroPoint, limit);
+}
+
+/** clamp(round(v / scale), low, high) as a float plus 1.5 · 2^23. */
+// @ts-ignore: decorator
+@inline
+function rounded(v: v128, scale: v128, low: v128, high: v128): v128 {
+  const quotient = f32x4.div(v, scale);
+  return f32x4.add(f32x4.pmin(high, f32x4.pmax(low, quotient)), f32x4.splat(ROUND));
+}
+
+/** Bytes of `count` codes plus `origin`. */
+export function encodeGroup(x: usize, to: usize, count: i32, q: Quantizer, origin: i32): void {
+  const scale = f32x4.splat(q.scale);
+  const low = f32x4.splat(q.low);
+  const high = f32x4.splat(q.high);
+  const less = i32x4.splat(ROUND_BITS - origin);
+  let i = 0;
+  for (; i + 16 <= count; i += 16, x += 64, to += 16) {
+    const a = i32x4.sub(rounded(v128.load(x), scale, low, high), less);
+    const b = i32x4.sub(rounded(v128.load(x, 16), scale, low, high), less);
+    const c = i32x4.sub(rounded(v128.load(x, 32), scale, low, high), less);
+    const d = i32x4.sub(rounded(v128.load(x, 48), scale, low, high), less);
+    const ab = i16x8.narrow_i32x4_s(a, b);
+    v128.store(to, i8x16.narrow_i16x8_u(ab, i16x8.narrow_i32x4_s(c, d)));
+  }
+  for (; i < count; i++, x += 4, to++) {
+    const v = rounded(f32x4.splat(f32.load(x)), scale, low, high);
+    i32.store8(to, i32x4.extract_lane(i32x4.sub(v, less), 0));
+  }
+}
