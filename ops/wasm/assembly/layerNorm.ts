@@ -14,7 +14,7 @@ export function layerNorm(
   rowsPerFactor: i32,
   shift: usize,
   rowsPerShift: i32,
-  epsilon: f32,
+  epsilon: f64,
   center: i32,
   scratch: usize,
   begin: i32,
@@ -24,9 +24,9 @@ export function layerNorm(
   for (let row = begin; row < end; row++) {
     const from = x + <usize>row * bytes;
     const to = out + <usize>row * bytes;
-    const mean: f32 = center ? sumOf(from, bytes) / <f32>d : 0;
-    const variance = squaresOf(from, bytes, mean) / <f32>d;
-    const inverse: f32 = 1 / f32.sqrt(variance + epsilon);
+    const mean: f32 = center ? <f32>(sumOf(from, bytes) / <f64>d) : 0;
+    const variance = squaresOf(from, bytes, mean) / <f64>d;
+    const inverse = <f32>(1 / f64.sqrt(variance + epsilon));
     normalize(from, to, bytes, mean, inverse, gamma, beta);
     if (factor !== 0) multiply(to, bytes, factor + <usize>(row / rowsPerFactor) * bytes);
     if (shift !== 0) add(to, bytes, shift + <usize>(row / rowsPerShift) * bytes);
@@ -34,7 +34,7 @@ export function layerNorm(
 }
 
 /** 4 accumulators: one chain stalls on add latency. */
-function sumOf(at: usize, bytes: usize): f32 {
+function sumOf(at: usize, bytes: usize): f64 {
   const end = at + bytes;
   let a = f32x4.splat(0), b = a, c = a, d = a;
   for (; at + 64 <= end; at += 64) {
@@ -50,7 +50,7 @@ function sumOf(at: usize, bytes: usize): f32 {
 }
 
 /** Σ (x − mean)². */
-function squaresOf(at: usize, bytes: usize, mean: f32): f32 {
+function squaresOf(at: usize, bytes: usize, mean: f32): f64 {
   const end = at + bytes;
   const m = f32x4.splat(mean);
   let a = f32x4.splat(0), b = a, c = a, d = a;
@@ -75,12 +75,12 @@ function squared(x: v128): v128 {
 }
 
 @inline
-function across(x: v128): f32 {
-  return (
-    f32x4.extract_lane(x, 0) +
-    f32x4.extract_lane(x, 1) +
-    (f32x4.extract_lane(x, 2) + f32x4.extract_lane(x, 3))
+function across(x: v128): f64 {
+  const sums = f64x2.add(
+    f64x2.promote_low_f32x4(x),
+    f64x2.promote_low_f32x4(v128.shuffle<i64>(x, x, 1, 0)),
   );
+  return f64x2.extract_lane(sums, 0) + f64x2.extract_lane(sums, 1);
 }
 
 function normalize(

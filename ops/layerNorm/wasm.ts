@@ -1,0 +1,21 @@
+import type { TensorInfo } from '@tensorflow/tfjs-core';
+import { wasmKernel } from '../wasm/kernel.js';
+import { layerNormOp, rowsPerModulation } from './op.js';
+
+export const layerNormWasm = wasmKernel(layerNormOp, ({ inputs, attrs, module }) => {
+  const { x, gamma, beta, factor, shift } = inputs;
+  const d = x.shape[x.shape.length - 1]!;
+  const rows = x.shape.slice(0, -1).reduce((product, dim) => product * dim, 1);
+  const out = module.output(x.shape, 'float32');
+  const address = (tensor: TensorInfo | undefined) =>
+    tensor === undefined ? 0 : module.addressOf(tensor);
+  const args = [
+    ...[address(x), address(out), d, address(gamma), address(beta)],
+    ...[address(factor), rowsPerModulation(x, factor)],
+    ...[address(shift), rowsPerModulation(x, shift)],
+    ...[attrs.epsilon, attrs.center ? 1 : 0],
+  ];
+  // a thread pays from some ten thousand elements on
+  module.run('layerNorm', args, rows, { grain: Math.ceil(16384 / d) });
+  return out;
+});
