@@ -1,6 +1,8 @@
 import { env } from '@tensorflow/tfjs-core';
 import { attentionWasm } from '../attention/wasm.js';
+import { channelCenterWasm } from '../channelCenter/wasm.js';
 import { registerKernelOnce } from '../common/kernel.js';
+import { fakeQuantWasm } from '../fakeQuant/wasm.js';
 import { hadamardTransformWasm } from '../hadamardTransform/wasm.js';
 import { hadaNormQuantizeWasm } from '../hadaNormQuantize/wasm.js';
 import { layerNormWasm } from '../layerNorm/wasm.js';
@@ -10,6 +12,8 @@ import { RELAXED_SIMD_FLAG } from '../wasm/module.js';
 env().registerFlag(RELAXED_SIMD_FLAG, () => true);
 
 registerKernelOnce(hadamardTransformWasm);
+registerKernelOnce(channelCenterWasm);
+registerKernelOnce(fakeQuantWasm);
 registerKernelOnce(quantizedMatMulWasm);
 registerKernelOnce(hadaNormQuantizeWasm);
 registerKernelOnce(attentionWasm);

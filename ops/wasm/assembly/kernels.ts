@@ -5,5 +5,8 @@ export { gemmFloat } from './gemmFloat';
 export { dequantizeRows, narrowCodes, packRows16, packRows8, restDigits } from './gemmRows';
 export { hadaNormQuantize, meanParts } from './quantize';
 export { columnMeans } from './rows';
+export { centreRows } from './channelCenter';
+export { fakeQuantRuns, mergeRanges, runRanges } from './fakeQuant';
+export { fakeQuantColumns } from './fakeQuantColumns';
 export { attention } from './attention';
 export { layerNorm } from './layerNorm';

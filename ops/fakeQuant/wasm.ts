@@ -1,0 +1,119 @@
+import { util } from '@tensorflow/tfjs-core';
+import { codeRange, type QuantizationLayout, quantizationLayout } from '../common/quantization.js';
+import { wasmKernel } from '../wasm/kernel.js';
+import type { WasmModule } from '../wasm/module.js';
+import { writeRecord } from '../wasm/records.js';
+import {
+  type FakeQuantAttrs,
+  type FakeQuantInputs,
+  fakeQuantOp,
+  type QuantizationRange,
+} from './op.js';
+
+/** One range for a whole tensor is found in pieces of so many elements. */
+const PIECE = 4096;
+
+/** Fewer elements than this are not worth a thread. */
+const GRAIN_ELEMENTS = 16_384;
+
+/** Columns of an item of `fakeQuantColumns`. */
+const COLUMNS = 16;
+
+const SCRATCH_BYTES = 256;
+
+/** The records of ops/wasm/assembly/fakeQuant.ts and fakeQuantColumns.ts. */
+const RUN_FIELDS = ['x', 'y', 'length', 'run', 'numGroups', 'ranges', 'qMin', 'qMax', 'symmetric'];
+const COLUMN_FIELDS = [
+  ...['x', 'y', 'length', 'inner', 'groupSize', 'ranges', 'qMin', 'qMax', 'symmetric'],
+];
+const FLOATS = ['qMin', 'qMax'];
+
+/** Each group is read twice and written once, the second time from L1 where groups are rows. */
+export const fakeQuantWasm = wasmKernel<FakeQuantInputs, FakeQuantAttrs>(
+  fakeQuantOp,
+  ({ inputs: { x }, attrs, module }) => {
+    const layout = quantizationLayout(attrs.granularity, x.shape);
+    const y = module.output(x.shape, 'float32');
+    const common = {
+      x: module.addressOf(x),
+      y: module.addressOf(y),
+      ranges: attrs.range === null ? 0 : writeRanges(module, attrs.range, layout.numGroups),
+      ...codeRange(attrs.bits, attrs.symmetric),
+      symmetric: attrs.symmetric ? 1 : 0,
+    };
+    if (layout.innerStride > 0) columns(module, common, layout);
+    else runs(module, common, layout, util.sizeFromShape(x.shape));
+    return y;
+  },
+);
+
+interface CommonFields extends Readonly<Record<string, number>> {
+  readonly ranges: number;
+}
+
+function columns(
+  module: WasmModule,
+  common: CommonFields,
+  { outer, length, inner, groupSize }: QuantizationLayout,
+): void {
+  const fields = { ...common, length, inner, groupSize };
+  const record = writeRecord(module, COLUMN_FIELDS, fields, FLOATS);
+  const items = outer * Math.ceil(length / groupSize) * Math.ceil(inner / COLUMNS);
+  const grain = grainOf(groupSize * COLUMNS);
+  module.run('fakeQuantColumns', [record], items, { grain, scratchBytes: SCRATCH_BYTES });
+}
+
+function runs(
+  module: WasmModule,
+  common: CommonFields,
+  layout: QuantizationLayout,
+  size: number,
+): void {
+  const { length, run } = runsOf(layout, size);
+  const count = (size / length) * Math.ceil(length / run);
+  const { numGroups } = layout;
+  const options = { grain: grainOf(run), scratchBytes: SCRATCH_BYTES };
+  const fields = { ...common, length, run, numGroups };
+  // groups of several runs need all of them before the first is quantized
+  if (common.ranges === 0 && count > numGroups) {
+    const parts = module.scratch(8 * count);
+    fields.ranges = module.scratch(8 * numGroups);
+    const record = writeRecord(module, RUN_FIELDS, { ...fields, ranges: 0 }, FLOATS);
+    module.run('runRanges', [record, parts], count, options);
+    module.run('mergeRanges', [parts, fields.ranges, count, numGroups], numGroups, {
+      grain: grainOf(count / numGroups),
+    });
+  }
+  const record = writeRecord(module, RUN_FIELDS, fields, FLOATS);
+  module.run('fakeQuantRuns', [record], count, options);
+}
+
+/** Rows of neighbours, cut into runs of one group each: run r, counted through all rows, is in group r mod numGroups. */
+function runsOf(
+  { length, inner, groupSize, numGroups }: QuantizationLayout,
+  size: number,
+): { length: number; run: number } {
+  if (numGroups === 1) return { length: size, run: PIECE };
+  return { length: length * inner, run: groupSize * inner };
+}
+
+function grainOf(elementsPerItem: number): number {
+  return Math.max(1, Math.ceil(GRAIN_ELEMENTS / elementsPerItem));
+}
+
+/** f32 [numGroups, 2]: ends of a static range, widened to hold 0. */
+function writeRanges(
+  module: WasmModule,
+  { min, max }: QuantizationRange,
+  numGroups: number,
+): number {
+  const at = (bound: number | readonly number[], g: number) =>
+    typeof bound === 'number' ? bound : bound[g]!;
+  const address = module.scratch(8 * numGroups);
+  const ranges = new Float32Array(module.memory.buffer, address, 2 * numGroups);
+  for (let g = 0; g < numGroups; g++) {
+    ranges[2 * g] = Math.min(at(min, g), 0);
+    ranges[2 * g + 1] = Math.max(at(max, g), 0);
+  }
+  return address;
+}
