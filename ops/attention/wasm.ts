@@ -1,15 +1,23 @@
-import { wasmKernel } from '../wasm/kernel.js';
+import type { TensorInfo } from '@tensorflow/tfjs-core';
+import { type WasmKernelArgs, wasmKernel } from '../wasm/kernel.js';
 import { type Fields, writeRecord } from '../wasm/records.js';
 import { type AttentionDims, type AttentionSizes, attentionDims } from './dims.js';
 import type { View } from './layout.js';
-import { attentionOp } from './op.js';
+import { type AttentionAttrs, type AttentionInputs, attentionOp } from './op.js';
 
 /** As in ops/wasm/assembly/attentionTypes.ts. */
 const QUERIES = 16;
 const SCORE_ROW_BYTES = 4 * 256 + 64;
 const HEADER_BYTES = 32;
 
-export const attentionWasm = wasmKernel(attentionOp, ({ inputs, attrs, module }) => {
+export const attentionWasm = wasmKernel(attentionOp, attentionOnWasm);
+
+/** The kernel on a module, by itself for tests that bring their own memory. */
+export function attentionOnWasm({
+  inputs,
+  attrs,
+  module,
+}: WasmKernelArgs<AttentionInputs, AttentionAttrs>): TensorInfo {
   const dims = attentionDims(attentionOp.kernelName, inputs, attrs);
   const { sizes, outputShape } = dims;
   const out = module.output(outputShape, 'float32');
@@ -34,7 +42,7 @@ export const attentionWasm = wasmKernel(attentionOp, ({ inputs, attrs, module })
   const options = { grain: Math.ceil(blocks / 2), scratchBytes: scratchBytes(sizes) };
   module.run('attention', [record], sizes.b * sizes.h * blocks, options);
   return out;
-});
+}
 
 function strides({ q, k, v, output, mask }: AttentionDims): Fields {
   const of = (name: string, { stride }: View) => ({

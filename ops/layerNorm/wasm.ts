@@ -1,8 +1,15 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
-import { wasmKernel } from '../wasm/kernel.js';
-import { layerNormOp, rowsPerModulation } from './op.js';
+import { type WasmKernelArgs, wasmKernel } from '../wasm/kernel.js';
+import { type LayerNormAttrs, type LayerNormInputs, layerNormOp, rowsPerModulation } from './op.js';
 
-export const layerNormWasm = wasmKernel(layerNormOp, ({ inputs, attrs, module }) => {
+export const layerNormWasm = wasmKernel(layerNormOp, layerNormOnWasm);
+
+/** The kernel on a module, by itself for tests that bring their own memory. */
+export function layerNormOnWasm({
+  inputs,
+  attrs,
+  module,
+}: WasmKernelArgs<LayerNormInputs, LayerNormAttrs>): TensorInfo {
   const { x, gamma, beta, factor, shift } = inputs;
   const d = x.shape[x.shape.length - 1]!;
   const rows = x.shape.slice(0, -1).reduce((product, dim) => product * dim, 1);
@@ -18,4 +25,4 @@ export const layerNormWasm = wasmKernel(layerNormOp, ({ inputs, attrs, module })
   // a thread pays from some ten thousand elements on
   module.run('layerNorm', args, rows, { grain: Math.ceil(16384 / d) });
   return out;
-});
+}
