@@ -44,6 +44,7 @@ export interface CodeArgs {
 interface Variant {
   readonly kernel: 'gemm16' | 'gemmRelaxed16' | 'gemmRelaxed32';
   readonly bytes: 1 | 2; // of a packed code of the activations
+  readonly signedWeights: boolean; // q instead of u = q + 2^(b−1)
 }
 
 /** out = activation(x W + rows) for float32 x [tokens, k]. */
@@ -69,11 +70,15 @@ export function integerProduct(module: WasmModule, args: ProductArgs, x: CodeArg
   if (args.bits > 8) return false;
   const cut = segmentsOf(args.k, args.groupSize, x.groupSize);
   if (cut === null) return false;
-  const variant = variantFor(module, args, x);
+  const variant = variantFor(module, args.bits);
   const rows = packRows(module, args, x, cut, variant);
-  const fields = { ...productFields(args), ...rows, flushSteps: flushSteps(args.bits) };
+  const fields = { ...productFields(args), ...rows, ...weightFields(args.bits, variant) };
   runProduct(module, variant.kernel, fields, args.n, scratchBytes(fields, 2 * NR * cut.chunkRows));
   return true;
+}
+
+function weightFields(bits: number, { signedWeights }: Variant): Fields {
+  return { flushSteps: flushSteps(bits), flip: signedWeights ? 128 : 0 };
 }
 
 /**
@@ -84,11 +89,17 @@ function flushSteps(bits: number): number {
   return Math.floor(32767 / (2 * 128 * (2 ** bits - 1)));
 }
 
-/** Relaxed SIMD needs codes of weights below 128; and of activations in a signed byte, less one number for each token. */
-function variantFor(module: WasmModule, { bits, k }: ProductArgs, x: CodeArgs): Variant {
-  const bytewise = x.bits < 8 || x.groupSize >= k;
-  if (!module.relaxed || bits === 8 || !bytewise) return { kernel: 'gemm16', bytes: 2 };
-  return { kernel: 'gemmRelaxed16', bytes: 1 };
+/**
+ * Relaxed SIMD needs weights below 128 as unsigned codes, unless the machine's own dot product takes all eight bits.
+ */
+function variantFor({ relaxed }: WasmModule, bits: number): Variant {
+  const wide: Variant = { kernel: 'gemm16', bytes: 2, signedWeights: false };
+  if (relaxed === null) return wide;
+  if (relaxed === 'pairs') {
+    return bits === 8 ? wide : { kernel: 'gemmRelaxed16', bytes: 1, signedWeights: false };
+  }
+  const signedWeights = bits === 8 && relaxed === 'signed';
+  return { kernel: 'gemmRelaxed32', bytes: 1, signedWeights };
 }
 
 /** Tiles of the activations and of the rest's digits, and what is known of each token. */
@@ -97,7 +108,7 @@ function packRows(
   args: ProductArgs,
   x: CodeArgs,
   cut: Segments,
-  { bytes }: Variant,
+  { bytes, signedWeights }: Variant,
 ): Fields {
   const { k, tokens, samples } = args;
   const groups = Math.ceil(k / x.groupSize);
@@ -114,8 +125,8 @@ function packRows(
     rows: module.scratch(tiles * MR * Math.ceil(k / 4) * 4 * bytes),
     offsets: bytes === 1 ? module.scratch(16 * tiles * cut.segments.length) : 0,
     groupScale: groups > 1 ? module.scratch(16 * tiles * groups) : 0,
+    groupShift: shifted ? module.scratch(16 * tiles * groups) : 0,
     tokenScale: module.scratch(4 * tokens),
-    tokenShift: shifted ? module.scratch(4 * tokens) : 0,
     sampleOf: module.scratch(4 * tokens),
   };
   const fields: Fields = {
@@ -129,7 +140,7 @@ function packRows(
     digits,
     digitRows,
     subtract: shifted ? 128 : -1,
-    weightOffset: 2 ** (args.bits - 1),
+    weightOffset: signedWeights ? 0 : 2 ** (args.bits - 1),
     ...tables,
     ...made,
   };
@@ -201,7 +212,7 @@ function scratchBytes(
   { segmentCount, samples, tokenTiles, restTiles }: Fields,
   weightBytes: number,
 ): number {
-  const rows = segmentCount! + 1 + samples! + MR * (tokenTiles! + restTiles!);
+  const rows = 2 * segmentCount! + samples! + MR * (tokenTiles! + restTiles!);
   return 32 + weightBytes + ROW_BYTES * rows;
 }
 
@@ -219,10 +230,10 @@ function runProduct(
 
 /** The fields of a record in ops/wasm/assembly/gemmTypes.ts (Product) and gemmRows.ts (Rows), in order; absent ones are 0. */
 const PRODUCT_FIELDS =
-  'codes bits k n scale groupSize segments segmentCount chunkSegments chunkCount chunkRows rows rest tokenTiles restTiles offsets flushSteps groupScale activationGroups tokens samples tokenScale tokenShift sampleOf restScale coefficients basis rank bias activation out'.split(
+  'codes bits k n scale groupSize segments segmentCount chunkSegments chunkCount chunkRows rows rest tokenTiles restTiles offsets flushSteps flip groupScale groupShift activationGroups tokens samples tokenScale sampleOf restScale coefficients basis rank bias activation out'.split(
     ' ',
   );
 const ROWS_FIELDS =
-  'codes scale zeroPoint groups k tokens tokensPerSample digits digitRows segments segmentCount subtract weightOffset rows offsets groupScale tokenScale tokenShift sampleOf'.split(
+  'codes scale zeroPoint groups k tokens tokensPerSample digits digitRows segments segmentCount subtract weightOffset rows offsets groupScale groupShift tokenScale sampleOf'.split(
     ' ',
   );

@@ -1,7 +1,7 @@
-import { Arena } from './arena.js';
 import type { EmscriptenModule } from './backend.js';
 import { BASELINE, RELAXED } from './binaries.js';
 import { fromBase64, withSharedMemory } from './binary.js';
+import { type RelaxedDot, relaxedDotOf } from './relaxedDot.js';
 
 /** The exported kernels, by name. Every argument and result is a number. */
 export type WasmExports = Readonly<Record<string, (...args: number[]) => number | undefined>>;
@@ -16,7 +16,8 @@ export interface CompiledModules {
 export interface Instances {
   readonly modules: CompiledModules;
   readonly exports: WasmExports;
-  readonly relaxed: boolean;
+  /** How relaxed SIMD multiplies here; null where the baseline runs. */
+  readonly relaxed: RelaxedDot | null;
 }
 
 /** The kernels on tfjs's memory, with relaxed SIMD where it is wanted and right; null where the engine has no SIMD. */
@@ -32,11 +33,12 @@ export function instantiate(
   const relaxed = wanted ? compile(RELAXED, shared) : null;
   if (relaxed !== null) {
     const more = exportsOf(relaxed, memory);
-    if (isRelaxedDotRight(heap, memory, more)) {
-      return { modules: { baseline, relaxed }, exports: { ...exports, ...more }, relaxed: true };
+    const dot = relaxedDotOf(heap, memory, more);
+    if (dot !== null) {
+      return { modules: { baseline, relaxed }, exports: { ...exports, ...more }, relaxed: dot };
     }
   }
-  return { modules: { baseline, relaxed: null }, exports, relaxed: false };
+  return { modules: { baseline, relaxed: null }, exports, relaxed: null };
 }
 
 function exportsOf(module: WebAssembly.Module, memory: WebAssembly.Memory): WasmExports {
@@ -48,37 +50,4 @@ function compile(base64: string, shared: boolean): WebAssembly.Module | null {
   const plain = fromBase64(base64);
   const bytes = shared ? withSharedMemory(plain) : plain;
   return WebAssembly.validate(bytes) ? new WebAssembly.Module(bytes) : null;
-}
-
-/**
- * Known answers of the relaxed dot product, whose second operand stays in 0 … 127. Validation is not enough: Node 20
- * behind its flag accepts the instruction and gives wrong values.
- */
-function isRelaxedDotRight(
-  heap: EmscriptenModule,
-  memory: WebAssembly.Memory,
-  { relaxedDot }: WasmExports,
-): boolean {
-  const arena = new Arena(heap, 256);
-  const [a, b, acc, out] = [arena.take(16), arena.take(16), arena.take(16), arena.take(16)];
-  const bytes = new Int8Array(memory.buffer);
-  const words = new Int32Array(memory.buffer);
-  let right = true;
-  for (let round = 0; round < 64; round++) {
-    const expected = [0, 1, 2, 3].map((lane) => {
-      let sum = (round - 32) * 1_000_003 * (lane + 1);
-      words[acc / 4 + lane] = sum;
-      for (let i = 4 * lane; i < 4 * lane + 4; i++) {
-        // the first rounds are the extremes, −128 × 127 and 127 × 127
-        bytes[a + i] = round < 2 ? 127 - 255 * round : (round * 89 + i * 151) % 256;
-        bytes[b + i] = round < 2 ? 127 : (round * 61 + i * 37) % 128;
-        sum += bytes[a + i]! * bytes[b + i]!;
-      }
-      return sum | 0;
-    });
-    relaxedDot!(a, b, acc, out);
-    right &&= expected.every((sum, lane) => words[out / 4 + lane] === sum);
-  }
-  arena.dispose();
-  return right;
 }

@@ -19,6 +19,7 @@ import { WasmMemoryError } from '../common/errors.js';
 import { Arena, allocateForGood } from './arena.js';
 import { isShared, memoryOf, type WasmBackend } from './backend.js';
 import { instantiate, type WasmExports } from './instantiate.js';
+import type { RelaxedDot } from './relaxedDot.js';
 
 /** How `run` may cut the work. */
 export interface RunOptions {
@@ -38,8 +39,8 @@ export class WasmModule {
     readonly memory: WebAssembly.Memory,
     /** The chosen variants; call them through `run`. */
     readonly exports: WasmExports,
-    /** Whether the relaxed module's exports are among them. */
-    readonly relaxed: boolean,
+    /** How the relaxed module's exports multiply; null where they are not among them. */
+    readonly relaxed: RelaxedDot | null,
   ) {
     this.arena = new Arena(backend.wasm);
   }

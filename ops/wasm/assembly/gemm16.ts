@@ -1,5 +1,5 @@
 // The integer product on plain SIMD128: codes widened to 16 bits, i32x4.dot_i16x8_s (8 multiply-adds an instruction).
-import { flushTile, groupScales, high16, loadScales, low16, Panel, placePanel, rowsOf, sampleRows, storePanel } from './gemmPanel';
+import { flushTile, high16, loadScales, low16, ofSegment, ofTile, Panel, placePanel, real, sampleRows, storePanel } from './gemmPanel';
 import { NR, Product, SEGMENT, Segment } from './gemmTypes';
 
 /** Panels begin … end of out [tokens, n] = activation(scale · (codes − zeroPoint) W + rows). `at`: a Product. */
@@ -53,7 +53,7 @@ function tiles16(panel: Panel, product: Product, first: i32, last: i32): void {
   for (let tile = 0; tile < tiles; tile++) {
     const rows = product.rows + <usize>tile * tileBytes + start;
     const to = panel.accumulators + (<usize>tile << 7);
-    tile16(rows, panel.weights, begin, end, scales, groupScales(product, tile), to);
+    tile16(rows, panel.weights, begin, end, scales, ofTile(product.groupScale, product, tile), to);
   }
 }
 
@@ -82,7 +82,10 @@ function tile16(
     a += 16;
     b += 32;
   } while (a < end);
-  flushTile(to, scales, rowsOf(rowScales, segment), c00, c01, c10, c11, c20, c21, c30, c31);
+  flushTile(
+    to, scales, ofSegment(rowScales, segment),
+    real(c00), real(c01), real(c10), real(c11), real(c20), real(c21), real(c30), real(c31),
+  );
   scales += 32;
   segment += SEGMENT;
   } while (segment < last);

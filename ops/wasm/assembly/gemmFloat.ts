@@ -1,5 +1,5 @@
 // Products of float32 activations with packed weights (or float32 ones): layers whose weights alone are quantized.
-import { clearSums, copyFloats, high16, low16, Panel, placePanel, sampleRows, storePanel } from './gemmPanel';
+import { clearAccumulators, copyFloats, high16, low16, Panel, placePanel, sampleRows, storePanel } from './gemmPanel';
 import { MR, NR, Product } from './gemmTypes';
 
 /** Panels begin … end of out [tokens, n] = activation(x W + rows), a panel's weights as float32 in scratch. `at`: a Product. */
@@ -8,7 +8,7 @@ export function gemmFloat(at: usize, scratch: usize, begin: i32, end: i32): void
   const panel = placePanel(scratch, product);
   const k = product.k;
   for (let p = begin; p < end; p++) {
-    clearSums(panel, product);
+    clearAccumulators(panel, product);
     for (let start = 0; start < k; start += product.chunkRows) {
       const rows = min(product.chunkRows, k - start);
       if (product.bits === 32) copyColumns(panel.weights, product, p, start, rows);

@@ -2,12 +2,12 @@
 import { GELU, GELU_TANH, NR, Product, RELU, SEGMENT, Segment, SILU } from './gemmTypes';
 import { gelu4, geluTanh4, silu4 } from './math';
 
-/** Scratch of a thread: unpacked weights, scales by segment (floats: by group), column sums, rows of the samples, accumulators. */
+/** Scratch of a thread. */
 @unmanaged
 export class Panel {
   weights: usize; // [chunkRows] × 8, of 2 bytes each; floats: of 4
   scales: usize; // f32 [segmentCount][8]
-  sums: usize; // f32 [8], Σ scale · code down a column
+  sums: usize; // f32 [segmentCount][8], Σ q down a column
   rows: usize; // f32 [samples][8]
   accumulators: usize; // f32 [tiles][4][8]
 }
@@ -18,7 +18,7 @@ export function placePanel(at: usize, product: Product): Panel {
   panel.weights = at + 32;
   panel.scales = panel.weights + (<usize>product.chunkRows << (product.tokenScale === 0 ? 5 : 4));
   panel.sums = panel.scales + (<usize>product.segmentCount << 5);
-  panel.rows = panel.sums + 32;
+  panel.rows = panel.sums + (<usize>product.segmentCount << 5);
   panel.accumulators = panel.rows + (<usize>product.samples << 5);
   return panel;
 }
@@ -80,7 +80,7 @@ function unpackPlanes(start: usize, bits: i32, half: i32): v128 {
   return codes;
 }
 
-/** The scales of a panel by segment, 0 for columns past the last one; and zeros where sums go. */
+/** The scales of a panel by segment, 0 for columns past the last one; and empty accumulators. */
 export function loadScales(panel: Panel, product: Product, column: i32): void {
   const count = min(NR, product.n - column);
   let to = panel.scales;
@@ -89,11 +89,10 @@ export function loadScales(panel: Panel, product: Product, column: i32): void {
     const from = product.scale + (<usize>(segment.weightGroup * product.n + column) << 2);
     copyFloats(to, from, count);
   }
-  clearSums(panel, product);
+  clearAccumulators(panel, product);
 }
 
-export function clearSums(panel: Panel, product: Product): void {
-  memory.fill(panel.sums, 0, 32);
+export function clearAccumulators(panel: Panel, product: Product): void {
   const tiles = <usize>(product.tokenTiles + product.restTiles);
   memory.fill(panel.accumulators, 0, tiles << 7);
 }
@@ -153,7 +152,7 @@ function addBasis(row: usize, product: Product, sample: i32, column: i32, count:
   }
 }
 
-/** out = activation(scale · accumulator − shift · column sum + the sample's row). */
+/** out = activation(scale · accumulator + the sample's row). */
 export function storePanel(panel: Panel, product: Product, column: i32): void {
   // a branch per panel, not per token
   if (product.activation === GELU) storeRows(panel, product, column, GELU);
@@ -166,10 +165,7 @@ export function storePanel(panel: Panel, product: Product, column: i32): void {
 @inline
 function storeRows(panel: Panel, product: Product, column: i32, activation: i32): void {
   const count = min(NR, product.n - column);
-  const low = v128.load(panel.sums);
-  const high = v128.load(panel.sums, 16);
   const scales = product.tokenScale;
-  const shifts = product.tokenShift;
   const stride = <usize>product.n << 2;
   let sampleOf = product.sampleOf;
   let from = panel.accumulators;
@@ -183,11 +179,6 @@ function storeRows(panel: Panel, product: Product, column: i32, activation: i32)
       const scale = v128.load32_splat(scales + at);
       a = f32x4.mul(a, scale);
       b = f32x4.mul(b, scale);
-      if (shifts !== 0) {
-        const shift = v128.load32_splat(shifts + at);
-        a = f32x4.sub(a, f32x4.mul(shift, low));
-        b = f32x4.sub(b, f32x4.mul(shift, high));
-      }
     }
     a = activate(f32x4.add(a, v128.load(row)), activation);
     b = activate(f32x4.add(b, v128.load(row, 16)), activation);
@@ -211,13 +202,13 @@ function activate(x: v128, activation: i32): v128 {
   return x;
 }
 
-/** One vector of a tile's segment: accumulator += scale · sums, for a row. */
+/** One vector of a tile's segment: accumulators += scale · sums. */
 @inline
 export function flush(at: usize, sums: v128, scale: v128): void {
-  v128.store(at, f32x4.add(v128.load(at), f32x4.mul(f32x4.convert_i32x4_s(sums), scale)));
+  v128.store(at, f32x4.add(v128.load(at), f32x4.mul(sums, scale)));
 }
 
-/** A tile's segment: accumulators += scales · sums (· the rows' scales). */
+/** A tile's segment, its sums as floats: accumulators += scales · sums (· the rows' scales). */
 @inline
 export function flushTile(
   to: usize, scales: usize, rowScales: usize,
@@ -250,15 +241,20 @@ export function flushTile(
   flush(to + 112, c31, f32x4.mul(y, r));
 }
 
-/** Scales of a tile's four rows by group, or 0. */
+/** Integer sums as floats. */
 @inline
-export function groupScales(product: Product, tile: i32): usize {
-  if (product.groupScale === 0) return 0;
-  return product.groupScale + (<usize>(tile * product.activationGroups) << 4);
+export function real(sums: v128): v128 {
+  return f32x4.convert_i32x4_s(sums);
 }
 
-/** Those of a segment, or 0. */
+/** Of an array [tiles][activation groups][4] that may be 0: a tile's part. */
 @inline
-export function rowsOf(scales: usize, segment: usize): usize {
-  return scales === 0 ? 0 : scales + (<usize>changetype<Segment>(segment).activationGroup << 4);
+export function ofTile(array: usize, product: Product, tile: i32): usize {
+  return array === 0 ? 0 : array + (<usize>(tile * product.activationGroups) << 4);
+}
+
+/** Of that a segment's, or 0. */
+@inline
+export function ofSegment(part: usize, segment: usize): usize {
+  return part === 0 ? 0 : part + (<usize>changetype<Segment>(segment).activationGroup << 4);
 }

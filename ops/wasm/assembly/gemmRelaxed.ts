@@ -1,6 +1,7 @@
 // The integer product with relaxed SIMD: bytes of activations by codes below 128 (16 multiply-adds an instruction).
-// Weights go in as unsigned codes u = q + 2^(b−1): the accumulators start at −2^(b−1) Σ activations of the segment.
-import { flush, flushTile, groupScales, high16, loadScales, low16, Panel, placePanel, rowsOf, sampleRows, storePanel } from './gemmPanel';
+// Weights go in as unsigned codes u = q + 2^(b−1), the accumulators start at −2^(b−1) Σ activations of the segment; or as q
+// (8 bits where the machine's dot product is signed), from 0.
+import { flushTile, high16, loadScales, low16, ofSegment, ofTile, Panel, placePanel, real, sampleRows, storePanel } from './gemmPanel';
 import { NR, Product, SEGMENT, Segment } from './gemmTypes';
 
 /** As gemm16, with pairs summed in 16 bits and widened every `flushSteps`: two instructions per 16 products on x86 without VNNI. */
@@ -33,12 +34,13 @@ function panels(at: usize, scratch: usize, begin: i32, end: i32, pairs: bool): v
   }
 }
 
-/** Codes of a chunk → u8 [k/4][8][4]; and Σ scale · q down the columns, where tokens have a shift. */
+/** Codes of a chunk → u8 [k/4][8][4]; and by segment Σ q down the columns, where the activations have shifts. */
 function unpack8(panel: Panel, codes: usize, product: Product, first: i32, last: i32): void {
   const bits = product.bits;
   const blockBytes = <usize>(bits << 2);
   let to = panel.weights;
-  const sums = product.tokenShift !== 0;
+  const sums = product.groupShift !== 0;
+  const flip = i8x16.splat(<i8>product.flip);
   for (let s = first; s < last; s++) {
     const segment = changetype<Segment>(product.segments + <usize>s * SEGMENT);
     let from = codes + <usize>(segment.start >> 2) * blockBytes;
@@ -48,17 +50,17 @@ function unpack8(panel: Panel, codes: usize, product: Product, first: i32, last:
     for (; to < end; to += 32, from += blockBytes) {
       const a = low16(from, bits);
       const b = high16(from, bits);
-      v128.store(to, a);
-      v128.store(to, b, 16);
+      v128.store(to, v128.xor(a, flip));
+      v128.store(to, v128.xor(b, flip), 16);
       if (sums) {
         low = i32x4.add(low, i32x4.extadd_pairwise_i16x8_u(i16x8.extadd_pairwise_i8x16_u(a)));
         high = i32x4.add(high, i32x4.extadd_pairwise_i16x8_u(i16x8.extadd_pairwise_i8x16_u(b)));
       }
     }
-    const scales = panel.scales + (<usize>s << 5);
     if (sums) {
-      flush(panel.sums, low, v128.load(scales));
-      flush(panel.sums + 16, high, v128.load(scales, 16));
+      const at = panel.sums + (<usize>s << 5);
+      v128.store(at, real(low));
+      v128.store(at, real(high), 16);
     }
   }
 }
@@ -70,23 +72,27 @@ function tilesOf(panel: Panel, product: Product, first: i32, last: i32, pairs: b
   const begin = product.segments + <usize>first * SEGMENT;
   const end = product.segments + <usize>last * SEGMENT;
   const start = <usize>changetype<Segment>(begin).start << 2;
-  const scales = panel.scales + (<usize>first << 5);
   const run = <usize>product.flushSteps << 4;
   for (let tile = 0; tile < tiles; tile++) {
     const a = product.rows + <usize>tile * tileBytes + start;
     const to = panel.accumulators + (<usize>tile << 7);
     const offsets = product.offsets + (<usize>(tile * product.segmentCount + first) << 4);
-    const rowScales = groupScales(product, tile);
-    if (pairs) tilePairs(a, panel.weights, begin, end, run, offsets, scales, rowScales, to);
-    else tileDot(a, panel.weights, begin, end, offsets, scales, rowScales, to);
+    const scales = ofTile(product.groupScale, product, tile);
+    const shifts = ofTile(product.groupShift, product, tile);
+    if (pairs) tilePairs(a, panel, begin, end, run, offsets, scales, shifts, to, first);
+    else tileDot(a, panel, begin, end, offsets, scales, shifts, to, first);
   }
 }
 
 /** 4 rows × 8 columns. */
 function tilePairs(
-  a: usize, b: usize, segment: usize, last: usize, run: usize, offsets: usize, scales: usize, rowScales: usize, to: usize,
+  a: usize, panel: Panel, segment: usize, last: usize, run: usize, offsets: usize, rowScales: usize, shifts: usize,
+  to: usize, first: i32,
 ): void {
   const ones = i16x8.splat(1);
+  let b = panel.weights;
+  let scales = panel.scales + (<usize>first << 5);
+  let sums = panel.sums + (<usize>first << 5);
   do {
   const end = a + (<usize>changetype<Segment>(segment).steps << 4);
   let d00 = v128.load32_splat(offsets), d01 = d00;
@@ -123,16 +129,23 @@ function tilePairs(
     d30 = i32x4.add(d30, i32x4.dot_i16x8_s(c30, ones));
     d31 = i32x4.add(d31, i32x4.dot_i16x8_s(c31, ones));
   } while (a < end);
-  flushTile(to, scales, rowsOf(rowScales, segment), d00, d01, d10, d11, d20, d21, d30, d31);
+  const rows = ofSegment(rowScales, segment);
+  const shift = ofSegment(shifts, segment);
+  shiftAndFlush(to, scales, rows, sums, shift, d00, d01, d10, d11, d20, d21, d30, d31);
   offsets += 16;
   scales += 32;
+  sums += 32;
   segment += SEGMENT;
   } while (segment < last);
 }
 
 function tileDot(
-  a: usize, b: usize, segment: usize, last: usize, offsets: usize, scales: usize, rowScales: usize, to: usize,
+  a: usize, panel: Panel, segment: usize, last: usize, offsets: usize, rowScales: usize, shifts: usize, to: usize,
+  first: i32,
 ): void {
+  let b = panel.weights;
+  let scales = panel.scales + (<usize>first << 5);
+  let sums = panel.sums + (<usize>first << 5);
   do {
   const end = a + (<usize>changetype<Segment>(segment).steps << 4);
   let c00 = v128.load32_splat(offsets), c01 = c00;
@@ -157,9 +170,41 @@ function tileDot(
     a += 16;
     b += 32;
   } while (a < end);
-  flushTile(to, scales, rowsOf(rowScales, segment), c00, c01, c10, c11, c20, c21, c30, c31);
+  const rows = ofSegment(rowScales, segment);
+  const shift = ofSegment(shifts, segment);
+  shiftAndFlush(to, scales, rows, sums, shift, c00, c01, c10, c11, c20, c21, c30, c31);
   offsets += 16;
   scales += 32;
+  sums += 32;
   segment += SEGMENT;
   } while (segment < last);
+}
+
+/** Less shift · Σ q; integers below 2^24 all of them, so floats are exact. */
+@inline
+function less(sum: v128, shift: v128, columns: v128): v128 {
+  return f32x4.relaxed_nmadd(shift, columns, real(sum));
+}
+
+@inline
+function shiftAndFlush(
+  to: usize, scales: usize, rows: usize, sums: usize, shifts: usize,
+  c00: v128, c01: v128, c10: v128, c11: v128, c20: v128, c21: v128, c30: v128, c31: v128,
+): void {
+  if (shifts === 0) {
+    flushTile(
+      to, scales, rows, real(c00), real(c01), real(c10), real(c11), real(c20), real(c21), real(c30), real(c31),
+    );
+    return;
+  }
+  const x = v128.load(sums);
+  const y = v128.load(sums, 16);
+  const p = v128.load32_splat(shifts);
+  const q = v128.load32_splat(shifts, 4);
+  const r = v128.load32_splat(shifts, 8);
+  const s = v128.load32_splat(shifts, 12);
+  flushTile(
+    to, scales, rows, less(c00, p, x), less(c01, p, y), less(c10, q, x), less(c11, q, y), less(c20, r, x),
+    less(c21, r, y), less(c30, s, x), less(c31, s, y),
+  );
 }

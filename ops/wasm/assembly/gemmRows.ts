@@ -20,8 +20,8 @@ class Rows {
   rows: usize; // out: i16 [tiles][k/2][4][2], relaxed i8 [tiles][k/4][4][4]
   offsets: usize; // out, relaxed: i32 [tiles][segments][4]
   groupScale: usize; // out: f32 [tiles][groups][4], 0 for none
+  groupShift: usize; // out: zero points less `subtract`, likewise
   tokenScale: usize; // out: f32 [tokens]
-  tokenShift: usize; // out: f32 [tokens], 0 for none
   sampleOf: usize; // out: i32 [tokens]
 }
 
@@ -49,7 +49,7 @@ function packRows(rows: Rows, begin: i32, end: i32, bytes: bool): void {
       if (r >= count) packEmpty(rows, out, offsets, rowBytes, bytes);
       else if (tokens) packToken(rows, first + r, out, offsets, bytes);
       else packDigits(rows, first + r, out, offsets, bytes);
-      if (rows.groupScale !== 0) packScale(rows, tile, r, tokens && r < count ? first + r : -1);
+      packGroups(rows, tile, r, tokens && r < count ? first + r : -1);
       if (tokens && r < count) packTail(rows, first + r);
     }
   }
@@ -139,11 +139,19 @@ function interleave8(from: usize, to: usize, count: i32, subtract: i32): i32 {
   return sum;
 }
 
-function packScale(rows: Rows, tile: i32, r: i32, token: i32): void {
-  const to = rows.groupScale + (<usize>(tile * rows.groups * MR + r) << 2);
+/** Scales and shifts of a row by group; `token` is −1 for rows without. */
+function packGroups(rows: Rows, tile: i32, r: i32, token: i32): void {
+  const to = <usize>(tile * rows.groups * MR + r) << 2;
   for (let g = 0; g < rows.groups; g++) {
-    const from = rows.scale + (<usize>(token * rows.groups + g) << 2);
-    f32.store(to + (<usize>g << 4), token < 0 ? 1 : f32.load(from));
+    const at = to + (<usize>g << 4);
+    const from = <usize>(token * rows.groups + g) << 2;
+    if (rows.groupScale !== 0) {
+      f32.store(rows.groupScale + at, token < 0 ? 1 : f32.load(rows.scale + from));
+    }
+    if (rows.groupShift !== 0) {
+      const zeroPoint = token < 0 ? <f32>rows.subtract : f32.load(rows.zeroPoint + from);
+      f32.store(rows.groupShift + at, zeroPoint - <f32>rows.subtract);
+    }
   }
 }
 
@@ -155,11 +163,7 @@ function packTail(rows: Rows, token: i32): void {
     f32.store(rows.tokenScale + at, 1);
     return;
   }
-  const scale = f32.load(rows.scale + at);
-  f32.store(rows.tokenScale + at, scale);
-  if (rows.tokenShift === 0) return;
-  const off = f32.load(rows.zeroPoint + at) - <f32>rows.subtract;
-  f32.store(rows.tokenShift + at, scale * off);
+  f32.store(rows.tokenScale + at, f32.load(rows.scale + at));
 }
 
 /** Rows of floats [samples, k] as three signed digits of base 256 each, 24 bits below the row's largest: rest = scale · (65536 a + 256 b + c). */

@@ -38,12 +38,13 @@ export class Product {
   restTiles: i32;
   offsets: usize; // relaxed: i32 [tiles][segments][4], where the accumulators start
   flushSteps: i32; // relaxed: steps of 4 along k that 16-bit sums can take
+  flip: i32; // relaxed: 128 turns 8-bit codes u into q, 0 leaves them
   groupScale: usize; // f32 [tiles][activation groups][4]; 0 for a scale per token
+  groupShift: usize; // relaxed: f32 [tiles][activation groups][4], zero points less what was subtracted; 0 for none
   activationGroups: i32;
   tokens: i32;
   samples: i32;
   tokenScale: usize; // f32 [tokens]; 0 where x is float32
-  tokenShift: usize; // f32 [tokens], times the sum of the column; 0 for none
   sampleOf: usize; // i32 [tokens]
   // rows added to each sample's tokens
   restScale: usize; // f32 [samples]; 0 where the rest is no digits
