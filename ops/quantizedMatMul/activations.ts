@@ -53,7 +53,7 @@ export function activateNumber(y: number, activation: Activation): number {
 }
 
 /** erf within 1.5e-7: Abramowitz and Stegun, 7.1.26, as tfjs's own backends compute it. */
-function erfNumber(x: number): number {
+export function erfNumber(x: number): number {
   const { ERF_P, ERF_A1, ERF_A2, ERF_A3, ERF_A4, ERF_A5 } = backend_util;
   const v = Math.abs(x);
   const t = 1 / (1 + ERF_P * v);

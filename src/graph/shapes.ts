@@ -18,7 +18,7 @@ export type ShapeOf = (ref: Ref) => PartialShape | null;
 
 /** Ops whose first output has the shape of their first input, beside elementwise ones. */
 const SAME = new Set(
-  'BiasAdd HadamardTransform ChannelCenter FakeQuant ModulatedLayerNorm FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3 AddN Cumsum Switch Enter Exit'.split(
+  'BiasAdd HadamardTransform ChannelCenter FakeQuant HadaNormQuantize ModulatedLayerNorm FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3 AddN Cumsum Switch Enter Exit'.split(
     ' ',
   ),
 );

@@ -5,6 +5,7 @@ import { HadaNormError, InvalidArgumentError } from '../../ops/common/errors.js'
 import { type Batch, checkBatch, checkBatches, disposeResults } from '../calibrate/batch.js';
 import { canonical, nodeOf, type Ref } from '../graph/ir.js';
 import { graphOfModel } from '../graph/model.js';
+import { ActivationFinder } from '../rewrite/activationBehind.js';
 import { analyze, type PlacedLinear } from '../rewrite/analysis.js';
 import type { Role } from './report.js';
 
@@ -12,7 +13,10 @@ import type { Role } from './report.js';
 export interface LinearEvaluation {
   readonly name: string;
   readonly role: Role;
-  /** Output SQNR in dB, the bias left out of the signal; Infinity where it is equal. */
+  /**
+   * Output SQNR in dB, the bias left out of the signal; Infinity where it is equal. Where the product applies the activation
+   * behind the linear (`mode: 'integer'`) it is the activation's, as it always is for activations fused into a linear.
+   */
   readonly output: number;
 }
 
@@ -56,13 +60,7 @@ export async function evaluateLinears(
   const op = 'evaluateLinears';
   checkOptions(op, options, ['signal', 'onProgress']);
   checkBatches(op, batches);
-  const { linears } = analyze(graphOfModel(op, original));
-  const after = graphOfModel(op, rewritten);
-  for (const { linear } of linears) {
-    if (after.nodes.has(linear.name)) continue;
-    const problem = `the rewritten model has no node ${JSON.stringify(linear.name)}.`;
-    throw new HadaNormError(op, `${problem} It was not made from the original.`);
-  }
+  const linears = subjects(op, original, rewritten);
   const sums = linears.map(() => ({ signal: 0, noise: 0 }));
   let done = 0;
   for await (const batch of batches) {
@@ -73,10 +71,30 @@ export async function evaluateLinears(
     options.onProgress?.(done);
   }
   if (done === 0) throw new InvalidArgumentError(op, 'batches', 'one batch at least', 'none');
-  return linears.map(({ linear, role }, i) => {
+  return linears.map(({ placed: { linear, role } }, i) => {
     const { signal, noise } = sums[i]!;
     const output = noise === 0 ? Number.POSITIVE_INFINITY : 10 * Math.log10(signal / noise);
     return { name: linear.name, role, output };
+  });
+}
+
+/** A linear, and where its value can be read in both models: at the linear, or at the activation that went with it. */
+interface Subject {
+  readonly placed: PlacedLinear;
+  readonly output: string;
+}
+
+function subjects(op: string, original: GraphModel, rewritten: GraphModel): Subject[] {
+  const { linears, graph, shapeOf } = analyze(graphOfModel(op, original));
+  const after = graphOfModel(op, rewritten);
+  const finder = new ActivationFinder(graph, shapeOf);
+  return linears.map((placed) => {
+    const { linear } = placed;
+    if (after.nodes.has(linear.name)) return { placed, output: linear.name };
+    const output = finder.behind(linear)?.output;
+    if (output !== undefined && after.nodes.has(output)) return { placed, output };
+    const problem = `the rewritten model has no node ${JSON.stringify(linear.name)}.`;
+    throw new HadaNormError(op, `${problem} It was not made from the original.`);
   });
 }
 
@@ -84,26 +102,29 @@ function addBatch(
   original: GraphModel,
   rewritten: GraphModel,
   batch: Batch,
-  linears: readonly PlacedLinear[],
+  linears: readonly Subject[],
   sums: { signal: number; noise: number }[],
 ): void {
-  const fed = linears.map(({ site }) => [site.source, ...(site.like === null ? [] : [site.like])]);
-  const wanted = [...new Set([...fed.flat(), ...linears.map(({ linear }) => linear.name)])];
+  const fed = linears.map(({ placed: { site } }) => [
+    site.source,
+    ...(site.like === null ? [] : [site.like]),
+  ]);
+  const wanted = [...new Set([...fed.flat(), ...linears.map(({ output }) => output)])];
   const values = original.execute(batch, wanted) as Tensor | Tensor[];
   const tensors = new Map<Ref, Tensor>();
   (Array.isArray(values) ? values : [values]).forEach((tensor, i) => {
     tensors.set(wanted[i]!, tensor);
   });
   try {
-    linears.forEach(({ linear }, i) => {
+    linears.forEach(({ placed: { linear }, output }, i) => {
       const feed: NamedTensorMap = {};
       for (const ref of fed[i]!)
         feed[canonical(ref) === nodeOf(ref) ? nodeOf(ref) : ref] = tensors.get(ref)!;
       const bias = linear.bias?.read() ?? null;
       // behind an activation the bias cannot be taken out
-      const offset = linear.activation === null ? bias : null;
-      addDifference(sums[i]!, tensors.get(linear.name)!, offset, linear.n, () =>
-        rewritten.execute(feed, linear.name),
+      const active = linear.activation !== null || output !== linear.name;
+      addDifference(sums[i]!, tensors.get(output)!, active ? null : bias, linear.n, () =>
+        rewritten.execute(feed, output),
       );
     });
   } finally {

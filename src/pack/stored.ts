@@ -33,3 +33,10 @@ export function affine(values: Float32Array, dtype: 'uint8' | 'uint16'): Stored 
   const rounded = Float32Array.from(values, (v) => code(v) * scale + min);
   return { values: rounded, quantization: { dtype, scale, min } };
 }
+
+/** Values from −1 to 1 in steps of 1/127, 0 among them, as tfjs's uint8 quantization has it. */
+export function signed8(values: Float32Array): Stored {
+  const scale = 1 / 127;
+  const rounded = Float32Array.from(values, (v) => Math.round((v + 1) / scale) * scale - 1);
+  return { values: rounded, quantization: { dtype: 'uint8', scale, min: -1 } };
+}

@@ -25,17 +25,17 @@ export class Emitter {
     return nodes;
   }
 
-  /** A node; `name` is made unique. Returns its first output. */
-  node(op: string, name: string, inputs: readonly Ref[], attrs: Attrs = {}): Ref {
-    const free = this.free(name);
-    this.pending.push(makeNode(op, free, inputs, { T: attr.type('float32'), ...attrs }));
-    return free;
-  }
-
-  /** A node that takes the name of one that it replaces. */
-  replacement(op: string, name: string, inputs: readonly Ref[], attrs: Attrs = {}): Ref {
-    this.pending.push(makeNode(op, name, inputs, { T: attr.type('float32'), ...attrs }));
-    return name;
+  /** A node; `name` is made unique, unless it takes the name of one that it replaces. Returns its first output. */
+  node(
+    op: string,
+    name: string,
+    inputs: readonly Ref[],
+    attrs: Attrs = {},
+    replaced: string | null = null,
+  ): Ref {
+    const own = replaced ?? this.free(name);
+    this.pending.push(makeNode(op, own, inputs, { T: attr.type('float32'), ...attrs }));
+    return own;
   }
 
   /** A weight in float32, or as the file will store it. */
@@ -66,7 +66,14 @@ export class Emitter {
   }
 
   /** x with the leading axes of `like` (all but the last `drop`) and then `dims`, whatever they are at run time. */
-  reshapeLike(name: string, x: Ref, like: Ref, drop: number, dims: readonly number[]): Ref {
+  reshapeLike(
+    name: string,
+    x: Ref,
+    like: Ref,
+    drop: number,
+    dims: readonly number[],
+    replaced: string | null = null,
+  ): Ref {
     const shape = this.node('Shape', `${name}/shape`, [like], { out_type: attr.type('int32') });
     const begin = this.integers(`${name}/begin`, [0]);
     const end = this.integers(`${name}/end`, [-drop]);
@@ -85,7 +92,7 @@ export class Emitter {
       T: attr.type('int32'),
       N: attr.int(2),
     });
-    return this.node('Reshape', name, [x, whole]);
+    return this.node('Reshape', name, [x, whole], {}, replaced);
   }
 
   /** x as rows: [..., d] → [-1, d]. */

@@ -2,7 +2,6 @@ import { fakeQuantValues } from '../../ops/fakeQuant/cpu.js';
 import type { FakeQuantAttrs } from '../../ops/fakeQuant/op.js';
 import { matmul } from '../math/matrix.js';
 import type { Histogram, Sqnr } from '../metrics/report.js';
-import type { Stored } from '../pack/stored.js';
 import type { LinearSettings } from './options.js';
 import type { QuantizedLinear } from './quantizeLinear.js';
 import type { Samples } from './samples.js';
@@ -69,8 +68,12 @@ export function outputOf(t: Transform, linear: QuantizedLinear, passing: Passing
     for (let i = 0; i < out.length; i++) out[i] = out[i]! + part[i]!;
   };
   if (basis !== null && coefficients.length > 0) {
-    const scaledCoefficients = coefficients.map((c, i) => c * basisScale![i % rank]!);
-    add(matmul(scaledCoefficients, joined(basis), count, rank, n));
+    const rows = basis.values.length / n;
+    const factors = Float32Array.from({ length: count * rows }, (_, i) => {
+      const coefficient = coefficients[Math.floor(i / rows) * rank + ((i % rows) % rank)]!;
+      return coefficient * (basisScale?.[i % rows] ?? 1);
+    });
+    add(matmul(factors, basis.values, count, rows, n));
   }
   if (lowRank !== null) {
     const whole = rest.length === 0 ? transformed : sum(transformed, rest);
@@ -79,17 +82,6 @@ export function outputOf(t: Transform, linear: QuantizedLinear, passing: Passing
   }
   if (meanProduct !== null) {
     for (let i = 0; i < out.length; i++) out[i] = out[i]! + meanProduct[i % n]!;
-  }
-  return out;
-}
-
-/** The parts of a matrix that was stored row by row. */
-function joined(parts: readonly Stored[]): Float32Array {
-  const out = new Float32Array(parts.reduce((sum, { values }) => sum + values.length, 0));
-  let at = 0;
-  for (const { values } of parts) {
-    out.set(values, at);
-    at += values.length;
   }
   return out;
 }

@@ -28,8 +28,10 @@ const LINEAR_KEYS = [
 
 /** Checks everything once. @throws InvalidArgumentError that names the option. */
 export function checkRewriteOptions(op: string, options: RewriteOptions): void {
-  checkOptions(op, options, [...LINEAR_KEYS, 'stats', 'rules', 'weightOnly', 'seed', 'compare']);
+  const keys = ['stats', 'rules', 'weightOnly', 'mode', 'seed', 'compare'];
+  checkOptions(op, options, [...LINEAR_KEYS, ...keys]);
   checkLinearOptions(op, '', options);
+  checkChoice(op, 'mode', options.mode, ['simulate', 'integer']);
   const { stats, rules, weightOnly, seed, compare } = options;
   if (stats !== undefined && !(stats instanceof CalibrationStats)) {
     const wayOut = 'Statistics read from a file: CalibrationStats.deserialize(bytes).';

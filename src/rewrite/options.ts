@@ -84,6 +84,14 @@ export interface RewriteOptions extends LinearOptions {
   rules?: readonly Rule[];
   /** The linears that are left untransformed (modulation, embeddings, final layer); false leaves them alone. Default 8 bits. */
   weightOnly?: WeightOptions | false;
+  /**
+   * How the model computes. Default 'simulate'.
+   * - `simulate`: activations are quantized and dequantized by nodes of their own, products are of float32 numbers.
+   * - `integer`: one node centres, scales, rotates and quantizes, products are of codes by packed codes and apply the
+   *   activation function behind them. Backends with kernels for both multiply integers (the report says which linears);
+   *   on others the same graph runs as compositions of tfjs ops. The codes are those of 'simulate'.
+   */
+  mode?: 'simulate' | 'integer';
   /** Seed of the random signs. Default 0. */
   seed?: number;
   /** Measure rtn, smoothquant and hadamard too, for the report; it takes as long as quantizing with each. Default true. */
@@ -131,6 +139,7 @@ export const REWRITE_DEFAULTS = {
   activations: { bits: 8, symmetric: false, groupSize: 64, range: 'dynamic' },
   weightOnly: { bits: 8, granularity: 'perChannel', groupSize: 64, clipping: 'search' },
   lowRank: 0,
+  mode: 'simulate',
   seed: 0,
   compare: true,
 } as const satisfies RewriteOptions;

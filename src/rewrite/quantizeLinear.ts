@@ -3,7 +3,7 @@ import { leadingRightVectors } from '../math/lowRank.js';
 import { matmul, transpose } from '../math/matrix.js';
 import { type Feedback, quantizeGptq } from '../pack/gptq.js';
 import { dequantized, type QuantizedWeights, quantizeNearest } from '../pack/quantizeWeights.js';
-import { affine, half, halfScales, type Stored } from '../pack/stored.js';
+import { half, halfScales, type Stored, signed8 } from '../pack/stored.js';
 import type { LinearSettings } from './options.js';
 import { basisProduct, type Transform, transformedWeights } from './transform.js';
 
@@ -16,9 +16,12 @@ export interface QuantizedLinear {
   readonly weights: Float32Array;
   /** Which way the codes were rounded. */
   readonly rounding: 'nearest' | 'gptq' | null;
-  /** The basis of the mean through the original weights, its rows scaled to a largest magnitude of 1: [r, n], in parts. */
-  readonly basis: readonly Stored[] | null;
-  /** What the rows were divided by, [r]. */
+  /**
+   * The basis of the mean through the original weights, [k, n], k ≥ r: rows from r on are what was left of the first of
+   * the others when they were rounded. See `quantizedMatMul`.
+   */
+  readonly basis: Stored | null;
+  /** What the rows were divided by, [k]; null where they are not rounded, and k is r. */
   readonly basisScale: Float32Array | null;
   /** μ̄ W, [n], to be added to the bias; null where no static mean is subtracted. */
   readonly meanProduct: Float32Array | null;
@@ -42,8 +45,7 @@ export function quantizeLinear(
   const branch = lowRank > 0 && options.bits !== null ? lowRankBranch(full, d, n, lowRank) : null;
   const rest = branch === null ? full : branch.rest;
   const packed = options.bits === null ? null : quantize(rest, d, n, options, feedback);
-  const basis =
-    t.basis === null ? null : scaledBasis(basisProduct(t, w, n), t.rank, n, options.bits === null);
+  const basis = t.basis === null ? null : storedBasis(basisProduct(t, w, n), t.rank, n, options);
   return {
     n,
     packed,
@@ -72,8 +74,9 @@ export function storedBytes({
       ? 4 * weights.length
       : packedBytes(packed.d, packed.n, packed.bits) + stored(halfScales(packed.scale));
   const branch = lowRank === null ? 0 : stored(lowRank.left) + stored(lowRank.right);
-  const rows = (basis ?? []).reduce((sum, part) => sum + stored(part), 0);
-  return matrix + rows + 4 * (basisScale?.length ?? 0) + branch + (packed === null ? 4 : 2) * n;
+  return (
+    matrix + stored(basis) + 4 * (basisScale?.length ?? 0) + branch + (packed === null ? 4 : 2) * n
+  );
 }
 
 function elementBytes({ quantization }: Stored): number {
@@ -95,29 +98,56 @@ function quantize(
     : quantizeGptq(w, d, n, quantizer, feedback);
 }
 
-/** Rows of the mean's basis that are stored in 16 bits: most of the mean is in the first two or so. */
+/** Rows of the mean's basis whose remainder is stored too: most of the mean is in the first two or so. */
 const FINE_ROWS = 2;
 
-/** Rows to a largest magnitude of 1, so that the same steps serve each of them alike. */
-function scaledBasis(
+/** Every row scaled to a largest magnitude of 1, so that the same 8-bit steps serve each of them alike. */
+function storedBasis(
   product: Float32Array,
   rank: number,
   n: number,
-  exact: boolean,
-): { stored: Stored[]; scale: Float32Array } {
-  const scale = new Float32Array(rank);
-  const rows = product.slice();
-  for (let i = 0; i < rank; i++) {
-    let most = 0;
-    for (let j = 0; j < n; j++) most = Math.max(most, Math.abs(product[i * n + j]!));
-    scale[i] = most;
-    for (let j = 0; j < n; j++) rows[i * n + j] = most === 0 ? 0 : product[i * n + j]! / most;
-  }
+  { bits }: LinearSettings['weights'],
+): { stored: Stored; scale: Float32Array | null } {
   // weights that are not quantized have no error that rounding could hide in
-  if (exact) return { stored: [{ values: rows, quantization: undefined }], scale };
-  const fine = affine(rows.subarray(0, FINE_ROWS * n), 'uint16');
-  const coarse = rank > FINE_ROWS ? [affine(rows.subarray(FINE_ROWS * n), 'uint8')] : [];
-  return { stored: [fine, ...coarse], scale };
+  if (bits === null) return { stored: { values: product, quantization: undefined }, scale: null };
+  const coarse = scaledRows(product, rank, n);
+  const fine = Math.min(FINE_ROWS, rank);
+  const left = new Float32Array(fine * n);
+  for (let at = 0; at < left.length; at++) {
+    left[at] = product[at]! - coarse.rows.values[at]! * coarse.scale[Math.floor(at / n)]!;
+  }
+  const remainder = scaledRows(left, fine, n);
+  return {
+    stored: {
+      values: joined(coarse.rows.values, remainder.rows.values),
+      quantization: coarse.rows.quantization,
+    },
+    scale: joined(coarse.scale, remainder.scale),
+  };
+}
+
+/** Rows [rows, n] over their largest magnitude, in 8 bits from −1 to 1. */
+function scaledRows(
+  values: Float32Array,
+  rows: number,
+  n: number,
+): { rows: Stored; scale: Float32Array } {
+  const scale = new Float32Array(rows);
+  const scaled = new Float32Array(values.length);
+  for (let i = 0; i < rows; i++) {
+    const row = values.subarray(i * n, (i + 1) * n);
+    const most = row.reduce((max, v) => Math.max(max, Math.abs(v)), 0);
+    scale[i] = most;
+    for (let j = 0; j < n && most > 0; j++) scaled[i * n + j] = row[j]! / most;
+  }
+  return { rows: signed8(scaled), scale };
+}
+
+function joined(first: Float32Array, second: Float32Array): Float32Array {
+  const out = new Float32Array(first.length + second.length);
+  out.set(first);
+  out.set(second, first.length);
+  return out;
 }
 
 /** SVDQuant's branch (Li et al., arXiv 2411.05007, §4): W' = left right + rest, left and right in half precision. */

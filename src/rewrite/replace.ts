@@ -6,15 +6,18 @@ import type { Change } from './rewriteGraph.js';
 
 /**
  * Puts new nodes in the place of linears and removes what nothing reads any more.
- * product (→ bias addition) → [transform →] QuantizedMatMul (→ …), the last one under the old name.
+ * product (→ bias addition) → [transform →] QuantizedMatMul (→ …), the last one under the old name; with the activation
+ * behind it, where the product applies that: … (→ reshape) → Mul, Erf, … → … QuantizedMatMul (→ …) under that one's name.
  */
 export function replaceNodes(graph: Graph, emitter: Emitter, changes: readonly Change[]): Graph {
   const gone = new Set<string>();
   const places = new Map<string, readonly GraphNode[]>();
-  for (const { linear, nodes } of changes) {
+  for (const { linear, behind, nodes } of changes) {
     const { name, product } = linear;
-    gone.add(product).add(name);
-    const controls = [...new Set([product, name])].flatMap((old) => graph.nodes.get(old)!.controls);
+    const also = [...(behind?.path ?? []), ...(behind?.nodes ?? [])];
+    const old = new Set([product, name, ...also.map((node) => node.name)]);
+    const controls = [...old].flatMap((each) => graph.nodes.get(each)!.controls);
+    for (const each of old) gone.add(each);
     places.set(name, waiting(nodes, controls));
   }
   const nodes = new Map<string, GraphNode>();

@@ -1,5 +1,6 @@
 import type { LinearReport, Method } from '../metrics/report.js';
 import type { PlacedLinear } from './analysis.js';
+import { codeQuantizer, notInIntegers } from './lowering.js';
 import type { Outcome, PlannedLinear } from './plan.js';
 import { storedBytes } from './quantizeLinear.js';
 
@@ -10,14 +11,21 @@ export interface ChangedBytes {
   readonly apart: number;
 }
 
+/** Where and in which mode the model runs. */
+export interface Execution {
+  readonly backend: string;
+  readonly integer: boolean;
+}
+
 /** What the report says of a linear that was quantized. */
 export function linearReport(
   { planned, settings, method, measured }: Outcome,
   { own, shared, apart }: ChangedBytes,
-  backend: string,
+  where: Execution,
 ): LinearReport {
   const { placed, quantized, activations } = planned;
   const weightOnly = settings.treatment === 'weightOnly';
+  const [execution, reason] = executionOf(planned, where);
   const after = own + shared;
   const { at8Bits } = measured;
   return {
@@ -27,10 +35,8 @@ export function linearReport(
     weightBits: settings.weights.bits,
     activationBits: activations?.bits ?? null,
     rounding: quantized.rounding,
-    execution: quantized.packed === null ? 'float' : 'simulated',
-    reason:
-      reasonOf(weightOnly, quantized.packed === null, backend) +
-      (weightOnly ? '' : rotationNote(method, planned)),
+    execution,
+    reason: reason + (weightOnly ? '' : rotationNote(method, planned)),
     bytes: { before: floatBytes(placed), after },
     ...measured,
     // with other bits it leaves the others of its site, for a transform of its own
@@ -77,9 +83,20 @@ function rotationNote(method: Method, { transform }: PlannedLinear): string {
   return '; not rotated, which measured better here';
 }
 
-function reasonOf(weightOnly: boolean, float: boolean, backend: string): string {
-  if (float) return 'the weights are not quantized';
-  const unpacked = 'packed weights are unpacked to float32 while the linear runs';
-  if (weightOnly) return `activations are not quantized: ${unpacked}`;
-  return `there is no integer kernel for ${backend} yet: ${unpacked}`;
+/** How a linear runs, and why so. */
+function executionOf(
+  { quantized, activations, transform }: PlannedLinear,
+  { backend, integer }: Execution,
+): [LinearReport['execution'], string] {
+  const { packed } = quantized;
+  if (packed === null) return ['float', 'the weights are not quantized'];
+  const simulated = (why: string): [LinearReport['execution'], string] => {
+    return ['simulated', `${why}: packed weights are unpacked to float32 while the linear runs`];
+  };
+  if (activations === null) return simulated('activations are not quantized');
+  if (!integer) return simulated("mode is 'simulate'");
+  const quantizer = codeQuantizer(activations, transform.d);
+  if (quantizer === null) return simulated('a range of the whole tensor gives no codes by token');
+  const why = notInIntegers(backend, packed, quantizer);
+  return why === null ? ['integer', `codes by packed codes on ${backend}`] : simulated(why);
 }

@@ -7,12 +7,14 @@ import { verifyGraph } from '../graph/verify.js';
 import { weightBytes } from '../graph/weights.js';
 import type { LinearReport, QuantizationReport } from '../metrics/report.js';
 import { totalsOf } from '../metrics/totals.js';
+import { type ActivationBehind, ActivationFinder } from './activationBehind.js';
 import { type Analysis, analyze } from './analysis.js';
-import { type EmittedTransform, emitLinear, emitTransform } from './emit.js';
+import { emitLinear } from './emit.js';
+import { type EmittedTransform, emitTransform } from './emitTransform.js';
 import { Emitter } from './emitter.js';
 import type { Linear } from './linears.js';
 import { checkRewriteOptions, checkSettings } from './optionChecks.js';
-import { REWRITE_DEFAULTS, type RewriteOptions } from './options.js';
+import { type LinearSettings, REWRITE_DEFAULTS, type RewriteOptions } from './options.js';
 import { type Task, transformKey } from './plan.js';
 import { replaceNodes } from './replace.js';
 import { linearReport, untouchedReport } from './reporting.js';
@@ -154,7 +156,9 @@ function* rewriteSteps(
 /** What takes the place of one linear. It holds no weights: those are in the emitter's tensors, packed. */
 export interface Change {
   readonly linear: Linear;
-  /** New nodes, the last of them with the linear's name. */
+  /** The activation that goes with it. */
+  readonly behind: ActivationBehind | null;
+  /** New nodes, the last of them with the linear's name, or the activation's. */
   readonly nodes: ReturnType<Emitter['take']>;
   readonly report: LinearReport;
 }
@@ -167,7 +171,7 @@ interface SharedTransform {
 
 function* quantizeAll(
   op: string,
-  { linears }: Analysis,
+  { linears, graph, shapeOf }: Analysis,
   options: RewriteOptions,
   emitter: Emitter,
 ): Generator<RewriteProgress, Change[]> {
@@ -180,30 +184,40 @@ function* quantizeAll(
     })
     .filter(({ settings }) => settings.treatment !== 'skip');
   const groups = groupBy(tasks);
+  const integer = (options.mode ?? REWRITE_DEFAULTS.mode) === 'integer';
+  const finder = integer ? new ActivationFinder(graph, shapeOf) : null;
   const changes: Change[] = [];
   for (const group of groups.values()) {
     const [first] = group as [Task];
     const stats = statsFor(op, options, first);
     const work = new SiteWork(op, group, stats, options);
     const emitted = new Map<Transform, SharedTransform>();
+    const form = { integer, rotated: group.some(({ settings }) => hasBranch(settings)) };
     for (let i = 0; i < group.length; i++) {
       const outcome = work.outcome(i);
       const { transform, activations, placed } = outcome.planned;
       const made = emitted.get(transform);
       const start = emitter.weights.size;
-      const from = made?.from ?? emitTransform(emitter, placed.site, transform, activations);
+      const from = made?.from ?? emitTransform(emitter, placed.site, transform, activations, form);
       const shared = bytesSince(emitter, start);
       emitted.set(transform, made ?? { from, bytes: shared });
       const middle = emitter.weights.size;
-      emitLinear(emitter, outcome.planned, from);
+      const whole = outcome.planned.quantized.lowRank === null;
+      const behind = whole ? (finder?.behind(placed.linear) ?? null) : null;
+      emitLinear(emitter, outcome.planned, from, { integer, behind });
       const apart = group.length > 1 ? (made?.bytes ?? shared) : 0;
       const bytes = { own: bytesSince(emitter, middle), shared, apart };
-      const report = linearReport(outcome, bytes, getBackend());
-      changes.push({ linear: placed.linear, nodes: emitter.take(), report });
+      const report = linearReport(outcome, bytes, { backend: getBackend(), integer });
+      changes.push({ linear: placed.linear, behind, nodes: emitter.take(), report });
       yield { done: changes.length, total: tasks.length, name: placed.linear.name };
     }
   }
   return changes;
+}
+
+/** Whether a linear has a low-rank branch, which reads what is not quantized. */
+function hasBranch({ lowRank, weights }: LinearSettings): boolean {
+  return lowRank > 0 && weights.bits !== null;
 }
 
 /** Bytes in the file of the weights that were made since there were `start` of them. */

@@ -4,7 +4,7 @@ import { crc32 } from '../../ops/common/packing.js';
 import { type Weight, weightBytes, weightsFromData } from '../graph/weights.js';
 
 /** Version of what this package writes into a model: `userDefinedMetadata.hadanorm.version`. */
-export const FORMAT_VERSION = 1;
+export const FORMAT_VERSION = 2;
 
 /** What a saved model says of itself under `userDefinedMetadata.hadanorm`. */
 export interface FormatMetadata {
@@ -15,7 +15,7 @@ export interface FormatMetadata {
   readonly weights?: readonly number[];
 }
 
-/** A saved model cannot be loaded: it is truncated, altered, newer than this package, or not its own. */
+/** A saved model cannot be loaded: it is truncated, altered, of another version, or not its own. */
 export class ModelFormatError extends HadaNormError {
   override readonly name = 'ModelFormatError';
 }
@@ -51,6 +51,10 @@ export function checkSealed(op: string, artifacts: io.ModelArtifacts): void {
   if (version > FORMAT_VERSION) {
     const known = `this is version ${FORMAT_VERSION}`;
     throw error(`the model has format version ${version}, ${known}. Update tfjs-hadanorm.`);
+  }
+  if (version < FORMAT_VERSION) {
+    const wayOut = 'Quantize the original model again.';
+    throw error(`the model has format version ${version}, which is no longer read. ${wayOut}`);
   }
   if (topology === undefined || !Array.isArray(checksums)) {
     throw error('the model has no checksums: it was saved by model.save, not by saveQuantized.');

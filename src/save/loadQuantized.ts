@@ -9,7 +9,7 @@ import { checkSealed, ModelFormatError } from './format.js';
  *
  * @param source A URL of model.json, or any tfjs load handler.
  * @param options As for `tf.loadGraphModel` (`requestInit`, `onProgress`, …).
- * @throws ModelFormatError for a model that is truncated, altered, newer than this package or not saved by it.
+ * @throws ModelFormatError for a model that is truncated, altered, of another version or not saved by this package.
  */
 export async function loadQuantized(
   source: string | io.IOHandler,

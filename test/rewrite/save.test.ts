@@ -126,7 +126,7 @@ describeOnBackends('A rewritten model that was saved', () => {
     );
     const { hadanorm, ...metadata } = userDefinedMetadata as { hadanorm: { version: number } };
     expect(metadata).to.deep.equal(original.userDefinedMetadata);
-    expect(hadanorm.version).to.equal(1);
+    expect(hadanorm.version).to.equal(2);
     const { signature } = original as { signature: object };
     expect(rest.signature).to.deep.equal(signature);
     const stored = bytesByName({ weightSpecs: weightSpecs!, weightData: weightData! });

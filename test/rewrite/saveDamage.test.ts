@@ -69,8 +69,13 @@ describe('loadQuantized', () => {
     ],
     [
       'a newer version',
-      () => edited((m) => Object.assign(m.userDefinedMetadata.hadanorm, { version: 2 })),
-      'format version 2, this is version 1. Update tfjs-hadanorm',
+      () => edited((m) => Object.assign(m.userDefinedMetadata.hadanorm, { version: 3 })),
+      'format version 3, this is version 2. Update tfjs-hadanorm',
+    ],
+    [
+      'an older version',
+      () => edited((m) => Object.assign(m.userDefinedMetadata.hadanorm, { version: 1 })),
+      'format version 1, which is no longer read. Quantize the original model again.',
     ],
     [
       'another attribute',
@@ -102,7 +107,7 @@ describe('loadQuantized', () => {
       'checksums that are gone',
       () =>
         edited((m) => {
-          m.userDefinedMetadata.hadanorm = { version: 1 };
+          m.userDefinedMetadata.hadanorm = { version: 2 };
         }),
       'no checksums',
     ],

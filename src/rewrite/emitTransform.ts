@@ -1,0 +1,187 @@
+import type { FakeQuantAttrs } from '../../ops/fakeQuant/op.js';
+import { type Attrs, attr } from '../graph/attrs.js';
+import { nodeOf, type Ref } from '../graph/ir.js';
+import { affine, half } from '../pack/stored.js';
+import type { Emitter } from './emitter.js';
+import { type CodeQuantizer, codeQuantizer } from './lowering.js';
+import type { Parts } from './options.js';
+import type { Site } from './sites.js';
+import type { Transform } from './transform.js';
+
+/** What the linears of a site read once their transform is in the graph. */
+export interface EmittedTransform {
+  /** x', [..., tokens, d]; null where only its codes are in the graph. */
+  readonly rotated: Ref | null;
+  /** Q(x'): as float32, or where there are `codes` the codes themselves. */
+  readonly quantized: Ref;
+  readonly codes: EmittedCodes | null;
+  readonly rest: Ref | null; // [samples, d]
+  readonly coefficients: Ref | null; // [samples, rank]
+}
+
+/** What makes numbers of codes. */
+export interface EmittedCodes {
+  readonly scale: Ref; // [..., tokens, groups]
+  readonly zeroPoint: Ref;
+  readonly bits: number;
+  readonly groupSize: number;
+}
+
+/** How a transform is to be put into the graph. */
+export interface TransformForm {
+  /** Codes where the quantizer has them, else numbers that are quantized and dequantized. */
+  readonly integer: boolean;
+  /** Whether a linear reads x' itself: a low-rank branch does. */
+  readonly rotated: boolean;
+}
+
+/** A site on its way into the graph: x [..., tokens, d], σ and μ̄ beside it. */
+interface Source {
+  readonly name: string;
+  readonly x: Ref;
+  readonly sigma: Ref | null;
+  readonly mean: Ref | null;
+}
+
+/** Puts a transform and the activations' quantizer behind a site. */
+export function emitTransform(
+  e: Emitter,
+  site: Site,
+  t: Transform,
+  activations: FakeQuantAttrs | null,
+  form: TransformForm,
+): EmittedTransform {
+  const name = `${nodeOf(site.source)}/hadanorm`;
+  const source = {
+    name,
+    x: tokensLast(e, site, name),
+    sigma: t.sigma === null ? null : e.stored(`${name}/scale`, [t.d], half(t.sigma)),
+    mean: t.mean === null ? null : e.stored(`${name}/mean`, [t.d], half(t.mean)),
+  };
+  const quantizer = form.integer ? codeQuantizer(activations, t.d) : null;
+  if (quantizer !== null && !form.rotated) {
+    return codesOf(e, source, { ...t, centre: t.parts.centre }, quantizer);
+  }
+  const dynamic = t.parts.centre === 'dynamic';
+  const centred = dynamic
+    ? center(e, `${name}/center`, source.x, source.sigma, null)
+    : shiftAndScale(e, `${name}/center`, source.x, source);
+  const rotated = rotate(e, `${name}/rotate`, centred, t);
+  const means = dynamic ? meanParts(e, source, t, centred) : { rest: null, coefficients: null };
+  if (quantizer !== null) {
+    // rotated already: what is left of the op is its quantizer
+    const plain = { name, x: rotated, sigma: null, mean: null };
+    const codes = codesOf(e, plain, { ...t, ...AS_IT_IS }, quantizer);
+    return { ...codes, ...means, rotated };
+  }
+  const quantized = activations === null ? rotated : quantize(e, name, rotated, activations);
+  return { rotated, quantized, codes: null, ...means };
+}
+
+const AS_IT_IS = { centre: 'none', blockSize: 0, basis: null, rank: 0 } as const;
+
+/** site → HadaNormQuantize: codes, scales and zero points, and the rest of the means. */
+function codesOf(
+  e: Emitter,
+  { name, x, sigma, mean }: Source,
+  t: Pick<Transform, 'd' | 'basis' | 'rank' | 'blockSize'> & Pick<Parts, 'centre'>,
+  { bits, symmetric, groupSize, range }: CodeQuantizer,
+): EmittedTransform {
+  const { centre } = t;
+  const basis = t.basis === null ? null : basisOf(e, name, t);
+  const given = { hasScale: sigma, hasMean: mean, hasBasis: basis };
+  const flags = Object.entries(given).map(([flag, ref]) => [flag, attr.bool(ref !== null)]);
+  const inputs = [x, ...Object.values(given).filter((ref) => ref !== null)];
+  const node = e.node('HadaNormQuantize', `${name}/quantize`, inputs, {
+    bits: attr.int(bits),
+    symmetric: attr.bool(symmetric),
+    groupSize: attr.int(groupSize),
+    centre: attr.string(centre),
+    blockSize: attr.int(t.blockSize),
+    ...Object.fromEntries(flags),
+    ...rangeAttrs(range),
+  });
+  return {
+    rotated: null,
+    quantized: node,
+    codes: { scale: `${node}:1`, zeroPoint: `${node}:2`, bits, groupSize },
+    rest: centre === 'dynamic' ? `${node}:3` : null,
+    coefficients: basis === null ? null : `${node}:4`,
+  };
+}
+
+/** The means that a ChannelCenter node took out: along the basis, and the rest of them rotated. */
+function meanParts(
+  e: Emitter,
+  source: Source,
+  t: Transform,
+  centred: Ref,
+): Pick<EmittedTransform, 'rest' | 'coefficients'> {
+  const { name } = source;
+  const means = e.rows(`${name}/means`, `${centred}:1`, t.d);
+  const off = shiftAndScale(e, `${name}/offMean`, means, source);
+  if (t.basis === null) return { rest: rotate(e, `${name}/rest`, off, t), coefficients: null };
+  const basis = basisOf(e, name, t);
+  const coefficients = e.matMul(`${name}/coefficients`, off, basis, true);
+  const along = e.matMul(`${name}/along`, coefficients, basis);
+  const rest = e.node('Sub', `${name}/beside`, [off, along]);
+  return { rest: rotate(e, `${name}/rest`, rest, t), coefficients };
+}
+
+function basisOf(
+  e: Emitter,
+  name: string,
+  { basis, rank, d }: Pick<Transform, 'basis' | 'rank' | 'd'>,
+): Ref {
+  return e.stored(`${name}/basis`, [rank, d], affine(basis!, 'uint8'));
+}
+
+/** The site as [..., tokens, d]. */
+function tokensLast(
+  e: Emitter,
+  { source, axes, d, tokens, like, likeAxes }: Site,
+  name: string,
+): Ref {
+  if (tokens === 'hidden') return e.reshapeLike(`${name}/tokens`, source, like!, likeAxes, [d]);
+  return axes === 1 ? source : e.reshapeLike(`${name}/channels`, source, source, axes, [d]);
+}
+
+function center(e: Emitter, name: string, x: Ref, sigma: Ref | null, mean: Ref | null): Ref {
+  const inputs = [x, ...(sigma === null ? [] : [sigma]), ...(mean === null ? [] : [mean])];
+  const attrs = { hasScale: attr.bool(sigma !== null), hasMean: attr.bool(mean !== null) };
+  return e.node('ChannelCenter', name, inputs, attrs);
+}
+
+function shiftAndScale(
+  e: Emitter,
+  name: string,
+  x: Ref,
+  { sigma, mean }: Pick<Source, 'sigma' | 'mean'>,
+): Ref {
+  if (mean !== null) return center(e, name, x, sigma, mean);
+  return sigma === null ? x : e.node('RealDiv', name, [x, sigma]);
+}
+
+function rotate(e: Emitter, name: string, x: Ref, { blockSize }: Transform): Ref {
+  if (blockSize === 0) return x;
+  return e.node('HadamardTransform', name, [x], { blockSize: attr.int(blockSize) });
+}
+
+function quantize(e: Emitter, name: string, x: Ref, a: FakeQuantAttrs): Ref {
+  const { granularity, range } = a;
+  const attrs: Attrs = {
+    bits: attr.int(a.bits),
+    symmetric: attr.bool(a.symmetric),
+    granularity: attr.string(granularity.kind),
+    ...(granularity.kind === 'perGroup'
+      ? { axis: attr.int(-1), groupSize: attr.int(granularity.groupSize) }
+      : {}),
+    ...rangeAttrs(range as CodeQuantizer['range']),
+  };
+  return e.node('FakeQuant', `${name}/quantize`, [x], attrs);
+}
+
+function rangeAttrs(range: CodeQuantizer['range']): Attrs {
+  if (range === null) return {};
+  return { rangeMin: attr.float(range.min), rangeMax: attr.float(range.max) };
+}
