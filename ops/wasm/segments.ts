@@ -15,8 +15,8 @@ export interface Segments {
   readonly chunkRows: number;
 }
 
-/** Rows of weights in the scratch memory of a panel: 16 KiB of L1 as 16-bit values. */
-export const CHUNK_ROWS = 1024;
+/** Rows of weights in the scratch memory of a panel: 18 KiB of L1 as 16-bit values; DiT-XL's width in one piece. */
+export const CHUNK_ROWS = 1152;
 
 /**
  * Cuts a reduction of length k where a group of weights or of activations ends.
