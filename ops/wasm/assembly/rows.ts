@@ -88,36 +88,44 @@ export class Quantizer {
   high: f32;
 }
 
+/** Twice the bits of infinity, its sign dropped: those of a finite number are less. */
+const TWICE_INFINITE: i32 = 0xff000000;
+
 /** The least and the greatest of `count` elements and 0 → lo, hi in the first two fields; NaN where there is a NaN or Inf. */
 export function rangeOf(x: usize, count: i32, to: Quantizer): void {
   const end = x + (<usize>count << 2);
   let low = f32x4.splat(0);
   let high = low;
-  let poison = low;
-  for (; x + 16 <= end; x += 16) {
+  let bits = low;
+  // two chains of each: one would wait for the latency of its minimum
+  let low2 = low;
+  let high2 = low;
+  let bits2 = low;
+  for (; x + 32 <= end; x += 32) {
     const v = v128.load(x);
+    const w = v128.load(x, 16);
     low = f32x4.pmin(low, v);
     high = f32x4.pmax(high, v);
-    poison = f32x4.add(poison, f32x4.sub(v, v));
+    bits = i32x4.max_u(bits, i32x4.shl(v, 1));
+    low2 = f32x4.pmin(low2, w);
+    high2 = f32x4.pmax(high2, w);
+    bits2 = i32x4.max_u(bits2, i32x4.shl(w, 1));
   }
-  let least = min(
-    min(f32x4.extract_lane(low, 0), f32x4.extract_lane(low, 1)),
-    min(f32x4.extract_lane(low, 2), f32x4.extract_lane(low, 3)),
-  );
-  let most = max(
-    max(f32x4.extract_lane(high, 0), f32x4.extract_lane(high, 1)),
-    max(f32x4.extract_lane(high, 2), f32x4.extract_lane(high, 3)),
-  );
-  let bad = f32x4.extract_lane(poison, 0) + f32x4.extract_lane(poison, 1);
-  bad += f32x4.extract_lane(poison, 2) + f32x4.extract_lane(poison, 3);
   for (; x < end; x += 4) {
-    const v = f32.load(x);
-    if (v < least) least = v;
-    if (v > most) most = v;
-    bad += v - v;
+    const v = v128.load32_zero(x);
+    low = f32x4.pmin(low, v);
+    high = f32x4.pmax(high, v);
+    bits = i32x4.max_u(bits, i32x4.shl(v, 1));
   }
-  to.low = least + bad;
-  to.high = most + bad;
+  low = f32x4.pmin(low, low2);
+  high = f32x4.pmax(high, high2);
+  low = f32x4.pmin(low, v128.shuffle<f32>(low, low, 2, 3, 0, 1));
+  high = f32x4.pmax(high, v128.shuffle<f32>(high, high, 2, 3, 0, 1));
+  low = f32x4.pmin(low, v128.shuffle<f32>(low, low, 1, 0, 3, 2));
+  high = f32x4.pmax(high, v128.shuffle<f32>(high, high, 1, 0, 3, 2));
+  const finite = i32x4.all_true(i32x4.lt_u(i32x4.max_u(bits, bits2), i32x4.splat(TWICE_INFINITE)));
+  to.low = finite ? f32x4.extract_lane(low, 0) : NaN;
+  to.high = finite ? f32x4.extract_lane(high, 0) : NaN;
 }
 
 /** Whether one of `count` elements is NaN. */
@@ -140,23 +148,30 @@ export function hasNaN(x: usize, count: i32): bool {
 export function quantizerFor(q: Quantizer, qMin: f32, qMax: f32, symmetric: bool): void {
   const least = q.low;
   const most = q.high;
-  const step: f32 = symmetric ? max(-least, most) / qMax : most / qMax - least / qMax;
-  const scale = max(step, MIN_SCALE);
-  const halfSpan = max(<f32>0.5 * most - <f32>0.5 * least, MIN_SCALE);
+  const step: f32 = symmetric ? greater(-least, most) / qMax : most / qMax - least / qMax;
+  const scale = greater(step, MIN_SCALE);
+  const halfSpan = greater(<f32>0.5 * most - <f32>0.5 * least, MIN_SCALE);
   const zeroPoint: f32 = symmetric ? 0 : nearest((<f32>-0.5 * least) / halfSpan * qMax);
   const limit = floor(MAX_VALUE / scale);
   q.scale = scale;
   q.zeroPoint = zeroPoint;
-  q.low = max(qMin - zeroPoint, -limit);
-  q.high = min(qMax - zeroPoint, limit);
+  q.low = greater(qMin - zeroPoint, -limit);
+  q.high = -greater(zeroPoint - qMax, -limit);
 }
 
-/** clamp(round(v / scale), low, high) as a float plus 1.5 · 2^23. */
+/** The greater one, NaN where the first is: cheaper than max, which looks after NaN on both sides and −0. */
 // @ts-ignore: decorator
 @inline
-function rounded(v: v128, scale: v128, low: v128, high: v128): v128 {
+function greater(a: f32, b: f32): f32 {
+  return a < b ? b : a;
+}
+
+/** clamp(round(v / scale), low, high) as a float plus 1.5 · 2^23, which is `round`. */
+// @ts-ignore: decorator
+@inline
+function rounded(v: v128, scale: v128, low: v128, high: v128, round: v128): v128 {
   const quotient = f32x4.div(v, scale);
-  return f32x4.add(f32x4.pmin(high, f32x4.pmax(low, quotient)), f32x4.splat(ROUND));
+  return f32x4.add(f32x4.pmin(high, f32x4.pmax(low, quotient)), round);
 }
 
 /** Bytes of `count` codes plus `origin`. */
@@ -165,17 +180,19 @@ export function encodeGroup(x: usize, to: usize, count: i32, q: Quantizer, origi
   const low = f32x4.splat(q.low);
   const high = f32x4.splat(q.high);
   const less = i32x4.splat(ROUND_BITS - origin);
+  // not a constant, of which V8 would make a new one at each use
+  const round = f32x4.add(f32x4.sub(scale, scale), f32x4.splat(ROUND));
   let i = 0;
   for (; i + 16 <= count; i += 16, x += 64, to += 16) {
-    const a = i32x4.sub(rounded(v128.load(x), scale, low, high), less);
-    const b = i32x4.sub(rounded(v128.load(x, 16), scale, low, high), less);
-    const c = i32x4.sub(rounded(v128.load(x, 32), scale, low, high), less);
-    const d = i32x4.sub(rounded(v128.load(x, 48), scale, low, high), less);
+    const a = i32x4.sub(rounded(v128.load(x), scale, low, high, round), less);
+    const b = i32x4.sub(rounded(v128.load(x, 16), scale, low, high, round), less);
+    const c = i32x4.sub(rounded(v128.load(x, 32), scale, low, high, round), less);
+    const d = i32x4.sub(rounded(v128.load(x, 48), scale, low, high, round), less);
     const ab = i16x8.narrow_i32x4_s(a, b);
     v128.store(to, i8x16.narrow_i16x8_u(ab, i16x8.narrow_i32x4_s(c, d)));
   }
   for (; i < count; i++, x += 4, to++) {
-    const v = rounded(f32x4.splat(f32.load(x)), scale, low, high);
+    const v = rounded(f32x4.splat(f32.load(x)), scale, low, high, round);
     i32.store8(to, i32x4.extract_lane(i32x4.sub(v, less), 0));
   }
 }
