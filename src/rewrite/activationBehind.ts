@@ -113,7 +113,9 @@ export class ActivationFinder {
     const view = constantView(this.graph, ref);
     if (view === null || view.dtype !== 'float32' || view.shape.length > rank) return null;
     const size = view.shape.reduce((product, dim) => product * dim, 1);
-    return size === 1 ? GRID.map(() => view.read()[0]!) : null;
+    if (size !== 1) return null;
+    const [value] = view.read();
+    return GRID.map(() => value!);
   }
 
   /** The nodes between `from` and `output`, where none but the last is read by others; else null. */

@@ -74,10 +74,14 @@ function productOf({ nodes }: Graph, linear: string): GraphNode | undefined {
 
 function feedOf(model: tf.GraphModel, { site }: PlacedLinear, batch: tf.NamedTensorMap) {
   const refs = [site.source, ...(site.like === null ? [] : [site.like])];
-  // copies: what the model merely passes on is the caller's
+  // copies: what the model merely passes on is the caller's; the inputs too, which control inputs may wait for
   return tf.tidy(() => {
     const tensors = [model.execute(batch, refs)].flat();
-    return Object.fromEntries(refs.map((ref, i) => [ref, tf.add(tensors[i]!, 0)]));
+    const fed = Object.fromEntries(refs.map((ref, i) => [ref, tensors[i]!]));
+    const all = Object.entries({ ...batch, ...fed });
+    return Object.fromEntries(
+      all.map(([name, tensor]) => [name, tf.tensor(tensor.dataSync(), tensor.shape, tensor.dtype)]),
+    );
   });
 }
 
