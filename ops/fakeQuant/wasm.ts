@@ -1,6 +1,6 @@
-import { util } from '@tensorflow/tfjs-core';
+import { type TensorInfo, util } from '@tensorflow/tfjs-core';
 import { codeRange, type QuantizationLayout, quantizationLayout } from '../common/quantization.js';
-import { wasmKernel } from '../wasm/kernel.js';
+import { type WasmKernelArgs, wasmKernel } from '../wasm/kernel.js';
 import type { WasmModule } from '../wasm/module.js';
 import { writeRecord } from '../wasm/records.js';
 import {
@@ -28,24 +28,27 @@ const COLUMN_FIELDS = [
 ];
 const FLOATS = ['qMin', 'qMax'];
 
+export const fakeQuantWasm = wasmKernel(fakeQuantOp, fakeQuantOnWasm);
+
 /** Each group is read twice and written once, the second time from L1 where groups are rows. */
-export const fakeQuantWasm = wasmKernel<FakeQuantInputs, FakeQuantAttrs>(
-  fakeQuantOp,
-  ({ inputs: { x }, attrs, module }) => {
-    const layout = quantizationLayout(attrs.granularity, x.shape);
-    const y = module.output(x.shape, 'float32');
-    const common = {
-      x: module.addressOf(x),
-      y: module.addressOf(y),
-      ranges: attrs.range === null ? 0 : writeRanges(module, attrs.range, layout.numGroups),
-      ...codeRange(attrs.bits, attrs.symmetric),
-      symmetric: attrs.symmetric ? 1 : 0,
-    };
-    if (layout.innerStride > 0) columns(module, common, layout);
-    else runs(module, common, layout, util.sizeFromShape(x.shape));
-    return y;
-  },
-);
+export function fakeQuantOnWasm({
+  inputs: { x },
+  attrs: { bits, symmetric, granularity, range },
+  module,
+}: WasmKernelArgs<FakeQuantInputs, FakeQuantAttrs>): TensorInfo {
+  const layout = quantizationLayout(granularity, x.shape);
+  const y = module.output(x.shape, 'float32');
+  const common = {
+    x: module.addressOf(x),
+    y: module.addressOf(y),
+    ranges: range === null ? 0 : writeRanges(module, range, layout.numGroups),
+    ...codeRange(bits, symmetric),
+    symmetric: symmetric ? 1 : 0,
+  };
+  if (layout.innerStride > 0) columns(module, common, layout);
+  else runs(module, common, layout, util.sizeFromShape(x.shape));
+  return y;
+}
 
 interface CommonFields extends Readonly<Record<string, number>> {
   readonly ranges: number;

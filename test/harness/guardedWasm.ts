@@ -78,6 +78,13 @@ export class GuardedWasm extends WasmModule {
     return this.place([], Math.ceil(bytes / 4)).address;
   }
 
+  override constant(_key: string, make: () => Uint8Array): number {
+    const bytes = make();
+    const address = this.scratch(bytes.length);
+    this.bytes().set(bytes, address);
+    return address;
+  }
+
   override run(
     name: string,
     args: readonly number[],
