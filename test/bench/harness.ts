@@ -1,17 +1,26 @@
-/** One comparison: the same result, ours and a peer's. `run` returns when the result is there. */
+/** One comparison: the same result, got in several ways of ours and of our peers. */
 export interface BenchCase {
   readonly name: string;
-  readonly ours: Contender;
-  readonly peer: Contender;
+  /** Makes the inputs, when the case has its turn. */
+  readonly prepare: () => Contest | Promise<Contest>;
 }
 
-/** A named way to get the result; `run` must not leave anything behind. */
+/** A prepared case. */
+export interface Contest {
+  readonly ours: readonly Contender[];
+  readonly peers: readonly Contender[];
+  readonly dispose?: () => void | Promise<void>;
+}
+
+/** A named way to get the result; `run` returns when the result is there, and must not leave anything behind. */
 export interface Contender {
   readonly name: string;
   readonly run: () => void | Promise<void>;
+  /** What the project asks of this contender, where it asks: the least ratio to a peer, by the peer's name. */
+  readonly bars?: Readonly<Record<string, number>>;
 }
 
-/** A group of cases; `prepare` sets the backend up and makes the inputs, `dispose` ends what it started. */
+/** A group of cases; `prepare` sets the backend up, `dispose` ends what it started. */
 export interface BenchSuite {
   readonly name: string;
   readonly prepare: () => Promise<{ cases: readonly BenchCase[]; dispose: () => void }>;
@@ -19,7 +28,7 @@ export interface BenchSuite {
   readonly missing?: string | undefined;
 }
 
-/** What came of a case: medians in milliseconds; ratio = peerMs / oursMs, so above 1 ours is faster. */
+/** One of ours against one peer: medians in milliseconds; ratio = peerMs / oursMs, so above 1 ours is faster. */
 export interface BenchRow {
   readonly suite: string;
   readonly case: string;
@@ -28,52 +37,82 @@ export interface BenchRow {
   readonly oursMs: number;
   readonly peerMs: number;
   readonly ratio: number;
+  /** The least ratio that the project asks for. */
+  readonly bar?: number;
 }
 
 export interface RaceOptions {
   /** Samples of each contender, taken in turn. Default 9; slow cases take 3. */
   readonly rounds?: number;
   /** Ends the race between two samples; the error is the signal's reason. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A sample repeats a fast contender for at least this long, well above the clock's noise. */
 const MIN_SAMPLE_MS = 20;
 
-/** Contenders slower than this get 3 rounds: their relative noise is small and the wait is long. */
+/** A contender runs for at least this long before it is timed: engines compile again what has run for a while. */
+const MIN_WARM_MS = 100;
+
+/** Where a contender is slower than this there are 3 rounds: its relative noise is small and the wait is long. */
 const SLOW_MS = 1500;
 
-/** Warms both contenders up, then samples them in turn, and compares the medians. */
+/** Prepares a case, warms all contenders up, samples them in turn, and compares each of ours with each peer. */
 export async function race(
   suite: string,
-  { name, ours, peer }: BenchCase,
-  { rounds = 9, signal }: RaceOptions = {},
-): Promise<BenchRow> {
-  const contenders = [ours, peer];
+  { name, prepare }: BenchCase,
+  options: RaceOptions = {},
+): Promise<BenchRow[]> {
+  const { ours, peers, dispose } = await prepare();
+  try {
+    const medians = await sample([...ours, ...peers], options);
+    const rowOf = (i: number, k: number): BenchRow => {
+      const [oursMs, peerMs] = [medians[i]!, medians[ours.length + k]!];
+      const [own, peer] = [ours[i]!, peers[k]!];
+      const bar = own.bars?.[peer.name];
+      const names = { suite, case: name, ours: own.name, peer: peer.name };
+      const row = { ...names, oursMs, peerMs, ratio: peerMs / oursMs };
+      return bar === undefined ? row : { ...row, bar };
+    };
+    return ours.flatMap((_, i) => peers.map((_, k) => rowOf(i, k)));
+  } finally {
+    await dispose?.();
+  }
+}
+
+/** The median time of each contender, in milliseconds. */
+async function sample(
+  contenders: readonly Contender[],
+  { rounds = 9, signal }: RaceOptions,
+): Promise<number[]> {
   const repeats: number[] = [];
   let slow = false;
   for (const { run } of contenders) {
-    const once = Math.min(await time(run, 1, signal), await time(run, 1, signal));
+    const once = await warm(run, signal);
     repeats.push(Math.max(1, Math.ceil(MIN_SAMPLE_MS / once)));
     slow ||= once > SLOW_MS;
   }
-  const samples: [number[], number[]] = [[], []];
+  const samples: number[][] = contenders.map(() => []);
+  const order = contenders.map((_, i) => i);
   for (let round = 0; round < (slow ? Math.min(rounds, 3) : rounds); round++) {
-    // every other round the other way round, so that neither always runs in the other's wake
-    for (const at of round % 2 === 0 ? [0, 1] : [1, 0]) {
-      samples[at as 0 | 1].push(await time(contenders[at]!.run, repeats[at]!, signal));
+    // every other round the other way round, so that none always runs in another's wake
+    for (const i of round % 2 === 0 ? order : order.toReversed()) {
+      samples[i]!.push(await time(contenders[i]!.run, repeats[i]!, signal));
     }
   }
-  const [oursMs, peerMs] = [median(samples[0]), median(samples[1])];
-  return {
-    suite,
-    case: name,
-    ours: ours.name,
-    peer: peer.name,
-    oursMs,
-    peerMs,
-    ratio: peerMs / oursMs,
-  };
+  return samples.map(median);
+}
+
+/** Runs twice and more, until the engine has had its time; gives the milliseconds of a run, at the fastest. */
+async function warm(run: Contender['run'], signal: AbortSignal | undefined): Promise<number> {
+  let fastest = await time(run, 1, signal);
+  let total = fastest;
+  for (let runs = 1; runs === 1 || total < MIN_WARM_MS; runs *= 2) {
+    const ms = await time(run, runs, signal);
+    total += ms * runs;
+    fastest = Math.min(fastest, ms);
+  }
+  return fastest;
 }
 
 /** Milliseconds per run. */
@@ -84,7 +123,7 @@ async function time(
 ): Promise<number> {
   signal?.throwIfAborted();
   // lets an abort (Ctrl-C) in between samples of synchronous code
-  await new Promise((resolve) => setImmediate(resolve));
+  await new Promise((resolve) => setTimeout(resolve, 0));
   const start = performance.now();
   for (let i = 0; i < repeats; i++) {
     const result = run();

@@ -1,13 +1,15 @@
-/** npm run bench [-- SUITE …] [--json FILE] [--rounds N] [--case TEXT] */
-import { readFileSync, writeFileSync } from 'node:fs';
-import { cpus, totalmem } from 'node:os';
+/**
+ * npm run bench [-- SUITE …] [--json FILE] [--rounds N] [--case TEXT] [--browser]
+ *
+ * `npm run bench -- wasm` runs everything about the WASM kernels, in this Node or with --browser in Chromium.
+ */
+import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import * as tf from '@tensorflow/tfjs';
-import Table from 'cli-table3';
-import { type BenchRow, race } from './harness.js';
+import type { BenchRow } from './harness.js';
 import { opSuites } from './ops.bench.js';
-
-const SUITES = [...opSuites];
+import { benchFile, benchTables } from './report.js';
+import { isAsked, runSuites } from './runSuites.js';
+import { wasmSuites } from './wasmSuites.js';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -15,77 +17,45 @@ const { values, positionals } = parseArgs({
     json: { type: 'string' },
     rounds: { type: 'string', default: '9' },
     case: { type: 'string', default: '' },
+    browser: { type: 'boolean', default: false },
   },
 });
 const rounds = Number(values.rounds);
 if (!Number.isInteger(rounds) || rounds < 1)
   fail(`--rounds must be an integer ≥ 1, got ${values.rounds}`);
-const unknown = positionals.find((name) => SUITES.every((suite) => suite.name !== name));
+const suites = values.browser ? wasmSuites : [...opSuites, ...wasmSuites];
+const unknown = positionals.find((name) => !suites.some((suite) => isAsked(suite, name)));
 if (unknown !== undefined) {
-  fail(`there is no suite ${unknown}; there are ${SUITES.map(({ name }) => name).join(', ')}`);
+  fail(`there is no suite ${unknown}; there are ${suites.map(({ name }) => name).join(', ')}`);
 }
 
 const abort = new AbortController();
 process.once('SIGINT', () => abort.abort());
 const rows: BenchRow[] = [];
+const options = {
+  suites: positionals,
+  text: values.case,
+  rounds,
+  signal: abort.signal,
+  log: (line: string) => console.error(line),
+  onRows: (more: readonly BenchRow[]) => void rows.push(...more),
+};
+let runtime: Record<string, string> = { node: process.versions.node, v8: process.versions.v8 };
 try {
-  await runSuites();
+  if (values.browser) {
+    const { benchInBrowser } = await import('./browser.js');
+    runtime = await benchInBrowser(options);
+  } else {
+    await runSuites(suites, options);
+  }
 } catch (error) {
   if (!abort.signal.aborted) throw error;
   console.error('Stopped; these are the rows so far.');
   process.exitCode = 130;
 }
-report();
-
-async function runSuites(): Promise<void> {
-  for (const { name, missing, prepare } of SUITES) {
-    if (positionals.length > 0 && !positionals.includes(name)) continue;
-    if (missing !== undefined) {
-      console.error(`SKIPPED ${name}: ${missing}`);
-      continue;
-    }
-    const { cases, dispose } = await prepare();
-    const chosen = cases.filter((one) => one.name.includes(values.case));
-    for (const [i, one] of chosen.entries()) {
-      console.error(`${name} ${i + 1}/${chosen.length}: ${one.name}`);
-      rows.push(await race(name, one, { rounds, signal: abort.signal }));
-    }
-    dispose();
-  }
-}
-
-function report(): void {
-  const table = new Table({
-    head: ['suite', 'case', 'ours', 'peer', 'ours ms', 'peer ms', 'times faster'],
-    colAligns: ['left', 'left', 'left', 'left', 'right', 'right', 'right'],
-    style: { head: [], border: [] },
-  });
-  for (const row of rows) {
-    const numbers = [row.oursMs, row.peerMs, row.ratio].map((n) => n.toPrecision(3));
-    table.push([row.suite, row.case, row.ours, row.peer, ...numbers]);
-  }
-  console.log(
-    `${table}\nMedians of interleaved samples; only the ratios of one run can be compared.`,
-  );
-  if (values.json !== undefined) {
-    writeFileSync(values.json, `${JSON.stringify({ ...environment(), rows }, null, 2)}\n`);
-  }
-}
-
-function environment(): object {
-  const own = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
-  const [cpu] = cpus();
-  return {
-    machine: {
-      cpu: cpu?.model ?? 'unknown',
-      cores: cpus().length,
-      memoryGiB: Math.round(totalmem() / 2 ** 30),
-      platform: process.platform,
-      arch: process.arch,
-    },
-    runtime: { node: process.versions.node, v8: process.versions.v8 },
-    versions: { 'tfjs-hadanorm': own.version, ...tf.version },
-  };
+console.log(benchTables(rows));
+if (values.json !== undefined) {
+  writeFileSync(values.json, `${JSON.stringify(benchFile(runtime, rows), null, 2)}\n`);
 }
 
 function fail(message: string): never {

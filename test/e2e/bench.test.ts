@@ -23,22 +23,54 @@ describe('Benchmark harness', () => {
         for (const start = performance.now(); performance.now() - start < ms; );
       },
     });
-    const one = { name: 'wait', ours: busy('fast', 25), peer: busy('slow', 75) };
-    const row = await race('test', one, { rounds: 4 });
+    const one = {
+      name: 'wait',
+      prepare: () => ({ ours: [busy('fast', 51)], peers: [busy('slow', 153)] }),
+    };
+    const [row] = await race('test', one, { rounds: 4 });
     expect(order.join(' ')).to.equal('fast fast slow slow fast slow slow fast fast slow slow fast');
-    expect(row.ratio)
-      .to.equal(row.peerMs / row.oursMs)
+    expect(row!.ratio)
+      .to.equal(row!.peerMs / row!.oursMs)
       .and.to.be.within(1.5, 6);
+  });
+
+  it('each of ours has a row for each peer, with its bar; what was prepared is disposed of, even when a run throws', async () => {
+    const noop = (name: string) => ({ name, run: () => {} });
+    let open = 0;
+    const caseOf = (more: { name: string; run: () => void }[]) => ({
+      name: 'several',
+      prepare: () => {
+        open++;
+        const ours = [{ ...noop('a'), bars: { y: 2 } }, noop('b'), ...more];
+        return { ours, peers: [noop('x'), noop('y')], dispose: () => void open-- };
+      },
+    });
+    const rows = await race('test', caseOf([]), { rounds: 1 });
+    expect(rows.map(({ ours, peer, bar }) => [ours, peer, bar])).to.deep.equal([
+      ['a', 'x', undefined],
+      ['a', 'y', 2],
+      ['b', 'x', undefined],
+      ['b', 'y', undefined],
+    ]);
+    expect('bar' in rows[0]!).to.equal(false);
+    const throwing = {
+      name: 'c',
+      run: () => {
+        throw new Error('broken');
+      },
+    };
+    await race('test', caseOf([throwing])).then(
+      () => expect.fail('the error was lost'),
+      (error: Error) => expect(error.message).to.equal('broken'),
+    );
+    expect(open).to.equal(0);
   });
 
   it('an abort ends a race', async () => {
     const abort = new AbortController();
     const contender = { name: 'x', run: () => abort.abort(new Error('enough')) };
-    const running = race(
-      'test',
-      { name: 'y', ours: contender, peer: contender },
-      { signal: abort.signal },
-    );
+    const one = { name: 'y', prepare: () => ({ ours: [contender], peers: [contender] }) };
+    const running = race('test', one, { signal: abort.signal });
     await running.then(
       () => expect.fail('the race went on'),
       (error: Error) => expect(error.message).to.equal('enough'),

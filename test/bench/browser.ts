@@ -1,0 +1,93 @@
+import { readFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { build } from 'esbuild';
+import { chromium } from 'playwright-core';
+import { ROOT } from '../../scripts/process.js';
+import { provisionBrowser } from '../../scripts/provision/browser.js';
+import type { BenchRow } from './harness.js';
+import type { PageOptions } from './page.js';
+import type { RunOptions } from './runSuites.js';
+
+const MODULES = join(ROOT, 'node_modules');
+
+/** Folders of the packages' .wasm files and their loaders, by the path that the page asks for. */
+const FOLDERS: Readonly<Record<string, string>> = {
+  wasm: join(MODULES, '@tensorflow', 'tfjs-backend-wasm', 'dist'),
+  onnx: join(MODULES, 'onnxruntime-web', 'dist'),
+};
+
+const PAGE = `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">
+<script type="module" src="/page.js"></script>`;
+
+/** Runs the WASM suites in Chromium; gives its name and version. Rows come as they do in Node. */
+export async function benchInBrowser(options: RunOptions): Promise<Record<string, string>> {
+  const { log, onRows, signal, suites, text, rounds } = options;
+  const found = await provisionBrowser(log);
+  if (!found.available) throw new Error(`There is no browser: ${found.reason}.`);
+  const server = await serve(await bundle());
+  const browser = await chromium.launch({
+    executablePath: found.path,
+    // Chromium's sandbox does not start for root, as in containers
+    chromiumSandbox: process.getuid?.() !== 0,
+  });
+  // ends what runs in the page
+  signal?.addEventListener('abort', () => void browser.close());
+  try {
+    const page = await browser.newPage();
+    await page.exposeFunction('benchLog', log);
+    await page.exposeFunction('benchRows', (rows: readonly BenchRow[]) => onRows(rows));
+    const { port } = server.address() as AddressInfo;
+    await page.goto(`http://127.0.0.1:${port}/`);
+    await page.waitForFunction(() => globalThis.runBench !== undefined);
+    const asked: PageOptions = { suites, text, rounds };
+    await page.evaluate((wanted) => globalThis.runBench(wanted), asked);
+    return { browser: `Chromium ${browser.version()}` };
+  } finally {
+    await browser.close();
+    server.close();
+  }
+}
+
+async function bundle(): Promise<Uint8Array> {
+  const { outputFiles } = await build({
+    entryPoints: [join(ROOT, 'test', 'bench', 'page.ts')],
+    bundle: true,
+    format: 'esm',
+    platform: 'browser',
+    target: 'es2022',
+    sourcemap: 'inline',
+    write: false,
+    // tests are not listed among the package's side effects
+    ignoreAnnotations: true,
+    // the runtime without WebGL and WebGPU: as in Node
+    alias: { 'onnxruntime-web': 'onnxruntime-web/wasm' },
+  });
+  return outputFiles[0]!.contents;
+}
+
+/** Serves the page cross-origin isolated: only then is its clock finer than 0.1 ms. */
+async function serve(script: Uint8Array): Promise<Server> {
+  const answer = async (path: string): Promise<[type: string, body: string | Uint8Array]> => {
+    if (path === '/') return ['text/html', PAGE];
+    if (path === '/page.js') return ['text/javascript', script];
+    const [, folder, file] = /^\/(\w+)\/([\w.-]+)$/.exec(path) ?? [];
+    const at = FOLDERS[folder ?? ''];
+    if (at === undefined || file === undefined) throw new Error(`there is no ${path}`);
+    const type = file.endsWith('.wasm') ? 'application/wasm' : 'text/javascript';
+    return [type, await readFile(join(at, file))];
+  };
+  const server = createServer((request, response) => {
+    const headers = {
+      'cross-origin-opener-policy': 'same-origin',
+      'cross-origin-embedder-policy': 'require-corp',
+    };
+    answer(request.url ?? '').then(
+      ([type, body]) => response.writeHead(200, { ...headers, 'content-type': type }).end(body),
+      (error: Error) => response.writeHead(404, headers).end(error.message),
+    );
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return server;
+}

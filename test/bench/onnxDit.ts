@@ -1,0 +1,175 @@
+import {
+  type DitConfig,
+  type DitWeights,
+  FREQUENCY_SIZE,
+  tokensOf,
+} from '../../models/ditConfig.js';
+import { linearOf, patchLinearOf, valuesOf } from '../../models/linear.js';
+import { addLinear, type OnnxPrecision } from './onnxLinear.js';
+import { OnnxBuilder, type OnnxRef } from './onnxModel.js';
+
+/**
+ * The DiT of models/dit.ts as torch.onnx would write it: LayerNormalization and Gelu are one node each, SiLU, the
+ * modulation and attention are spelled out. Inputs and output have the names and shapes of the graph model's, with a fixed
+ * batch of 1.
+ */
+export function onnxDit(
+  config: DitConfig,
+  weights: DitWeights,
+  precision: OnnxPrecision,
+): Uint8Array {
+  const { inputSize: size, channels } = config;
+  const graph = new OnnxBuilder();
+  const latent = graph.input('latent', 'float32', [1, size, size, channels]);
+  const timestep = graph.input('timestep', 'float32', [1]);
+  const label = graph.input('label', 'int32', [1]);
+  const dit = new OnnxDit(graph, config, weights, precision);
+  const condition = dit.condition(timestep, label);
+  let x = dit.patches(latent);
+  for (let block = 0; block < config.depth; block++) {
+    x = dit.block(`blocks/${block}`, x, condition);
+  }
+  return graph.build(dit.velocity(x, condition), 'float32', [1, size, size, channels]);
+}
+
+class OnnxDit {
+  private readonly tokens: number;
+  private readonly d: number;
+
+  constructor(
+    private readonly graph: OnnxBuilder,
+    private readonly config: DitConfig,
+    private readonly weights: DitWeights,
+    private readonly precision: OnnxPrecision,
+  ) {
+    this.tokens = tokensOf(config);
+    this.d = config.hiddenSize;
+  }
+
+  /** [1, S, S, C] → tokens [1, T, d]. */
+  patches(latent: OnnxRef): OnnxRef {
+    const { graph, tokens, d, weights, precision } = this;
+    const { patchSize: p, channels, inputSize } = this.config;
+    const grid = inputSize / p;
+    const cut = this.reshape('x_embedder/cut', latent, [1, grid, p, grid, p * channels]);
+    const turned = this.transpose('x_embedder/turn', cut, [0, 1, 3, 2, 4]);
+    const flat = this.reshape('x_embedder/flat', turned, [1, tokens, p * p * channels]);
+    const linear = patchLinearOf(weights, 'x_embedder.proj', channels, p);
+    const x = addLinear(graph, 'x_embedder/proj', flat, linear, precision);
+    const positions = graph.constant('pos_embed', [1, tokens, d], valuesOf(weights, 'pos_embed'));
+    return graph.node('Add', 'x_embedder/add', [x, positions]);
+  }
+
+  /** timestep [1] and label [1] → SiLU of the condition, [1, d]. */
+  condition(timestep: OnnxRef, label: OnnxRef): OnnxRef {
+    const { graph, d } = this;
+    const half = FREQUENCY_SIZE / 2;
+    const frequencies = Float32Array.from({ length: half }, (_, i) => 1000 * 10000 ** (-i / half));
+    const row = graph.constant('t_embedder/frequencies', [1, half], frequencies);
+    const column = this.reshape('t_embedder/column', timestep, [1, 1]);
+    const angles = graph.node('Mul', 't_embedder/angles', [column, row]);
+    const parts = ['Cos', 'Sin'].map((op) => graph.node(op, `t_embedder/${op}`, [angles]));
+    const waves = graph.node('Concat', 't_embedder/concat', parts, { axis: { i: 1 } });
+    const hidden = this.silu('t_embedder/silu', this.linear('t_embedder/mlp/0', waves));
+    const time = this.linear('t_embedder/mlp/2', hidden);
+    const values = valuesOf(this.weights, 'y_embedder.embedding_table.weight');
+    const table = graph.constant('y_embedder/table', [values.length / d, d], values);
+    const labels = graph.node('Gather', 'y_embedder/Gather', [table, label], { axis: { i: 0 } });
+    return this.silu('condition', graph.node('Add', 'condition/add', [time, labels]));
+  }
+
+  block(name: string, x: OnnxRef, condition: OnnxRef): OnnxRef {
+    const { graph } = this;
+    const parts = this.modulation(name, condition, 6);
+    const attended = this.attention(
+      `${name}/attn`,
+      this.modulated(`${name}/norm1`, x, parts[0]!, parts[1]!),
+    );
+    const middle = this.gated(`${name}/add`, x, parts[2]!, attended);
+    const second = this.modulated(`${name}/norm2`, middle, parts[3]!, parts[4]!);
+    const wide = this.linear(`${name}/mlp/fc1`, second);
+    const bent = graph.node('Gelu', `${name}/mlp/act`, [wide], { approximate: { s: 'tanh' } });
+    return this.gated(`${name}/add_1`, middle, parts[5]!, this.linear(`${name}/mlp/fc2`, bent));
+  }
+
+  /** Tokens → `velocity` [1, S, S, C]. */
+  velocity(x: OnnxRef, condition: OnnxRef): OnnxRef {
+    const { inputSize: size, patchSize: p, channels } = this.config;
+    const grid = size / p;
+    const [shift, scale] = this.modulation('final_layer', condition, 2);
+    const normed = this.modulated('final_layer/norm_final', x, shift!, scale!);
+    const flat = this.linear('final_layer/linear', normed);
+    const cut = this.reshape('final_layer/cut', flat, [1, grid, grid, p, p * channels]);
+    const turned = this.transpose('final_layer/turn', cut, [0, 1, 3, 2, 4]);
+    return this.reshape('velocity', turned, [1, size, size, channels]);
+  }
+
+  private attention(name: string, x: OnnxRef): OnnxRef {
+    const { graph, tokens, d } = this;
+    const heads = this.config.numHeads;
+    const all = this.linear(`${name}/qkv`, x);
+    const cut = this.reshape(`${name}/heads`, all, [1, tokens, 3, heads, d / heads]);
+    const turned = this.transpose(`${name}/turn`, cut, [2, 0, 3, 1, 4]);
+    const parts = graph
+      .nodeOf('Split', `${name}/split`, [turned], 3, { axis: { i: 0 }, num_outputs: { i: 3 } })
+      .map((part, i) => this.reshape(`${name}/part_${i}`, part, [1, heads, tokens, d / heads]));
+    const [q, k, v] = parts as [OnnxRef, OnnxRef, OnnxRef];
+    const keys = this.transpose(`${name}/keys`, k, [0, 1, 3, 2]);
+    const dots = graph.node('MatMul', `${name}/scores`, [q, keys]);
+    const scaled = graph.node('Mul', `${name}/scale`, [dots, graph.scalar((d / heads) ** -0.5)]);
+    const shares = graph.node('Softmax', `${name}/Softmax`, [scaled], { axis: { i: -1 } });
+    const mixed = graph.node('MatMul', `${name}/mix`, [shares, v]);
+    const back = this.transpose(`${name}/back`, mixed, [0, 2, 1, 3]);
+    return this.linear(`${name}/proj`, this.reshape(`${name}/join`, back, [1, tokens, d]));
+  }
+
+  /** x + gate · y. */
+  private gated(name: string, x: OnnxRef, gate: OnnxRef, y: OnnxRef): OnnxRef {
+    return this.graph.node('Add', name, [x, this.graph.node('Mul', `${name}/mul`, [gate, y])]);
+  }
+
+  /** `count` parts of what the condition says at a layer, each [1, 1, d]. */
+  private modulation(name: string, condition: OnnxRef, count: number): OnnxRef[] {
+    const linear = linearOf(this.weights, `${keyOf(name)}.adaLN_modulation.1`);
+    const at = `${name}/adaLN_modulation`;
+    const all = addLinear(this.graph, at, condition, linear, this.precision);
+    const attrs = { axis: { i: 1 }, num_outputs: { i: count } };
+    return this.graph
+      .nodeOf('Split', `${name}/split`, [all], count, attrs)
+      .map((part, i) => this.reshape(`${name}/part_${i}`, part, [1, 1, this.d]));
+  }
+
+  /** norm(x) · (1 + scale) + shift. */
+  private modulated(name: string, x: OnnxRef, shift: OnnxRef, scale: OnnxRef): OnnxRef {
+    const { graph, d } = this;
+    const [ones] = graph.once('ones', () => [
+      graph.constant('ones', [d], new Float32Array(d).fill(1)),
+    ]);
+    const attrs = { axis: { i: -1 }, epsilon: { f: 1e-6 } };
+    const normed = graph.node('LayerNormalization', name, [x, ones!], attrs);
+    const factor = graph.node('Add', `${name}/scale`, [scale, graph.scalar(1)]);
+    const scaled = graph.node('Mul', `${name}/scaled`, [normed, factor]);
+    return graph.node('Add', `${name}/modulated`, [scaled, shift]);
+  }
+
+  private silu(name: string, x: OnnxRef): OnnxRef {
+    return this.graph.node('Mul', name, [x, this.graph.node('Sigmoid', `${name}/Sigmoid`, [x])]);
+  }
+
+  private linear(name: string, x: OnnxRef): OnnxRef {
+    return addLinear(this.graph, name, x, linearOf(this.weights, keyOf(name)), this.precision);
+  }
+
+  private reshape(name: string, x: OnnxRef, shape: readonly number[]): OnnxRef {
+    return this.graph.node('Reshape', name, [x, this.graph.ints(shape)]);
+  }
+
+  private transpose(name: string, x: OnnxRef, perm: readonly number[]): OnnxRef {
+    return this.graph.node('Transpose', name, [x], { perm: { ints: perm } });
+  }
+}
+
+/** The name of a weight from that of the nodes it belongs to. */
+function keyOf(name: string): string {
+  return name.replaceAll('/', '.');
+}

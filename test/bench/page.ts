@@ -1,0 +1,33 @@
+/** Runs in the page: the WASM suites, at the driver's word. */
+import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
+import type { BenchRow } from './harness.js';
+import { setOnnxPaths } from './onnxSession.js';
+import { runSuites } from './runSuites.js';
+import { wasmSuites } from './wasmSuites.js';
+
+/** What the driver asks for, see `RunOptions`. */
+export interface PageOptions {
+  readonly suites: readonly string[];
+  readonly text: string;
+  readonly rounds: number;
+}
+
+declare global {
+  // what browser.ts exposes to the page
+  function benchLog(line: string): Promise<void>;
+  function benchRows(rows: readonly BenchRow[]): Promise<void>;
+  // what it calls
+  var runBench: (options: PageOptions) => Promise<void>;
+}
+
+// where browser.ts serves the packages' files
+setWasmPaths('/wasm/');
+setOnnxPaths('/onnx/');
+
+globalThis.runBench = async (options) => {
+  await runSuites(wasmSuites, {
+    ...options,
+    log: (line) => void benchLog(line),
+    onRows: (rows) => void benchRows(rows),
+  });
+};

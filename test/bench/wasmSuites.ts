@@ -1,0 +1,14 @@
+import type { BenchSuite } from './harness.js';
+import { limitSuite } from './wasmLimit.js';
+import { linearSuite, overheadSuite } from './wasmLinears.js';
+import { memorySuite } from './wasmMemory.js';
+import { modelSuite } from './wasmModels.js';
+
+/** The WASM kernels against their peers, in Node and in a page. */
+export const wasmSuites: readonly BenchSuite[] = [
+  linearSuite,
+  overheadSuite,
+  memorySuite,
+  modelSuite,
+  limitSuite,
+];

@@ -1,0 +1,91 @@
+import * as tf from '@tensorflow/tfjs';
+import '@tensorflow/tfjs-backend-wasm';
+import '../../src/index.js';
+import type { WasmBackend } from '../../ops/wasm/backend.js';
+import { RELAXED_SIMD_FLAG, type WasmModule, wasmModule } from '../../ops/wasm/module.js';
+import type { Contender } from './harness.js';
+
+/** The peers' names, as bars and tables have them. */
+export const PEERS = {
+  tfjs: 'tfjs fp32',
+  onnxFloat: 'ORT fp32',
+  onnxInt8: 'ORT dynamic int8',
+} as const;
+
+/** The kernels' variants, and the name of each. */
+export const VARIANTS = { relaxed: 'relaxed SIMD', baseline: 'SIMD128' } as const;
+
+export type Variant = keyof typeof VARIANTS;
+
+/** What the project asks of the variants: of a linear, and of a whole model (of either). The least ratio to each peer. */
+export const BARS = {
+  linear: {
+    relaxed: { [PEERS.tfjs]: 4, [PEERS.onnxInt8]: 1.3 },
+    baseline: { [PEERS.onnxInt8]: 1 },
+  },
+  model: { [PEERS.tfjs]: 3, [PEERS.onnxFloat]: 1, [PEERS.onnxInt8]: 1 },
+} as const satisfies {
+  linear: Readonly<Record<Variant, Readonly<Record<string, number>>>>;
+  model: Readonly<Record<string, number>>;
+};
+
+/** tfjs's backend 'wasm' in its build for one thread, and the kernels in its memory. */
+export async function setWasmBackend(): Promise<void> {
+  // in an isolated page tfjs would take its threaded build
+  tf.env().set('WASM_HAS_MULTITHREAD_SUPPORT', false);
+  await tf.setBackend('wasm');
+}
+
+/** The kernels on the current backend, which is 'wasm'. */
+export function currentModule(): WasmModule {
+  const module = wasmModule(tf.backend() as unknown as WasmBackend);
+  if (module === null)
+    throw new Error('This engine has no WebAssembly SIMD: there is nothing to measure.');
+  return module;
+}
+
+/** The variants that this engine runs. */
+export function availableVariants(): Variant[] {
+  return currentModule().relaxed ? ['relaxed', 'baseline'] : ['baseline'];
+}
+
+/** What `run` computes, by the given variant of the kernels. */
+export function withVariant(variant: Variant, contender: Contender): Contender {
+  const { name, run } = contender;
+  return {
+    ...contender,
+    name: `${name}, ${VARIANTS[variant]}`,
+    run: () => {
+      // set each time: contenders take turns
+      tf.env().set(RELAXED_SIMD_FLAG, variant === 'relaxed');
+      return run();
+    },
+  };
+}
+
+/** Back to the best variant. */
+export function resetVariant(): void {
+  tf.env().set(RELAXED_SIMD_FLAG, true);
+}
+
+/** Signal to quantization noise of `got`, in dB. */
+export function sqnr(got: ArrayLike<number>, want: ArrayLike<number>): number {
+  let [signal, noise] = [0, 0];
+  for (let i = 0; i < want.length; i++) {
+    signal += want[i]! ** 2;
+    noise += (got[i]! - want[i]!) ** 2;
+  }
+  return 10 * Math.log10(signal / noise);
+}
+
+/** @throws Error unless `got` is as near to `want` as it must be to count as the same result. */
+export function checkSame(
+  name: string,
+  got: ArrayLike<number>,
+  want: ArrayLike<number>,
+  leastDb: number,
+): void {
+  const db = got.length === want.length ? sqnr(got, want) : Number.NaN;
+  if (db >= leastDb) return;
+  throw new Error(`${name} gives another result: ${db.toFixed(1)} dB, not ${leastDb} and more.`);
+}

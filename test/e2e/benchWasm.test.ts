@@ -1,0 +1,133 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs';
+import { expect } from 'chai';
+import { buildDit } from '../../models/dit.js';
+import { seededDitWeights } from '../../models/seeded.js';
+import type { BenchRow } from '../bench/harness.js';
+import {
+  ACCUMULATORS,
+  CHAIN,
+  chainLoop,
+  INSTRUCTIONS,
+  type Instruction,
+  instructionLoop,
+} from '../bench/limitModule.js';
+import { onnxDit } from '../bench/onnxDit.js';
+import { OnnxBuilder } from '../bench/onnxModel.js';
+import { onnxTensor, openSession } from '../bench/onnxSession.js';
+import type { BenchFile } from '../bench/report.js';
+import { tablesOf } from '../bench/tables.js';
+import { availableVariants, checkSame, setWasmBackend, sqnr } from '../bench/wasmVariants.js';
+import { runNode } from '../harness/child.js';
+import { normal } from '../harness/random.js';
+
+const CONFIG = {
+  ...{ inputSize: 8, patchSize: 2, channels: 4, hiddenSize: 64 },
+  ...{ depth: 2, numHeads: 2, mlpRatio: 4, numClasses: 3 },
+};
+
+describe('Benchmark of the WASM kernels and its peers', () => {
+  before(setWasmBackend);
+
+  it('the ONNX model is the graph model: float32 to rounding, int8 to its codes', async () => {
+    const weights = seededDitWeights(CONFIG, 3);
+    const latent = normal(8 * 8 * 4, 5);
+    const model = await tf.loadGraphModel(tf.io.fromMemory(buildDit(CONFIG, weights)));
+    const want = tf.tidy(() => {
+      const inputs = {
+        latent: tf.tensor4d(latent, [1, 8, 8, 4]),
+        timestep: tf.tensor1d([0.3]),
+        label: tf.tensor1d([2], 'int32'),
+      };
+      return (model.execute(inputs) as tf.Tensor).dataSync();
+    });
+    model.dispose();
+    const feeds = {
+      latent: onnxTensor(latent, [1, 8, 8, 4]),
+      timestep: onnxTensor(Float32Array.of(0.3), [1]),
+      label: onnxTensor(Int32Array.of(2), [1]),
+    };
+    const db: number[] = [];
+    for (const precision of ['float32', 'int8'] as const) {
+      const session = await openSession(onnxDit(CONFIG, weights, precision));
+      db.push(sqnr(await session.run(feeds), want));
+      await session.dispose();
+    }
+    // 100 dB are a hundred thousandth; int8 is quantized, but not broken
+    expect(db[0]).to.be.above(100);
+    expect(db[1]).to.be.within(20, 60);
+  });
+
+  it('an ONNX model cannot read what is not there, nor define a name twice', () => {
+    const graph = new OnnxBuilder();
+    const x = graph.input('x', 'float32', [1, 2]);
+    expect(() => graph.node('Add', 'y', [x, 'z'])).to.throw('y reads z, which is not there');
+    expect(() => graph.node('Neg', 'x', [x])).to.throw('a value x already');
+    expect(() => graph.constant('c', [2, 2], new Float32Array(3))).to.throw('c has 3 values');
+  });
+
+  it('another result than the peer’s ends a benchmark, and so does NaN', () => {
+    checkSame('same', [1, 2], [1, 2.001], 40);
+    expect(() => checkSame('W4A8', [1, 1], [1, 2], 10)).to.throw('W4A8 gives another result');
+    expect(() => checkSame('W4A8', [1, Number.NaN], [1, 2], 10)).to.throw('another result');
+    expect(() => checkSame('W4A8', [1], [1, 2], 10)).to.throw('another result');
+  });
+
+  it('the loops of the limit do as many steps as they say', () => {
+    // 3 turns add 3 each time
+    expect(chainLoop()(3)).to.equal(3 * 3 * CHAIN);
+    // each of 2 turns adds 3 times an accumulator to it; accumulator k starts at 4 + k
+    const sums = Array.from({ length: ACCUMULATORS }, (_, k) => 16 * (4 + k));
+    const whole = sums.reduce((xor, sum) => xor ^ sum, 0);
+    const names = Object.keys(INSTRUCTIONS) as Instruction[];
+    for (const name of names) {
+      if (INSTRUCTIONS[name].relaxed && !availableVariants().includes('relaxed')) continue;
+      expect(instructionLoop(name)(2), name).to.equal(whole);
+    }
+  });
+
+  it('tables have a column for each peer of a case, and say which bars are reached', () => {
+    const row = { suite: 's', case: 'c', ours: 'a', oursMs: 2 };
+    const rows: BenchRow[] = [
+      { ...row, peer: 'x', peerMs: 8, ratio: 4, bar: 3 },
+      { ...row, peer: 'y', peerMs: 1, ratio: 0.5, bar: 1 },
+      { ...row, ours: 'b', peer: 'x', peerMs: 8, ratio: 1.2345 },
+      { ...row, suite: 't', peer: 'z', peerMs: 5, ratio: 2.5 },
+    ];
+    const [wide, long] = tablesOf(rows);
+    expect(wide!.head).to.deep.equal(['case', 'ours', 'ms', '× x', '× y']);
+    expect(wide!.rows).to.deep.equal([
+      ['c', 'a', '2', '4 (≥ 3 ✓)', '0.5 (≥ 1 ✗)'],
+      ['c', 'b', '2', '1.23', ''],
+    ]);
+    expect(long!.rows).to.deep.equal([['c', 'a', 'z', '2', '5', '2.5']]);
+  });
+
+  it('npm run bench -- wasm-linears measures one linear against every peer', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'tfjs-hadanorm-bench-'));
+    const file = join(folder, 'rows.json');
+    const main = join('test', 'bench', 'main.ts');
+    const args = ['wasm-linears', '--case', 'DiT-S 384→384, 64', '--rounds', '1', '--json', file];
+    runNode(['--import', 'tsx', main, ...args]);
+    const { rows, versions }: BenchFile = JSON.parse(readFileSync(file, 'utf8'));
+    rmSync(folder, { recursive: true });
+    expect(versions).to.include.keys('onnxruntime-web', 'tfjs-backend-wasm');
+    const ours = availableVariants().flatMap((variant) => {
+      const name = variant === 'relaxed' ? 'relaxed SIMD' : 'SIMD128';
+      return ['W8A8', 'W4A8', 'W4A4'].map((precision) => `${precision}, ${name}`);
+    });
+    const peers = ['tfjs fp32', 'ORT fp32', 'ORT dynamic int8'];
+    expect(rows.map((row) => [row.ours, row.peer])).to.deep.equal(
+      ours.flatMap((own) => peers.map((peer) => [own, peer])),
+    );
+    for (const { suite, case: name, ratio, oursMs, peerMs } of rows) {
+      expect([suite, name]).to.deep.equal(['wasm-linears', 'DiT-S 384→384, 64 tokens']);
+      expect(ratio)
+        .to.equal(peerMs / oursMs)
+        .and.to.be.within(0.01, 100);
+    }
+    expect(rows.some(({ bar }) => bar === 1)).to.equal(true);
+  });
+});
