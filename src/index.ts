@@ -6,7 +6,13 @@ export {
   type ChannelCenterResult,
   channelCenter,
 } from '../ops/channelCenter/op.js';
-export { HadamardSizeError, HadaNormError, InvalidArgumentError } from '../ops/common/errors.js';
+export {
+  HadamardSizeError,
+  HadaNormError,
+  InvalidArgumentError,
+  WasmMemoryError,
+  WasmThreadError,
+} from '../ops/common/errors.js';
 export type { Granularity } from '../ops/common/quantization.js';
 export type { QuantizedActivations } from '../ops/common/quantizedActivations.js';
 export {
@@ -52,6 +58,7 @@ export {
 } from './calibrate/calibrate.js';
 export type { KeepOptions, KeptSample, Moments, SiteStats } from './calibrate/siteStats.js';
 export { CalibrationStats } from './calibrate/stats.js';
+export { fuseGraph } from './fuse/fuseGraph.js';
 export {
   type EvaluateOptions,
   evaluateLinears,

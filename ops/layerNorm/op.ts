@@ -1,4 +1,4 @@
-import { type Tensor, type TensorLike, tidy } from '@tensorflow/tfjs-core';
+import { add, mul, type Tensor, type TensorLike, tidy } from '@tensorflow/tfjs-core';
 import { checkBoolean, checkMinRank, checkOptions, toFloatTensor } from '../common/checks.js';
 import { describe, InvalidArgumentError } from '../common/errors.js';
 import { type OpContract, runOp } from '../common/kernel.js';
@@ -26,11 +26,11 @@ export interface LayerNormOptions {
   /** float32 [d], added behind gamma. Default 0. */
   beta?: Tensor | TensorLike;
   /**
-   * float32, multiplied with the result: adaLN's 1 + scale. Its shape is leading axes of x, then ones, then d: for x
-   * [samples, tokens, d] it is [samples, 1, d]. Default 1.
+   * float32, multiplied with the result: adaLN's 1 + scale. Any shape that broadcasts with x; kernels take leading axes of
+   * x, then ones, then d: for x [samples, tokens, d] it is [samples, 1, d]. Default 1.
    */
   factor?: Tensor | TensorLike;
-  /** float32, added behind the factor, in a shape as the factor's. Default 0. */
+  /** float32, added behind the factor, in shapes as the factor's. Default 0. */
   shift?: Tensor | TensorLike;
   /** Added to the variance. Default 1e-6. */
   epsilon?: number;
@@ -88,11 +88,19 @@ export function modulatedLayerNorm(x: Tensor | TensorLike, options: LayerNormOpt
       x: input,
       gamma: channels(op, 'gamma', given('gamma'), d),
       beta: channels(op, 'beta', given('beta'), d),
-      factor: rows(op, 'factor', given('factor'), input),
-      shift: rows(op, 'shift', given('shift'), input),
     };
-    if (input.size === 0) return input.clone();
-    return runOp<LayerNormInputs, LayerNormAttrs, Tensor>(layerNormOp, inputs, { epsilon, center });
+    const factor = modulation(op, 'factor', given('factor'), input);
+    const shift = modulation(op, 'shift', given('shift'), input);
+    const attrs = { epsilon, center };
+    const run = (all: LayerNormInputs): Tensor =>
+      input.size === 0
+        ? input.clone()
+        : runOp<LayerNormInputs, LayerNormAttrs, Tensor>(layerNormOp, all, attrs);
+    if (isRows(factor, input) && isRows(shift, input)) return run({ ...inputs, factor, shift });
+    // each element, or samples that x lacks: what broadcasts like that is tfjs's to do
+    const y = run(inputs);
+    const scaled = factor === undefined ? y : mul(y, factor);
+    return shift === undefined ? scaled : add(scaled, shift);
   });
 }
 
@@ -116,19 +124,28 @@ function channels(
   throw new InvalidArgumentError(op, argument, `of shape [${d}]`, `shape [${given.shape}]`);
 }
 
-function rows(
+function modulation(
   op: string,
   argument: string,
   given: Tensor | undefined,
   { shape }: Tensor,
 ): Tensor | undefined {
-  if (given === undefined) return given;
+  const broadcasts = given?.shape.every((length, axis) => {
+    const own = shape[axis + shape.length - given.rank] ?? 1;
+    return length === own || length === 1 || own === 1;
+  });
+  if (given === undefined || broadcasts) return given;
+  const wanted = `of a shape that broadcasts with x [${shape}], such as leading axes of it, then ones, then ${shape.at(-1)}`;
+  throw new InvalidArgumentError(op, argument, wanted, `shape [${given.shape}]`);
+}
+
+/** Whether so many consecutive rows of x share a row of a factor or shift. */
+function isRows(given: Tensor | undefined, { shape }: Tensor): boolean {
+  if (given === undefined) return true;
   const last = shape.length - 1;
   // leading axes of x as far as they agree; from there on ones
   let same = 0;
   while (same < last && given.shape[same] === shape[same]) same++;
   const isRow = given.shape.slice(same, last).every((length) => length === 1);
-  if (given.rank === shape.length && isRow && given.shape[last] === shape[last]) return given;
-  const wanted = `leading axes of x [${shape}], then ones, then ${shape[last]}`;
-  throw new InvalidArgumentError(op, argument, wanted, `shape [${given.shape}]`);
+  return given.rank === shape.length && isRow && given.shape[last] === shape[last];
 }

@@ -28,11 +28,11 @@ const LINEAR_KEYS = [
 
 /** Checks everything once. @throws InvalidArgumentError that names the option. */
 export function checkRewriteOptions(op: string, options: RewriteOptions): void {
-  const keys = ['stats', 'rules', 'weightOnly', 'mode', 'seed', 'compare'];
+  const keys = ['stats', 'rules', 'weightOnly', 'mode', 'fuse', 'seed', 'compare'];
   checkOptions(op, options, [...LINEAR_KEYS, ...keys]);
   checkLinearOptions(op, '', options);
   checkChoice(op, 'mode', options.mode, ['simulate', 'integer']);
-  const { stats, rules, weightOnly, seed, compare } = options;
+  const { stats, rules, weightOnly, fuse, seed, compare } = options;
   if (stats !== undefined && !(stats instanceof CalibrationStats)) {
     const wayOut = 'Statistics read from a file: CalibrationStats.deserialize(bytes).';
     throw new InvalidArgumentError(op, 'stats', 'what calibrate returns', describe(stats), wayOut);
@@ -40,6 +40,7 @@ export function checkRewriteOptions(op: string, options: RewriteOptions): void {
   if (weightOnly !== undefined && weightOnly !== false) checkWeights(op, 'weightOnly', weightOnly);
   if (seed !== undefined) checkInteger(op, 'seed', seed, 0, 2 ** 32 - 1);
   if (compare !== undefined) checkBoolean(op, 'compare', compare);
+  if (fuse !== undefined) checkBoolean(op, 'fuse', fuse);
   if (rules !== undefined && !Array.isArray(rules)) {
     throw new InvalidArgumentError(op, 'rules', 'an array of rules', describe(rules));
   }

@@ -92,6 +92,11 @@ export interface RewriteOptions extends LinearOptions {
    *   on others the same graph runs as compositions of tfjs ops. The codes are those of 'simulate'.
    */
   mode?: 'simulate' | 'integer';
+  /**
+   * Put fused ops in the place of attention and norms, and lower products that tfjs runs slowly or wrongly, as `fuseGraph`
+   * does; where something was quantized. Default: true in mode 'integer', false in mode 'simulate'.
+   */
+  fuse?: boolean;
   /** Seed of the random signs. Default 0. */
   seed?: number;
   /** Measure rtn, smoothquant and hadamard too, for the report; it takes as long as quantizing with each. Default true. */

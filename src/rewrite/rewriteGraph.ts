@@ -1,6 +1,7 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { getBackend } from '@tensorflow/tfjs-core';
 import { HadaNormError } from '../../ops/common/errors.js';
+import { fuseNodes } from '../fuse/fuseGraph.js';
 import type { Graph } from '../graph/ir.js';
 import { graphOfModel, modelFromGraph } from '../graph/model.js';
 import { verifyGraph } from '../graph/verify.js';
@@ -142,7 +143,7 @@ function* rewriteSteps(
   let finished = false;
   try {
     const changes = yield* quantizeAll(op, analysis, options, emitter);
-    const rewritten = changes.length === 0 ? graph : replaceNodes(graph, emitter, changes);
+    const rewritten = changes.length === 0 ? graph : finish(graph, emitter, changes, options);
     verifyGraph(rewritten, op);
     const report = reportOf(graph, rewritten, analysis, options, changes);
     const result = { model: modelFromGraph(rewritten, model, emitter.tensors), report };
@@ -151,6 +152,16 @@ function* rewriteSteps(
   } finally {
     if (!finished) emitter.dispose();
   }
+}
+
+function finish(
+  graph: Graph,
+  emitter: Emitter,
+  changes: readonly Change[],
+  { fuse, mode }: RewriteOptions,
+): Graph {
+  const replaced = replaceNodes(graph, emitter, changes);
+  return (fuse ?? mode === 'integer') ? fuseNodes(replaced, emitter) : replaced;
 }
 
 /** What takes the place of one linear. It holds no weights: those are in the emitter's tensors, packed. */

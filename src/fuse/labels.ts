@@ -1,0 +1,60 @@
+import { boolAttr, stringAttr } from '../graph/attrs.js';
+import type { GraphNode, Ref } from '../graph/ir.js';
+import { PRODUCTS } from '../graph/opSets.js';
+import type { FuseContext } from './pass.js';
+
+/** One side of a product: a tensor, and a label for each of its axes. */
+export interface Labelled {
+  readonly ref: Ref;
+  readonly labels: readonly string[];
+}
+
+/** A product of two tensors, as an Einsum would name it; a label that the result lacks is summed over. */
+export interface LabelledProduct {
+  readonly operands: readonly [Labelled, Labelled];
+  readonly out: readonly string[];
+}
+
+/** Names the axes of a product, however it is written. Null for one that does more, or whose ranks are not known. */
+export function labelledProduct(context: FuseContext, node: GraphNode): LabelledProduct | null {
+  if (!PRODUCTS.has(node.op)) return null;
+  if (node.op === 'Einsum') return fromEquation(context, node);
+  // a bias or an activation would be lost
+  const isPlain = node.inputs.length === 2;
+  return isPlain ? fromMatMul(context, node) : null;
+}
+
+function fromEquation(
+  { shapeOf }: FuseContext,
+  { attrs, inputs }: GraphNode,
+): LabelledProduct | null {
+  const equation = stringAttr(attrs, 'equation').replace(/\s/g, '');
+  const [left = '', out] = equation.split('->');
+  const terms = left.split(',');
+  if (out === undefined || terms.length !== 2 || equation.includes('.')) return null;
+  const side = (i: 0 | 1): Labelled => ({ ref: inputs[i]!, labels: [...terms[i]!] });
+  const operands = [side(0), side(1)] as const;
+  const isRegular = [...operands.map(({ labels }) => labels), [...out]].every(
+    (labels) => new Set(labels).size === labels.length,
+  );
+  const fits = operands.every(({ ref, labels }) => shapeOf(ref)?.length === labels.length);
+  const known = [...out].every((label) => left.includes(label));
+  if (!isRegular || !fits || !known) return null;
+  return { operands, out: [...out] };
+}
+
+function fromMatMul({ shapeOf }: FuseContext, { op, attrs, inputs }: GraphNode) {
+  const flags = op.startsWith('Batch') ? ['adj_x', 'adj_y'] : ['transpose_a', 'transpose_b'];
+  const ranks = inputs.map((ref) => shapeOf(ref)?.length ?? 0);
+  if (ranks.some((rank) => rank < 2)) return null;
+  const leading = Array.from({ length: Math.max(...ranks) - 2 }, (_, i) => `${i}`);
+  const lead = (rank: number) => leading.slice(leading.length - (rank - 2));
+  const side = (i: 0 | 1, own: readonly string[]): Labelled => {
+    const last = boolAttr(attrs, flags[i]!) ? [...own].reverse() : own;
+    return { ref: inputs[i]!, labels: [...lead(ranks[i]!), ...last] };
+  };
+  return {
+    operands: [side(0, ['m', 'k']), side(1, ['k', 'n'])] as const,
+    out: [...leading, 'm', 'n'],
+  };
+}
