@@ -23,7 +23,7 @@ const PAGE = `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,
 
 /** Runs the WASM suites in Chromium; gives its name and version. Rows come as they do in Node. */
 export async function benchInBrowser(options: RunOptions): Promise<Record<string, string>> {
-  const { log, onRows, signal, suites, text, rounds } = options;
+  const { log, onRows, signal, ...asked } = options;
   const found = await provisionBrowser(log);
   if (!found.available) throw new Error(`There is no browser: ${found.reason}.`);
   const server = await serve(await bundle());
@@ -41,8 +41,7 @@ export async function benchInBrowser(options: RunOptions): Promise<Record<string
     const { port } = server.address() as AddressInfo;
     await page.goto(`http://127.0.0.1:${port}/`);
     await page.waitForFunction(() => globalThis.runBench !== undefined);
-    const asked: PageOptions = { suites, text, rounds };
-    await page.evaluate((wanted) => globalThis.runBench(wanted), asked);
+    await page.evaluate((wanted) => globalThis.runBench(wanted), asked satisfies PageOptions);
     return { browser: `Chromium ${browser.version()}` };
   } finally {
     await browser.close();

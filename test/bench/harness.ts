@@ -44,15 +44,17 @@ export interface BenchRow {
 export interface RaceOptions {
   /** Samples of each contender, taken in turn. Default 9; slow cases take 3. */
   readonly rounds?: number;
+  /**
+   * How long each contender runs before it is timed, at least. Default 500: engines compile again what has run for a while,
+   * in the background, and a runtime of a thousand functions was at half its speed after 100.
+   */
+  readonly warmMs?: number;
   /** Ends the race between two samples; the error is the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /** A sample repeats a fast contender for at least this long, well above the clock's noise. */
 const MIN_SAMPLE_MS = 20;
-
-/** A contender runs for at least this long before it is timed: engines compile again what has run for a while. */
-const MIN_WARM_MS = 100;
 
 /** Where a contender is slower than this there are 3 rounds: its relative noise is small and the wait is long. */
 const SLOW_MS = 1500;
@@ -83,12 +85,12 @@ export async function race(
 /** The median time of each contender, in milliseconds. */
 async function sample(
   contenders: readonly Contender[],
-  { rounds = 9, signal }: RaceOptions,
+  { rounds = 9, warmMs = 500, signal }: RaceOptions,
 ): Promise<number[]> {
   const repeats: number[] = [];
   let slow = false;
   for (const { run } of contenders) {
-    const once = await warm(run, signal);
+    const once = await warm(run, warmMs, signal);
     repeats.push(Math.max(1, Math.ceil(MIN_SAMPLE_MS / once)));
     slow ||= once > SLOW_MS;
   }
@@ -104,10 +106,14 @@ async function sample(
 }
 
 /** Runs twice and more, until the engine has had its time; gives the milliseconds of a run, at the fastest. */
-async function warm(run: Contender['run'], signal: AbortSignal | undefined): Promise<number> {
+async function warm(
+  run: Contender['run'],
+  warmMs: number,
+  signal: AbortSignal | undefined,
+): Promise<number> {
   let fastest = await time(run, 1, signal);
   let total = fastest;
-  for (let runs = 1; runs === 1 || total < MIN_WARM_MS; runs *= 2) {
+  for (let runs = 1; runs === 1 || total < warmMs; runs *= 2) {
     const ms = await time(run, runs, signal);
     total += ms * runs;
     fastest = Math.min(fastest, ms);

@@ -1,5 +1,5 @@
 /**
- * npm run bench [-- SUITE …] [--json FILE] [--rounds N] [--case TEXT] [--browser]
+ * npm run bench [-- SUITE …] [--json FILE] [--case TEXT] [--rounds N] [--warm MS] [--browser]
  *
  * `npm run bench -- wasm` runs everything about the WASM kernels, in this Node or with --browser in Chromium.
  */
@@ -16,13 +16,13 @@ const { values, positionals } = parseArgs({
   options: {
     json: { type: 'string' },
     rounds: { type: 'string', default: '9' },
+    warm: { type: 'string', default: '500' },
     case: { type: 'string', default: '' },
     browser: { type: 'boolean', default: false },
   },
 });
-const rounds = Number(values.rounds);
-if (!Number.isInteger(rounds) || rounds < 1)
-  fail(`--rounds must be an integer ≥ 1, got ${values.rounds}`);
+const rounds = integer('rounds', 1);
+const warmMs = integer('warm', 0);
 const suites = values.browser ? wasmSuites : [...opSuites, ...wasmSuites];
 const unknown = positionals.find((name) => !suites.some((suite) => isAsked(suite, name)));
 if (unknown !== undefined) {
@@ -36,6 +36,7 @@ const options = {
   suites: positionals,
   text: values.case,
   rounds,
+  warmMs,
   signal: abort.signal,
   log: (line: string) => console.error(line),
   onRows: (more: readonly BenchRow[]) => void rows.push(...more),
@@ -56,6 +57,12 @@ try {
 console.log(benchTables(rows));
 if (values.json !== undefined) {
   writeFileSync(values.json, `${JSON.stringify(benchFile(runtime, rows), null, 2)}\n`);
+}
+
+function integer(option: 'rounds' | 'warm', least: number): number {
+  const value = Number(values[option]);
+  if (Number.isInteger(value) && value >= least) return value;
+  return fail(`--${option} must be an integer ≥ ${least}, got ${values[option]}`);
 }
 
 function fail(message: string): never {

@@ -9,7 +9,8 @@ import { wasmSuites } from './wasmSuites.js';
 export interface PageOptions {
   readonly suites: readonly string[];
   readonly text: string;
-  readonly rounds: number;
+  readonly rounds?: number;
+  readonly warmMs?: number;
 }
 
 declare global {

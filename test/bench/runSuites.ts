@@ -1,13 +1,11 @@
-import { type BenchRow, type BenchSuite, race } from './harness.js';
+import { type BenchRow, type BenchSuite, type RaceOptions, race } from './harness.js';
 
 /** Which cases are run, and how. */
-export interface RunOptions {
+export interface RunOptions extends RaceOptions {
   /** Names of suites; `wasm` stands for `wasm-linears` and its like too. None: all. */
   readonly suites: readonly string[];
   /** Text in the name of each case. */
   readonly text: string;
-  readonly rounds: number;
-  readonly signal?: AbortSignal;
   /** Told what is being done. */
   readonly log: (line: string) => void;
   /** Given the rows of a case when they are there. */
@@ -22,7 +20,7 @@ export function isAsked({ name }: BenchSuite, asked: string): boolean {
 /** Runs the suites one after the other, each in its own time. */
 export async function runSuites(
   suites: readonly BenchSuite[],
-  { suites: asked, text, rounds, signal, log, onRows }: RunOptions,
+  { suites: asked, text, log, onRows, ...raceOptions }: RunOptions,
 ): Promise<void> {
   for (const suite of suites) {
     if (asked.length > 0 && !asked.some((name) => isAsked(suite, name))) continue;
@@ -35,7 +33,7 @@ export async function runSuites(
     const chosen = cases.filter((one) => one.name.includes(text));
     for (const [i, one] of chosen.entries()) {
       log(`${name} ${i + 1}/${chosen.length}: ${one.name}`);
-      onRows(await race(name, one, { rounds, signal }));
+      onRows(await race(name, one, raceOptions));
     }
     dispose();
   }

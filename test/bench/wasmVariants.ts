@@ -29,11 +29,16 @@ export const BARS = {
   model: Readonly<Record<string, number>>;
 };
 
-/** tfjs's backend 'wasm' in its build for one thread, and the kernels in its memory. */
+let told = false;
+
+/** tfjs's backend 'wasm' in its build for one thread. Says once that rows are missing where relaxed SIMD is. */
 export async function setWasmBackend(): Promise<void> {
   // in an isolated page tfjs would take its threaded build
   tf.env().set('WASM_HAS_MULTITHREAD_SUPPORT', false);
   await tf.setBackend('wasm');
+  if (told || currentModule().relaxed) return;
+  told = true;
+  console.warn('This engine has no relaxed SIMD, only SIMD128. Node 22 and later have it.');
 }
 
 /** The kernels on the current backend, which is 'wasm'. */

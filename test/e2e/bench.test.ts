@@ -25,9 +25,9 @@ describe('Benchmark harness', () => {
     });
     const one = {
       name: 'wait',
-      prepare: () => ({ ours: [busy('fast', 51)], peers: [busy('slow', 153)] }),
+      prepare: () => ({ ours: [busy('fast', 25)], peers: [busy('slow', 75)] }),
     };
-    const [row] = await race('test', one, { rounds: 4 });
+    const [row] = await race('test', one, { rounds: 4, warmMs: 40 });
     expect(order.join(' ')).to.equal('fast fast slow slow fast slow slow fast fast slow slow fast');
     expect(row!.ratio)
       .to.equal(row!.peerMs / row!.oursMs)
@@ -45,7 +45,7 @@ describe('Benchmark harness', () => {
         return { ours, peers: [noop('x'), noop('y')], dispose: () => void open-- };
       },
     });
-    const rows = await race('test', caseOf([]), { rounds: 1 });
+    const rows = await race('test', caseOf([]), { rounds: 1, warmMs: 0 });
     expect(rows.map(({ ours, peer, bar }) => [ours, peer, bar])).to.deep.equal([
       ['a', 'x', undefined],
       ['a', 'y', 2],
@@ -59,7 +59,7 @@ describe('Benchmark harness', () => {
         throw new Error('broken');
       },
     };
-    await race('test', caseOf([throwing])).then(
+    await race('test', caseOf([throwing]), { warmMs: 0 }).then(
       () => expect.fail('the error was lost'),
       (error: Error) => expect(error.message).to.equal('broken'),
     );
@@ -80,7 +80,7 @@ describe('Benchmark harness', () => {
   it('npm run bench writes rows with the machine, runtime and versions', () => {
     const folder = mkdtempSync(join(tmpdir(), 'tfjs-hadanorm-bench-'));
     const file = join(folder, 'rows.json');
-    const args = ['cpu', '--case', '16×384', '--rounds', '1', '--json', file];
+    const args = ['cpu', '--case', '16×384', '--rounds', '1', '--warm', '0', '--json', file];
     const { stdout } = runNode(['--import', 'tsx', MAIN, ...args]);
     const report = JSON.parse(readFileSync(file, 'utf8'));
     rmSync(folder, { recursive: true });
@@ -108,6 +108,7 @@ describe('Benchmark harness', () => {
   for (const [args, message] of [
     [['gpu'], 'there is no suite gpu; there are cpu, wasm, tensorflow'],
     [['--rounds', '0'], '--rounds must be an integer ≥ 1, got 0'],
+    [['--warm', 'up'], '--warm must be an integer ≥ 0, got up'],
   ] as const) {
     it(`npm run bench -- ${args.join(' ')} says what is wrong`, () => {
       const command = ['--import', 'tsx', MAIN, ...args];

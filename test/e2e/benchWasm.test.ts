@@ -109,8 +109,9 @@ describe('Benchmark of the WASM kernels and its peers', () => {
     const folder = mkdtempSync(join(tmpdir(), 'tfjs-hadanorm-bench-'));
     const file = join(folder, 'rows.json');
     const main = join('test', 'bench', 'main.ts');
-    const args = ['wasm-linears', '--case', 'DiT-S 384→384, 64', '--rounds', '1', '--json', file];
-    runNode(['--import', 'tsx', main, ...args]);
+    const quick = ['--rounds', '1', '--warm', '0', '--json', file];
+    const one = ['wasm-linears', '--case', 'DiT-S 384→384, 64'];
+    runNode(['--import', 'tsx', main, ...one, ...quick]);
     const { rows, versions }: BenchFile = JSON.parse(readFileSync(file, 'utf8'));
     rmSync(folder, { recursive: true });
     expect(versions).to.include.keys('onnxruntime-web', 'tfjs-backend-wasm');
