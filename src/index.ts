@@ -59,6 +59,7 @@ export {
 export type { KeepOptions, KeptSample, Moments, SiteStats } from './calibrate/siteStats.js';
 export { CalibrationStats } from './calibrate/stats.js';
 export { fuseGraph } from './fuse/fuseGraph.js';
+export { fuseGraph } from './fuse/fuseGraph.js';
 export {
   type EvaluateOptions,
   evaluateLinears,
