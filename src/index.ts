@@ -11,7 +11,6 @@ export {
   HadaNormError,
   InvalidArgumentError,
   WasmMemoryError,
-  WasmThreadError,
 } from '../ops/common/errors.js';
 export type { Granularity } from '../ops/common/quantization.js';
 export type { QuantizedActivations } from '../ops/common/quantizedActivations.js';
@@ -58,7 +57,6 @@ export {
 } from './calibrate/calibrate.js';
 export type { KeepOptions, KeptSample, Moments, SiteStats } from './calibrate/siteStats.js';
 export { CalibrationStats } from './calibrate/stats.js';
-export { fuseGraph } from './fuse/fuseGraph.js';
 export { fuseGraph } from './fuse/fuseGraph.js';
 export {
   type EvaluateOptions,
