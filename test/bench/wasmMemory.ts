@@ -6,6 +6,7 @@ import {
 } from '../../src/index.js';
 import { normal } from '../harness/random.js';
 import type { BenchCase, BenchSuite, Contender, Contest } from './harness.js';
+import { copyLoop } from './limitModule.js';
 import {
   availableVariants,
   currentModule,
@@ -79,18 +80,23 @@ function contest(
   const ours = oursOf(x).map((one) => withVariant(variant!, one));
   return {
     ours,
-    peers: [copyContender(x, target)],
+    peers: copyContenders(x, target),
     dispose: () => tf.dispose([x, target]),
   };
 }
 
-/** Copies a tensor's bytes within tfjs's memory, to where a copy is fastest. */
-function copyContender(from: tf.Tensor, to: tf.Tensor): Contender {
+/** Copying a tensor's bytes within tfjs's memory, to where a copy is fastest: memmove, and a loop in WASM. */
+function copyContenders(from: tf.Tensor, to: tf.Tensor): Contender[] {
   const module = currentModule();
   const source = module.addressOf(from);
   // x86 takes loads and stores at the same place in their pages for dependent: half a page apart there are none
   const apart = (source + PAGE / 2 - module.addressOf(to)) % PAGE;
   const target = module.addressOf(to) + ((apart + PAGE) % PAGE);
-  const end = source + 4 * from.size;
-  return { name: 'copy', run: () => void module.bytes().copyWithin(target, source, end) };
+  const length = 4 * from.size;
+  const loop = copyLoop(module.memory);
+  const memmove = () => void module.bytes().copyWithin(target, source, source + length);
+  return [
+    { name: 'copy', run: memmove },
+    { name: 'copy in a loop', run: () => void loop(length / 64, source, target) },
+  ];
 }

@@ -10,6 +10,7 @@ import {
   ACCUMULATORS,
   CHAIN,
   chainLoop,
+  copyLoop,
   INSTRUCTIONS,
   type Instruction,
   instructionLoop,
@@ -19,6 +20,7 @@ import { OnnxBuilder } from '../bench/onnxModel.js';
 import { onnxTensor, openSession } from '../bench/onnxSession.js';
 import type { BenchFile } from '../bench/report.js';
 import { tablesOf } from '../bench/tables.js';
+import { wasmDocs } from '../bench/wasmDocs.js';
 import { availableVariants, checkSame, setWasmBackend, sqnr } from '../bench/wasmVariants.js';
 import { runNode } from '../harness/child.js';
 import { normal } from '../harness/random.js';
@@ -88,6 +90,15 @@ describe('Benchmark of the WASM kernels and its peers', () => {
     }
   });
 
+  it('the copying loop copies 64 bytes a turn and no more', () => {
+    const memory = new WebAssembly.Memory({ initial: 1 });
+    const bytes = new Uint8Array(memory.buffer).map((_, i) => i % 251);
+    new Uint8Array(memory.buffer).set(bytes);
+    expect(copyLoop(memory)(3, 100, 1001)).to.equal(1001 + 3 * 64);
+    bytes.copyWithin(1001, 100, 100 + 3 * 64);
+    expect(new Uint8Array(memory.buffer)).to.deep.equal(bytes);
+  });
+
   it('tables have a column for each peer of a case, and say which bars are reached', () => {
     const row = { suite: 's', case: 'c', ours: 'a', oursMs: 2 };
     const rows: BenchRow[] = [
@@ -103,6 +114,24 @@ describe('Benchmark of the WASM kernels and its peers', () => {
       ['c', 'b', '2', '1.23', ''],
     ]);
     expect(long!.rows).to.deep.equal([['c', 'a', 'z', '2', '5', '2.5']]);
+  });
+
+  it('the document has a section for each engine, with how many cases reach each bar', () => {
+    const row = { suite: 'wasm-linears', ours: 'W4A8', peer: 'ORT', oursMs: 1 };
+    const file = (runtime: Record<string, string>, rows: BenchRow[]): BenchFile => {
+      const machine = { cpu: 'a CPU', cores: 2, platform: 'linux', arch: 'x64' };
+      return { machine, runtime, versions: { tfjs: '4.22.0' }, rows };
+    };
+    const node = { node: '22.1.0' };
+    const text = wasmDocs([
+      file(node, [{ ...row, case: 'a', peerMs: 2, ratio: 2, bar: 1.3 }]),
+      file(node, [{ ...row, case: 'b', peerMs: 1, ratio: 1, bar: 1.3 }]),
+      file({ browser: 'Chromium 140' }, [{ ...row, case: 'a', peerMs: 3, ratio: 3 }]),
+    ]);
+    expect(text).to.include('| Linears | W4A8 | ORT | 1.30 | 1.50 | 1.00 | 1 of 2 |');
+    expect(text).to.include('| a | W4A8 | ORT | 1 | 2 | 2 (≥ 1.3 ✓) |');
+    expect(text.match(/^## .*/gm)).to.deep.equal(['## Node 22.1.0', '## Chromium 140']);
+    expect(() => wasmDocs([])).to.throw('needs a file');
   });
 
   it('npm run bench -- wasm-linears measures one linear against every peer', () => {
