@@ -16,6 +16,8 @@ export interface Contest {
 export interface Contender {
   readonly name: string;
   readonly run: () => void | Promise<void>;
+  /** Called before each sample, which does not count it. */
+  readonly setUp?: () => void | Promise<void>;
   /** What the project asks of this contender, where it asks: the least ratio to a peer, by the peer's name. */
   readonly bars?: Readonly<Record<string, number>>;
 }
@@ -89,7 +91,8 @@ async function sample(
 ): Promise<number[]> {
   const repeats: number[] = [];
   let slow = false;
-  for (const { run } of contenders) {
+  for (const { run, setUp } of contenders) {
+    await setUp?.();
     const once = await warm(run, warmMs, signal);
     repeats.push(Math.max(1, Math.ceil(MIN_SAMPLE_MS / once)));
     slow ||= once > SLOW_MS;
@@ -99,7 +102,9 @@ async function sample(
   for (let round = 0; round < (slow ? Math.min(rounds, 3) : rounds); round++) {
     // every other round the other way round, so that none always runs in another's wake
     for (const i of round % 2 === 0 ? order : order.toReversed()) {
-      samples[i]!.push(await time(contenders[i]!.run, repeats[i]!, signal));
+      const { run, setUp } = contenders[i]!;
+      await setUp?.();
+      samples[i]!.push(await time(run, repeats[i]!, signal));
     }
   }
   return samples.map(median);

@@ -49,6 +49,7 @@ export class ModelSubject {
       rotate: true,
       weights: MODEL_WEIGHTS[precision],
       activations: { bits: 8 },
+      weightOnly: { bits: 8, granularity: 'perChannel', clipping: 'none' },
       compare: false,
     });
     return model;
