@@ -26,10 +26,15 @@ const SUITES = [
   'test/ops/quantizedMatMul.test.ts',
   'test/ops/quantizedMatMul.edges.test.ts',
   'test/ops/quantizedMatMul.graph.test.ts',
+  'test/ops/quantizedMatMul.codes.test.ts',
+  'test/ops/hadaNormQuantize.test.ts',
+  'test/ops/hadaNormQuantize.edges.test.ts',
+  'test/ops/hadaNormQuantize.graph.test.ts',
   'test/e2e/graphModel.test.ts',
   'test/models/dit.test.ts',
   'test/models/sampler.test.ts',
   'test/rewrite/everyBackend.test.ts',
+  'test/rewrite/integer.test.ts',
 ];
 
 /** A page that is silent for this long hangs. */
