@@ -11,6 +11,7 @@ export {
   HadaNormError,
   InvalidArgumentError,
   WasmMemoryError,
+  WasmThreadError,
 } from '../ops/common/errors.js';
 export type { Granularity } from '../ops/common/quantization.js';
 export type { QuantizedActivations } from '../ops/common/quantizedActivations.js';
@@ -45,6 +46,8 @@ export {
   type QuantizedMatMulOptions,
   quantizedMatMul,
 } from '../ops/quantizedMatMul/op.js';
+export { getThreads, setThreads } from '../ops/wasm/threads/setThreads.js';
+export { useThreadedWasm, type WasmBackendPackage } from '../ops/wasm/threads/threadedWasm.js';
 export {
   type Batch,
   CALIBRATE_DEFAULTS,

@@ -70,6 +70,18 @@ export class WasmMemoryError extends HadaNormError {
   }
 }
 
+/** A worker thread of the WASM kernels failed within a call, whose result is not complete. Later calls run on one thread. */
+export class WasmThreadError extends HadaNormError {
+  override readonly name = 'WasmThreadError';
+
+  constructor(reason: string) {
+    super(
+      'wasm',
+      `${reason}. Kernels go on with one thread: repeat what failed; setThreads(n) starts new workers.`,
+    );
+  }
+}
+
 /** A short, safe description of any value for an error message. */
 export function describe(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value);

@@ -1,7 +1,7 @@
 import { type KernelConfig, type TensorInfo, tidy } from '@tensorflow/tfjs-core';
 import { defineKernel, type OpContract } from '../common/kernel.js';
 import type { WasmBackend } from './backend.js';
-import { type WasmModule, wasmModule } from './module.js';
+import { disposeWasmModules, type WasmModule, wasmModule } from './module.js';
 
 /** What a kernel is given: the module is there, and its scratch memory is the kernel's until it returns. */
 export interface WasmKernelArgs<Inputs, Attrs> {
@@ -17,7 +17,7 @@ export function wasmKernel<Inputs, Attrs>(
   op: OpContract<Inputs, Attrs>,
   run: (args: WasmKernelArgs<Inputs, Attrs>) => TensorInfo | TensorInfo[],
 ): KernelConfig {
-  return defineKernel<Inputs, Attrs, WasmBackend>(op.kernelName, 'wasm', (args) => {
+  const config = defineKernel<Inputs, Attrs, WasmBackend>(op.kernelName, 'wasm', (args) => {
     const module = wasmModule(args.backend);
     if (module === null) {
       tellOnce();
@@ -25,6 +25,9 @@ export function wasmKernel<Inputs, Attrs>(
     }
     return module.call(() => run({ inputs: args.inputs, attrs: args.attrs, module }));
   });
+  // tfjs types the backend as any
+  const disposeFunc = (backend: unknown) => disposeWasmModules(backend as WasmBackend);
+  return { ...config, disposeFunc };
 }
 
 function tellOnce(): void {

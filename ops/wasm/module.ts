@@ -18,8 +18,15 @@ import { type DataType, env, type TensorInfo } from '@tensorflow/tfjs-core';
 import { WasmMemoryError } from '../common/errors.js';
 import { Arena, allocateForGood } from './arena.js';
 import { isShared, memoryOf, type WasmBackend } from './backend.js';
-import { instantiate, type WasmExports } from './instantiate.js';
+import { type CompiledModules, instantiate, type WasmExports } from './instantiate.js';
 import type { RelaxedDot } from './relaxedDot.js';
+import { WorkerPool } from './threads/pool.js';
+
+/** Threads take the work in pieces, so that one that is slower or comes late gets less of it. */
+const CHUNKS_PER_THREAD = 4;
+
+/** Threads write to scratch memory of their own (bytes). */
+const CACHE_LINE = 64;
 
 /** How `run` may cut the work. */
 export interface RunOptions {
@@ -33,6 +40,9 @@ export interface RunOptions {
 export class WasmModule {
   private readonly arena: Arena;
   private readonly constants = new Map<string, number>();
+  private readonly names: readonly string[];
+  private pool: WorkerPool | null = null;
+  private request = 0;
 
   constructor(
     private readonly backend: WasmBackend,
@@ -41,8 +51,36 @@ export class WasmModule {
     readonly exports: WasmExports,
     /** How the relaxed module's exports multiply; null where they are not among them. */
     readonly relaxed: RelaxedDot | null,
+    private readonly modules: CompiledModules | null = null,
   ) {
     this.arena = new Arena(backend.wasm);
+    this.names = Object.keys(exports);
+  }
+
+  /** The threads that kernels run on. */
+  get threads(): number {
+    return this.pool?.threads ?? 1;
+  }
+
+  /** Starts workers for `threads` threads where the memory is shared, in place of those that run; gives their number. */
+  async setThreads(threads: number): Promise<number> {
+    this.dispose();
+    const request = this.request;
+    const { backend, memory, modules, names } = this;
+    if (threads === 1 || modules === null || !isShared(memory)) return 1;
+    const setup = { heap: backend.wasm, memory, modules, names };
+    const pool = await WorkerPool.start(setup, threads - 1);
+    // the last call decides, even where its workers were quicker
+    if (request !== this.request) pool.stop();
+    else this.pool = pool;
+    return this.threads;
+  }
+
+  /** Ends the workers. */
+  dispose(): void {
+    this.request++;
+    this.pool?.stop();
+    this.pool = null;
   }
 
   /** Where a tensor's elements begin (bytes). Fetches a tensor that lives on another backend. */
@@ -80,18 +118,28 @@ export class WasmModule {
   }
 
   /**
-   * Runs a kernel over items 0 … count − 1 of its parallel dimension: `exports[name](...args, scratch, begin, end)`.
-   * The only way kernels are called.
+   * Runs a kernel over items 0 … count − 1 of its parallel dimension: `exports[name](...args, scratch, begin, end)`, on
+   * all threads where there are enough items. The only way kernels are called.
    */
   run(
     name: string,
     args: readonly number[],
     count: number,
-    { scratchBytes = 0 }: RunOptions = {},
+    { grain = 1, scratchBytes = 0 }: RunOptions = {},
   ): void {
+    const kernel = this.exports[name]!;
+    const { pool } = this;
+    const share = Math.ceil(count / (CHUNKS_PER_THREAD * this.threads));
+    const chunk = Math.ceil(share / grain) * grain;
     this.call(() => {
-      const scratch = scratchBytes > 0 ? this.arena.take(scratchBytes) : 0;
-      this.exports[name]!(...args, scratch, 0, count);
+      if (pool === null || count <= chunk || !pool.takes(args)) {
+        kernel(...args, scratchBytes > 0 ? this.arena.take(scratchBytes) : 0, 0, count);
+        return;
+      }
+      const scratchStride = Math.ceil(scratchBytes / CACHE_LINE) * CACHE_LINE;
+      const scratch = scratchBytes > 0 ? this.arena.take(scratchStride * pool.slots) : 0;
+      const job = { kernel: this.names.indexOf(name), args, count, chunk, scratch, scratchStride };
+      pool.run(job, (begin, end) => kernel(...args, scratch, begin, end));
     });
   }
 
@@ -131,5 +179,10 @@ function attach(backend: WasmBackend, relaxed: boolean): WasmModule | null {
   const instance = instantiate(backend.wasm, memory, isShared(memory), relaxed);
   return instance === null
     ? null
-    : new WasmModule(backend, memory, instance.exports, instance.relaxed);
+    : new WasmModule(backend, memory, instance.exports, instance.relaxed, instance.modules);
+}
+
+/** Ends the workers of a backend that is being removed. */
+export function disposeWasmModules(backend: WasmBackend): void {
+  for (const attached of Object.values(modules)) attached.get(backend)?.dispose();
 }
