@@ -134,10 +134,13 @@ export class LinearSubject {
   /** W' = Hᵀ diag(σ) W in panels of codes. */
   private pack(bits: number, groupSize: number): PackedWeights {
     const { d, n } = this;
-    const transformed = tf.tidy(() => {
+    const rotated = tf.tidy(() => {
       const columns = tf.mul(tf.transpose(this.matrix), this.parts.scale);
-      return tf.transpose(hadamardTransform(columns)).dataSync<'float32'>();
+      return tf.transpose(hadamardTransform(columns));
     });
+    // not out of the tidy: it walks through what is returned, one element after the other
+    const transformed = rotated.dataSync<'float32'>();
+    rotated.dispose();
     const quantized = quantizeNearest(transformed, d, n, { bits, groupSize, clipping: 'none' });
     const groups = quantized.scale.length / n;
     return {
