@@ -97,7 +97,7 @@ export function activationReference(y: number, activation: Activation): number {
 
 /** erf(x) = 2/√π e^(−x²) Σ 2^i x^(2i+1) / (2i+1)!!: all terms have one sign. */
 function erf(x: number): number {
-  if (Math.abs(x) > 6) return Math.sign(x);
+  if (!(Math.abs(x) <= 6)) return Math.sign(x); // or NaN
   let term = x;
   let sum = 0;
   for (let i = 1; sum + term !== sum; i++) {
