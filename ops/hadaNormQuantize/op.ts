@@ -102,7 +102,7 @@ export const hadaNormQuantizeOp: OpContract<HadaNormQuantizeInputs, HadaNormQuan
  * const x = tf.tensor2d([[1, 101, 3, 4], [3, 99, 5, 0]]); // 2 tokens, 4 channels
  * const { quantized, rest } = hadaNormQuantize(x, { bits: 4 });
  * quantized.codes.print(); // the large mean of channel 1 takes no codes
- * rest?.print(); // [[54, -46, 46.5, -46.5]]: the mean [2, 100, 4, 2], rotated
+ * rest?.print(); // [[54, -48, 48, -50]]: the mean [2, 100, 4, 2], rotated
  * ```
  */
 export function hadaNormQuantize(

@@ -13,6 +13,7 @@ const SOURCES: readonly [string, number][] = [
   ['ops/hadamardTransform/matrix.ts', 1],
   ['ops/channelCenter/op.ts', 1],
   ['ops/fakeQuant/op.ts', 1],
+  ['ops/hadaNormQuantize/op.ts', 1],
   ['ops/quantizedMatMul/op.ts', 1],
   ['src/calibrate/calibrate.ts', 1],
   ['src/metrics/evaluate.ts', 1],
