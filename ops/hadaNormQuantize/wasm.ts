@@ -1,7 +1,7 @@
 import { type Tensor, type TensorInfo, util } from '@tensorflow/tfjs-core';
 import { codeRange } from '../common/quantization.js';
 import { type WasmHadamardPlan, wasmHadamardPlan } from '../hadamardTransform/wasmPlan.js';
-import { wasmKernel } from '../wasm/kernel.js';
+import { type WasmKernelArgs, wasmKernel } from '../wasm/kernel.js';
 import type { WasmModule } from '../wasm/module.js';
 import { writeRecord } from '../wasm/records.js';
 import {
@@ -15,33 +15,36 @@ const NO_PLAN: WasmHadamardPlan = { address: 0, tempBytes: 0 };
 /** Columns of an item of `columnMeans`: ops/wasm/assembly/rows.ts. */
 const COLUMNS = 16;
 
+export const hadaNormQuantizeWasm = wasmKernel(hadaNormQuantizeOp, hadaNormQuantizeOnWasm);
+
 /** Everything to a token while it is in L1; codes are a byte each. */
-export const hadaNormQuantizeWasm = wasmKernel<HadaNormQuantizeInputs, HadaNormQuantizeAttrs>(
-  hadaNormQuantizeOp,
-  ({ inputs, attrs, module }) => {
-    const { x, basis } = inputs;
-    const { blockSize, groupSize, centre } = attrs;
-    const [tokens, d] = x.shape.slice(-2) as [number, number];
-    const samples = util.sizeFromShape(x.shape) / (tokens * d);
-    const groups = [...x.shape.slice(0, -1), Math.ceil(d / groupSize)];
-    const outputs = [
-      module.output(x.shape, 'bool'),
-      module.output(groups, 'float32'),
-      module.output(groups, 'float32'),
-    ];
-    const plan = blockSize === 0 ? NO_PLAN : wasmHadamardPlan(module, blockSize, false);
-    const means = centre === 'dynamic' ? module.scratch(4 * samples * d) : 0;
-    if (means !== 0) {
-      const items = samples * Math.ceil(d / COLUMNS);
-      module.run('columnMeans', [module.addressOf(x), means, tokens, d], items, { grain: 8 });
-      outputs.push(module.output([samples, d], 'float32'));
-      if (basis !== undefined) outputs.push(module.output([samples, basis.shape[0]!], 'float32'));
-      writeMeanParts(module, inputs, means, plan, outputs);
-    }
-    quantizeRows(module, inputs, attrs, { means, plan, samples, outputs });
-    return outputs;
-  },
-);
+export function hadaNormQuantizeOnWasm({
+  inputs,
+  attrs,
+  module,
+}: WasmKernelArgs<HadaNormQuantizeInputs, HadaNormQuantizeAttrs>): TensorInfo[] {
+  const { x, basis } = inputs;
+  const { blockSize, groupSize, centre } = attrs;
+  const [tokens, d] = x.shape.slice(-2) as [number, number];
+  const samples = util.sizeFromShape(x.shape) / (tokens * d);
+  const groups = [...x.shape.slice(0, -1), Math.ceil(d / groupSize)];
+  const outputs = [
+    module.output(x.shape, 'bool'),
+    module.output(groups, 'float32'),
+    module.output(groups, 'float32'),
+  ];
+  const plan = blockSize === 0 ? NO_PLAN : wasmHadamardPlan(module, blockSize, false);
+  const means = centre === 'dynamic' ? module.scratch(4 * samples * d) : 0;
+  if (means !== 0) {
+    const items = samples * Math.ceil(d / COLUMNS);
+    module.run('columnMeans', [module.addressOf(x), means, tokens, d], items, { grain: 8 });
+    outputs.push(module.output([samples, d], 'float32'));
+    if (basis !== undefined) outputs.push(module.output([samples, basis.shape[0]!], 'float32'));
+    writeMeanParts(module, inputs, means, plan, outputs);
+  }
+  quantizeRows(module, inputs, attrs, { means, plan, samples, outputs });
+  return outputs;
+}
 
 /** rest and coefficients. */
 function writeMeanParts(

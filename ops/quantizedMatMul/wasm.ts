@@ -1,28 +1,31 @@
 import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import { util } from '@tensorflow/tfjs-core';
 import { type CodeArgs, floatProduct, integerProduct, type ProductArgs } from '../wasm/gemm.js';
-import { wasmKernel } from '../wasm/kernel.js';
+import { type WasmKernelArgs, wasmKernel } from '../wasm/kernel.js';
 import type { WasmModule } from '../wasm/module.js';
 import { type QuantizedMatMulAttrs, type QuantizedMatMulInputs, quantizedMatMulOp } from './op.js';
 
+export const quantizedMatMulWasm = wasmKernel(quantizedMatMulOp, quantizedMatMulOnWasm);
+
 /** Integers where x is codes; a float32 product by weights that are unpacked a panel at a time where it is not. */
-export const quantizedMatMulWasm = wasmKernel<QuantizedMatMulInputs, QuantizedMatMulAttrs>(
-  quantizedMatMulOp,
-  ({ inputs, attrs, module }) => {
-    const { x } = inputs;
-    const out = module.output([...x.shape.slice(0, -1), attrs.n], 'float32');
-    const args = productArgs(module, inputs, attrs, out);
-    if (attrs.xBits === 0) {
-      floatProduct(module, args, module.addressOf(x));
-      return out;
-    }
-    const codes = codeArgs(module, inputs, attrs);
-    if (!integerProduct(module, args, codes)) {
-      floatProduct(module, args, dequantized(module, codes, args));
-    }
+export function quantizedMatMulOnWasm({
+  inputs,
+  attrs,
+  module,
+}: WasmKernelArgs<QuantizedMatMulInputs, QuantizedMatMulAttrs>): TensorInfo {
+  const { x } = inputs;
+  const out = module.output([...x.shape.slice(0, -1), attrs.n], 'float32');
+  const args = productArgs(module, inputs, attrs, out);
+  if (attrs.xBits === 0) {
+    floatProduct(module, args, module.addressOf(x));
     return out;
-  },
-);
+  }
+  const codes = codeArgs(module, inputs, attrs);
+  if (!integerProduct(module, args, codes)) {
+    floatProduct(module, args, dequantized(module, codes, args));
+  }
+  return out;
+}
 
 function productArgs(
   module: WasmModule,
