@@ -11,6 +11,7 @@ import {
 } from '../../src/index.js';
 import { quantizeNearest } from '../../src/pack/quantizeWeights.js';
 import { normal } from '../harness/random.js';
+import { readValues } from './wasmVariants.js';
 
 /** How a linear is quantized: bits of the weights, bits of the activations; groups share a scale below 8 bits. */
 export const PRECISIONS = {
@@ -134,13 +135,10 @@ export class LinearSubject {
   /** W' = Hᵀ diag(σ) W in panels of codes. */
   private pack(bits: number, groupSize: number): PackedWeights {
     const { d, n } = this;
-    const rotated = tf.tidy(() => {
+    const transformed = readValues(() => {
       const columns = tf.mul(tf.transpose(this.matrix), this.parts.scale);
       return tf.transpose(hadamardTransform(columns));
     });
-    // not out of the tidy: it walks through what is returned, one element after the other
-    const transformed = rotated.dataSync<'float32'>();
-    rotated.dispose();
     const quantized = quantizeNearest(transformed, d, n, { bits, groupSize, clipping: 'none' });
     const groups = quantized.scale.length / n;
     return {

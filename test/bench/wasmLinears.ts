@@ -8,6 +8,7 @@ import {
   BARS,
   checkSame,
   PEERS,
+  readValues,
   resetVariant,
   setWasmBackend,
   VARIANTS,
@@ -150,5 +151,5 @@ function valuesOf(
   x: Float32Array,
   compute: (input: tf.Tensor2D) => tf.Tensor,
 ): Float32Array {
-  return tf.tidy(() => compute(tf.tensor2d(x, [x.length / d, d])).dataSync<'float32'>());
+  return readValues(() => compute(tf.tensor2d(x, [x.length / d, d])));
 }

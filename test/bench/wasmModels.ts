@@ -11,6 +11,7 @@ import {
   BARS,
   checkSame,
   PEERS,
+  readValues,
   resetVariant,
   setWasmBackend,
   withVariant,
@@ -83,5 +84,5 @@ async function onnxContender(
 }
 
 function outputOf(model: GraphModel, inputs: tf.NamedTensorMap): Float32Array {
-  return tf.tidy(() => (model.execute(inputs) as tf.Tensor).dataSync<'float32'>());
+  return readValues(() => model.execute(inputs) as tf.Tensor);
 }

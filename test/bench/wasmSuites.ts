@@ -3,6 +3,7 @@ import { limitSuite } from './wasmLimit.js';
 import { linearSuite, overheadSuite } from './wasmLinears.js';
 import { memorySuite } from './wasmMemory.js';
 import { modelSuite } from './wasmModels.js';
+import { threadSuite } from './wasmThreads.js';
 
 /** The WASM kernels against their peers, in Node and in a page. */
 export const wasmSuites: readonly BenchSuite[] = [
@@ -11,4 +12,5 @@ export const wasmSuites: readonly BenchSuite[] = [
   memorySuite,
   modelSuite,
   limitSuite,
+  threadSuite,
 ];

@@ -66,6 +66,14 @@ export function resetVariant(): void {
   tf.env().set(RELAXED_SIMD_FLAG, true);
 }
 
+/** The values of a tensor that is made for them. Not by what tidy returns: tfjs would look for tensors among the values. */
+export function readValues(compute: () => tf.Tensor): Float32Array {
+  const tensor = tf.tidy(compute);
+  const values = tensor.dataSync<'float32'>();
+  tensor.dispose();
+  return values;
+}
+
 /** Signal to quantization noise of `got`, in dB. */
 export function sqnr(got: ArrayLike<number>, want: ArrayLike<number>): number {
   let [signal, noise] = [0, 0];

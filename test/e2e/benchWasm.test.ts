@@ -21,7 +21,14 @@ import { onnxTensor, openSession } from '../bench/onnxSession.js';
 import type { BenchFile } from '../bench/report.js';
 import { tablesOf } from '../bench/tables.js';
 import { wasmDocs } from '../bench/wasmDocs.js';
-import { availableVariants, checkSame, setWasmBackend, sqnr } from '../bench/wasmVariants.js';
+import {
+  availableVariants,
+  checkSame,
+  readValues,
+  setWasmBackend,
+  sqnr,
+  VARIANTS,
+} from '../bench/wasmVariants.js';
 import { runNode } from '../harness/child.js';
 import { normal } from '../harness/random.js';
 
@@ -37,13 +44,13 @@ describe('Benchmark of the WASM kernels and its peers', () => {
     const weights = seededDitWeights(CONFIG, 3);
     const latent = normal(8 * 8 * 4, 5);
     const model = await tf.loadGraphModel(tf.io.fromMemory(buildDit(CONFIG, weights)));
-    const want = tf.tidy(() => {
+    const want = readValues(() => {
       const inputs = {
         latent: tf.tensor4d(latent, [1, 8, 8, 4]),
         timestep: tf.tensor1d([0.3]),
         label: tf.tensor1d([2], 'int32'),
       };
-      return (model.execute(inputs) as tf.Tensor).dataSync();
+      return model.execute(inputs) as tf.Tensor;
     });
     model.dispose();
     const feeds = {
@@ -134,30 +141,35 @@ describe('Benchmark of the WASM kernels and its peers', () => {
     expect(() => wasmDocs([])).to.throw('needs a file');
   });
 
-  it('npm run bench -- wasm-linears measures one linear against every peer', () => {
+  it('npm run bench measures one linear against every peer, with and without HadaNorm, on one thread and on two', () => {
     const folder = mkdtempSync(join(tmpdir(), 'tfjs-hadanorm-bench-'));
     const file = join(folder, 'rows.json');
     const main = join('test', 'bench', 'main.ts');
+    const suites = ['wasm-linears', 'wasm-overhead', 'wasm-threads', '--case', '384→1536, 256'];
     const quick = ['--rounds', '1', '--warm', '0', '--json', file];
-    const one = ['wasm-linears', '--case', 'DiT-S 384→384, 64'];
-    runNode(['--import', 'tsx', main, ...one, ...quick]);
+    runNode(['--import', 'tsx', main, ...suites, ...quick]);
     const { rows, versions }: BenchFile = JSON.parse(readFileSync(file, 'utf8'));
     rmSync(folder, { recursive: true });
     expect(versions).to.include.keys('onnxruntime-web', 'tfjs-backend-wasm');
-    const ours = availableVariants().flatMap((variant) => {
-      const name = variant === 'relaxed' ? 'relaxed SIMD' : 'SIMD128';
-      return ['W8A8', 'W4A8', 'W4A4'].map((precision) => `${precision}, ${name}`);
-    });
+    const variants = availableVariants().map((variant) => VARIANTS[variant]);
     const peers = ['tfjs fp32', 'ORT fp32', 'ORT dynamic int8'];
-    expect(rows.map((row) => [row.ours, row.peer])).to.deep.equal(
-      ours.flatMap((own) => peers.map((peer) => [own, peer])),
+    const linears = variants.flatMap((variant) =>
+      ['W8A8', 'W4A8', 'W4A4'].flatMap((precision) =>
+        peers.map((peer) => ['wasm-linears', `${precision}, ${variant}`, peer]),
+      ),
     );
-    for (const { suite, case: name, ratio, oursMs, peerMs } of rows) {
-      expect([suite, name]).to.deep.equal(['wasm-linears', 'DiT-S 384→384, 64 tokens']);
+    const whole = ['wasm-overhead', `HadaNorm, ${variants[0]}`, `no HadaNorm, ${variants[0]}`];
+    const threads = ['wasm-threads', '2 threads', '1 thread'];
+    expect(rows.map(({ suite, ours, peer }) => [suite, ours, peer])).to.deep.equal([
+      ...linears,
+      ...[whole, whole, whole],
+      threads,
+    ]);
+    for (const { ratio, oursMs, peerMs } of rows) {
       expect(ratio)
         .to.equal(peerMs / oursMs)
         .and.to.be.within(0.01, 100);
     }
-    expect(rows.some(({ bar }) => bar === 1)).to.equal(true);
+    expect(rows.filter(({ bar }) => bar === 1.7)).to.have.length(1);
   });
 });
