@@ -1,6 +1,9 @@
+import { backend } from '@tensorflow/tfjs-core';
 import { kernelKind } from '../../ops/common/kernel.js';
 import type { FakeQuantAttrs } from '../../ops/fakeQuant/op.js';
 import type { StaticRange } from '../../ops/hadaNormQuantize/op.js';
+import type { WasmBackend } from '../../ops/wasm/backend.js';
+import { wasmModule } from '../../ops/wasm/module.js';
 import { segmentsOf } from '../../ops/wasm/segments.js';
 import type { QuantizedWeights } from '../pack/quantizeWeights.js';
 
@@ -32,15 +35,19 @@ export function codeQuantizer(activations: FakeQuantAttrs | null, d: number): Co
   }
 }
 
-/** Why a linear with codes on both sides is not multiplied in integers on a backend; null where it is. */
+/** Why a linear with codes on both sides is not multiplied in integers on the current backend; null where it is. */
 export function notInIntegers(
-  backend: string,
+  backendName: string,
   weights: QuantizedWeights,
   { groupSize }: CodeQuantizer,
 ): string | null {
-  const kinds = ['HadaNormQuantize', 'QuantizedMatMul'].map((op) => kernelKind(op, backend));
-  if (kinds.some((kind) => kind !== 'own')) return `there is no integer kernel for ${backend}`;
-  if (backend !== 'wasm' || segmentsOf(weights.d, weights.groupSize, groupSize) !== null)
-    return null;
-  return `integer kernels for wasm need groups of a multiple of 4`;
+  const kinds = ['HadaNormQuantize', 'QuantizedMatMul'].map((op) => kernelKind(op, backendName));
+  if (kinds.some((kind) => kind !== 'own')) return `there is no integer kernel for ${backendName}`;
+  if (backendName !== 'wasm') return null;
+  // tfjs types backends by what they all have
+  if (wasmModule(backend() as unknown as WasmBackend) === null) {
+    return 'this engine has no WebAssembly SIMD';
+  }
+  if (segmentsOf(weights.d, weights.groupSize, groupSize) !== null) return null;
+  return 'integer kernels for wasm need groups of a multiple of 4';
 }

@@ -140,6 +140,9 @@ describeOnBackends("mode: 'integer'", (backend) => {
       'simulated',
       `mode is 'simulate': ${unpacked}`,
     ]);
+    const odd = executions({ rotate: true, mode, weights: { groupSize: 5 } });
+    expect(odd[0]).to.equal(backend === 'cpu' ? 'integer' : 'simulated');
+    if (backend === 'wasm') expect(odd[1]).to.include('need groups of a multiple of 4');
     const whole = executions({ rotate: true, mode, activations: { granularity: 'perTensor' } });
     expect(whole).to.deep.equal([
       'simulated',
