@@ -20,7 +20,7 @@ export interface Instances {
   readonly relaxed: RelaxedDot | null;
 }
 
-/** The kernels on tfjs's memory, with relaxed SIMD where it is wanted and right; null where the engine has no SIMD. */
+/** The kernels on tfjs's memory, with relaxed SIMD where it is wanted and right; null where the engine cannot run them. */
 export function instantiate(
   heap: EmscriptenModule,
   memory: WebAssembly.Memory,
@@ -45,9 +45,14 @@ function exportsOf(module: WebAssembly.Module, memory: WebAssembly.Memory): Wasm
   return new WebAssembly.Instance(module, { env: { memory } }).exports as WasmExports;
 }
 
-/** Null where the engine lacks the instructions. */
+/** Null where the engine lacks the instructions, or compiles so much in the background only (Chrome before 115). */
 function compile(base64: string, shared: boolean): WebAssembly.Module | null {
   const plain = fromBase64(base64);
   const bytes = shared ? withSharedMemory(plain) : plain;
-  return WebAssembly.validate(bytes) ? new WebAssembly.Module(bytes) : null;
+  if (!WebAssembly.validate(bytes)) return null;
+  try {
+    return new WebAssembly.Module(bytes);
+  } catch {
+    return null;
+  }
 }

@@ -12,7 +12,7 @@ export interface WasmKernelArgs<Inputs, Attrs> {
 
 let told = false;
 
-/** An op's kernel on tfjs-backend-wasm. Where the engine has no SIMD the op runs as its composition, and that is said once. */
+/** An op's kernel on tfjs-backend-wasm. Where the engine cannot run it the op is composed, and that is said once. */
 export function wasmKernel<Inputs, Attrs>(
   op: OpContract<Inputs, Attrs>,
   run: (args: WasmKernelArgs<Inputs, Attrs>) => TensorInfo | TensorInfo[],
@@ -34,6 +34,6 @@ function tellOnce(): void {
   if (told) return;
   told = true;
   console.warn(
-    'tfjs-hadanorm: this engine has no WebAssembly SIMD; its ops run as compositions of tfjs ops, right but slow.',
+    'tfjs-hadanorm: this engine has no WebAssembly SIMD, or compiles only in the background; ops run as compositions of tfjs ops, right but slow.',
   );
 }

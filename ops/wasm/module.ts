@@ -162,7 +162,7 @@ const modules = {
   baseline: new WeakMap<WasmBackend, WasmModule | null>(),
 };
 
-/** The kernels on a backend's memory, attached at the first call; null where they cannot run (no SIMD). */
+/** The kernels on a backend's memory, attached at the first call; null where the engine cannot run them. */
 export function wasmModule(backend: WasmBackend): WasmModule | null {
   const relaxed = env().getBool(RELAXED_SIMD_FLAG);
   const attached = relaxed ? modules.relaxed : modules.baseline;
