@@ -7,6 +7,12 @@ import { CHUNK_ROWS, type Segments, segmentsOf } from './segments.js';
 const MR = 4;
 const NR = 8;
 
+/**
+ * The longest segment of 8-bit weights that stay exact as floats where the activations' zero points come after the sum:
+ * 128 · 128 · 1024 is 2^24.
+ */
+const LONGEST_8_BITS = 1024;
+
 /** Bytes of a row of accumulators in a thread's scratch memory. */
 const ROW_BYTES = 4 * NR;
 
@@ -68,9 +74,10 @@ export function floatProduct(module: WasmModule, args: ProductArgs, x: number): 
  */
 export function integerProduct(module: WasmModule, args: ProductArgs, x: CodeArgs): boolean {
   if (args.bits > 8) return false;
-  const cut = segmentsOf(args.k, args.groupSize, x.groupSize);
-  if (cut === null) return false;
   const variant = variantFor(module, args.bits);
+  const longest = args.bits === 8 && variant.bytes === 1 ? LONGEST_8_BITS : CHUNK_ROWS;
+  const cut = segmentsOf(args.k, args.groupSize, x.groupSize, longest);
+  if (cut === null) return false;
   const rows = packRows(module, args, x, cut, variant);
   const fields = { ...productFields(args), ...rows, ...weightFields(args.bits, variant) };
   runProduct(module, variant.kernel, fields, args.n, scratchBytes(fields, 2 * NR * cut.chunkRows));
@@ -153,9 +160,9 @@ function segmentTables(
   module: WasmModule,
   { k, groupSize }: ProductArgs,
   x: CodeArgs,
-  { segments, chunks, chunkRows }: Segments,
+  { segments, chunks, chunkRows, longest }: Segments,
 ): Fields {
-  const key = `segments ${k} ${groupSize} ${x.groupSize}`;
+  const key = `segments ${k} ${groupSize} ${x.groupSize} ${longest}`;
   const table = module.constant(key, () => {
     const rows = segments.flatMap(({ start, length, weightGroup, activationGroup }) => [
       start,

@@ -13,19 +13,23 @@ export interface Segments {
   readonly chunks: readonly number[];
   /** The longest chunk, rounded up to a multiple of 4. */
   readonly chunkRows: number;
+  /** What segments were cut to. */
+  readonly longest: number;
 }
 
 /** Rows of weights in the scratch memory of a panel: 18 KiB of L1 as 16-bit values; DiT-XL's width in one piece. */
 export const CHUNK_ROWS = 1152;
 
 /**
- * Cuts a reduction of length k where a group of weights or of activations ends.
+ * Cuts a reduction of length k where a group of weights or of activations ends, into segments of at most `longest`, a
+ * multiple of 4.
  * Null where a group ends within four neighbours: the integer kernels take four at a time.
  */
 export function segmentsOf(
   k: number,
   weightGroupSize: number,
   activationGroupSize: number,
+  longest = CHUNK_ROWS,
 ): Segments | null {
   const aligned = (size: number) => size >= k || size % 4 === 0;
   if (!aligned(weightGroupSize) || !aligned(activationGroupSize)) return null;
@@ -37,7 +41,7 @@ export function segmentsOf(
     const weightGroup = Math.floor(start / weightGroupSize);
     const activationGroup = Math.floor(start / activationGroupSize);
     const ends = [(weightGroup + 1) * weightGroupSize, (activationGroup + 1) * activationGroupSize];
-    const end = Math.min(k, start + CHUNK_ROWS, ...ends);
+    const end = Math.min(k, start + longest, ...ends);
     if (end - chunkStart > CHUNK_ROWS) {
       chunks.push(segments.length);
       chunkStart = start;
@@ -47,5 +51,5 @@ export function segmentsOf(
     start = end;
   }
   chunks.push(segments.length);
-  return { segments, chunks, chunkRows: Math.ceil(chunkRows / 4) * 4 };
+  return { segments, chunks, chunkRows: Math.ceil(chunkRows / 4) * 4, longest };
 }

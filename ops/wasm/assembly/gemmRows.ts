@@ -174,9 +174,8 @@ export function restDigits(
     const from = rest + (<usize>(s * k) << 2);
     let top: f32 = 0;
     for (let i = 0; i < k; i++) {
-      const value = abs(f32.load(from + (<usize>i << 2)));
-      // NaN too: it must reach the scale
-      if (!(value <= top)) top = value;
+      // the maximum that keeps a NaN: it must reach the scale
+      top = max(top, abs(f32.load(from + (<usize>i << 2))));
     }
     // 127 · 65536; below 1e-30 the inverse would overflow, and the row is as good as 0
     const tiny = top < 1e-30;
