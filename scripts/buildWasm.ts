@@ -33,7 +33,8 @@ export async function compileBinaries(): Promise<string> {
     checkModule(entry, bytes);
     const base64 = Buffer.from(bytes).toString('base64');
     lines.push(`/** ${entry}: ${bytes.length} bytes. */`);
-    lines.push(`export const ${name} = '${base64}';`);
+    // as the formatter would break the line
+    lines.push(`export const ${name} =\n  '${base64}';`);
   }
   return `${lines.join('\n')}\n`;
 }
