@@ -45,7 +45,7 @@ function exportsOf(module: WebAssembly.Module, memory: WebAssembly.Memory): Wasm
   return new WebAssembly.Instance(module, { env: { memory } }).exports as WasmExports;
 }
 
-/** Null where the engine lacks the instructions, or compiles so much in the background only (Chrome before 115). */
+/** Null where the engine lacks the instructions, or compiles so much in the background only (Chrome before 114). */
 function compile(base64: string, shared: boolean): WebAssembly.Module | null {
   const plain = fromBase64(base64);
   const bytes = shared ? withSharedMemory(plain) : plain;
