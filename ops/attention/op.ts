@@ -46,8 +46,9 @@ export const attentionOp: OpContract<AttentionInputs, AttentionAttrs> = {
  * softmax(scale · q kᵀ + mask) v for every sample and head, read and written in whatever order the axes have.
  *
  * No head, and no score, takes memory of its own on backends with a kernel. Queries and keys may differ in number, the
- * channels of v from those of q; one sample or head of k, v, q or the mask stands for all. NaN in a query, in a score or
- * +∞ makes that query's result NaN, and so does a mask that hides every key. For inference: it has no gradient.
+ * channels of v from those of q; one sample or head of k, v, q or the mask stands for all. NaN in a query or in a score,
+ * or +∞, makes that query's result NaN, and so does a mask that hides every key (tfjs's own softmax, which runs on webgl,
+ * gives numbers there). For inference: it has no gradient.
  *
  * @param q float32, [samples, heads, queries, channels] unless `layouts` says otherwise; a tensor, or numbers.
  * @param k float32, as q with keys for queries.
@@ -96,8 +97,15 @@ export function scaledDotProductAttention(
     const { sizes, outputShape } = attentionDims(op, inputs, attrs);
     const scale = toScale(op, options.scale, sizes.c);
     if (outputShape.includes(0)) return zeros(outputShape);
-    return runOp<AttentionInputs, AttentionAttrs, Tensor>(attentionOp, inputs, { ...attrs, scale });
+    // without channels every score is 0: one channel of zeros spares the kernels that case
+    const given = sizes.c > 0 ? inputs : { ...inputs, ...withChannel(inputs) };
+    return runOp<AttentionInputs, AttentionAttrs, Tensor>(attentionOp, given, { ...attrs, scale });
   });
+}
+
+function withChannel({ q, k }: Pick<AttentionInputs, 'q' | 'k'>): { q: Tensor; k: Tensor } {
+  const one = ({ shape }: Tensor) => zeros([...shape.slice(0, -1), 1]);
+  return { q: one(q), k: one(k) };
 }
 
 function toScale(op: string, scale: unknown, channels: number): number {

@@ -4,7 +4,7 @@ import { type GraphNode, nodeOf } from '../graph/ir.js';
 import { IDENTITY } from '../graph/opSets.js';
 import { type AttentionMatch, matchAttention } from './attentionMatch.js';
 import { emitLaid, type Laid, laidOut, layoutAttrs, layoutOf } from './layouts.js';
-import { type Dim, quotient } from './lengths.js';
+import { type Dim, openShape, quotient } from './lengths.js';
 import type { FuseContext, Pass, Replacement } from './pass.js';
 import { regroup } from './regroup.js';
 import { type Atom, type View, viewFrom } from './views.js';
@@ -28,7 +28,7 @@ function replaceAttention(context: FuseContext, softmax: GraphNode): Replacement
   const { emitter } = context;
   const { at } = end;
   const inside = [...match.inside, match.mix, ...end.inside].filter((name) => name !== at);
-  if (!context.shapesStay(inside)) return null;
+  if (!context.shapesStay(inside, at)) return null;
   const inputs = [
     emitLaid(context, `${at}/q`, q),
     emitLaid(context, `${at}/k`, k),
@@ -40,7 +40,12 @@ function replaceAttention(context: FuseContext, softmax: GraphNode): Replacement
     scale: attr.float(match.scale * q.factor * k.factor),
     hasMask: attr.bool(match.mask !== null),
   };
-  emitter.node('ScaledDotProductAttention', at, inputs, attrs, at);
+  const name = end.shape === null ? at : null;
+  const y = emitter.node('ScaledDotProductAttention', `${at}/attention`, inputs, attrs, name);
+  if (end.shape !== null) {
+    const shape = emitter.integers(`${at}/shape`, end.shape);
+    emitter.node('Reshape', at, [y, shape], {}, at);
+  }
   return { at, inside, nodes: emitter.take() };
 }
 
@@ -55,6 +60,8 @@ interface End {
   readonly at: string;
   readonly layout: string;
   readonly inside: readonly string[];
+  /** Where that layout has fewer axes than the node: the node's shape. */
+  readonly shape: readonly number[] | null;
 }
 
 interface Chosen {
@@ -101,8 +108,11 @@ function chooseOperands(
   const axes = start === null || heads === undefined ? start?.axes : apart(start.axes, heads);
   const end = axes == null ? null : endOf(context, match.mix, axes);
   if (q == null || k == null || v == null || end === null) return null;
-  const letters = [...`${q.layout}${k.layout}${v.layout}`].filter((name) => /[bh]/.test(name));
-  return letters.every((name) => end.layout.includes(name)) ? { q, k, v, end } : null;
+  // samples and heads of which there is one need no axis
+  const several = (['b', 'h'] as const).filter((name) =>
+    [q, k, v].some(({ sizes }) => (sizes.get(name) ?? 1) !== 1),
+  );
+  return several.every((name) => end.layout.includes(name)) ? { q, k, v, end } : null;
 }
 
 /** The one that skips most nodes that copy; among these one that is there already, else the nearest: linears keep their names. */
@@ -146,7 +156,7 @@ function endOf(context: FuseContext, mix: string, start: View['axes']): End | nu
   while (axes !== null) {
     const layout = axes.map((atoms) => (atoms.length === 1 ? atoms[0]!.label : '?')).join('');
     if (/^(?=.*t)[bht]*c$/.test(layout) && new Set(layout).size === layout.length) {
-      end = { at: name, layout, inside: [...path] };
+      end = { at: name, layout, inside: [...path], shape: null };
     }
     const reader = context.onlyValueReader(name);
     if (reader === null || nodeOf(reader.inputs[0]!) !== name) break;
@@ -154,7 +164,14 @@ function endOf(context: FuseContext, mix: string, start: View['axes']): End | nu
     path.push(name);
     name = reader.name;
   }
-  return end;
+  return end ?? joinedEnd(context, mix, start);
+}
+
+/** The product itself, where neighbouring axes are samples alike. */
+function joinedEnd(context: FuseContext, mix: string, start: View['axes']): End | null {
+  const layout = layoutOf(context, { ref: mix, axes: start, factor: 1, skipped: 0 })?.layout;
+  const shape = openShape(context.dimsOf(mix)!);
+  return layout === undefined || shape === null ? null : { at: mix, layout, inside: [], shape };
 }
 
 /** What the axes are behind a node that only rearranges; null for another one. */

@@ -32,24 +32,34 @@ export function laidOut(
 
 /** A view as a layout; null where it is none, or takes a shape that cannot be written down. */
 export function layoutOf({ dimsOf }: FuseContext, { ref, axes, ...view }: View): Laid | null {
-  const atoms = joined(axes.flat());
-  const letters = atoms.map(({ label, index }) => (label === 'part' ? `${index}` : label));
-  const layout = letters.join('');
   const dims = dimsOf(ref);
-  const unique = new Set(atoms.map(({ label }) => label)).size === atoms.length;
-  if (dims === null || !unique || !/^(?=.*t)[bht\d]*c$/.test(layout)) return null;
-  if (letters.length !== layout.length) return null;
-  const sizes = new Map(atoms.map(({ label, size }) => [label, size]));
-  const laid = { ...view, ref, layout, sizes, shape: null, cut: null };
-  if (`${atoms.map(({ size }) => size)}` === `${dims}`) return laid;
+  if (dims === null) return null;
+  // as it is, where each axis is one thing
+  if (axes.every((atoms) => atoms.length === 1)) {
+    const direct = named(axes.flat());
+    if (direct !== null) return { ...view, ...direct, ref, shape: null, cut: null };
+  }
+  const atoms = joined(axes.flat());
+  const laid = named(atoms);
+  if (laid === null) return null;
   const shape = atoms.map(({ size }) => size);
-  if (openShape(shape) !== null) return { ...laid, shape };
+  if (openShape(shape) !== null) return { ...view, ...laid, ref, shape, cut: null };
   // every leading axis an atom of its own: only the last one is cut
   const leading = dims.length - 1;
   const cut = shape.slice(leading);
   const isKept = `${shape.slice(0, leading)}` === `${dims.slice(0, leading)}`;
   const isKnown = cut.every((size): size is number => typeof size === 'number');
-  return isKept && isKnown ? { ...laid, shape, cut } : null;
+  return isKept && isKnown ? { ...view, ...laid, ref, shape, cut } : null;
+}
+
+/** One letter for each atom, where that makes a layout. */
+function named(atoms: readonly Atom[]): Pick<Laid, 'layout' | 'sizes'> | null {
+  const letters = atoms.map(({ label, index }) => (label === 'part' ? `${index}` : label));
+  const layout = letters.join('');
+  const sizes = new Map(atoms.map(({ label, size }) => [label, size]));
+  // a digit for a part: of more than ten there is none
+  const isLayout = /^(?=.*t)[bht\d]*c$/.test(layout) && layout.length === letters.length;
+  return isLayout && sizes.size === atoms.length ? { layout, sizes } : null;
 }
 
 /** Puts the operand into the graph; returns its tensor. */

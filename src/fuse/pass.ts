@@ -77,9 +77,9 @@ export class FuseContext {
     return reader.inputs.filter((ref) => nodeOf(ref) === name).length === 1 ? reader : null;
   }
 
-  /** Whether the shapes of these nodes are asked for by these nodes alone: else they would not go when they are replaced. */
-  shapesStay(names: readonly string[]): boolean {
-    const inside = new Set(names);
+  /** Whether the shapes of nodes are asked for by these and `at` alone: else they would not go when `at` is replaced. */
+  shapesStay(names: readonly string[], at: string): boolean {
+    const inside = new Set([...names, at]);
     const seen = new Set<string>();
     const open = names.flatMap((name) => this.readers(name).filter(({ op }) => op === 'Shape'));
     for (let node = open.pop(); node !== undefined; node = open.pop()) {

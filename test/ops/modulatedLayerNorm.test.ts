@@ -31,7 +31,7 @@ const ROWS: readonly Row[] = [
   ...[1, 2, 3, 4, 5, 7, 8, 15, 16, 17, 31, 32, 33, 64, 100].map((d): Row => ({ shape: [3, d] })),
   { shape: [64, 384], factor: [1, 384], shift: [1, 384] },
   { shape: [2, 9, 1152], factor: [2, 1, 1152], shift: [2, 1, 1152] },
-  { shape: [5] },
+  { shape: [33] },
   { shape: [2, 3, 4, 10] },
   // affine parts and modulations, alone and together
   { shape: [4, 10], affine: 'gamma' },
