@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { instantiate } from '../../ops/wasm/instantiate.js';
 import { RELAXED_SIMD_FLAG, type WasmModule } from '../../ops/wasm/module.js';
+import type { RelaxedDot } from '../../ops/wasm/relaxedDot.js';
 
 const PAGE_BYTES = 65_536;
 
@@ -9,6 +10,11 @@ export type Watched = Pick<WasmModule, 'memory' | 'exports' | 'relaxed'> & {
   readonly begin: number;
   readonly end: number;
 };
+
+/** How relaxed SIMD multiplies in this engine; null where there is none. */
+export function relaxedHere(): RelaxedDot | null {
+  return ownMemory(PAGE_BYTES).relaxed;
+}
 
 /** A part of the memory that the kernels share with tfjs. */
 export function partOf(module: WasmModule, bytes: number): Watched {
