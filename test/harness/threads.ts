@@ -2,7 +2,13 @@ import * as tf from '@tensorflow/tfjs';
 import type { WasmBackend } from '../../ops/wasm/backend.js';
 import { type WasmModule, wasmModule } from '../../ops/wasm/module.js';
 import type { WorkerPool } from '../../ops/wasm/threads/pool.js';
-import { channelCenter, fakeQuant, hadamardTransform } from '../../src/index.js';
+import {
+  channelCenter,
+  fakeQuant,
+  hadamardTransform,
+  modulatedLayerNorm,
+  scaledDotProductAttention,
+} from '../../src/index.js';
 import { normal } from './random.js';
 
 /** What is not public of a pool. */
@@ -20,7 +26,12 @@ export function results(): Float32Array[] {
   return tf.tidy(() => {
     const x = tf.tensor2d(VALUES, SHAPE);
     const { centered, mean } = channelCenter(x);
+    // 3 heads: threads share one
+    const heads = tf.reshape(x, [131, 3, 160]);
+    const layouts = { q: 'thc', k: 'thc', v: 'thc' };
     return [
+      modulatedLayerNorm(x, { factor: tf.slice(x, [0, 0], [1, 480]) }),
+      scaledDotProductAttention(heads, heads, heads, { layouts }),
       hadamardTransform(x),
       hadamardTransform(x, { blockSize: 40 }),
       centered,
