@@ -50,8 +50,16 @@ export function hadamardRow(
   const bytes = <usize>length << 2;
   let from = src;
   let scale = load<f32>(plan);
+  const sylvesterOrder = load<u32>(plan, 4);
+  const denseFactors = load<i32>(plan, 8);
+  // factors commute; this one first, because it alone goes through src in order, as prefetchers like it
+  if (sylvesterOrder > 1 || denseFactors === 0) {
+    sylvester(src, dst, bytes, <usize>sylvesterOrder << 2, scale);
+    from = dst;
+    scale = 1;
+  }
   let factor = plan + HEADER_BYTES;
-  for (let rest = load<i32>(plan, 8); rest > 0; rest--) {
+  for (let rest = denseFactors; rest > 0; rest--) {
     const kind = load<i32>(factor);
     const order = load<u32>(factor, 4);
     const stride = <usize>load<u32>(factor, 8) << 2;
@@ -64,6 +72,4 @@ export function hadamardRow(
     scale = 1;
     factor += FACTOR_BYTES;
   }
-  const order = load<u32>(plan, 4);
-  if (order > 1 || from !== dst) sylvester(from, dst, bytes, <usize>order << 2, scale);
 }
