@@ -18,7 +18,7 @@ const PASSES: readonly Pass[] = [attentionPass, normPass, productPass, einsumPas
  * products in ways that every backend runs well and right: no Einsum, no batched product with a matrix of weights, no bias
  * that tfjs adds wrongly. Finds them by data flow, never by name; computes the same up to float32 rounding.
  *
- * `rewriteGraph` does this by itself in mode 'integer'. Quantize first, then fuse: in a fused graph no attention is found.
+ * `rewriteGraph` does this by itself in mode 'integer'; a fused graph can be calibrated and rewritten too.
  *
  * @param model A loaded `tf.GraphModel`; it stays as it is. Weights are shared with it: dispose both, in any order.
  * @throws InvalidArgumentError for anything else.

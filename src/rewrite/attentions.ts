@@ -7,14 +7,17 @@ import type { Flow } from './flow.js';
 import type { Linear } from './linears.js';
 import type { Placements } from './placement.js';
 
-/** softmax(scores) values: the two products around a softmax. */
+/** softmax(scores) values: the two products around a softmax, or the op that fuses them. */
 export interface Attention {
+  /** The softmax, or the fused op. */
   readonly softmax: string;
   readonly q: readonly Linear[];
   readonly k: readonly Linear[];
   readonly v: readonly Linear[];
   readonly out: readonly Linear[];
 }
+
+const FUSED = 'ScaledDotProductAttention';
 
 type Kind = 'attention' | 'crossAttention' | 'jointAttention';
 
@@ -36,30 +39,45 @@ const behindAttention = (node: GraphNode) =>
 
 /** From a projection to the scores: norms, rotary embeddings, splits. Angles have projections of their own. */
 const behindProjection = (node: GraphNode) =>
-  !isProduct(node) && !['Softmax', 'Sin', 'Cos'].includes(node.op);
+  !isProduct(node) && !['Softmax', 'Sin', 'Cos', FUSED].includes(node.op);
 
-/** Every softmax of a product of two computed tensors that is multiplied with a third. */
+/** Every softmax of a product of two computed tensors that is multiplied with a third, and every fused attention. */
 export function findAttentions(flow: Flow): Attention[] {
-  const attentions: Attention[] = [];
-  for (const node of flow.graph.nodes.values()) {
-    if (node.op !== 'Softmax') continue;
-    const scores = scoreProduct(flow, node.inputs[0]!);
-    if (scores === null) continue;
-    const mixing = flow
-      .forward(node.name, onScores, isProduct)
-      .filter(({ name }) => !flow.linears.byNode.has(name));
-    if (mixing.length === 0) continue;
-    const [query, key] = queryAndKey(scores);
-    const probabilities = downstream(flow, node.name);
-    const values = mixing.flatMap(({ inputs }) =>
-      inputs.filter((ref) => !probabilities.has(nodeOf(ref))),
-    );
-    const sides = [[query], [key], values].map((refs) => projections(flow, refs));
-    const [q, k, v] = withoutSources(flow, sides) as [Linear[], Linear[], Linear[]];
-    const out = [...new Set(mixing.flatMap(({ name }) => firstLinears(flow, name)))];
-    attentions.push({ softmax: node.name, q, k, v, out });
-  }
-  return attentions;
+  return [...flow.graph.nodes.values()].flatMap((node) => {
+    if (node.op === FUSED) {
+      const sides = node.inputs.slice(0, 3).map((ref) => [ref]);
+      return around(flow, node, sides, [node]);
+    }
+    return (node.op === 'Softmax' ? aroundSoftmax(flow, node) : null) ?? [];
+  });
+}
+
+function aroundSoftmax(flow: Flow, softmax: GraphNode): Attention | null {
+  const scores = scoreProduct(flow, softmax.inputs[0]!);
+  if (scores === null) return null;
+  const mixing = flow
+    .forward(softmax.name, onScores, isProduct)
+    .filter(({ name }) => !flow.linears.byNode.has(name));
+  if (mixing.length === 0) return null;
+  const [query, key] = queryAndKey(scores);
+  const probabilities = downstream(flow, softmax.name);
+  const values = mixing.flatMap(({ inputs }) =>
+    inputs.filter((ref) => !probabilities.has(nodeOf(ref))),
+  );
+  return around(flow, softmax, [[query], [key], values], mixing);
+}
+
+/** The linears that queries, keys and values come from, and those that read what `ends` give. */
+function around(
+  flow: Flow,
+  { name }: GraphNode,
+  sides: readonly (readonly Ref[])[],
+  ends: readonly GraphNode[],
+): Attention {
+  const found = sides.map((refs) => projections(flow, refs));
+  const [q, k, v] = withoutSources(flow, found) as [Linear[], Linear[], Linear[]];
+  const out = [...new Set(ends.flatMap((end) => firstLinears(flow, end.name)))];
+  return { softmax: name, q, k, v, out };
 }
 
 /** Gives the linears around a softmax their roles; a fused one has several parts. */

@@ -19,6 +19,10 @@ export function placeModulations(
     if (placements.has(linear) || !oneRow(linear)) continue;
     const reasons: string[] = [];
     flow.forward(linear.name, onModulation(flow), (node, via) => {
+      if (node.op === 'ModulatedLayerNorm' && nodeOf(node.inputs[0]!) !== via) {
+        reasons.push(`modulates the norm ${JSON.stringify(node.name)}`);
+        return true;
+      }
       const others = dataRefs(node).filter((ref) => nodeOf(ref) !== via);
       const effect = others.map((ref) => effectOn(flow, node, ref, linear, oneRow)).find(Boolean);
       if (effect) reasons.push(`${effect} at ${JSON.stringify(node.name)}`);
