@@ -19,7 +19,8 @@ const GRAIN_ELEMENTS = 16_384;
 /** Columns of an item of `fakeQuantColumns`. */
 const COLUMNS = 16;
 
-const SCRATCH_BYTES = 256;
+const RUN_SCRATCH_BYTES = 64;
+const COLUMN_SCRATCH_BYTES = 8256;
 
 /** The records of ops/wasm/assembly/fakeQuant.ts and fakeQuantColumns.ts. */
 const RUN_FIELDS = ['x', 'y', 'length', 'run', 'numGroups', 'ranges', 'qMin', 'qMax', 'symmetric'];
@@ -63,7 +64,7 @@ function columns(
   const record = writeRecord(module, COLUMN_FIELDS, fields, FLOATS);
   const items = outer * Math.ceil(length / groupSize) * Math.ceil(inner / COLUMNS);
   const grain = grainOf(groupSize * COLUMNS);
-  module.run('fakeQuantColumns', [record], items, { grain, scratchBytes: SCRATCH_BYTES });
+  module.run('fakeQuantColumns', [record], items, { grain, scratchBytes: COLUMN_SCRATCH_BYTES });
 }
 
 function runs(
@@ -75,7 +76,7 @@ function runs(
   const { length, run } = runsOf(layout, size);
   const count = (size / length) * Math.ceil(length / run);
   const { numGroups } = layout;
-  const options = { grain: grainOf(run), scratchBytes: SCRATCH_BYTES };
+  const options = { grain: grainOf(run), scratchBytes: RUN_SCRATCH_BYTES };
   const fields = { ...common, length, run, numGroups };
   // groups of several runs need all of them before the first is quantized
   if (common.ranges === 0 && count > numGroups) {

@@ -19,25 +19,34 @@ export class FakeQuantColumnsArgs {
 /** Columns of an item: a cache line. */
 const COLUMNS: u32 = 16;
 
-/** Scratch: scale, low and high of 16 columns, 64 bytes each; then a Quantizer. */
-const LOW: usize = 64;
-const HIGH: usize = 128;
-const QUANTIZER: usize = 192;
+/** Columns that are gone through together, row by row, with what is known of them in L1: whole lines in order. */
+const WIDTH: u32 = 512;
 
-/** Blocks of 16 columns begin … end, group after group. Scratch: 256 bytes. */
+/** Scratch: scale, low, high and the largest bits of WIDTH columns; then a Quantizer. */
+const LOW: usize = 4 * WIDTH;
+const HIGH: usize = 8 * WIDTH;
+const BITS: usize = 12 * WIDTH;
+const QUANTIZER: usize = 16 * WIDTH;
+
+/** Twice the bits of infinity, its sign dropped: those of a finite number are less. */
+const TWICE_INFINITE: u32 = 0xff000000;
+
+/** Blocks of 16 columns begin … end, group after group. Scratch: 8256 bytes. */
 export function fakeQuantColumns(at: usize, scratch: usize, begin: u32, end: u32): void {
   const args = changetype<FakeQuantColumnsArgs>(at);
   const inner = args.inner;
   const blocks = (inner + COLUMNS - 1) / COLUMNS;
   const perMatrix = (args.length + args.groupSize - 1) / args.groupSize;
   const stride = <usize>inner << 2;
-  for (let item = begin; item < end; item++) {
+  for (let item = begin; item < end; ) {
     const group = item / blocks;
-    const first = (item - group * blocks) * COLUMNS;
+    const block = item - group * blocks;
+    const taken = min(min(blocks - block, end - item), WIDTH / COLUMNS);
+    const first = block * COLUMNS;
+    const count = min(taken * COLUMNS, inner - first);
     const matrix = group / perMatrix;
     const top = (group - matrix * perMatrix) * args.groupSize;
     const rows = min(args.groupSize, args.length - top);
-    const count = min(COLUMNS, inner - first);
     const offset = <usize>((matrix * args.length + top) * inner + first) << 2;
     if (args.ranges === 0) {
       rangesOf(args.x + offset, stride, rows, count, scratch);
@@ -45,87 +54,85 @@ export function fakeQuantColumns(at: usize, scratch: usize, begin: u32, end: u32
       givenRanges(args.ranges + (<usize>(group * inner + first) << 3), count, scratch);
     }
     quantizers(args, count, scratch);
-    quantizeColumns(args.x + offset, args.y + offset, stride, rows, count, scratch);
+    for (let r: u32 = 0, row = offset; r < rows; r++, row += stride) {
+      quantizeRow(args.x + row, args.y + row, count, scratch);
+    }
+    item += taken;
   }
 }
 
 function givenRanges(ranges: usize, count: u32, scratch: usize): void {
   for (let c: usize = 0; c < count; c++) {
-    store<f32>(scratch + LOW + (c << 2), load<f32>(ranges + (c << 3)));
-    store<f32>(scratch + HIGH + (c << 2), load<f32>(ranges + (c << 3), 4));
+    const at = scratch + (c << 2);
+    store<f32>(at, load<f32>(ranges + (c << 3)), LOW);
+    store<f32>(at, load<f32>(ranges + (c << 3), 4), HIGH);
+    store<u32>(at, 0, BITS);
   }
 }
 
-/** The range of each column, 0 included; NaN where it has a NaN or Inf. */
+/** The least and the greatest of each column and 0, and twice the bits of the largest magnitude. */
 function rangesOf(x: usize, stride: usize, rows: u32, count: u32, scratch: usize): void {
-  if (count === COLUMNS) return rangesOf16(x, stride, rows, scratch);
-  for (let c: usize = 0; c < count; c++) {
-    let low: f32 = 0;
-    let high: f32 = 0;
-    let poison: f32 = 0;
-    let at = x + (c << 2);
-    for (let r = rows; r > 0; r--, at += stride) {
-      const v = load<f32>(at);
-      if (v < low) low = v;
-      if (v > high) high = v;
-      poison += v - v;
-    }
-    store<f32>(scratch + LOW + (c << 2), low + poison);
-    store<f32>(scratch + HIGH + (c << 2), high + poison);
+  memory.fill(scratch + LOW, 0, QUANTIZER - LOW);
+  let r: u32 = 0;
+  for (; r + 4 <= rows; r += 4, x += stride << 2) widenBy4(x, stride, count, scratch);
+  for (; r < rows; r++, x += stride) widenBy1(x, count, scratch);
+}
+
+/** Four rows at a time: what is known of a column is loaded and stored once. */
+function widenBy4(x: usize, stride: usize, count: u32, scratch: usize): void {
+  const x1 = x + stride;
+  const x2 = x1 + stride;
+  const x3 = x2 + stride;
+  let o: usize = 0;
+  for (const end = <usize>(count & ~3) << 2; o < end; o += 16) {
+    const at = scratch + o;
+    const a = v128.load(x + o);
+    const b = v128.load(x1 + o);
+    const c = v128.load(x2 + o);
+    const d = v128.load(x3 + o);
+    const low = f32x4.pmin(f32x4.pmin(v128.load(at, LOW), a), b);
+    const high = f32x4.pmax(f32x4.pmax(v128.load(at, HIGH), a), b);
+    v128.store(at, f32x4.pmin(f32x4.pmin(low, c), d), LOW);
+    v128.store(at, f32x4.pmax(f32x4.pmax(high, c), d), HIGH);
+    const ab = i32x4.max_u(i32x4.shl(a, 1), i32x4.shl(b, 1));
+    const cd = i32x4.max_u(i32x4.shl(c, 1), i32x4.shl(d, 1));
+    v128.store(at, i32x4.max_u(v128.load(at, BITS), i32x4.max_u(ab, cd)), BITS);
+  }
+  for (const end = <usize>count << 2; o < end; o += 4) {
+    widenColumn(scratch + o, load<f32>(x + o));
+    widenColumn(scratch + o, load<f32>(x1 + o));
+    widenColumn(scratch + o, load<f32>(x2 + o));
+    widenColumn(scratch + o, load<f32>(x3 + o));
   }
 }
 
-function rangesOf16(x: usize, stride: usize, rows: u32, scratch: usize): void {
-  let low0 = f32x4.splat(0);
-  let low1 = low0;
-  let low2 = low0;
-  let low3 = low0;
-  let high0 = low0;
-  let high1 = low0;
-  let high2 = low0;
-  let high3 = low0;
-  let poison0 = low0;
-  let poison1 = low0;
-  let poison2 = low0;
-  let poison3 = low0;
-  for (let r = rows; r > 0; r--, x += stride) {
-    let v = v128.load(x);
-    low0 = f32x4.pmin(low0, v);
-    high0 = f32x4.pmax(high0, v);
-    poison0 = f32x4.add(poison0, f32x4.sub(v, v));
-    v = v128.load(x, 16);
-    low1 = f32x4.pmin(low1, v);
-    high1 = f32x4.pmax(high1, v);
-    poison1 = f32x4.add(poison1, f32x4.sub(v, v));
-    v = v128.load(x, 32);
-    low2 = f32x4.pmin(low2, v);
-    high2 = f32x4.pmax(high2, v);
-    poison2 = f32x4.add(poison2, f32x4.sub(v, v));
-    v = v128.load(x, 48);
-    low3 = f32x4.pmin(low3, v);
-    high3 = f32x4.pmax(high3, v);
-    poison3 = f32x4.add(poison3, f32x4.sub(v, v));
+function widenBy1(x: usize, count: u32, scratch: usize): void {
+  let o: usize = 0;
+  for (const end = <usize>(count & ~3) << 2; o < end; o += 16) {
+    const at = scratch + o;
+    const a = v128.load(x + o);
+    v128.store(at, f32x4.pmin(v128.load(at, LOW), a), LOW);
+    v128.store(at, f32x4.pmax(v128.load(at, HIGH), a), HIGH);
+    v128.store(at, i32x4.max_u(v128.load(at, BITS), i32x4.shl(a, 1)), BITS);
   }
-  storeRange(scratch, low0, high0, poison0);
-  storeRange(scratch + 16, low1, high1, poison1);
-  storeRange(scratch + 32, low2, high2, poison2);
-  storeRange(scratch + 48, low3, high3, poison3);
+  for (const end = <usize>count << 2; o < end; o += 4) widenColumn(scratch + o, load<f32>(x + o));
 }
 
-// @ts-ignore: decorator
-@inline
-function storeRange(to: usize, low: v128, high: v128, poison: v128): void {
-  v128.store(to, f32x4.add(low, poison), LOW);
-  v128.store(to, f32x4.add(high, poison), HIGH);
+function widenColumn(at: usize, v: f32): void {
+  if (v < load<f32>(at, LOW)) store<f32>(at, v, LOW);
+  if (v > load<f32>(at, HIGH)) store<f32>(at, v, HIGH);
+  const bits = reinterpret<u32>(v) << 1;
+  if (bits > load<u32>(at, BITS)) store<u32>(at, bits, BITS);
 }
 
-/** Ranges → scales and bounds of the codes, in place. */
+/** Ranges → scales and bounds of the codes, in place; all NaN where a column has a NaN or Inf. */
 function quantizers(args: FakeQuantColumnsArgs, count: u32, scratch: usize): void {
   const q = changetype<Quantizer>(scratch + QUANTIZER);
   for (let c: usize = 0; c < count; c++) {
     const at = scratch + (c << 2);
-    q.low = load<f32>(at, LOW);
-    q.high = load<f32>(at, HIGH);
+    const finite = load<u32>(at, BITS) < TWICE_INFINITE;
+    q.low = finite ? load<f32>(at, LOW) : NaN;
+    q.high = finite ? load<f32>(at, HIGH) : NaN;
     quantizerFor(q, args.qMin, args.qMax, args.symmetric !== 0);
     store<f32>(at, q.scale);
     store<f32>(at, q.low, LOW);
@@ -133,31 +140,20 @@ function quantizers(args: FakeQuantColumnsArgs, count: u32, scratch: usize): voi
   }
 }
 
-function quantizeColumns(
-  x: usize,
-  y: usize,
-  stride: usize,
-  rows: u32,
-  count: u32,
-  scratch: usize,
-): void {
-  let c: usize = 0;
-  for (; c + 4 <= count; c += 4) {
-    const at = scratch + (c << 2);
+function quantizeRow(x: usize, y: usize, count: u32, scratch: usize): void {
+  let o: usize = 0;
+  for (const end = <usize>(count & ~3) << 2; o < end; o += 16) {
+    const at = scratch + o;
     const scale = v128.load(at);
     const low = v128.load(at, LOW);
     const high = v128.load(at, HIGH);
-    for (let r: usize = 0, o = c << 2; r < rows; r++, o += stride) {
-      v128.store(y + o, nearestValue(v128.load(x + o), scale, low, high));
-    }
+    v128.store(y + o, nearestValue(v128.load(x + o), scale, low, high));
   }
-  for (; c < count; c++) {
-    const at = scratch + (c << 2);
+  for (const end = <usize>count << 2; o < end; o += 4) {
+    const at = scratch + o;
     const scale = v128.load32_zero(at);
     const low = v128.load32_zero(at, LOW);
     const high = v128.load32_zero(at, HIGH);
-    for (let r: usize = 0, o = c << 2; r < rows; r++, o += stride) {
-      v128.store32_lane(y + o, nearestValue(v128.load32_zero(x + o), scale, low, high), 0);
-    }
+    v128.store32_lane(y + o, nearestValue(v128.load32_zero(x + o), scale, low, high), 0);
   }
 }
