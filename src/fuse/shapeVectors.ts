@@ -35,7 +35,7 @@ export function shapeVector(
     case 'GatherV2': {
       const values = vector(0);
       const at = constantIntegers(graph, inputs[1]);
-      const taken = at?.map((i) => values?.[i < 0 ? i + values.length : i]);
+      const taken = at?.map((i) => values?.[i]);
       return taken?.every((entry) => entry !== undefined) ? taken : null;
     }
     case 'Unpack': {

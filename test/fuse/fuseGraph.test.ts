@@ -5,6 +5,7 @@ import { graphFromArtifacts } from '../../src/graph/artifacts.js';
 import {
   calibrate,
   fuseGraph,
+  HadaNormError,
   InvalidArgumentError,
   quantizedFiles,
   type RewriteOptions,
@@ -83,6 +84,17 @@ describe('fuseGraph and its models', () => {
       expect(attentions.map(({ controls }) => controls)).to.deep.equal([[latent], [latent]]);
       model.dispose();
       fused.dispose();
+    });
+  });
+
+  it('a model that was disposed gets a typed error, and nothing is left behind', async () => {
+    await expectNoLeakAsync(async () => {
+      const model = await loaded(transformer(TRANSFORMER).artifacts);
+      model.dispose();
+      expect(() => fuseGraph(model)).to.throw(
+        HadaNormError,
+        'the model was disposed. Load it again.',
+      );
     });
   });
 

@@ -158,6 +158,12 @@ const WRONG: [string, Record<'q' | 'k' | 'v', number[]>, AttentionOptions, strin
     'mask must be of a shape that broadcasts to [1,1,2,4] (samples, heads, queries, keys), got',
   ],
   [
+    'a mask of five axes',
+    { q: [2, 3], k: [4, 3], v: [4, 3] },
+    { mask: [[[[[0]]]]] },
+    'mask must be of rank ≤ 4, got shape [1,1,1,1,1].',
+  ],
+  [
     'a scale that is none',
     { q: [2, 3], k: [4, 3], v: [4, 3] },
     { scale: Number.NaN },
