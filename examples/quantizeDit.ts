@@ -73,13 +73,17 @@ const nearest = await quantize({
 });
 console.log(reportTable(ours.report, { by: 'role' }));
 
+const original = { model, ...(await draw('original', model)) };
 const rows = [
-  { name: 'original', model, pictures: await draw('original', model) },
-  { name: 'rtn', model: nearest.model, pictures: await draw('round to nearest', nearest.model) },
-  { name: flags.method, model: ours.model, pictures: await draw(flags.method, ours.model) },
+  { name: 'rtn', model: nearest.model, ...(await draw('round to nearest', nearest.model)) },
+  { name: flags.method, model: ours.model, ...(await draw(flags.method, ours.model)) },
 ];
-for (const { name, pictures } of rows.slice(1)) {
-  console.log(`${name}: PSNR to the original ${psnr(rows[0]!.pictures, pictures).toFixed(1)} dB`);
+for (const { name, pictures, stepMs } of rows) {
+  const decibels = psnr(original.pictures, pictures).toFixed(1);
+  const ratio = (stepMs / original.stepMs).toFixed(2);
+  console.log(
+    `${name}: PSNR to the original ${decibels} dB, a step takes ${ratio} × the original's`,
+  );
 }
 
 const folder = join(flags.out, 'model');
@@ -92,13 +96,15 @@ const title = `${flags.model}, W${flags.weights}A${flags.activations}`;
 await writeFile(join(flags.out, 'report.html'), await reportHtml(ours.report, { title }));
 await writePng(
   join(flags.out, 'samples.png'),
-  rows.map(({ pictures }) => pictures),
+  [original, ...rows].map(({ pictures }) => pictures),
 );
 console.log(
   `Wrote ${['samples.png', 'report.html', 'report.json', 'model/'].join(', ')} to ${flags.out}`,
 );
-tf.dispose(rows.map(({ pictures }) => pictures));
-for (const used of rows) used.model.dispose();
+for (const used of [original, ...rows]) {
+  used.pictures.dispose();
+  used.model.dispose();
+}
 
 /** Quantizes with a progress bar. */
 function quantize(options: RewriteOptions) {
@@ -110,11 +116,20 @@ function quantize(options: RewriteOptions) {
   );
 }
 
-/** Samples [8, S, S, 3] in [−1, 1], always from the same noise. */
-function draw(name: string, from: tf.GraphModel): Promise<tf.Tensor4D> {
-  return withBar(`sample (${name})`, STEPS, (advance) =>
-    sample(from, { labels: LABELS, steps: STEPS, seed: 7, onProgress: advance }),
-  );
+/** Samples [8, S, S, 3] in [−1, 1], always from the same noise, and the median time of a step. */
+async function draw(name: string, from: tf.GraphModel) {
+  const times = [performance.now()];
+  const pictures = await withBar(`sample (${name})`, STEPS, (advance) => {
+    const onProgress = (done: number) => {
+      times.push(performance.now());
+      advance(done);
+    };
+    return sample(from, { labels: LABELS, steps: STEPS, seed: 7, onProgress });
+  });
+  const steps = times.slice(1).map((time, i) => time - times[i]!);
+  // the first one warms up
+  const timed = steps.length === 1 ? steps : steps.slice(1);
+  return { pictures, stepMs: timed.sort((a, b) => a - b)[timed.length >> 1]! };
 }
 
 async function withBar<T>(

@@ -14,8 +14,9 @@ export interface LinearEvaluation {
   readonly name: string;
   readonly role: Role;
   /**
-   * Output SQNR in dB, the bias left out of the signal; Infinity where it is equal. Where the product applies the activation
-   * behind the linear (`mode: 'integer'`) it is the activation's, as it always is for activations fused into a linear.
+   * Output SQNR in dB, the bias left out of the signal; Infinity where it is equal, above 100 where `fuse` wrote the product
+   * of an untouched linear otherwise. Where the product applies the activation behind the linear (`mode: 'integer'`) it is
+   * the activation's, as it always is for activations fused into a linear.
    */
   readonly output: number;
 }

@@ -85,7 +85,7 @@ export interface RewriteOptions extends LinearOptions {
   /** The linears that are left untransformed (modulation, embeddings, final layer); false leaves them alone. Default 8 bits. */
   weightOnly?: WeightOptions | false;
   /**
-   * How the model computes. Default 'simulate'.
+   * How the model computes. Default 'integer'.
    * - `simulate`: activations are quantized and dequantized by nodes of their own, products are of float32 numbers.
    * - `integer`: one node centres, scales, rotates and quantizes, products are of codes by packed codes and apply the
    *   activation function behind them. Backends with kernels for both multiply integers (the report says which linears);
@@ -144,7 +144,7 @@ export const REWRITE_DEFAULTS = {
   activations: { bits: 8, symmetric: false, groupSize: 64, range: 'dynamic' },
   weightOnly: { bits: 8, granularity: 'perChannel', groupSize: 64, clipping: 'search' },
   lowRank: 0,
-  mode: 'simulate',
+  mode: 'integer',
   seed: 0,
   compare: true,
 } as const satisfies RewriteOptions;

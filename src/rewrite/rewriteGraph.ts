@@ -158,7 +158,7 @@ function finish(
   graph: Graph,
   emitter: Emitter,
   changes: readonly Change[],
-  { fuse, mode }: RewriteOptions,
+  { fuse, mode = REWRITE_DEFAULTS.mode }: RewriteOptions,
 ): Graph {
   const replaced = replaceNodes(graph, emitter, changes);
   return (fuse ?? mode === 'integer') ? fuseNodes(replaced, emitter) : replaced;

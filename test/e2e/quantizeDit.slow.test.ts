@@ -24,6 +24,13 @@ describe('The main example, npm start', function () {
     expect(stdout).to.match(/attention\.qkv .* whole model/s);
   });
 
+  it('a step on integer kernels takes less than two thirds of the time of the original', () => {
+    const ratio = (name: string) =>
+      Number(new RegExp(`^${name}: .* a step takes ([\\d.]+) × `, 'm').exec(stdout)?.[1]);
+    expect(ratio('rtn')).to.be.within(0.01, 0.66);
+    expect(ratio('hadanorm')).to.be.within(0.01, 0.66);
+  });
+
   it('writes a picture of three rows of eight, a report and the packed model', () => {
     const png = PNG.sync.read(readFileSync(join(out, 'samples.png')));
     expect([png.width, png.height]).to.deep.equal([8 * 32 * 3, 3 * 32 * 3]);

@@ -90,7 +90,9 @@ export async function measureMethod(
   { model, stats, heldOut }: Subject,
   options: RewriteOptions,
 ): Promise<MethodResult> {
-  const { model: small, report } = rewriteGraph(model, { stats, compare: false, ...options });
+  // products of the dequantized codes in float32: outputs that differ by quantization alone, on any backend
+  const how = { stats, compare: false, mode: 'simulate', fuse: false } as const;
+  const { model: small, report } = rewriteGraph(model, { ...how, ...options });
   try {
     const transformed = new Set(
       report.linears.filter(({ treatment }) => treatment === 'transformed').map(({ name }) => name),

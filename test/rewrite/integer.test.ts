@@ -130,33 +130,32 @@ describeOnBackends("mode: 'integer'", (backend) => {
       return [execution, reason];
     };
     const own = backend === 'cpu' || backend === 'wasm';
-    const mode = 'integer' as const;
     const unpacked = 'packed weights are unpacked to float32 while the linear runs';
     const missing = ['simulated', `there is no integer kernel for ${backend}: ${unpacked}`];
-    expect(executions({ rotate: true, mode })).to.deep.equal(
+    expect(executions({ rotate: true })).to.deep.equal(
       own ? ['integer', `codes by packed codes on ${backend}`] : missing,
     );
-    expect(executions({ rotate: true })).to.deep.equal([
+    expect(executions({ rotate: true, mode: 'simulate' })).to.deep.equal([
       'simulated',
       `mode is 'simulate': ${unpacked}`,
     ]);
-    const odd = executions({ rotate: true, mode, weights: { groupSize: 5 } });
+    const odd = executions({ rotate: true, weights: { groupSize: 5 } });
     expect(odd[0]).to.equal(backend === 'cpu' ? 'integer' : 'simulated');
     if (backend === 'wasm') expect(odd[1]).to.include('need groups of a multiple of 4');
-    const whole = executions({ rotate: true, mode, activations: { granularity: 'perTensor' } });
+    const whole = executions({ rotate: true, activations: { granularity: 'perTensor' } });
     expect(whole).to.deep.equal([
       'simulated',
       `a range of the whole tensor gives no codes by token: ${unpacked}`,
     ]);
-    const floats = executions({ rotate: true, mode, activations: { bits: null } });
+    const floats = executions({ rotate: true, activations: { bits: null } });
     expect(floats).to.deep.equal(['simulated', `activations are not quantized: ${unpacked}`]);
-    const weights = executions({ rotate: true, mode, weights: { bits: null } });
+    const weights = executions({ rotate: true, weights: { bits: null } });
     expect(weights).to.deep.equal(['float', 'the weights are not quantized']);
   });
 
   it('a saved model computes the same, loaded by tfjs or by loadQuantized', async () => {
     const { model, stats } = await subject({});
-    const { model: small } = rewriteGraph(model, { stats, compare: false, mode: 'integer' });
+    const { model: small } = rewriteGraph(model, { stats, compare: false });
     const exact = velocityOf(small, tinyBatch(9));
     let artifacts: tf.io.ModelArtifacts = {};
     const handler = tf.io.withSaveHandler(async (saved) => {
@@ -176,8 +175,8 @@ describeOnBackends("mode: 'integer'", (backend) => {
 
   it('a rewritten model rewritten again stays as it is', async () => {
     const { model, stats } = await subject({});
-    const { model: small } = rewriteGraph(model, { stats, compare: false, mode: 'integer' });
-    const { model: again, report } = rewriteGraph(small, { method: 'hadamard', mode: 'integer' });
+    const { model: small } = rewriteGraph(model, { stats, compare: false });
+    const { model: again, report } = rewriteGraph(small, { method: 'hadamard' });
     expect(report.linears.filter(({ treatment }) => treatment !== 'untouched')).to.deep.equal([]);
     expect(opsOf(again)).to.deep.equal(opsOf(small));
     again.dispose();

@@ -16,6 +16,12 @@ import { tinyArtifacts, tinyBatch, tinyDit, tinyStats, velocityOf } from '../har
 /** q, k and v apart, so that three linears read one tensor. */
 const SEPARATE = { attention: 'separate', linear: 'matMul' } as const;
 
+/** ChannelCenter nodes of four centred sites: two each, or none where one node centres and quantizes. */
+const CENTERS = [
+  ['simulate', 8],
+  ['integer', 0],
+] as const;
+
 describe('Rules', () => {
   let model: tf.GraphModel;
   let stats: CalibrationStats;
@@ -32,7 +38,10 @@ describe('Rules', () => {
       const { model: small, report } = rewriteGraph(model, { stats, compare: false, ...options });
       const { nodes } = graphOfModel('test', small);
       const count = (op: string) => [...nodes.values()].filter((node) => node.op === op).length;
-      const counts = { center: count('ChannelCenter'), quantize: count('FakeQuant') };
+      const counts = {
+        center: count('ChannelCenter'),
+        quantize: count('FakeQuant') + count('HadaNormQuantize'),
+      };
       const finite = velocityOf(small, tinyBatch(3)).every(Number.isFinite);
       small.dispose();
       expect(finite).to.equal(true);
@@ -92,27 +101,29 @@ describe('Rules', () => {
   });
 
   it('with mixed bits of weights leave one transform for the linears of a site', () => {
-    const plain = rewritten({});
-    expect(plain.center).to.equal(8);
-    expect(plain.quantize).to.equal(4);
-    const mixed = rewritten({
-      rules: [
-        { role: 'attention.k', weights: { bits: 8 } },
-        { role: 'attention.v', weights: { bits: null }, lowRank: 3 },
-      ],
-    });
-    expect([mixed.center, mixed.quantize]).to.deep.equal([8, 4]);
+    const rules: RewriteOptions['rules'] = [
+      { role: 'attention.k', weights: { bits: 8 } },
+      { role: 'attention.v', weights: { bits: null }, lowRank: 3 },
+    ];
+    for (const [mode, centers] of CENTERS) {
+      for (const options of [{}, { rules }]) {
+        const { center, quantize } = rewritten({ ...options, mode });
+        expect([center, quantize], mode).to.deep.equal([centers, 4]);
+      }
+    }
   });
 
   it('with other methods or activations give a site several transforms that do not clash', () => {
-    const { center, quantize, linears } = rewritten({
-      rules: [
-        { role: 'attention.k', method: 'hadamard' },
-        { role: 'attention.v', activations: { bits: 4 } },
-        { role: 'attention.q', treatment: 'weightOnly' },
-      ],
-    });
-    expect([center, quantize]).to.deep.equal([8, 5]);
+    const rules: RewriteOptions['rules'] = [
+      { role: 'attention.k', method: 'hadamard' },
+      { role: 'attention.v', activations: { bits: 4 } },
+      { role: 'attention.q', treatment: 'weightOnly' },
+    ];
+    for (const [mode, centers] of CENTERS) {
+      const { center, quantize } = rewritten({ rules, mode });
+      expect([center, quantize], mode).to.deep.equal([centers, 5]);
+    }
+    const { linears } = rewritten({ rules });
     const byRole = new Map(linears.map((linear) => [linear.role, linear]));
     expect(byRole.get('attention.k')!.method).to.equal('hadamard');
     expect(byRole.get('attention.v')!.activationBits).to.equal(4);
@@ -165,7 +176,7 @@ describe('Rules', () => {
       expect(new Set(report.linears.map(({ treatment }) => treatment))).to.deep.equal(
         new Set(['weightOnly']),
       );
-      return [...ops].filter((op) => /Hadamard|ChannelCenter|FakeQuant/.test(op));
+      return [...ops].filter((op) => /Hada|ChannelCenter|FakeQuant/.test(op));
     };
     expect(nodesOf({})).to.deep.equal([]);
     expect(nodesOf({ rotate: true, scale: 'std', centre: 'static' })).to.deep.equal([]);

@@ -59,23 +59,42 @@ describeOnBackends('A report', () => {
   });
 
   for (const [title, options] of OPTIONS) {
-    it(`tells of each linear what the model computes: ${title}`, async () => {
-      await expectNoLeakAsync(async () => {
-        const { model: small, report } = rewriteGraph(model, { ...options, stats, compare: false });
-        const evaluated = await evaluateLinears(model, small, batches);
-        const off = report.linears.flatMap(({ name, sqnr }, i) => {
-          expect(evaluated[i]!.name).to.equal(name);
-          const error = Math.abs(sqnr!.output - evaluated[i]!.output);
-          return error <= 0.05 ? [] : [`${name}: ${sqnr!.output} and ${evaluated[i]!.output} dB`];
+    for (const mode of ['integer', 'simulate'] as const) {
+      it(`tells of each linear what the model computes, mode ${mode}: ${title}`, async () => {
+        await expectNoLeakAsync(async () => {
+          const given = { ...options, stats, compare: false, mode };
+          const { model: small, report } = rewriteGraph(model, given);
+          const evaluated = await evaluateLinears(model, small, batches);
+          expect(evaluated.map(({ name }) => name)).to.deep.equal(
+            report.linears.map(({ name }) => name),
+          );
+          const { nodes } = graphOfModel('test', small);
+          // of the others there is the activation alone, which the report does not tell of
+          const seen = report.linears.filter(({ name }) => nodes.has(name));
+          const activated = report.linears.filter(({ name }) => !nodes.has(name));
+          const most = ['embedding', 'mlp.in'];
+          if (mode === 'integer')
+            expect(most).to.include.members(activated.map(({ role }) => role));
+          else expect(activated).to.deep.equal([]);
+          const outputs = new Map(evaluated.map(({ name, output }) => [name, output]));
+          const off = seen.flatMap(({ name, sqnr }) => {
+            const error = Math.abs(sqnr!.output - outputs.get(name)!);
+            return error <= 0.05 ? [] : [`${name}: ${sqnr!.output} and ${outputs.get(name)} dB`];
+          });
+          expect(off).to.deep.equal([]);
+          small.dispose();
         });
-        expect(off).to.deep.equal([]);
-        small.dispose();
       });
-    });
+    }
   }
 
   it('tells of each timestep what the model computes there', async () => {
-    const { model: small, report } = rewriteGraph(model, { stats, compare: false });
+    // 'simulate': there is a node for every linear before its activation
+    const { model: small, report } = rewriteGraph(model, {
+      stats,
+      compare: false,
+      mode: 'simulate',
+    });
     for (const [i, time] of TIMES.entries()) {
       const parts = batches.flatMap((batch) => [at(batch, i), at(batch, i + 2)]);
       const evaluated = await evaluateLinears(model, small, parts);
