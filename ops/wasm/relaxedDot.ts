@@ -6,7 +6,8 @@ import type { WasmExports } from './instantiate.js';
  * What the engine makes of the relaxed dot product when its second operand leaves 0 … 127, which the standard leaves open:
  * - 'signed', 'unsigned': one instruction of the machine (ARM's SDOT; AVX-VNNI) that takes all eight bits, so that 8-bit
  *   weights can go through it too;
- * - 'pairs': anything else, as x86 without VNNI, which adds pairs in 16 bits with saturation.
+ * - 'pairs': anything else, as x86 without VNNI, which adds pairs in 16 bits with saturation, or ARM without SDOT, where
+ *   they wrap at −128 · −128 twice.
  */
 export type RelaxedDot = 'signed' | 'unsigned' | 'pairs';
 
@@ -57,9 +58,10 @@ class Probe {
     const [a, b, sums, out] = this.at as [number, number, number, number];
     for (let round = 0; round < ROUNDS; round++) {
       const products = Array.from({ length: 16 }, (_, i) => {
-        // the first rounds are the extremes, −128 and 127 times the largest
-        const left = round < 2 ? 127 - 255 * round : ((round * 89 + i * 151) % 256) - 128;
-        const right = round < 2 ? top : (round * 61 + i * 37) % (top + 1);
+        // the first rounds are the extremes: 127 and −128 times the largest and, of all eight bits, times −128
+        const left = round < 4 ? 127 - 255 * (round % 2) : ((round * 89 + i * 151) % 256) - 128;
+        const ends = round < 2 ? top : (top + 1) / 2;
+        const right = round < 4 ? ends : (round * 61 + i * 37) % (top + 1);
         this.bytes[a + i] = left;
         this.bytes[b + i] = right;
         return left * read(right);

@@ -70,14 +70,14 @@ function timesSigmoid(x: v128, t: v128): v128 {
   return f32x4.div(f32x4.mul(x, top), f32x4.add(one, e));
 }
 
-/** x / (1 + e^−x). */
+/** x / (1 + e^−x), within 2.4e-7 of its own magnitude; 0 below −86.5. */
 // @ts-ignore: decorator
 @inline
 export function silu4(x: v128): v128 {
   return timesSigmoid(x, x);
 }
 
-/** x Φ(x). */
+/** x Φ(x), within 2.7e-7 |x|; 0 far below 0 and x far above. */
 // @ts-ignore: decorator
 @inline
 export function gelu4(x: v128): v128 {
@@ -85,7 +85,7 @@ export function gelu4(x: v128): v128 {
   return madd(half, erf4(f32x4.mul(x, f32x4.splat(0.7071067811865476))), half);
 }
 
-/** ½ x (1 + tanh(√(2/π) (x + 0.044715 x³))) = x / (1 + e^(−2 …)). */
+/** ½ x (1 + tanh(√(2/π) (x + 0.044715 x³))) = x / (1 + e^(−2 …)), within 1.2e-7 |x|. */
 // @ts-ignore: decorator
 @inline
 export function geluTanh4(x: v128): v128 {
