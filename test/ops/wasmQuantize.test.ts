@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { codeRange, quantizationParameters } from '../../ops/common/quantization.js';
+import { nearestCode } from '../../ops/fakeQuant/cpu.js';
 import type { HadaNormQuantizeAttrs } from '../../ops/hadaNormQuantize/op.js';
 import { hadaNormQuantizeReference } from '../../ops/hadaNormQuantize/reference.js';
 import '../harness/backends.js';
@@ -66,7 +67,7 @@ const quantizations: fc.Arbitrary<Quantization> = fc
     bits: integer(2, 8),
     symmetric: fc.boolean(),
     groupSize: fc.oneof(fc.constant(1000), integer(1, 100)),
-    range: fc.constantFrom(null, null, null, [-1, 2], [0, 0], [-3, -1], [0.5, 1e30]),
+    range: fc.constantFrom(null, null, null, [-1, 2], [0, 0], [-3, -1], [0.5, 3], [1, 1e30]),
     centre: fc.constantFrom(
       'none' as const,
       'static' as const,
@@ -155,14 +156,15 @@ function expectChain(
       Float32Array.of(Math.max(ends[1]!, 0)),
     ];
     const parameters = quantizationParameters(lo, hi, codeRange(bits, symmetric), symmetric);
-    expect([scale[g], zeroPoint[g]]).to.deep.equal([
-      parameters.scale[0],
-      parameters.zeroPoint[0]! + offset,
-    ]);
-    // 0 for −0, whose sign is not part of the contract
-    const off = own.findIndex(
-      (y, i) => y !== Math.fround(scale[g]! * (codes[begin + i]! - zeroPoint[g]!)),
-    );
+    const origin = parameters.zeroPoint[0]! + offset;
+    expect([scale[g], zeroPoint[g]]).to.deep.equal([parameters.scale[0], origin]);
+    const [low, high] = [parameters.low[0]!, parameters.high[0]!];
+    const off = own.findIndex((y, i) => {
+      const code = codes[begin + i]! - origin;
+      const expected = nearestCode(values[i]!, scale[g]!, low, high);
+      // 0 for −0, whose sign is not part of the contract
+      return code !== expected || y !== Math.fround(scale[g]! * code);
+    });
     expect(off < 0 ? null : [g, off, values[off], own[off], codes[begin + off]]).to.equal(null);
   });
 }
