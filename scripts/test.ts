@@ -5,7 +5,7 @@
  * line over all of them, `N passed, N failed, N skipped`. NODE_VERSIONS="22 24" runs them on those Nodes as well.
  */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { addTally, count, emptyTally, matrixOf, type Tally } from '../test/harness/tally.js';
 import { browserSuites } from './browserSuites.js';
@@ -23,6 +23,8 @@ const ON_OTHERS = [
   'test/rewrite/{everyBackend,save*}.test.ts',
   'test/pure/graphOfModel.test.ts',
 ];
+/** Whether there is a core for a second run. */
+const SIDE_BY_SIDE = availableParallelism() > 1;
 const COLORS = process.stdout.isTTY ? 'force' : 'off';
 const total = emptyTally();
 
@@ -33,13 +35,22 @@ await check('lint and format', () =>
 await check('types', () => runScript('typescript/bin/tsc', []));
 await provision();
 const first = `Node ${process.versions.node}`;
-await suites(first, process.execPath, SUITES, true);
-await suites(`${first}, measurements on whole models`, process.execPath, SLOW);
-for (const version of (process.env.NODE_VERSIONS ?? '').split(/[\s,]+/).filter(Boolean)) {
-  await suitesOnOther(version);
-}
-heading('suites in a browser');
-addTally(total, await browserSuites(log));
+const versions = (process.env.NODE_VERSIONS ?? '').split(/[\s,]+/).filter(Boolean);
+const lanes = [
+  async () => {
+    await suites(first, process.execPath, SUITES, { coverage: true });
+    heading('suites in a browser');
+    addTally(total, await browserSuites(log));
+  },
+  async () => {
+    const name = `${first}, measurements on whole models`;
+    await suites(name, process.execPath, SLOW, { buffered: SIDE_BY_SIDE });
+    for (const version of versions) await suitesOnOther(version);
+  },
+];
+// about as long each; the second says what it found when it is through with a suite
+if (SIDE_BY_SIDE) await Promise.all(lanes.map((lane) => lane()));
+else for (const lane of lanes) await lane();
 
 console.log(`\n${matrixOf(total)}`);
 console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
@@ -64,21 +75,29 @@ async function provision(): Promise<void> {
   );
 }
 
-/** Mocha suites on one Node; slow ones only where they are asked for. */
+/** Mocha suites on one Node; slow ones only where they are asked for. Buffered: the output is printed at the end. */
 async function suites(
   name: string,
   node: string,
   files: readonly string[],
-  withCoverage = false,
+  { coverage = false, buffered = false } = {},
 ): Promise<void> {
-  heading(`suites on ${name}`);
+  if (!buffered) heading(`suites on ${name}`);
   const folder = await mkdtemp(join(tmpdir(), 'tfjs-hadanorm-test-'));
   const file = join(folder, 'tally.json');
-  const env = { MOCHA_TALLY: file, TF_CPP_MIN_LOG_LEVEL: '2' };
+  const output: string[] = [];
+  const options = {
+    env: { MOCHA_TALLY: file, TF_CPP_MIN_LOG_LEVEL: '2' },
+    ...(buffered ? { onOutput: (text: string) => output.push(text) } : {}),
+  };
   const args = files === SLOW ? files : [...files, '--ignore', ...SLOW];
-  const code = withCoverage
-    ? await runScript('c8/bin/c8.js', [node, join('node_modules', MOCHA), ...args], { env })
-    : await runScript(MOCHA, args, { node, env });
+  const code = coverage
+    ? await runScript('c8/bin/c8.js', [node, join('node_modules', MOCHA), ...args], options)
+    : await runScript(MOCHA, args, { node, ...options });
+  if (buffered) {
+    heading(`suites on ${name}`);
+    console.log(output.join(''));
+  }
   const tally = await readTally(file);
   await rm(folder, { recursive: true, force: true });
   if (tally !== undefined) addTally(total, tally);
@@ -90,7 +109,8 @@ async function suites(
 
 async function suitesOnOther(version: string): Promise<void> {
   const node = await fetchNode(version);
-  if (node.available) return suites(`Node ${version}`, node.path, ON_OTHERS);
+  const buffered = SIDE_BY_SIDE;
+  if (node.available) return suites(`Node ${version}`, node.path, ON_OTHERS, { buffered });
   heading(`suites on Node ${version}`);
   log(`SKIPPED Node ${version}: ${node.reason}`);
   count(total, `Node ${version}`, 'skipped');

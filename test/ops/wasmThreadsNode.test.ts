@@ -7,12 +7,19 @@ import { differences, inside, pool, results } from '../harness/threads.js';
 import { restartWasm } from '../harness/wasmBuilds.js';
 
 describe('Threads of the WASM kernels in Node', () => {
-  before(() => restartWasm(() => useThreadedWasm({ setThreadsCount })));
+  // ONNX Runtime Web, which the benchmarks' tests load, leaves one of its own
+  const workerNow = () => (globalThis as { Worker?: unknown }).Worker;
+  let workerBefore: unknown;
+
+  before(() => {
+    workerBefore = workerNow();
+    return restartWasm(() => useThreadedWasm({ setThreadsCount }));
+  });
   afterEach(() => setThreads(1));
   after(() => restartWasm());
 
   it('tfjs shares its memory in Node, and nothing of how is left behind', () => {
-    expect(globalThis).to.not.have.property('Worker');
+    expect(workerNow()).to.equal(workerBefore);
     expect(tf.env().get('WASM_HAS_MULTITHREAD_SUPPORT')).to.equal(false);
     const x = tf.ones([64, 64]);
     expect(tf.matMul(x, x).dataSync()[4095]).to.equal(64);
