@@ -62,31 +62,31 @@ function tile16(
   a: usize, b: usize, segment: usize, last: usize, scales: usize, rowScales: usize, to: usize,
 ): void {
   do {
-  let c00 = i32x4.splat(0), c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00, c30 = c00, c31 = c00;
-  const end = a + (<usize>changetype<Segment>(segment).steps << 5);
-  do {
-    const x = v128.load(b);
-    const y = v128.load(b, 16);
-    let t = v128.load32_splat(a);
-    c00 = i32x4.add(c00, i32x4.dot_i16x8_s(t, x));
-    c01 = i32x4.add(c01, i32x4.dot_i16x8_s(t, y));
-    t = v128.load32_splat(a, 4);
-    c10 = i32x4.add(c10, i32x4.dot_i16x8_s(t, x));
-    c11 = i32x4.add(c11, i32x4.dot_i16x8_s(t, y));
-    t = v128.load32_splat(a, 8);
-    c20 = i32x4.add(c20, i32x4.dot_i16x8_s(t, x));
-    c21 = i32x4.add(c21, i32x4.dot_i16x8_s(t, y));
-    t = v128.load32_splat(a, 12);
-    c30 = i32x4.add(c30, i32x4.dot_i16x8_s(t, x));
-    c31 = i32x4.add(c31, i32x4.dot_i16x8_s(t, y));
-    a += 16;
-    b += 32;
-  } while (a < end);
-  flushTile(
-    to, scales, ofSegment(rowScales, segment),
-    real(c00), real(c01), real(c10), real(c11), real(c20), real(c21), real(c30), real(c31),
-  );
-  scales += 32;
-  segment += SEGMENT;
+    let c00 = i32x4.splat(0), c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00, c30 = c00, c31 = c00;
+    const end = a + (<usize>changetype<Segment>(segment).steps << 5);
+    do {
+      const x = v128.load(b);
+      const y = v128.load(b, 16);
+      let t = v128.load32_splat(a);
+      c00 = i32x4.add(c00, i32x4.dot_i16x8_s(t, x));
+      c01 = i32x4.add(c01, i32x4.dot_i16x8_s(t, y));
+      t = v128.load32_splat(a, 4);
+      c10 = i32x4.add(c10, i32x4.dot_i16x8_s(t, x));
+      c11 = i32x4.add(c11, i32x4.dot_i16x8_s(t, y));
+      t = v128.load32_splat(a, 8);
+      c20 = i32x4.add(c20, i32x4.dot_i16x8_s(t, x));
+      c21 = i32x4.add(c21, i32x4.dot_i16x8_s(t, y));
+      t = v128.load32_splat(a, 12);
+      c30 = i32x4.add(c30, i32x4.dot_i16x8_s(t, x));
+      c31 = i32x4.add(c31, i32x4.dot_i16x8_s(t, y));
+      a += 16;
+      b += 32;
+    } while (a < end);
+    flushTile(
+      to, scales, ofSegment(rowScales, segment),
+      real(c00), real(c01), real(c10), real(c11), real(c20), real(c21), real(c30), real(c31),
+    );
+    scales += 32;
+    segment += SEGMENT;
   } while (segment < last);
 }

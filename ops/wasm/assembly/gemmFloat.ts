@@ -1,6 +1,7 @@
 // Products of float32 activations with packed weights (or float32 ones): layers whose weights alone are quantized.
 import { clearAccumulators, copyFloats, high16, low16, Panel, placePanel, sampleRows, storePanel } from './gemmPanel';
 import { MR, NR, Product } from './gemmTypes';
+import { madd } from './math';
 
 /** Panels begin … end of out [tokens, n] = activation(x W + rows), a panel's weights as float32 in scratch. `at`: a Product. */
 export function gemmFloat(at: usize, scratch: usize, begin: i32, end: i32): void {
@@ -72,14 +73,6 @@ function unpackFloats(start4: usize, product: Product, p: i32, start: i32, rows:
       v128.store(to, f32x4.mul(f32x4.convert_i32x4_s(high), v128.load(spare, 16)), 16);
     }
   }
-}
-
-/** x + a · b, fused in the module that may. */
-// @ts-ignore: decorator
-@inline
-function madd(a: v128, b: v128, x: v128): v128 {
-  if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(a, b, x);
-  return f32x4.add(x, f32x4.mul(a, b));
 }
 
 // @ts-ignore: decorator
