@@ -36,25 +36,29 @@ await check('types', () => runScript('typescript/bin/tsc', []));
 await provision();
 const first = `Node ${process.versions.node}`;
 const versions = (process.env.NODE_VERSIONS ?? '').split(/[\s,]+/).filter(Boolean);
-const lanes = [
+const queue = [
+  () => suites(first, process.execPath, SUITES, { coverage: true }),
+  () =>
+    suites(`${first}, measurements on whole models`, process.execPath, SLOW, {
+      buffered: SIDE_BY_SIDE,
+    }),
   async () => {
-    await suites(first, process.execPath, SUITES, { coverage: true });
     heading('suites in a browser');
     addTally(total, await browserSuites(log));
   },
-  async () => {
-    const name = `${first}, measurements on whole models`;
-    await suites(name, process.execPath, SLOW, { buffered: SIDE_BY_SIDE });
-    for (const version of versions) await suitesOnOther(version);
-  },
+  ...versions.map((version) => () => suitesOnOther(version)),
 ];
-// about as long each; the second says what it found when it is through with a suite
-if (SIDE_BY_SIDE) await Promise.all(lanes.map((lane) => lane()));
-else for (const lane of lanes) await lane();
+// the first run speaks as it goes, what runs beside it when it is through
+await Promise.all([work(), ...(SIDE_BY_SIDE ? [work()] : [])]);
 
 console.log(`\n${matrixOf(total)}`);
 console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
 process.exitCode = total.failed === 0 ? 0 : 1;
+
+/** Takes runs from the queue until it is empty. */
+async function work(): Promise<void> {
+  for (let next = queue.shift(); next !== undefined; next = queue.shift()) await next();
+}
 
 /** A check that passes or fails as a whole. */
 async function check(name: string, run: () => Promise<number>): Promise<void> {
