@@ -26,7 +26,7 @@ export function attentionOnWasm({
     q: module.addressOf(inputs.q) + 4 * dims.q.offset,
     k: module.addressOf(inputs.k) + 4 * dims.k.offset,
     v: module.addressOf(inputs.v) + 4 * dims.v.offset,
-    mask: inputs.mask === undefined ? 0 : module.addressOf(inputs.mask),
+    mask: module.addressIfAny(inputs.mask),
     out: module.addressOf(out),
     heads: sizes.h,
     queries: sizes.queries,

@@ -1,4 +1,4 @@
-import { type Tensor, type TensorInfo, util } from '@tensorflow/tfjs-core';
+import { type TensorInfo, util } from '@tensorflow/tfjs-core';
 import { codeRange } from '../common/quantization.js';
 import { type WasmHadamardPlan, wasmHadamardPlan } from '../hadamardTransform/wasmPlan.js';
 import { type WasmKernelArgs, wasmKernel } from '../wasm/kernel.js';
@@ -57,18 +57,16 @@ function writeMeanParts(
   const { mean, scale, basis } = inputs;
   const [samples, d] = rest!.shape as [number, number];
   const rank = basis?.shape[0] ?? 0;
-  const address = (tensor: TensorInfo | undefined) =>
-    tensor === undefined ? 0 : module.addressOf(tensor);
   const args = [
     means,
-    address(mean),
-    address(scale),
-    address(basis),
+    module.addressIfAny(mean),
+    module.addressIfAny(scale),
+    module.addressIfAny(basis),
     rank,
     plan.address,
     d,
-    address(rest),
-    address(coefficients),
+    module.addressIfAny(rest),
+    module.addressIfAny(coefficients),
   ];
   module.run('meanParts', args, samples, { scratchBytes: plan.tempBytes });
 }
@@ -87,17 +85,15 @@ function quantizeRows(
   { means, plan, samples, outputs }: Prepared,
 ): void {
   const [tokens, d] = x.shape.slice(-2) as [number, number];
-  const address = (tensor: Tensor | undefined) =>
-    tensor === undefined ? 0 : module.addressOf(tensor);
   const { qMin, qMax } = codeRange(bits, symmetric);
   const [codes, scales, zeroPoints] = outputs.map((output) => module.addressOf(output));
   const fields = {
     x: module.addressOf(x),
     tokens,
     d,
-    means: centre === 'static' ? address(mean) : means,
+    means: centre === 'static' ? module.addressIfAny(mean) : means,
     meanStride: centre === 'dynamic' ? d : 0,
-    scale: address(scale),
+    scale: module.addressIfAny(scale),
     plan: plan.address,
     groupSize,
     isStatic: range === null ? 0 : 1,

@@ -14,12 +14,16 @@ export function layerNormOnWasm({
   const d = x.shape[x.shape.length - 1]!;
   const rows = x.shape.slice(0, -1).reduce((product, dim) => product * dim, 1);
   const out = module.output(x.shape, 'float32');
-  const address = (tensor: TensorInfo | undefined) =>
-    tensor === undefined ? 0 : module.addressOf(tensor);
   const args = [
-    ...[address(x), address(out), d, address(gamma), address(beta)],
-    ...[address(factor), rowsPerModulation(x, factor)],
-    ...[address(shift), rowsPerModulation(x, shift)],
+    ...[
+      module.addressIfAny(x),
+      module.addressIfAny(out),
+      d,
+      module.addressIfAny(gamma),
+      module.addressIfAny(beta),
+    ],
+    ...[module.addressIfAny(factor), rowsPerModulation(x, factor)],
+    ...[module.addressIfAny(shift), rowsPerModulation(x, shift)],
     ...[attrs.epsilon, attrs.center ? 1 : 0],
   ];
   // a thread pays from some ten thousand elements on

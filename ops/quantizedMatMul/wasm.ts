@@ -1,4 +1,4 @@
-import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
+import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { util } from '@tensorflow/tfjs-core';
 import { type CodeArgs, floatProduct, integerProduct, type ProductArgs } from '../wasm/gemm.js';
 import { type WasmKernelArgs, wasmKernel } from '../wasm/kernel.js';
@@ -34,24 +34,22 @@ function productArgs(
   out: TensorInfo,
 ): ProductArgs {
   const { x, rest, basis } = inputs;
-  const address = (tensor: Tensor | undefined) =>
-    tensor === undefined ? 0 : module.addressOf(tensor);
   const leading = x.shape.slice(0, -2).reduce((product, dim) => product * dim, 1);
   const samples = rest === undefined && basis === undefined ? 1 : leading;
   return {
-    codes: address(inputs.codes),
+    codes: module.addressIfAny(inputs.codes),
     bits,
-    scale: address(inputs.scale),
+    scale: module.addressIfAny(inputs.scale),
     groupSize,
     k: d,
     n,
     tokens: util.sizeFromShape(x.shape) / d,
     samples,
-    rest: address(rest),
+    rest: module.addressIfAny(rest),
     coefficients: coefficientsOf(module, inputs, samples),
-    basis: address(basis),
+    basis: module.addressIfAny(basis),
     rank: basis?.shape[0] ?? 0,
-    bias: address(inputs.bias),
+    bias: module.addressIfAny(inputs.bias),
     activation,
     out: module.addressOf(out),
   };

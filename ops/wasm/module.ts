@@ -88,6 +88,11 @@ export class WasmModule {
     return this.backend.dataIdMap.get(dataId).memoryOffset;
   }
 
+  /** As `addressOf`; 0, which kernels take for none, where there is no tensor. */
+  addressIfAny(tensor: TensorInfo | undefined): number {
+    return tensor === undefined ? 0 : this.addressOf(tensor);
+  }
+
   /** A new tensor with what happens to be in its memory. */
   output(shape: readonly number[], dtype: DataType): TensorInfo {
     const info = this.backend.makeOutput([...shape], dtype);
