@@ -3,6 +3,7 @@ import { codeRange, type QuantizationLayout, quantizationLayout } from '../commo
 import { type WasmKernelArgs, wasmKernel } from '../wasm/kernel.js';
 import type { WasmModule } from '../wasm/module.js';
 import { writeRecord } from '../wasm/records.js';
+import { grainOf } from '../wasm/rows.js';
 import {
   type FakeQuantAttrs,
   type FakeQuantInputs,
@@ -12,9 +13,6 @@ import {
 
 /** One range for a whole tensor is found in pieces of so many elements. */
 const PIECE = 4096;
-
-/** Fewer elements than this are not worth a thread. */
-const GRAIN_ELEMENTS = 16_384;
 
 /** Columns of an item of `fakeQuantColumns`. */
 const COLUMNS = 16;
@@ -99,10 +97,6 @@ function runsOf(
 ): { length: number; run: number } {
   if (numGroups === 1) return { length: size, run: PIECE };
   return { length: length * inner, run: groupSize * inner };
-}
-
-function grainOf(elementsPerItem: number): number {
-  return Math.max(1, Math.ceil(GRAIN_ELEMENTS / elementsPerItem));
 }
 
 /** f32 [numGroups, 2]: ends of a static range, widened to hold 0. */

@@ -4,6 +4,7 @@ import { type WasmHadamardPlan, wasmHadamardPlan } from '../hadamardTransform/wa
 import { type WasmKernelArgs, wasmKernel } from '../wasm/kernel.js';
 import type { WasmModule } from '../wasm/module.js';
 import { writeRecord } from '../wasm/records.js';
+import { columnMeans } from '../wasm/rows.js';
 import {
   type HadaNormQuantizeAttrs,
   type HadaNormQuantizeInputs,
@@ -11,9 +12,6 @@ import {
 } from './op.js';
 
 const NO_PLAN: WasmHadamardPlan = { address: 0, tempBytes: 0 };
-
-/** Columns of an item of `columnMeans`: ops/wasm/assembly/rows.ts. */
-const COLUMNS = 16;
 
 export const hadaNormQuantizeWasm = wasmKernel(hadaNormQuantizeOp, hadaNormQuantizeOnWasm);
 
@@ -36,8 +34,7 @@ export function hadaNormQuantizeOnWasm({
   const plan = blockSize === 0 ? NO_PLAN : wasmHadamardPlan(module, blockSize, false);
   const means = centre === 'dynamic' ? module.scratch(4 * samples * d) : 0;
   if (means !== 0) {
-    const items = samples * Math.ceil(d / COLUMNS);
-    module.run('columnMeans', [module.addressOf(x), means, tokens, d], items, { grain: 8 });
+    columnMeans(module, x, means);
     outputs.push(module.output([samples, d], 'float32'));
     if (basis !== undefined) outputs.push(module.output([samples, basis.shape[0]!], 'float32'));
     writeMeanParts(module, inputs, means, plan, outputs);

@@ -1,5 +1,6 @@
 import { type TensorInfo, util } from '@tensorflow/tfjs-core';
 import { type WasmKernelArgs, wasmKernel } from '../wasm/kernel.js';
+import { grainOf } from '../wasm/rows.js';
 import {
   type HadamardTransformAttrs,
   type HadamardTransformInputs,
@@ -9,9 +10,6 @@ import { wasmHadamardPlan } from './wasmPlan.js';
 
 /** Blocks shorter than this are transformed several at a time (elements): a row of them still fits in L1. */
 const ROW_LENGTH = 1024;
-
-/** Fewer elements than this are not worth a thread. */
-const GRAIN_ELEMENTS = 16_384;
 
 export const hadamardTransformWasm = wasmKernel(hadamardTransformOp, hadamardTransformOnWasm);
 
@@ -26,7 +24,7 @@ export function hadamardTransformOnWasm({
   const plan = wasmHadamardPlan(module, blockSize, transpose);
   const out = module.output(x.shape, 'float32');
   const args = [module.addressOf(x), module.addressOf(out), size, length, plan.address];
-  const options = { grain: Math.ceil(GRAIN_ELEMENTS / length), scratchBytes: plan.tempBytes };
+  const options = { grain: grainOf(length), scratchBytes: plan.tempBytes };
   module.run('hadamardTransform', args, Math.ceil(size / length), options);
   return out;
 }

@@ -1,5 +1,6 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { type WasmKernelArgs, wasmKernel } from '../wasm/kernel.js';
+import { grainOf } from '../wasm/rows.js';
 import { type LayerNormAttrs, type LayerNormInputs, layerNormOp, rowsPerModulation } from './op.js';
 
 export const layerNormWasm = wasmKernel(layerNormOp, layerNormOnWasm);
@@ -26,7 +27,6 @@ export function layerNormOnWasm({
     ...[module.addressIfAny(shift), rowsPerModulation(x, shift)],
     ...[attrs.epsilon, attrs.center ? 1 : 0],
   ];
-  // a thread pays from some ten thousand elements on
-  module.run('layerNorm', args, rows, { grain: Math.ceil(16384 / d) });
+  module.run('layerNorm', args, rows, { grain: grainOf(d) });
   return out;
 }

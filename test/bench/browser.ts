@@ -1,11 +1,12 @@
 import { readFile } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
+import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { chromium } from 'playwright-core';
 import { ROOT } from '../../scripts/process.js';
 import { provisionBrowser } from '../../scripts/provision/browser.js';
+import { type Answer, serveIsolated } from '../browser/serve.js';
 import type { BenchRow } from './harness.js';
 import type { PageOptions } from './page.js';
 import type { RunOptions } from './runSuites.js';
@@ -67,8 +68,8 @@ async function bundle(): Promise<Uint8Array> {
 }
 
 /** Serves the page cross-origin isolated: only then is its clock finer than 0.1 ms. */
-async function serve(script: Uint8Array): Promise<Server> {
-  const answer = async (path: string): Promise<[type: string, body: string | Uint8Array]> => {
+function serve(script: Uint8Array): Promise<Server> {
+  const answer: Answer = async (path) => {
     if (path === '/') return ['text/html', PAGE];
     if (path === '/page.js') return ['text/javascript', script];
     const [, folder, file] = /^\/(\w+)\/([\w.-]+)$/.exec(path) ?? [];
@@ -77,16 +78,5 @@ async function serve(script: Uint8Array): Promise<Server> {
     const type = file.endsWith('.wasm') ? 'application/wasm' : 'text/javascript';
     return [type, await readFile(join(at, file))];
   };
-  const server = createServer((request, response) => {
-    const headers = {
-      'cross-origin-opener-policy': 'same-origin',
-      'cross-origin-embedder-policy': 'require-corp',
-    };
-    answer(request.url ?? '').then(
-      ([type, body]) => response.writeHead(200, { ...headers, 'content-type': type }).end(body),
-      (error: Error) => response.writeHead(404, headers).end(error.message),
-    );
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return server;
+  return serveIsolated(answer);
 }

@@ -1,11 +1,12 @@
 import { readFile } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
+import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { chromium, type Page } from 'playwright-core';
 import { ROOT } from '../../scripts/process.js';
 import { type Counts, count, emptyTally, type Tally } from '../harness/tally.js';
+import { type Answer, serveIsolated } from './serve.js';
 
 /** What the page tells: the outcome of a test, with the error or the reason, or that all have run. */
 export type PageEvent = { kind: keyof Counts; suite: string; text?: string } | { kind: 'end' };
@@ -155,9 +156,9 @@ const PAGE = `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,
 <script type="module" src="/suites.js"></script>`;
 
 /** Serves the page cross-origin isolated, as WASM threads want it. */
-async function serve(suites: Uint8Array): Promise<Server> {
+function serve(suites: Uint8Array): Promise<Server> {
   const modules = join(ROOT, 'node_modules');
-  const answer = async (path: string): Promise<[type: string, body: string | Uint8Array]> => {
+  const answer: Answer = async (path) => {
     if (path === '/') return ['text/html', PAGE];
     if (path === '/suites.js') return ['text/javascript', suites];
     if (path === '/mocha.js')
@@ -167,16 +168,5 @@ async function serve(suites: Uint8Array): Promise<Server> {
     const folder = join(modules, '@tensorflow', 'tfjs-backend-wasm', 'dist');
     return ['application/wasm', await readFile(join(folder, file))];
   };
-  const server = createServer((request, response) => {
-    const headers = {
-      'cross-origin-opener-policy': 'same-origin',
-      'cross-origin-embedder-policy': 'require-corp',
-    };
-    answer(request.url ?? '').then(
-      ([type, body]) => response.writeHead(200, { ...headers, 'content-type': type }).end(body),
-      (error: Error) => response.writeHead(404, headers).end(error.message),
-    );
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return server;
+  return serveIsolated(answer);
 }

@@ -26,8 +26,7 @@ function panels(at: usize, scratch: usize, begin: i32, end: i32, pairs: bool): v
       const first = i32.load(product.chunkSegments + (<usize>c << 2));
       const last = i32.load(product.chunkSegments + (<usize>c << 2), 4);
       unpack8(panel, codes, product, first, last);
-      if (pairs) tilesOf(panel, product, first, last, true);
-      else tilesOf(panel, product, first, last, false);
+      tilesOf(panel, product, first, last, pairs);
     }
     sampleRows(panel, product, p * NR);
     storePanel(panel, product, p * NR);
