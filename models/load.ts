@@ -4,7 +4,7 @@ import { io } from '@tensorflow/tfjs-core';
 import { HadaNormError, InvalidArgumentError } from '../src/index.js';
 
 /** The trained models that are in this folder. */
-export const TRAINED = ['avatars', 'avatars-nano'] as const;
+export const TRAINED = ['avatars', 'avatars-nano', 'fashion'] as const;
 
 /** The name of a trained model. */
 export type TrainedName = (typeof TRAINED)[number];

@@ -73,7 +73,7 @@ describe('Files of trained models', () => {
   it('another name gets a typed error', async () => {
     const error = await loadTrained('dall-e' as TrainedName).catch((reason: unknown) => reason);
     expect(error).to.be.instanceOf(InvalidArgumentError);
-    expect(`${error}`).to.include('name must be avatars or avatars-nano, got dall-e.');
+    expect(`${error}`).to.include('name must be avatars or avatars-nano or fashion, got dall-e.');
   });
 });
 
