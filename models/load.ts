@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { type GraphModel, loadGraphModel } from '@tensorflow/tfjs-converter';
 import { io } from '@tensorflow/tfjs-core';
-import { HadaNormError, InvalidArgumentError } from '../src/index.js';
+import { InvalidArgumentError } from '../src/index.js';
+import { readGraphModel } from './readGraphModel.js';
 
 /** The trained models that are in this folder. */
 export const TRAINED = ['avatars', 'avatars-nano', 'fashion'] as const;
@@ -24,22 +24,5 @@ export async function trainedArtifacts(name: TrainedName): Promise<io.ModelArtif
   if (!TRAINED.includes(name)) {
     throw new InvalidArgumentError('loadTrained', 'name', TRAINED.join(' or '), `${name}`);
   }
-  const folder = new URL(`./${name}/`, import.meta.url);
-  const json: io.ModelJSON = JSON.parse(await readFile(new URL('model.json', folder), 'utf8'));
-  return io.getModelArtifactsForJSON(json, async (manifest) => {
-    const specs = manifest.flatMap(({ weights }) => weights);
-    const paths = manifest.flatMap((group) => group.paths);
-    const shards = await Promise.all(paths.map((path) => readFile(new URL(path, folder))));
-    const data = Uint8Array.from(Buffer.concat(shards));
-    const bytes = specs.reduce((sum, spec) => sum + bytesOf(spec), 0);
-    if (data.length !== bytes) {
-      const what = `the shards of ${name} hold ${data.length} bytes, not the ${bytes} of model.json`;
-      throw new HadaNormError('loadTrained', `${what}.`);
-    }
-    return [specs, data.buffer];
-  });
-}
-
-function bytesOf({ shape, quantization }: io.WeightsManifestEntry): number {
-  return shape.reduce((product, dim) => product * dim, quantization === undefined ? 4 : 2);
+  return readGraphModel(new URL(`./${name}/`, import.meta.url));
 }

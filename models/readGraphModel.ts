@@ -1,0 +1,30 @@
+import { readFile } from 'node:fs/promises';
+import { io } from '@tensorflow/tfjs-core';
+import { HadaNormError } from '../src/index.js';
+
+/**
+ * A graph model's files, model.json and its shards, as `tf.loadGraphModel(tf.io.fromMemory(…))` takes them: in Node, with or
+ * without tfjs-node.
+ *
+ * @param folder Ends in a slash.
+ * @throws HadaNormError when the shards are not as long as model.json says.
+ */
+export async function readGraphModel(folder: URL): Promise<io.ModelArtifacts> {
+  const json: io.ModelJSON = JSON.parse(await readFile(new URL('model.json', folder), 'utf8'));
+  return io.getModelArtifactsForJSON(json, async (manifest) => {
+    const specs = manifest.flatMap(({ weights }) => weights);
+    const paths = manifest.flatMap((group) => group.paths);
+    const shards = await Promise.all(paths.map((path) => readFile(new URL(path, folder))));
+    const data = Uint8Array.from(Buffer.concat(shards));
+    const bytes = specs.reduce((sum, spec) => sum + bytesOf(spec), 0);
+    if (data.length !== bytes) {
+      const what = `the shards in ${folder.pathname} hold ${data.length} bytes, not the ${bytes} of model.json`;
+      throw new HadaNormError('readGraphModel', `${what}; get them again.`);
+    }
+    return [specs, data.buffer];
+  });
+}
+
+function bytesOf({ shape, quantization }: io.WeightsManifestEntry): number {
+  return shape.reduce((product, dim) => product * dim, quantization === undefined ? 4 : 2);
+}
