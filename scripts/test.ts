@@ -23,6 +23,12 @@ const ON_OTHERS = [
   'test/rewrite/{everyBackend,save*}.test.ts',
   'test/pure/graphOfModel.test.ts',
 ];
+/** On the others but the first of them: kernels by their own tests, not on every backend again. */
+const ON_LATER = [
+  'test/ops/{wasm*,backends}.test.ts',
+  'test/e2e/*.test.ts',
+  'test/rewrite/everyBackend.test.ts',
+];
 /** Whether there is a core for a second run. */
 const SIDE_BY_SIDE = availableParallelism() > 1;
 const COLORS = process.stdout.isTTY ? 'force' : 'off';
@@ -46,7 +52,7 @@ const queue = [
     heading('suites in a browser');
     addTally(total, await browserSuites(log));
   },
-  ...versions.map((version) => () => suitesOnOther(version)),
+  ...versions.map((version, i) => () => suitesOnOther(version, i === 0 ? ON_OTHERS : ON_LATER)),
 ];
 // the first run speaks as it goes, what runs beside it when it is through
 await Promise.all([work(), ...(SIDE_BY_SIDE ? [work()] : [])]);
@@ -111,10 +117,10 @@ async function suites(
   }
 }
 
-async function suitesOnOther(version: string): Promise<void> {
+async function suitesOnOther(version: string, files: readonly string[]): Promise<void> {
   const node = await fetchNode(version);
   const buffered = SIDE_BY_SIDE;
-  if (node.available) return suites(`Node ${version}`, node.path, ON_OTHERS, { buffered });
+  if (node.available) return suites(`Node ${version}`, node.path, files, { buffered });
   heading(`suites on Node ${version}`);
   log(`SKIPPED Node ${version}: ${node.reason}`);
   count(total, `Node ${version}`, 'skipped');

@@ -12,7 +12,7 @@ import { expectNoLeakAsync } from '../harness/memory.js';
 import { describeOnBackends } from '../harness/onBackends.js';
 
 /** Graphs to try: the cpu backend is the quickest on small ones. */
-const RUNS: Readonly<Record<string, number>> = { cpu: 30 };
+const RUNS: Readonly<Record<string, number>> = { cpu: 20 };
 
 describeOnBackends('Any graph of a transformer, fused', (backend) => {
   const numRuns = RUNS[backend] ?? 8;

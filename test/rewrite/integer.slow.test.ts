@@ -21,7 +21,7 @@ const SETTINGS: readonly RewriteOptions[] = [
 ];
 
 /** Graphs of random transformers to try. */
-const RUNS: Readonly<Record<string, number>> = { cpu: 40 };
+const RUNS: Readonly<Record<string, number>> = { cpu: 20 };
 
 async function calibrated(graph: ZooGraph) {
   const model = await loaded(graph.artifacts);
