@@ -24,8 +24,9 @@ const SETTINGS: readonly (readonly [string, RewriteOptions])[] = [
   ['W4A4 by GPTQ', { weights: { rounding: 'gptq' }, activations: { bits: 4 } }],
 ];
 
-// on data that calibration did not see, through the rewritten graphs; on the fastest backend that there is
-for (const name of ['avatars', 'S'] as const satisfies readonly SubjectName[]) {
+// on data that calibration did not see, through the rewritten graphs; on the fastest backend that there is. The larger
+// trained model: `npm run methods -- avatars`
+for (const name of ['avatars-nano', 'S'] as const satisfies readonly SubjectName[]) {
   describe(`What HadaNorm is worth on ${name}`, function () {
     this.timeout(600_000);
     let model: Subject;
@@ -45,9 +46,9 @@ for (const name of ['avatars', 'S'] as const satisfies readonly SubjectName[]) {
       model.model.dispose();
     });
 
-    // the trained model to nearest: `npm run methods -- avatars`
+    // the trained model to nearest: `npm run methods`
     const settings =
-      name === 'avatars' ? SETTINGS.filter(([title]) => title.endsWith('GPTQ')) : SETTINGS;
+      name === 'avatars-nano' ? SETTINGS.filter(([title]) => title.endsWith('GPTQ')) : SETTINGS;
     for (const [title, options] of settings) {
       it(`${title}: at least the nearest other methods in each role and 95 % of linears`, async () => {
         const hadanorm = await measured(options);
@@ -55,17 +56,18 @@ for (const name of ['avatars', 'S'] as const satisfies readonly SubjectName[]) {
           const other = await measureMethod(model, { ...options, method });
           expectAtLeast(hadanorm, other, method);
         }
-        if (name === 'avatars' && title.endsWith('GPTQ')) {
+        if (name === 'avatars-nano' && title.endsWith('GPTQ')) {
           const least = options.activations?.bits === 8 ? 29.3 : 24.2;
           expect(meanOutput(hadanorm), 'mean over the linears').to.be.at.least(least);
-          expect(transformedRatio(hadanorm), 'size of the linears').to.be.at.most(0.15);
+          // 8 directions of the mean are the least, and weigh more the narrower the model: 0.148 for avatars
+          expect(transformedRatio(hadanorm), 'size of the linears').to.be.at.most(0.154);
           const { before, after } = hadanorm.report.totals.modelBytes;
           expect(after / before, 'size of the model').to.be.at.most(0.2);
         }
       });
     }
 
-    if (name === 'avatars') {
+    if (name === 'avatars-nano') {
       it('W4A4 with a low-rank branch of 16: at least 25.5 dB', async () => {
         const result = await measureMethod(model, { activations: { bits: 4 }, lowRank: 16 });
         expect(meanOutput(result)).to.be.at.least(25.5);
