@@ -1,5 +1,12 @@
 import { InvalidArgumentError } from '../src/index.js';
-import type { TrajectoryOptions, VelocityModel } from './sampler.js';
+import type { VelocityModel } from './flow.js';
+import type { TrajectoryOptions } from './sampler.js';
+
+/** How a step is taken: see `SampleOptions`. */
+export const SOLVERS = ['euler', 'heun'] as const;
+
+/** One of `SOLVERS`. */
+export type Solver = (typeof SOLVERS)[number];
 
 /** Options of the sampler, checked and filled in. */
 export interface SamplePlan {
@@ -7,6 +14,7 @@ export interface SamplePlan {
   readonly shape: readonly [number, number, number, number];
   readonly labels: readonly number[];
   readonly steps: number;
+  readonly solver: Solver;
   readonly seed: number;
   readonly guidance?: { readonly cfg: number; readonly none: number };
   readonly keep: ReadonlySet<number>;
@@ -17,7 +25,7 @@ export function planOf(op: string, model: VelocityModel, options: TrajectoryOpti
   const check = (argument: string, wanted: string, got: unknown, right: boolean) => {
     if (!right) throw new InvalidArgumentError(op, argument, wanted, `${got ?? 'none'}`);
   };
-  const { labels, steps = 20, seed = 0, cfg = 1 } = options;
+  const { labels, steps = 20, solver = 'euler', seed = 0, cfg = 1 } = options;
   const none = options.noneLabel ?? numClassesOf(model);
   check('noneLabel', 'an integer ≥ 0', none, none === undefined || isIndex(none, Infinity));
   const range = none === undefined ? 'integers ≥ 0' : `integers in [0, ${none}]`;
@@ -25,6 +33,7 @@ export function planOf(op: string, model: VelocityModel, options: TrajectoryOpti
   const right = Array.isArray(labels) && labels.length > 0 && labels.every(isLabel);
   check('labels', `one or more ${range}`, JSON.stringify(labels), right);
   check('steps', 'an integer ≥ 1', steps, isIndex(steps, Infinity) && steps >= 1);
+  check('solver', SOLVERS.join(' or '), solver, SOLVERS.includes(solver));
   check('seed', 'an integer in [0, 2^32)', seed, isIndex(seed, 2 ** 32));
   check('cfg', 'a finite number', cfg, Number.isFinite(cfg));
   const keep = options.keep ?? Array.from({ length: steps }, (_, step) => step);
@@ -38,6 +47,7 @@ export function planOf(op: string, model: VelocityModel, options: TrajectoryOpti
     shape: [labels.length, height, width, channels] as const,
     labels: [...labels],
     steps,
+    solver,
     seed,
     keep: new Set(keep),
   };

@@ -3,11 +3,13 @@ import { expect } from 'chai';
 import { buildDit, type DitConfig } from '../../models/dit.js';
 import {
   type DitInputs,
-  eulerTrajectory,
   type SampleOptions,
+  type Solver,
   sample,
   seededNormal,
   type TrajectoryOptions,
+  trajectory,
+  type VelocityModel,
 } from '../../models/sampler.js';
 import { seededDitWeights } from '../../models/seeded.js';
 import { InvalidArgumentError } from '../../src/index.js';
@@ -47,7 +49,7 @@ describeOnBackends('Sampler', () => {
 
   const follow = async (options: Partial<TrajectoryOptions>): Promise<DitInputs[]> => {
     const states: DitInputs[] = [];
-    for await (const state of eulerTrajectory(model, { labels: LABELS, steps: 3, ...options })) {
+    for await (const state of trajectory(model, { labels: LABELS, steps: 3, ...options })) {
       states.push(state);
     }
     return states;
@@ -83,6 +85,31 @@ describeOnBackends('Sampler', () => {
       return values;
     });
     expectWithin(await draw({}), expected, 1e-5);
+  });
+
+  it('Heun takes the mean of the velocities at both ends of a step, and Euler in the last', async () => {
+    const expected = await expectNoLeakAsync(async () => {
+      const states = await follow({ solver: 'heun', steps: 2 });
+      const values = tf.tidy(() => {
+        const [first, end, last] = states.map((state) => model.predict(state) as tf.Tensor4D);
+        const middle = tf.add(states[0]!.latent, tf.mul(tf.add(first!, end!), 0.25));
+        return [
+          [states[1]!.latent, tf.add(states[0]!.latent, tf.mul(first!, 0.5))],
+          [states[2]!.latent, middle],
+          [tf.add(middle, tf.mul(last!, 0.5))],
+        ].map((tensors) => tensors.map((tensor) => tensor.dataSync()));
+      });
+      expect(states.map(({ timestep }) => timestep.arraySync()[0])).to.deep.equal([0, 0.5, 0.5]);
+      tf.dispose(states);
+      return values;
+    });
+    expectWithin(expected[0]![0]!, expected[0]![1]!, 1e-5);
+    expectWithin(expected[1]![0]!, expected[1]![1]!, 1e-5);
+    expectWithin(await draw({ solver: 'heun', steps: 2 }), expected[2]![0]!, 1e-5);
+  });
+
+  it('one step of Heun is one of Euler', async () => {
+    expect(await draw({ solver: 'heun', steps: 1 })).to.deep.equal(await draw({ steps: 1 }));
   });
 
   it('a trajectory starts at the noise, and tells times and labels', async () => {
@@ -140,23 +167,115 @@ describeOnBackends('Sampler', () => {
     await expectNoLeakAsync(async () => {
       expect(await failure(sample(model, options))).to.equal('enough');
       expect(done).to.deep.equal([1, 2]);
-      expect(await failure(eulerTrajectory(model, options).next())).to.equal('enough');
+      expect(await failure(trajectory(model, options).next())).to.equal('enough');
+    });
+  });
+
+  it('Heun stops between the two runs of a step too, and tells its progress once a step', async () => {
+    const controller = new AbortController();
+    let runs = 0;
+    const counted: VelocityModel = {
+      inputs: model.inputs,
+      predict: (inputs) => {
+        if (++runs === 4) controller.abort(new Error('enough'));
+        return model.predict(inputs);
+      },
+    };
+    const done: number[] = [];
+    const onProgress = (step: number) => done.push(step);
+    const options = { labels: LABELS, steps: 4, solver: 'heun', onProgress } as const;
+    await expectNoLeakAsync(async () => {
+      const { signal } = controller;
+      expect(await failure(sample(counted, { ...options, signal }))).to.equal('enough');
+      expect([runs, ...done]).to.deep.equal([4, 1, 2]);
+      runs = -1;
+      (await sample(counted, options)).dispose();
+      expect([runs, ...done]).to.deep.equal([6, 1, 2, 1, 2, 3, 4]);
+    });
+  });
+
+  it('keep chooses steps of Heun with all their runs', async () => {
+    await expectNoLeakAsync(async () => {
+      const all = await follow({ solver: 'heun', steps: 4 });
+      const some = await follow({ solver: 'heun', steps: 4, keep: [3, 1] });
+      expect(some.length).to.equal(3);
+      some.forEach(({ latent }, i) => {
+        expect(latent.arraySync()).to.deep.equal(all[[2, 3, 6][i]!]!.latent.arraySync());
+      });
+      const [only] = await follow({ solver: 'heun', steps: 20, keep: [19] });
+      expect(only!.timestep.arraySync()[0]).to.equal(Math.fround(19 / 20));
+      tf.dispose([all, some, only]);
     });
   });
 
   it('a trajectory that is left early leaves nothing behind', async () => {
     await expectNoLeakAsync(async () => {
-      for await (const state of eulerTrajectory(model, { labels: LABELS })) {
-        tf.dispose(state);
-        break;
+      for (const solver of ['euler', 'heun'] as const) {
+        for await (const state of trajectory(model, { labels: LABELS, solver })) {
+          tf.dispose(state);
+          break;
+        }
+        let seen = 0;
+        for await (const state of trajectory(model, { labels: LABELS, solver })) {
+          tf.dispose(state);
+          if (++seen === 2) break;
+        }
       }
     });
   });
 
   it('a trajectory that is never begun holds nothing', async () => {
     await expectNoLeakAsync(async () => {
-      eulerTrajectory(model, { labels: LABELS });
+      trajectory(model, { labels: LABELS });
     });
+  });
+});
+
+describe('Solvers of the sampler', () => {
+  /** dx/dt = t − x has the solution (x₀ + 1) e⁻ᵗ + t − 1. */
+  const DECAY: VelocityModel = {
+    inputs: [{ name: 'latent', shape: [-1, 2, 2, 1] }],
+    predict: ({ latent, timestep }) => tf.sub(tf.reshape(timestep!, [-1, 1, 1, 1]), latent!),
+  };
+  const errorOf = async (solver: Solver, steps: number): Promise<number> => {
+    const x = await sample(DECAY, { labels: [0, 0], seed: 3, solver, steps });
+    const error = tf.tidy(() => {
+      const exact = tf.mul(tf.add(seededNormal([2, 2, 2, 1], 3), 1), Math.exp(-1));
+      return tf.max(tf.abs(tf.sub(x, exact))).dataSync()[0]!;
+    });
+    x.dispose();
+    return error;
+  };
+  before(async () => {
+    await tf.setBackend('cpu');
+  });
+
+  for (const [solver, factor] of [
+    ['euler', 2],
+    ['heun', 4],
+  ] as const) {
+    it(`half the step is ${factor} times less error with ${solver}`, async () => {
+      const errors: number[] = [];
+      for (const steps of [16, 32, 64]) errors.push(await errorOf(solver, steps));
+      for (const i of [0, 1]) {
+        expect(errors[i]! / errors[i + 1]!).to.be.within(0.9 * factor, 1.1 * factor);
+      }
+    });
+  }
+
+  it('guidance goes beyond the label by cfg times what it differs from none', async () => {
+    const straight: VelocityModel = {
+      inputs: DECAY.inputs,
+      predict: ({ latent, label }) =>
+        tf.mul(tf.onesLike(latent!), tf.reshape(tf.cast(label!, 'float32'), [-1, 1, 1, 1])),
+    };
+    for (const solver of ['euler', 'heun'] as const) {
+      const options = { labels: [5, 8], cfg: 2, noneLabel: 10, solver, steps: 4 };
+      const x = await sample(straight, options);
+      const moved = tf.tidy(() => tf.sub(x, seededNormal(x.shape, 0)).dataSync());
+      expectWithin(moved, Float32Array.of(0, 0, 0, 0, 6, 6, 6, 6), 1e-6);
+      x.dispose();
+    }
   });
 });
 
@@ -171,6 +290,7 @@ describe('Options of the sampler', () => {
     ['a label too large', { labels: [5] }, 'labels must be one or more integers in [0, 4]'],
     ['labels that are no list', { labels: 3 }, 'labels must be'],
     ['no steps', { steps: 0 }, 'steps must be an integer ≥ 1, got 0'],
+    ['a solver that there is none of', { solver: 'rk4' }, 'solver must be euler or heun, got rk4'],
     ['a seed that is none', { seed: -1 }, 'seed must be an integer in [0, 2^32), got -1'],
     ['endless guidance', { cfg: Number.POSITIVE_INFINITY }, 'cfg must be a finite number'],
     ['a step beyond the last', { steps: 3, keep: [3] }, 'keep must be one or more integers'],
@@ -180,7 +300,7 @@ describe('Options of the sampler', () => {
   for (const [what, part, message] of wrong) {
     it(`${what}: a typed error at once`, async () => {
       const options = { labels: [1], ...part } as TrajectoryOptions;
-      expect(() => eulerTrajectory(model, options)).to.throw(InvalidArgumentError, message);
+      expect(() => trajectory(model, options)).to.throw(InvalidArgumentError, message);
       expect(await failure(sample(model, options))).to.include(message);
     });
   }
@@ -189,14 +309,14 @@ describe('Options of the sampler', () => {
     const { inputs, predict } = model;
     const bare = { inputs, predict };
     const message = 'noneLabel must be given for guidance';
-    expect(() => eulerTrajectory(bare, { labels: [9], cfg: 2 })).to.throw(message);
-    expect(() => eulerTrajectory(bare, { labels: [9] })).not.to.throw();
-    expect(() => eulerTrajectory(bare, { labels: [9], cfg: 2, noneLabel: 10 })).not.to.throw();
+    expect(() => trajectory(bare, { labels: [9], cfg: 2 })).to.throw(message);
+    expect(() => trajectory(bare, { labels: [9] })).not.to.throw();
+    expect(() => trajectory(bare, { labels: [9], cfg: 2, noneLabel: 10 })).not.to.throw();
   });
 
   it('a model of other inputs gets a typed error', () => {
     const other = { ...model, inputs: [{ name: 'x', shape: [-1, 3] }] };
-    const follow = () => eulerTrajectory(other, { labels: [1] });
+    const follow = () => trajectory(other, { labels: [1] });
     expect(follow).to.throw(InvalidArgumentError, 'an input latent of four axes');
   });
 });
