@@ -1,0 +1,104 @@
+import * as tf from '@tensorflow/tfjs';
+import { expect } from 'chai';
+import { buildDit, type DitConfig } from '../../models/dit.js';
+import { loadTrained } from '../../models/load.js';
+import { drawPictures, flowBatches } from '../../models/pathologies/flowBatches.js';
+import { type Kind, type ModelStatistics, observe } from '../../models/pathologies/observe.js';
+import { seededDitWeights } from '../../models/seeded.js';
+import { type StressOptions, stressArtifacts } from '../../models/stress.js';
+import { InvalidArgumentError } from '../../src/index.js';
+import '../harness/backends.js';
+import { expectWithin, maxMagnitude } from '../harness/compare.js';
+import { TINY, tinyArtifacts, tinyBatch, velocityOf, weightDataOf } from '../harness/tinyDit.js';
+
+const PICTURES = drawPictures(
+  [
+    [0, 0],
+    [9, 0],
+  ],
+  32,
+);
+
+describe('Stress variant', () => {
+  before(() => tf.setBackend('wasm'));
+
+  it('a DiT gives the same output to 1e-6 of the largest, whatever the factors', async () => {
+    const artifacts = tinyArtifacts({ depth: 3, linear: 'matMul' }, 4);
+    const options = { valueFactor: 32, valueMean: -3, modulationFactor: 4, channels: 9, seed: 5 };
+    const [exact, stressed] = await outputs(artifacts, stressArtifacts(artifacts, options));
+    expectWithin(stressed, exact, 1e-6 * maxMagnitude(exact));
+  });
+
+  it('leaves the original as it is, chooses by the seed, and says that it is synthetic', () => {
+    const artifacts = tinyArtifacts();
+    const before = weightDataOf(artifacts).slice();
+    const [one, same, other] = [1, 1, 2].map((seed) => stressArtifacts(artifacts, { seed }));
+    expect(weightDataOf(artifacts)).to.deep.equal(before);
+    expect(weightDataOf(one!)).to.deep.equal(weightDataOf(same!));
+    expect(weightDataOf(one!)).not.to.deep.equal(weightDataOf(other!));
+    expect(one!.userDefinedMetadata?.stress).to.deep.equal({
+      ...{ synthetic: true, valueFactor: 16, valueMean: 2, modulationFactor: 8 },
+      ...{ channels: 6, seed: 1 },
+    });
+    expect(one!.userDefinedMetadata?.dit).to.deep.equal(TINY);
+  });
+
+  it('avatars-nano-stress is avatars-nano to 1e-6 of the largest output, with outliers', async () => {
+    const seen: { output: Float32Array; statistics: ModelStatistics }[] = [];
+    for (const name of ['avatars-nano', 'avatars-nano-stress'] as const) {
+      const model = await loadTrained(name);
+      const [batch] = [...flowBatches(PICTURES, [0.5], 1)];
+      const output = velocityOf(model, { ...batch! });
+      const statistics = await observe(model, flowBatches(PICTURES, [0.5], 1));
+      seen.push({ output, statistics });
+      model.dispose();
+    }
+    const [plain, stress] = seen as [(typeof seen)[0], (typeof seen)[0]];
+    expectWithin(stress.output, plain.output, 1e-6 * maxMagnitude(plain.output));
+    const ratio = (kind: Kind, key: 'channelRatio' | 'kurtosis' | 'meanEnergy') => {
+      const sum = ({ layers }: ModelStatistics) =>
+        layers.reduce((total, { kind: k, all }) => total + (k === kind ? all[key] : 0), 0);
+      return sum(stress.statistics) / sum(plain.statistics);
+    };
+    for (const kind of ['attn/qkv', 'attn/proj', 'mlp/fc1'] as const) {
+      expect(ratio(kind, 'channelRatio'), kind).to.be.above(2);
+      expect(ratio(kind, 'kurtosis'), kind).to.be.above(3);
+    }
+    expect(ratio('attn/proj', 'meanEnergy')).to.be.above(1.05);
+    for (const key of ['channelRatio', 'kurtosis', 'meanEnergy'] as const) {
+      expect(ratio('mlp/fc2', key), key).to.be.closeTo(1, 1e-3);
+    }
+  });
+
+  it('a wrong option, or another model, gets a typed error', () => {
+    const wrong: readonly (readonly [StressOptions, string])[] = [
+      [{ valueFactor: 0 }, 'valueFactor must be a number > 0, got 0.'],
+      [{ valueMean: Number.NaN }, 'valueMean must be a finite number, got NaN.'],
+      [{ modulationFactor: -1 }, 'modulationFactor must be a number > 0, got -1.'],
+      [{ channels: 33 }, 'channels must be an integer in [1, 32], got 33.'],
+      [{ seed: 0.5 }, 'seed must be an integer in [0, 2^32), got 0.5.'],
+      [{ factor: 2 } as StressOptions, 'options must be among valueFactor'],
+    ];
+    for (const [options, message] of wrong) {
+      expect(() => stressArtifacts(tinyArtifacts(), options)).to.throw(
+        InvalidArgumentError,
+        message,
+      );
+    }
+    const separate: DitConfig = { ...TINY, attention: 'separate' };
+    const apart = buildDit(separate, seededDitWeights(separate, 1));
+    expect(() => stressArtifacts(apart)).to.throw(InvalidArgumentError, "attention 'fusedQkv'");
+    const { userDefinedMetadata: _, ...bare } = tinyArtifacts();
+    expect(() => stressArtifacts(bare)).to.throw(InvalidArgumentError, 'userDefinedMetadata.dit');
+  });
+});
+
+async function outputs(...models: readonly tf.io.ModelArtifacts[]) {
+  const all: Float32Array[] = [];
+  for (const artifacts of models) {
+    const model = await tf.loadGraphModel(tf.io.fromMemory(artifacts));
+    all.push(velocityOf(model, tinyBatch(1)));
+    model.dispose();
+  }
+  return all as [Float32Array, Float32Array];
+}
