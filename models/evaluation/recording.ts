@@ -1,0 +1,124 @@
+import {
+  add,
+  clone,
+  dispose,
+  fill,
+  mul,
+  nextFrame,
+  type Tensor1D,
+  type Tensor4D,
+  tensor1d,
+  tidy,
+} from '@tensorflow/tfjs-core';
+import { seedOf } from '../random.js';
+import { planOf } from '../samplePlan.js';
+import { type DitInputs, sample, seededNormal, type VelocityModel } from '../sampler.js';
+import { type Energies, energiesOf } from './decibels.js';
+
+/** Samples of a batch. */
+const BATCH = 16;
+
+/** The original's Euler trajectory from seeded noise, at every step. Its tensors are the holder's: `disposeRecording`. */
+export interface Recording {
+  readonly labels: readonly number[];
+  readonly seed: number;
+  /** By step. */
+  readonly inputs: readonly DitInputs[];
+  /** By step, what the original says: [B · S · S · C]. */
+  readonly velocities: readonly Float32Array[];
+  /** What it ends in, as `sample` draws it. */
+  readonly pictures: Tensor4D;
+}
+
+/** How long work is, and how it is watched. */
+export interface Watched {
+  readonly signal: AbortSignal;
+  /** Called after each run of the model. */
+  readonly onRun: () => void;
+}
+
+/** Labels and seeds of batches of pictures: labels evenly spread, noise that depends on the seed and the batch alone. */
+export function batchesOf(count: number, classes: number, seed: number, size = BATCH) {
+  return Array.from({ length: Math.ceil(count / size) }, (_, batch) => ({
+    labels: Array.from(
+      { length: Math.min(size, count - batch * size) },
+      (_, i) => (batch * size + i) % classes,
+    ),
+    seed: seedOf(`evaluation ${batch}`, seed),
+  }));
+}
+
+/**
+ * Follows the model from noise to pictures and keeps every step.
+ *
+ * @throws The signal's reason when aborted, with nothing left behind.
+ */
+export async function record(
+  model: VelocityModel,
+  { labels, seed }: { readonly labels: readonly number[]; readonly seed: number },
+  steps: number,
+  { signal, onRun }: Watched,
+): Promise<Recording> {
+  const { shape } = planOf('record', model, { labels, seed, steps });
+  const inputs: DitInputs[] = [];
+  const velocities: Float32Array[] = [];
+  let latent = seededNormal(shape, seed) as Tensor4D;
+  try {
+    for (let step = 0; step < steps; step++) {
+      await nextFrame();
+      signal.throwIfAborted();
+      const input = {
+        latent: clone(latent),
+        timestep: fill([labels.length], step / steps) as Tensor1D,
+        label: tensor1d([...labels], 'int32'),
+      };
+      inputs.push(input);
+      const velocity = model.predict(input) as Tensor4D;
+      velocities.push(Float32Array.from(velocity.dataSync()));
+      const moved = tidy(() => add<Tensor4D>(latent, mul(velocity, 1 / steps)));
+      dispose([velocity, latent]);
+      latent = moved;
+      onRun();
+    }
+  } catch (error) {
+    dispose([inputs, latent]);
+    throw error;
+  }
+  return { labels, seed, inputs, velocities, pictures: latent };
+}
+
+/** Gives up a recording's tensors. */
+export function disposeRecording({ inputs, pictures }: Recording): void {
+  dispose([[...inputs], pictures]);
+}
+
+/**
+ * Runs a quantized model on the very inputs of the original's trajectory, and compares what it says.
+ *
+ * @returns Energies of the velocities by step.
+ */
+export async function teacherForced(
+  model: VelocityModel,
+  { inputs, velocities }: Recording,
+  { signal, onRun }: Watched,
+): Promise<Energies[]> {
+  const steps: Energies[] = [];
+  for (const [step, input] of inputs.entries()) {
+    await nextFrame();
+    signal.throwIfAborted();
+    const velocity = model.predict(input) as Tensor4D;
+    steps.push(energiesOf(velocities[step]!, velocity.dataSync<'float32'>()));
+    velocity.dispose();
+    onRun();
+  }
+  return steps;
+}
+
+/** Draws what a recording drew, from the same noise, by another model. The tensor is the caller's. */
+export function drawAgain(
+  model: VelocityModel,
+  { labels, seed, inputs }: Recording,
+  { signal, onRun }: Watched,
+): Promise<Tensor4D> {
+  return sample(model, { labels, seed, steps: inputs.length, signal, onProgress: () => onRun() });
+}
