@@ -7,7 +7,7 @@ import {
   InvalidArgumentError,
 } from '../../src/index.js';
 import type { Described, FeatureNetwork } from '../features.js';
-import { numClassesOf, trajectory } from '../sampler.js';
+import { trajectory } from '../sampler.js';
 import { joinedReadings } from './readings.js';
 import { batchesOf, disposeRecording, type Recording, record, type Watched } from './recording.js';
 
@@ -100,9 +100,9 @@ export function read(network: FeatureNetwork, pictures: Tensor4D): Described {
   }
 }
 
-function classesOf(model: GraphModel): number {
-  const classes = numClassesOf(model);
-  if (classes !== undefined) return classes;
+function classesOf({ metadata }: GraphModel): number {
+  const { dit } = (metadata ?? {}) as { dit?: { numClasses?: unknown } };
+  if (typeof dit?.numClasses === 'number') return dit.numClasses;
   const wanted = 'a DiT of models/dit.ts, whose metadata.dit says numClasses';
   throw new InvalidArgumentError('prepareSubject', 'model', wanted, 'one without');
 }
