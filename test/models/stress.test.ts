@@ -64,7 +64,6 @@ describe('Stress variant', () => {
       expect(ratio(kind, 'channelRatio'), kind).to.be.above(2);
       expect(ratio(kind, 'kurtosis'), kind).to.be.above(3);
     }
-    expect(ratio('attn/proj', 'meanEnergy')).to.be.above(1.05);
     for (const key of ['channelRatio', 'kurtosis', 'meanEnergy'] as const) {
       expect(ratio('mlp/fc2', key), key).to.be.closeTo(1, 1e-3);
     }
