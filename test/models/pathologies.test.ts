@@ -7,13 +7,22 @@ import { BITS_NAMES, METHOD_ROWS } from '../../models/pathologies/ablation.js';
 import { pathologiesDocs } from '../../models/pathologies/docs.js';
 import { commandOf } from '../../models/pathologies/flags.js';
 import { drawPictures, flowBatches } from '../../models/pathologies/flowBatches.js';
+import { linearSqnr } from '../../models/pathologies/linearSqnr.js';
 import { measureModel, type Step } from '../../models/pathologies/measureModel.js';
 import { type PathologiesFile, readPathologies } from '../../models/pathologies/results.js';
 import { activationStatistics, magnitudeRange } from '../../models/pathologies/statistics.js';
 import { ablationTable, markdownTable } from '../../models/pathologies/tables.js';
+import type { DitInputs } from '../../models/sampler.js';
 import { seededDitWeights } from '../../models/seeded.js';
 import { ROOT } from '../../scripts/process.js';
-import { HadaNormError, InvalidArgumentError } from '../../src/index.js';
+import {
+  calibrate,
+  describeGraph,
+  evaluateLinears,
+  HadaNormError,
+  InvalidArgumentError,
+  rewriteGraph,
+} from '../../src/index.js';
 import '../harness/backends.js';
 import { CHILD_ENV } from '../harness/child.js';
 import { expectNoLeakAsync } from '../harness/memory.js';
@@ -146,6 +155,34 @@ describe('Pathologies of a model', () => {
         expect(error).to.have.property('name', 'AbortError');
       });
     }
+  });
+
+  it('linears alone: as evaluateLinears has them, or with the mean by the original weights', async () => {
+    const [seen, heldOut] = [5, 6].map((seed) => [
+      ...flowBatches(drawPictures([[1, seed]], 32), [0.2, 0.8], seed),
+    ]) as [DitInputs[], DitInputs[]];
+    const stats = await calibrate(model, seen, { hessian: false });
+    const linears = describeGraph(model).linears.filter(({ role }) => /attention|mlp/.test(role));
+    for (const method of ['rtn', 'centered'] as const) {
+      const { model: small } = rewriteGraph(model, {
+        ...{ stats, method, meanRank: 0, weightOnly: false, compare: false },
+        ...{ mode: 'simulate', fuse: false, weights: { bits: 3, rounding: 'nearest' } },
+      });
+      const all = await evaluateLinears(model, small, heldOut);
+      const stored = linears.map(({ name }) => all.find((row) => row.name === name)!.output);
+      const plain = await linearSqnr(model, small, linears, heldOut, null);
+      plain.forEach((value, i) => {
+        expect(value).to.be.closeTo(stored[i]!, 1e-4);
+      });
+      const exact = await linearSqnr(model, small, linears, heldOut, stats);
+      if (method === 'centered') {
+        exact.forEach((value, i) => {
+          expect(value).to.be.above(stored[i]!);
+        });
+      }
+      small.dispose();
+    }
+    tf.dispose([seen, heldOut]);
   });
 
   it('docs hold its tables, and what was measured is read back as it was written', () => {
