@@ -13,7 +13,7 @@ export const LICENCE = 'CC0 1.0';
 const OVERSAMPLING = 2;
 
 /** What is read of the definition of a style. */
-interface Definition {
+export interface StyleDefinition {
   readonly meta: {
     readonly license: { readonly name: string; readonly url: string };
     readonly creator: { readonly name: string };
@@ -55,9 +55,14 @@ export class AvatarArtist {
   readonly attributes: readonly Attribute[];
   private readonly style: Style;
 
-  /** @throws HadaNormError when the style's licence is not `LICENCE`. */
-  constructor(readonly name: AvatarStyle) {
-    const definition: Definition = require(`@dicebear/styles/${name}.json`);
+  /**
+   * @param definition The style's; default the installed one.
+   * @throws HadaNormError when the style's licence is not `LICENCE`.
+   */
+  constructor(
+    readonly name: AvatarStyle,
+    definition: StyleDefinition = styleDefinition(name),
+  ) {
     const { license, creator, source } = definition.meta;
     if (license.name !== LICENCE) {
       throw new HadaNormError(
@@ -89,8 +94,13 @@ export class AvatarArtist {
   }
 }
 
+/** The definition of a style as it is installed. */
+export function styleDefinition(name: AvatarStyle): StyleDefinition {
+  return require(`@dicebear/styles/${name}.json`);
+}
+
 /** Parts with a choice of forms that a still picture shows; the many like stars of a sky are left out. */
-function attributesOf(style: AvatarStyle, { components }: Definition): Attribute[] {
+function attributesOf(style: AvatarStyle, { components }: StyleDefinition): Attribute[] {
   return Object.entries(components).flatMap(([component, { variants = {} }]) => {
     const forms = Object.keys(variants);
     if (forms.length < 2 || component === 'animation' || /^star/.test(component)) return [];

@@ -41,14 +41,13 @@ const FILES = ['images.u8', 'labels.u8', 'heldOut.u8', 'attributes.u8'] as const
  * Writes a dataset into a folder: dataset.json and images.u8 [count, size, size, 3], labels.u8 [count], heldOut.u8
  * [count] and attributes.u8 [count, heads].
  *
- * @throws HadaNormError when there are not `info.count` pictures.
+ * @throws HadaNormError when there are not `info.count` pictures, or one is not as `info` says; nothing is written then.
  */
 export async function writeDataset(
   folder: string,
   info: DatasetInfo,
   pictures: Iterable<Picture>,
 ): Promise<void> {
-  await mkdir(folder, { recursive: true });
   const files = new Map<(typeof FILES)[number], Uint8Array>(
     FILES.map((name) => [name, new Uint8Array(info.count * bytesOf(name, info))]),
   );
@@ -57,20 +56,27 @@ export async function writeDataset(
     if (at === info.count) throw countError(`more than ${info.count}`, info);
     const parts = [pixels, [label], [heldOut ? 1 : 0], attributes];
     FILES.forEach((name, i) => {
-      files.get(name)!.set(parts[i]!, at * bytesOf(name, info));
+      const [part, bytes] = [parts[i]!, bytesOf(name, info)];
+      if (part.length !== bytes) throw pictureError(at, name, part.length, bytes);
+      files.get(name)!.set(part, at * bytes);
     });
     at++;
   }
   if (at !== info.count) throw countError(at, info);
+  await mkdir(folder, { recursive: true });
   for (const [name, bytes] of files) await writeFile(join(folder, name), bytes);
   await writeFile(join(folder, 'dataset.json'), `${JSON.stringify(info, null, 1)}\n`);
 }
 
-/** Reads what `writeDataset` wrote. @throws HadaNormError when a file is of another length than dataset.json says. */
+/**
+ * Reads what `writeDataset` wrote.
+ *
+ * @throws HadaNormError when dataset.json is none, or a file is of another length than it says.
+ */
 export async function readDataset(
   folder: string,
 ): Promise<{ readonly info: DatasetInfo; readonly pictures: readonly Picture[] }> {
-  const info: DatasetInfo = JSON.parse(await readFile(join(folder, 'dataset.json'), 'utf8'));
+  const info = infoOf(folder, await readFile(join(folder, 'dataset.json'), 'utf8'));
   const [images, labels, heldOut, attributes] = await Promise.all(
     FILES.map(async (name) => {
       const bytes = await readFile(join(folder, name));
@@ -91,9 +97,29 @@ export async function readDataset(
   return { info, pictures };
 }
 
+/** dataset.json, with what the lengths of the other files hang on checked. */
+function infoOf(folder: string, text: string): DatasetInfo {
+  const wrong = `dataset.json of ${folder} does not describe a dataset; write the dataset again.`;
+  let info: DatasetInfo;
+  try {
+    info = JSON.parse(text);
+  } catch (cause) {
+    throw new HadaNormError('readDataset', `${wrong} ${cause}`);
+  }
+  const sizes = [info?.count, info?.size];
+  const right = sizes.every((size) => Number.isInteger(size)) && Array.isArray(info.attributes);
+  if (!right) throw new HadaNormError('readDataset', wrong);
+  return info;
+}
+
 function bytesOf(name: (typeof FILES)[number], { size, attributes }: DatasetInfo): number {
   if (name === 'images.u8') return 3 * size * size;
   return name === 'attributes.u8' ? attributes.length : 1;
+}
+
+function pictureError(at: number, name: string, got: number, bytes: number): HadaNormError {
+  const what = `picture ${at} has ${got} bytes for ${name}, not ${bytes}`;
+  return new HadaNormError('writeDataset', `${what}.`);
 }
 
 function countError(got: number | string, { count }: DatasetInfo): HadaNormError {
