@@ -50,7 +50,7 @@ describe('The package as it ships', () => {
   });
   after(() => rmSync(project, { recursive: true, force: true }));
 
-  it('holds the builds, the licence and the README, and nothing else', () => {
+  it('holds the builds, the licence, the README and the small trained model, and nothing else', () => {
     const { files } = JSON.parse(readFileSync(join(project, 'pack.json'), 'utf8'))[0];
     const paths = (files as { path: string }[]).map(({ path }) => path);
     const others = paths.filter((path) => !/^dist\/(esm|cjs)\/(src|ops)\//.test(path));
@@ -60,8 +60,29 @@ describe('The package as it ships', () => {
       'dist/cjs/package.json',
       'dist/tfjs-hadanorm.min.js',
       'dist/tfjs-hadanorm.min.js.map',
+      'models/avatars-nano/group1-shard1of2.bin',
+      'models/avatars-nano/group1-shard2of2.bin',
+      'models/avatars-nano/model.json',
       'package.json',
     ]);
+  });
+
+  it('the trained model loads from the package, and finds the same linears there', () => {
+    const { stdout, stderr } = runUser(
+      'model.mjs',
+      `
+      import * as tf from '@tensorflow/tfjs-core';
+      import '@tensorflow/tfjs-backend-cpu';
+      import { loadGraphModel } from '@tensorflow/tfjs-converter';
+      import { readFile } from 'node:fs/promises';
+      import { describeGraph } from 'tfjs-hadanorm';
+      await tf.setBackend('cpu');
+      const url = import.meta.resolve('tfjs-hadanorm/models/avatars-nano/model.json');
+      const fetchFunc = async (path) => new Response(await readFile(new URL(path)));
+      const model = await loadGraphModel(tf.io.http(url, { fetchFunc }));
+      console.log(model.inputs.map(({ name }) => name).sort().join(), describeGraph(model).linears.length);`,
+    );
+    expect([stdout, stderr]).to.deep.equal(['label,latent,timestep 35\n', '']);
   });
 
   it('is well-formed for every way to import it, says publint', async () => {
