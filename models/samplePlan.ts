@@ -56,7 +56,8 @@ export function planOf(op: string, model: VelocityModel, options: TrajectoryOpti
   return { ...plan, guidance: { cfg, none: none! } };
 }
 
-function numClassesOf({ metadata = {} }: VelocityModel): number | undefined {
+/** The classes of a model that says its DitConfig. */
+export function numClassesOf({ metadata = {} }: VelocityModel): number | undefined {
   const dit: unknown = 'dit' in metadata ? metadata.dit : undefined;
   if (typeof dit !== 'object' || dit === null || !('numClasses' in dit)) return undefined;
   return typeof dit.numClasses === 'number' ? dit.numClasses : undefined;

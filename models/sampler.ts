@@ -4,7 +4,7 @@ import { normalNumbers } from './random.js';
 import { planOf, type SamplePlan, type Solver } from './samplePlan.js';
 
 export type { DitInputs, VelocityModel } from './flow.js';
-export { SOLVERS, type Solver } from './samplePlan.js';
+export { numClassesOf, SOLVERS, type Solver } from './samplePlan.js';
 
 /** How to sample. */
 export interface SampleOptions {

@@ -1,10 +1,15 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { PNG } from 'pngjs';
+import { ROOT } from '../../scripts/process.js';
 import { parseReport } from '../../src/index.js';
-import { runNode } from '../harness/child.js';
+import { CHILD_ENV, runNode } from '../harness/child.js';
+
+const COMMAND = ['--import', 'tsx', join('examples', 'quantizeDit.ts')];
+const NUMBER = '([\\d.]+)';
 
 describe('The main example, npm start', function () {
   this.timeout(600_000);
@@ -12,37 +17,90 @@ describe('The main example, npm start', function () {
   let stdout = '';
   before(() => {
     out = mkdtempSync(join(tmpdir(), 'tfjs-hadanorm-out-'));
-    const flags = ['--steps', '6', '--out', out];
-    stdout = runNode(['--import', 'tsx', join('examples', 'quantizeDit.ts'), ...flags]).stdout;
+    stdout = runNode([...COMMAND, '--steps', '6', '--out', out]).stdout;
   });
   after(() => rmSync(out, { recursive: true, force: true }));
 
-  it('draws closer to the original with HadaNorm at W4A8 than rounding to nearest, by 3 dB', () => {
-    const psnr = (name: string) =>
-      Number(new RegExp(`^${name}: PSNR to the original ([\\d.]+) dB`, 'm').exec(stdout)?.[1]);
-    expect(psnr('hadanorm')).to.be.at.least(psnr('rtn') + 3);
-    expect(stdout).to.match(/attention\.qkv .* whole model/s);
+  /** A row of the last table: SQNR, mean and worst PSNR in dB, MB, and size and time as shares of the original's. */
+  const rowOf = (name: string): number[] => {
+    const units = ['dB', 'dB', 'dB', 'MB', '×', '×'];
+    const cells = units.map((unit) => `${NUMBER} ${unit}`);
+    const found = new RegExp([name, ...cells].join('\\s*│\\s*')).exec(stdout);
+    expect(found, `a row of ${name} in\n${stdout}`).not.to.equal(null);
+    return found!.slice(1).map(Number);
+  };
+
+  for (const bits of ['W4A8', 'W4A4']) {
+    it(`draws like the original at ${bits}, by 3 dB more than rounding to nearest on average`, () => {
+      const [nearest, ours] = [rowOf(`rtn ${bits}`), rowOf(`hadanorm ${bits}`)];
+      expect(ours[1]).to.be.at.least(nearest[1]! + 3);
+      expect(ours[0], 'SQNR of linears').to.be.at.least(nearest[0]! + 3);
+    });
+
+    it(`a step on integer kernels takes less than two thirds of the original's time: ${bits}`, () => {
+      for (const method of ['rtn', 'hadanorm']) {
+        expect(rowOf(`${method} ${bits}`)[5]).to.be.within(0.01, 0.66);
+      }
+    });
+
+    it(`writes the report and the packed model of ${bits}`, () => {
+      const report = parseReport(readFileSync(join(out, `report-${bits}.json`), 'utf8'));
+      expect(report.linears).to.have.length(35);
+      const folder = join(out, `model-${bits}`);
+      const bytes = readdirSync(folder)
+        .filter((file) => file.endsWith('.bin'))
+        .reduce((sum, file) => sum + statSync(join(folder, file)).size, 0);
+      expect(bytes).to.equal(report.totals.modelBytes.after);
+      const [, , , megabytes, share] = rowOf(`hadanorm ${bits}`);
+      expect(megabytes).to.be.closeTo(bytes / 1e6, 0.006);
+      expect(share)
+        .to.be.closeTo(bytes / report.totals.modelBytes.before, 0.0006)
+        .and.to.be.below(0.2);
+    });
+  }
+
+  it('prints a report by role for each of the bits, before the rows of the picture in order', () => {
+    const parts = ['W4A8: ', 'attention.qkv', 'whole model', 'W4A4: ', 'mlp.out', 'whole model'];
+    const rows = ['fp32', 'rtn W4A8', 'hadanorm W4A8', 'rtn W4A4', 'hadanorm W4A4'];
+    let from = 0;
+    for (const part of [...parts, ...rows]) {
+      from = stdout.indexOf(part, from);
+      expect(from, part).to.be.at.least(0);
+    }
   });
 
-  it('a step on integer kernels takes less than two thirds of the time of the original', () => {
-    const ratio = (name: string) =>
-      Number(new RegExp(`^${name}: .* a step takes ([\\d.]+) × `, 'm').exec(stdout)?.[1]);
-    expect(ratio('rtn')).to.be.within(0.01, 0.66);
-    expect(ratio('hadanorm')).to.be.within(0.01, 0.66);
-  });
-
-  it('writes a picture of three rows of eight, a report and the packed model', () => {
+  it('writes five rows of eight pictures, and one page of both reports', () => {
     const png = PNG.sync.read(readFileSync(join(out, 'samples.png')));
-    expect([png.width, png.height]).to.deep.equal([8 * 32 * 3, 3 * 32 * 3]);
+    expect(png.width / png.height).to.equal(8 / 5);
+    expect(png.width).to.be.at.least(8 * 32);
     expect(new Set(png.data).size, 'different bytes').to.be.above(100);
-    const report = parseReport(readFileSync(join(out, 'report.json'), 'utf8'));
-    expect(report.linears).to.have.length(35);
-    expect(readFileSync(join(out, 'report.html'), 'utf8')).to.include('<svg');
-    const files = readdirSync(join(out, 'model'));
-    const bytes = files
-      .filter((file) => file.endsWith('.bin'))
-      .reduce((sum, file) => sum + statSync(join(out, 'model', file)).size, 0);
-    expect(bytes).to.equal(report.totals.modelBytes.after);
-    expect(bytes / report.totals.modelBytes.before).to.be.below(0.2);
+    const page = readFileSync(join(out, 'report.html'), 'utf8');
+    expect(page.match(/<h1>.*<\/h1>/g)).to.deep.equal([
+      '<h1>avatars-nano, W4A8</h1>',
+      '<h1>avatars-nano, W4A4</h1>',
+    ]);
+    expect(page.match(/<main>|<\/main>|<\/html>/g)).to.have.length(3);
+    expect(page).to.include('<title>avatars-nano, W4A8; avatars-nano, W4A4</title>');
+    expect(page.match(/<svg[^>]*role="img"/g)!.length).to.be.above(8);
+  });
+
+  it('stops at Ctrl-C, and writes nothing', async () => {
+    const folder = join(out, 'stopped');
+    const child = spawn(process.execPath, [...COMMAND, '--out', folder], {
+      cwd: ROOT,
+      env: CHILD_ENV,
+    });
+    let stderr = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      stderr += text;
+    });
+    await new Promise<void>((resolve) => {
+      child.stdout.setEncoding('utf8').once('data', () => resolve());
+      child.once('close', () => resolve());
+    });
+    child.kill('SIGINT');
+    const code = await new Promise((resolve) => child.once('close', resolve));
+    expect([code, existsSync(folder)], stderr).to.deep.equal([130, false]);
+    expect(stderr).to.include('Stopped; nothing was written.');
   });
 });

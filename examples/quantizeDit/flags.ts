@@ -1,0 +1,120 @@
+import { statSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { InvalidArgumentError, type Method } from 'tfjs-hadanorm';
+import { SOLVERS, type Solver } from '../../models/sampler.js';
+
+/** Bits of weights and activations. */
+export interface Bits {
+  /** Such as W4A8. */
+  readonly name: string;
+  readonly weights: number;
+  readonly activations: number;
+}
+
+/** What the command line asks for. */
+export interface Settings {
+  /** A trained model's name, or the path or URL of a model.json. */
+  readonly model: string;
+  readonly bits: readonly Bits[];
+  readonly method: Exclude<Method, 'rtn'> | 'auto';
+  readonly steps: number;
+  readonly solver: Solver;
+  /** Guidance; 1 is none. */
+  readonly cfg: number;
+  /** Of the noise that pictures begin at. */
+  readonly seed: number;
+  /** Folder that the results are written into. */
+  readonly out: string;
+}
+
+/** What an absent flag means. */
+export const DEFAULTS = {
+  model: 'avatars-nano',
+  bits: 'W4A8,W4A4',
+  method: 'hadanorm',
+  steps: '20',
+  solver: 'euler',
+  cfg: '1',
+  seed: '7',
+  out: 'out',
+} as const satisfies Readonly<Record<keyof Settings, string>>;
+
+/** What rounding to nearest, which is always there, is compared with. */
+const METHODS = [
+  'hadanorm',
+  'centered',
+  'hadamard',
+  'smoothquant',
+  'auto',
+] as const satisfies readonly Settings['method'][];
+
+/**
+ * Reads the command line, without Node and script. What the model is, is seen when it is loaded.
+ *
+ * @throws InvalidArgumentError for a flag that there is none of, or a value that does not fit.
+ */
+export function settingsOf(args: readonly string[]): Settings {
+  const values = { ...DEFAULTS, ...parsed(args) };
+  const bits = values.bits.split(',').map((name) => bitsOf(name.trim()));
+  const names = new Set(bits.map(({ name }) => name));
+  check('--bits', 'a list without repetition', values.bits, names.size === bits.length);
+  const cfg = Number(values.cfg);
+  check('--cfg', 'a number', values.cfg, values.cfg.trim() !== '' && Number.isFinite(cfg));
+  const there = statSync(values.out || '.', { throwIfNoEntry: false });
+  const isFolder = values.out !== '' && (there === undefined || there.isDirectory());
+  check('--out', 'a folder', values.out, isFolder);
+  return {
+    model: values.model,
+    bits,
+    method: oneOf('--method', values.method, METHODS),
+    steps: integer('--steps', values.steps, 1),
+    solver: oneOf('--solver', values.solver, SOLVERS),
+    cfg,
+    seed: integer('--seed', values.seed, 0),
+    out: values.out,
+  };
+}
+
+function parsed(args: readonly string[]): Partial<Record<keyof Settings, string>> {
+  const option = { type: 'string' } as const;
+  const options = {
+    model: option,
+    bits: option,
+    method: option,
+    steps: option,
+    solver: option,
+    cfg: option,
+    seed: option,
+    out: option,
+  } as const satisfies Readonly<Record<keyof Settings, typeof option>>;
+  try {
+    return parseArgs({ args: [...args], options }).values;
+  } catch (error) {
+    const wanted = Object.keys(options).map((name) => `--${name}`);
+    const got = error instanceof Error ? error.message.replace(/\.$/, '') : `${error}`;
+    throw new InvalidArgumentError('npm start', 'flags', wanted.join(', '), got);
+  }
+}
+
+function bitsOf(name: string): Bits {
+  const found = /^W([2-8])A([2-8])$/.exec(name);
+  check('--bits', 'a list such as W4A8,W4A4, of 2 to 8 bits', name, found !== null);
+  return { name, weights: Number(found![1]), activations: Number(found![2]) };
+}
+
+function oneOf<T extends string>(flag: string, value: string, known: readonly T[]): T {
+  const found = known.find((one) => one === value);
+  check(flag, known.join(' or '), value, found !== undefined);
+  return found!;
+}
+
+function integer(flag: string, text: string, least: number): number {
+  const value = Number(text);
+  const right = text.trim() !== '' && Number.isInteger(value) && value >= least && value < 2 ** 32;
+  check(flag, `an integer ≥ ${least}, below 2^32`, text, right);
+  return value;
+}
+
+function check(flag: string, wanted: string, got: string, right: boolean): void {
+  if (!right) throw new InvalidArgumentError('npm start', flag, wanted, got || 'nothing');
+}

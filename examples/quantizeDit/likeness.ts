@@ -1,0 +1,28 @@
+import { energiesOf, mean, psnrDecibels } from '../../models/evaluation/decibels.js';
+
+/** How like pictures are to others, as PSNR in dB. */
+export interface Likeness {
+  /** Mean over the pictures: one that became another does not drown what the others say. */
+  readonly mean: number;
+  /** Of the picture that differs most. */
+  readonly worst: number;
+}
+
+/**
+ * Compares pictures one by one, as they are seen: clipped to [−1, 1].
+ *
+ * @param exact [count, S, S, 3], as `approximate`.
+ */
+export function likenessOf(
+  exact: Float32Array,
+  approximate: Float32Array,
+  count: number,
+): Likeness {
+  const size = exact.length / count;
+  const seen = (values: Float32Array, i: number) =>
+    values.subarray(i * size, (i + 1) * size).map((v) => Math.min(1, Math.max(-1, v)));
+  const all = Array.from({ length: count }, (_, i) =>
+    psnrDecibels(energiesOf(seen(exact, i), seen(approximate, i))),
+  );
+  return { mean: mean(all), worst: Math.min(...all) };
+}
