@@ -48,7 +48,7 @@ function modelSection({ model, statistics, ablation }: PathologiesFile): string[
   return [
     `## ${model}`,
     markdownTable(kindsByTime(statistics)),
-    'By layer, over all times:',
+    'By layer, over all times (the command prints every layer at every time):',
     markdownTable(layersOverall(statistics)),
     markdownTable(scalesByTime(statistics)),
     'What each part does about it:',
@@ -63,6 +63,7 @@ function stressSection(nano: PathologiesFile, stress: PathologiesFile): string[]
     `\`loadTrained('avatars-nano-stress')\` is avatars-nano with outliers like those of large models put in by an exact reparametrisation ([models/stress.ts](../models/stress.ts)): the same function, **synthetic** activations. In each block ${channels} channels of V are multiplied by ${valueFactor} (and attn.proj divided), ${channels} get a mean of ${valueMean} (and the bias of attn.proj takes it back), and ${channels} channels of each adaLN modulation are multiplied by ${modulationFactor} (and attn.qkv and mlp.fc1 divided). A test holds its output to that of avatars-nano within 1e-6 of the largest.`,
     'Before and after:',
     markdownTable(beforeAfter(nano.statistics, stress.statistics)),
+    '|μ| / σ is a median over channels, which a few of them do not move; scaling every channel as HadaNorm does takes the factors back, which is why it loses nothing here:',
     markdownTable(ablationTable(stress.ablation)),
   ];
 }
