@@ -57,8 +57,6 @@ export function trajectory(
   return follow(model, planOf('trajectory', model, options), options);
 }
 
-export { trajectory as eulerTrajectory };
-
 /**
  * Draws samples: float32 [labels, S, S, C], from seeded noise. Pictures are in [−1, 1], give or take.
  *

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { buildDit, type DitConfig } from '../../models/dit.js';
 import { loadTrained } from '../../models/load.js';
-import { eulerTrajectory, seededNormal } from '../../models/sampler.js';
+import { seededNormal, trajectory } from '../../models/sampler.js';
 import { DIT_S_2, DIT_XL_2, seededDitWeights } from '../../models/seeded.js';
 import {
   type Batch,
@@ -40,15 +40,15 @@ export async function subject(name: SubjectName): Promise<Subject> {
 
 async function trainedSubject(name: 'avatars' | 'avatars-nano'): Promise<Subject> {
   const model = await loadTrained(name);
-  const trajectory = (seed: number, labels: number[]) =>
-    eulerTrajectory(model, { labels, steps: 20, seed, keep: STEPS_SEEN });
+  const follow = (seed: number, labels: number[]) =>
+    trajectory(model, { labels, steps: 20, seed, keep: STEPS_SEEN });
   const all = Array.from({ length: 16 }, (_, label) => label);
-  const stats = await calibrate(model, trajectory(5, all), {
+  const stats = await calibrate(model, follow(5, all), {
     timestep: 'timestep',
     disposeBatches: true,
   });
   const heldOut: Batch[] = [];
-  for await (const batch of trajectory(77, [1, 3, 5, 7, 9, 11, 13, 15])) heldOut.push(batch);
+  for await (const batch of follow(77, [1, 3, 5, 7, 9, 11, 13, 15])) heldOut.push(batch);
   return { name, model, stats, heldOut };
 }
 
