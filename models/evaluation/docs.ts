@@ -22,7 +22,7 @@ at 4 bits per token and group of 64; adaLN, embeddings and final layer at 8 bits
 - **(d) Offline**: FID and KID in the network's features. These are centred by the mean of real pictures and divided by one number, the root mean square of
   their deviation: a feature weighs what the network gives it, and the distances have no unit. KID is the unbiased squared maximum mean discrepancy with the kernel
   (xᵀy / 128 + 1)³ on all pictures at once; to the original's samples, which come from the same noise, pairs are left out of the cross term, as the U-statistic
-  wants it. Intervals are the 2.5 to 97.5 % percentiles of 200 seeded bootstrap resamplings of both sets (pairs as pairs), moved onto the figure; FID to
+  wants it. Intervals are the 2.5 to 97.5 % percentiles of seeded bootstrap resamplings of both sets (pairs as pairs), moved onto the figure; FID to
   the original's samples has no counterpart in the floor, because common noise takes most of its sampling error away. The floor is held-out real pictures against those
   that the model learned from.`;
 
@@ -78,14 +78,18 @@ function commandsOf({ paired, offline }: EvaluationFile): string[] {
     ...paired.map((row) => command(row, [['samples', row.samples]], '')),
     ...offline
       .filter(({ method }) => method !== 'fp32' && method !== 'real')
-      .map((row) => command(row, [['count', row.count]], ' --offline')),
+      .map((row) => {
+        const { count, replicates } = row;
+        const own = [['count', count] as const, ['replicates', replicates] as const];
+        return command(row, own, ' --offline');
+      }),
   ];
   return [...new Set(commands)];
 }
 
 function command(
   { model, rounding, steps, seed }: Pick<PairedRow, 'model' | 'rounding' | 'steps' | 'seed'>,
-  more: readonly (readonly ['samples' | 'count', number])[],
+  more: readonly (readonly ['samples' | 'count' | 'replicates', number])[],
   end: string,
 ): string {
   const flags = ([['rounding', rounding], ['steps', steps], ['seed', seed], ...more] as const)

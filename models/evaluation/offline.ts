@@ -43,7 +43,8 @@ export class RealPictures {
   /** How far real pictures are from real pictures: what no model can be told to stay below. */
   floor(): OfflineFigures {
     const real = distancesOf(this.heldOut, this.train);
-    return { count: this.count, real, original: null, classAccuracy: null };
+    const { replicates } = this.resampling;
+    return { count: this.count, replicates, real, original: null, classAccuracy: null };
   }
 
   /** How far samples are from real pictures, and from the original's samples of the same noise, where given. */
@@ -51,6 +52,7 @@ export class RealPictures {
     const own = this.setOf(sampled.features, 'samples');
     return {
       count: sampled.labels.length,
+      replicates: this.resampling.replicates,
       real: distancesOf(own, this.train),
       original: originals === null ? null : distancesOf(own, originals),
       classAccuracy: classAccuracy(sampled.classes, sampled.labels),

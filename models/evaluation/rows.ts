@@ -41,6 +41,8 @@ export interface PairedRow extends RowKey, Agreement {
 /** Part (d) of one configuration, or of the original, or the floor: pictures learned from against others. */
 export interface OfflineRow extends RowKey {
   readonly count: number;
+  /** Resamplings of the intervals. */
+  readonly replicates: number;
   /** To real pictures that the model learned from. */
   readonly real: Distances;
   /** To the original's samples from the same noise; null for the original itself and for the floor. */

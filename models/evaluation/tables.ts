@@ -31,8 +31,8 @@ export function pairedTables(rows: readonly PairedRow[]): TextTable[] {
 
 /** Part (d) of one model. KID is in thousandths. */
 export function offlineTables(rows: readonly OfflineRow[]): TextTable[] {
-  const protocol = ({ steps, seed, count }: OfflineRow) =>
-    `${count} samples, ${steps} steps, seed ${seed}`;
+  const protocol = ({ steps, seed, count, replicates }: OfflineRow) =>
+    `${count} samples, ${steps} steps, seed ${seed}, ${replicates} resamplings`;
   const floors = rows.filter(({ method }) => method === 'real');
   const own = inOrder(rows.filter(({ method }) => method !== 'real'));
   return [...groupBy(own, protocol)].map(([title, group]) => {

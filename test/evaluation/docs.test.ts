@@ -47,6 +47,7 @@ const OFFLINE: OfflineRow = {
   steps: 2,
   seed: 7,
   count: 64,
+  replicates: 100,
   real: distances(1, 0.01),
   original: distances(0.01, 0.0005),
   classAccuracy: 0.99,
@@ -102,7 +103,7 @@ describe('docs/evaluation.md', () => {
     expect(text).to.include(
       'npm run evaluate -- --model avatars-nano --steps 2 --json out/evaluation/avatars-nano.json',
     );
-    expect(text).to.include('--count 64 --offline --json');
+    expect(text).to.include('--count 64 --replicates 100 --offline --json');
     expect(text).to.include('(evaluation-avatars-nano.png)');
     expect(evaluationDocs(FILE, [])).not.to.include('.png');
   });
