@@ -8,8 +8,9 @@ import {
   reportJson,
 } from 'tfjs-hadanorm';
 import { Sheet } from '../../models/evaluation/sheet.js';
+import type { Bits } from '../../models/flagValues.js';
 import { numClassesOf } from '../../models/sampler.js';
-import type { Bits, Settings } from './flags.js';
+import type { Settings } from './flags.js';
 import { likenessOf } from './likeness.js';
 import { reportsPage } from './reportPage.js';
 import { calibrated, drawn, quantized, spreadLabels } from './steps.js';

@@ -1,15 +1,8 @@
 import { statSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { InvalidArgumentError, type Method } from 'tfjs-hadanorm';
+import { type Bits, parseBits, parseInteger } from '../../models/flagValues.js';
 import { SOLVERS, type Solver } from '../../models/sampler.js';
-
-/** Bits of weights and activations. */
-export interface Bits {
-  /** Such as W4A8. */
-  readonly name: string;
-  readonly weights: number;
-  readonly activations: number;
-}
 
 /** What the command line asks for. */
 export interface Settings {
@@ -97,9 +90,9 @@ function parsed(args: readonly string[]): Partial<Record<keyof Settings, string>
 }
 
 function bitsOf(name: string): Bits {
-  const found = /^W([2-8])A([2-8])$/.exec(name);
-  check('--bits', 'a list such as W4A8,W4A4, of 2 to 8 bits', name, found !== null);
-  return { name, weights: Number(found![1]), activations: Number(found![2]) };
+  const bits = parseBits(name);
+  check('--bits', 'a list such as W4A8,W4A4, of 2 to 8 bits', name, bits !== null);
+  return bits!;
 }
 
 function oneOf<T extends string>(flag: string, value: string, known: readonly T[]): T {
@@ -109,10 +102,9 @@ function oneOf<T extends string>(flag: string, value: string, known: readonly T[
 }
 
 function integer(flag: string, text: string, least: number): number {
-  const value = Number(text);
-  const right = text.trim() !== '' && Number.isInteger(value) && value >= least && value < 2 ** 32;
-  check(flag, `an integer ≥ ${least}, below 2^32`, text, right);
-  return value;
+  const value = parseInteger(text, least);
+  check(flag, `an integer ≥ ${least}, below 2^32`, text, value !== null);
+  return value!;
 }
 
 function check(flag: string, wanted: string, got: string, right: boolean): void {

@@ -1,4 +1,4 @@
-import { energiesOf, mean, psnrDecibels } from '../../models/evaluation/decibels.js';
+import { energiesByPicture, mean, psnrDecibels } from '../../models/evaluation/decibels.js';
 
 /** How like pictures are to others, as PSNR in dB. */
 export interface Likeness {
@@ -18,11 +18,7 @@ export function likenessOf(
   approximate: Float32Array,
   count: number,
 ): Likeness {
-  const size = exact.length / count;
-  const seen = (values: Float32Array, i: number) =>
-    values.subarray(i * size, (i + 1) * size).map((v) => Math.min(1, Math.max(-1, v)));
-  const all = Array.from({ length: count }, (_, i) =>
-    psnrDecibels(energiesOf(seen(exact, i), seen(approximate, i))),
-  );
+  const seen = (values: Float32Array) => values.map((v) => Math.min(1, Math.max(-1, v)));
+  const all = energiesByPicture(seen(exact), seen(approximate), count).map(psnrDecibels);
   return { mean: mean(all), worst: Math.min(...all) };
 }

@@ -7,12 +7,10 @@ import {
   type RewriteResult,
   rewriteGraphAsync,
 } from 'tfjs-hadanorm';
+import { CALIBRATION } from '../../models/calibration.js';
 import { withConsoleBar } from '../../models/evaluation/progress.js';
 import { sample, trajectory } from '../../models/sampler.js';
 import type { Settings } from './flags.js';
-
-/** What is calibrated on: so many samples at these of 20 steps. */
-const CALIBRATION = { samples: 16, steps: 20, keep: [1, 5, 10, 15, 19] };
 
 /** Pictures of a model, and what drawing them took. */
 export interface Drawn {

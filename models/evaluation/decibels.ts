@@ -28,6 +28,19 @@ export function energiesOf(exact: Float32Array, approximate: Float32Array): Ener
   return { signal, error, count: exact.length };
 }
 
+/** Of `count` pictures one behind the other, each apart. */
+export function energiesByPicture(
+  exact: Float32Array,
+  approximate: Float32Array,
+  count: number,
+): Energies[] {
+  const size = exact.length / count;
+  const picture = (values: Float32Array, i: number) => values.subarray(i * size, (i + 1) * size);
+  return Array.from({ length: count }, (_, i) =>
+    energiesOf(picture(exact, i), picture(approximate, i)),
+  );
+}
+
 /** The energies of all parts together. */
 export function sumOfEnergies(parts: readonly Energies[]): Energies {
   return parts.reduce(

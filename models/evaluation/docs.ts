@@ -1,7 +1,8 @@
+import { markdownTable } from '../textTable.js';
 import { barsOf } from './bars.js';
 import { PLAN_DEFAULTS } from './plan.js';
 import type { EvaluationFile, PairedRow } from './rows.js';
-import { offlineTables, pairedTables, type TextTable } from './tables.js';
+import { offlineTables, pairedTables } from './tables.js';
 
 const HEAD = `# Evaluation
 
@@ -38,7 +39,7 @@ export function evaluationDocs(file: EvaluationFile, sheets: readonly string[]):
   return [
     HEAD,
     '## What is asked for',
-    markdown({ title: '', head: ['', 'asked', 'measured', ''], rows: bars, texts: 1 }),
+    markdownTable({ head: ['', 'asked', 'measured', ''], rows: bars }),
     ...models.flatMap((model) => modelSection(model, file, sheets)),
     '',
   ].join('\n\n');
@@ -67,7 +68,7 @@ function modelSection(model: string, file: EvaluationFile, sheets: readonly stri
     `## ${model}`,
     ...synthetic,
     `\`\`\`sh\n${commandsOf(own).join('\n')}\n\`\`\``,
-    ...tables.flatMap((table) => [`**${table.title}**`, markdown(table)]),
+    ...tables.flatMap((table) => [`**${table.title}**`, markdownTable(table)]),
     ...picture,
   ];
 }
@@ -96,9 +97,4 @@ function command(
     .filter(([name, value]) => value !== PLAN_DEFAULTS[name])
     .map(([name, value]) => ` --${name} ${value}`);
   return `npm run evaluate -- --model ${model}${flags.join('')}${end} --json out/evaluation/${model}.json`;
-}
-
-function markdown({ head, rows, texts }: TextTable): string {
-  const rule = head.map((_, i) => (i < texts ? '---' : '---:'));
-  return [head, rule, ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }

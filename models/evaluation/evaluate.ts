@@ -1,11 +1,12 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { type Method, type RewriteResult, rewriteGraphAsync } from '../../src/index.js';
 import type { FeatureNetwork, FeatureReference } from '../features.js';
+import type { Bits } from '../flagValues.js';
 import type { ResampledSet } from './distances.js';
 import { type SampledFeatures, sampledFeatures } from './featureCache.js';
 import { RealPictures } from './offline.js';
 import { measurePaired, pairedRuns } from './paired.js';
-import { type Bits, type EvaluationPlan, OFFLINE_BATCH } from './plan.js';
+import { type EvaluationPlan, OFFLINE_BATCH } from './plan.js';
 import type { WithBar } from './progress.js';
 import {
   type EvaluationFile,

@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util';
 import { InvalidArgumentError, type Method } from '../../src/index.js';
+import { type Bits, parseBits, parseInteger } from '../flagValues.js';
 import { STRESSED, TRAINED, type TrainedName } from '../load.js';
 import {
-  type Bits,
   EVALUATED_METHODS,
   type EvaluationPlan,
   OFFLINE_BATCH,
@@ -76,9 +76,9 @@ export function commandOf(args: readonly string[]): Command {
 }
 
 function bitsOf(name: string): Bits {
-  const found = /^W([2-8])A([2-8])$/.exec(name);
-  if (found === null) throw invalid('--bits', 'a list such as W8A8,W4A4, of 2 to 8 bits', name);
-  return { name, weights: Number(found[1]), activations: Number(found[2]) };
+  const bits = parseBits(name);
+  if (bits === null) throw invalid('--bits', 'a list such as W8A8,W4A4, of 2 to 8 bits', name);
+  return bits;
 }
 
 function listOf(text: string): string[] {
@@ -91,9 +91,8 @@ function oneOf(flag: string, value: string, names: readonly string[]): string {
 }
 
 function integer(flag: string, text: string, least: number): number {
-  const value = Number(text);
-  const right = text.trim() !== '' && Number.isInteger(value) && value >= least && value < 2 ** 32;
-  if (!right) throw invalid(flag, `an integer ≥ ${least}`, text);
+  const value = parseInteger(text, least);
+  if (value === null) throw invalid(flag, `an integer ≥ ${least}`, text);
   return value;
 }
 

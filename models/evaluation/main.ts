@@ -31,7 +31,7 @@ import {
   writeRows,
 } from './rows.js';
 import { Sheet } from './sheet.js';
-import { offlineTables, overview, type TextTable } from './tables.js';
+import { offlineTables, overview, type TitledTable } from './tables.js';
 
 const DOCS = fileURLToPath(new URL('../../docs/', import.meta.url));
 
@@ -116,7 +116,7 @@ function show({ paired, offline }: EvaluationFile, { model, json }: EvaluationPl
   if (json !== null && existsSync(json)) console.log(`Rows are in ${json}`);
 }
 
-function printTable({ title, head, rows, texts }: TextTable): void {
+function printTable({ title, head, rows, texts }: TitledTable): void {
   const columns = head.map((name, i) => ({
     name,
     alignment: i < texts ? ('left' as const) : ('right' as const),

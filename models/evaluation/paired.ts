@@ -4,7 +4,7 @@ import { type Batch, evaluateLinears, type QuantizationReport } from '../../src/
 import type { Described } from '../features.js';
 import {
   type Energies,
-  energiesOf,
+  energiesByPicture,
   mean,
   psnrDecibels,
   sqnrDecibels,
@@ -49,7 +49,9 @@ export async function measurePaired(
     const drawn = await drawAgain(small.model, recording, watched);
     try {
       onPictures(drawn);
-      pictures.push(...energiesByPicture(recording.pictures, drawn));
+      const exact = recording.pictures.dataSync<'float32'>();
+      const approximate = drawn.dataSync<'float32'>();
+      pictures.push(...energiesByPicture(exact, approximate, drawn.shape[0]));
       readings.push(read(subject.network, drawn));
     } finally {
       drawn.dispose();
@@ -71,15 +73,6 @@ export async function measurePaired(
     classAccuracy: classAccuracy(described.classes, labels),
     originalAccuracy: classAccuracy(subject.originals.classes, labels),
   };
-}
-
-/** Each picture apart: [n, S, S, C] twice. */
-function energiesByPicture(exact: Tensor4D, approximate: Tensor4D): Energies[] {
-  const [a, b] = [exact.dataSync<'float32'>(), approximate.dataSync<'float32'>()];
-  const size = a.length / exact.shape[0];
-  return Array.from({ length: exact.shape[0] }, (_, i) =>
-    energiesOf(a.subarray(i * size, (i + 1) * size), b.subarray(i * size, (i + 1) * size)),
-  );
 }
 
 async function measureLinears(

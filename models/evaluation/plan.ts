@@ -1,14 +1,7 @@
 import type { METHODS, Method } from '../../src/index.js';
 import type { FeatureNetworkName } from '../features.js';
+import type { Bits } from '../flagValues.js';
 import type { TrainedName } from '../load.js';
-
-/** Bits of weights and activations, by the name that tables give them. */
-export interface Bits {
-  /** Such as W4A8. */
-  readonly name: string;
-  readonly weights: number;
-  readonly activations: number;
-}
 
 /** How weights are rounded; 'auto' is what the plugin does: GPTQ at 4 bits and fewer, else to nearest. */
 export type Rounding = 'auto' | 'nearest' | 'gptq';

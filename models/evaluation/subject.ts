@@ -6,13 +6,14 @@ import {
   fuseGraph,
   InvalidArgumentError,
 } from '../../src/index.js';
+import { CALIBRATION } from '../calibration.js';
 import type { Described, FeatureNetwork } from '../features.js';
 import { trajectory } from '../sampler.js';
 import { joinedReadings } from './readings.js';
 import { batchesOf, disposeRecording, type Recording, record, type Watched } from './recording.js';
 
-/** Calibration, as `npm start` does it: 16 samples at 5 of 20 steps. */
-const CALIBRATION = { samples: 16, steps: 20, keep: [1, 5, 10, 15, 19], seed: 1 };
+/** Of the noise that is calibrated on. */
+const CALIBRATION_SEED = 1;
 
 /** Runs of the model that calibration takes. */
 export const CALIBRATION_RUNS = CALIBRATION.keep.length;
@@ -59,7 +60,7 @@ export async function prepareSubject(
     trajectory(model, {
       labels: Array.from({ length: CALIBRATION.samples }, (_, i) => i % classes),
       steps: CALIBRATION.steps,
-      seed: CALIBRATION.seed,
+      seed: CALIBRATION_SEED,
       keep: CALIBRATION.keep,
     }),
     {

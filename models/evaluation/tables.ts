@@ -1,14 +1,13 @@
+import type { TextTable } from '../textTable.js';
 import { thousandths } from './bars.js';
 import type { Estimate } from './bootstrap.js';
 import { mean } from './decibels.js';
 import { EVALUATED_METHODS, PLAN_DEFAULTS } from './plan.js';
 import type { OfflineRow, PairedRow } from './rows.js';
 
-/** A table as text; its first `texts` columns are words. */
-export interface TextTable {
+/** A table with a heading. */
+export interface TitledTable extends TextTable {
   readonly title: string;
-  readonly head: readonly string[];
-  readonly rows: readonly (readonly string[])[];
   readonly texts: number;
 }
 
@@ -16,7 +15,7 @@ export interface TextTable {
 const NONE = '–';
 
 /** Parts (a) to (c) of one model: overview, linears by role, velocity by step; for each rounding and protocol apart. */
-export function pairedTables(rows: readonly PairedRow[]): TextTable[] {
+export function pairedTables(rows: readonly PairedRow[]): TitledTable[] {
   const groups = groupBy(
     inOrder(rows),
     ({ rounding, steps, seed, samples }) =>
@@ -30,7 +29,7 @@ export function pairedTables(rows: readonly PairedRow[]): TextTable[] {
 }
 
 /** Part (d) of one model. KID is in thousandths. */
-export function offlineTables(rows: readonly OfflineRow[]): TextTable[] {
+export function offlineTables(rows: readonly OfflineRow[]): TitledTable[] {
   const protocol = ({ steps, seed, count, replicates }: OfflineRow) =>
     `${count} samples, ${steps} steps, seed ${seed}, ${replicates} resamplings`;
   const floors = rows.filter(({ method }) => method === 'real');
@@ -56,7 +55,7 @@ export function offlineTables(rows: readonly OfflineRow[]): TextTable[] {
 }
 
 /** The overview as the console shows it too. */
-export function overview(title: string, rows: readonly PairedRow[]): TextTable {
+export function overview(title: string, rows: readonly PairedRow[]): TitledTable {
   const cells = inOrder(rows).map((row) => [
     row.bits ?? NONE,
     row.method,
@@ -90,7 +89,7 @@ export function overview(title: string, rows: readonly PairedRow[]): TextTable {
   return { title, head, rows: cells, texts: 2 };
 }
 
-function linearTable(title: string, rows: readonly PairedRow[]): TextTable {
+function linearTable(title: string, rows: readonly PairedRow[]): TitledTable {
   const roles = [...new Set(rows.flatMap(({ linears }) => Object.keys(linears.roles)))];
   return {
     title,
@@ -104,7 +103,7 @@ function linearTable(title: string, rows: readonly PairedRow[]): TextTable {
   };
 }
 
-function velocityTable(title: string, rows: readonly PairedRow[]): TextTable {
+function velocityTable(title: string, rows: readonly PairedRow[]): TitledTable {
   const [{ steps }] = rows as [PairedRow];
   return {
     title,

@@ -1,14 +1,8 @@
 import { STRESS_DEFAULTS } from '../stress.js';
+import { markdownTable } from '../textTable.js';
 import { FIRST_ROUND } from './firstRound.js';
 import type { PathologiesFile } from './results.js';
-import {
-  ablationTable,
-  beforeAfter,
-  kindsByTime,
-  layersOverall,
-  markdownTable,
-  scalesByTime,
-} from './tables.js';
+import { ablationTable, beforeAfter, kindsByTime, layersOverall, scalesByTime } from './tables.js';
 
 /** The text of docs/pathologies.md, from what `npm run pathologies -- --json FILE` wrote. */
 export function pathologiesDocs(files: readonly PathologiesFile[]): string {

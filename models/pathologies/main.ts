@@ -15,6 +15,7 @@ import { HadaNormError } from '../../src/index.js';
 import { buildDit, ditConfigOf } from '../dit.js';
 import { loadTrained } from '../load.js';
 import { mergeShards, parseSafetensors } from '../safetensors.js';
+import type { TextTable } from '../textTable.js';
 import { METHOD_ROWS } from './ablation.js';
 import { pathologiesDocs } from './docs.js';
 import { FIRST_ROUND } from './firstRound.js';
@@ -22,14 +23,7 @@ import { type Command, commandOf } from './flags.js';
 import { measureModel } from './measureModel.js';
 import { type PathologiesFile, readPathologies } from './results.js';
 import { StepBar } from './stepBar.js';
-import {
-  ablationTable,
-  consoleTable,
-  layersByTime,
-  STATISTICS,
-  scalesByTime,
-  type TextTable,
-} from './tables.js';
+import { ablationTable, consoleTable, layersByTime, STATISTICS, scalesByTime } from './tables.js';
 
 type MeasureCommand = Extract<Command, { kind: 'measure' }>;
 

@@ -1,14 +1,9 @@
 import CliTable from 'cli-table3';
+import type { TextTable } from '../textTable.js';
 import { type Ablation, BITS_NAMES, METHOD_ROWS } from './ablation.js';
 import type { KnownAblation } from './firstRound.js';
 import { KINDS, type LayerStatistics, type ModelStatistics, type OverTime } from './observe.js';
 import type { ActivationStatistics, MagnitudeRange } from './statistics.js';
-
-/** A table of text: the first column is left-aligned. */
-export interface TextTable {
-  readonly head: readonly string[];
-  readonly rows: readonly (readonly string[])[];
-}
 
 /** The statistics, by what they are called and how they are written. */
 export const STATISTICS = [
@@ -107,15 +102,6 @@ export function ablationTable(ours: Ablation, theirs?: KnownAblation): TextTable
       ...cells.map((value, j) => cell(value, i, j)),
     ]),
   };
-}
-
-/** For a Markdown file. */
-export function markdownTable({ head, rows }: TextTable): string {
-  const rule = head.map((_, i) => (i === 0 ? '---' : '---:'));
-  const escaped = [head, rule, ...rows].map((cells) =>
-    cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | '),
-  );
-  return escaped.map((line) => `| ${line} |`).join('\n');
 }
 
 /** For a console. */

@@ -4,6 +4,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { markdownTable } from '../../models/textTable.js';
 import { isMain, ROOT } from '../../scripts/process.js';
 import { type BenchRow, median } from './harness.js';
 import type { BenchFile } from './report.js';
@@ -93,11 +94,6 @@ function summary(rows: readonly BenchRow[]): BenchTable {
   });
   const head = ['', 'ours', 'peer', 'asked', 'median', 'least', 'reached'];
   return { suite: '', head, rows: lines, texts: 3 };
-}
-
-function markdownTable({ head, rows, texts }: BenchTable): string {
-  const rule = head.map((_, i) => (i < texts ? '---' : '---:'));
-  return [head, rule, ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 
 if (isMain(import.meta.url)) {

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
+import { CALIBRATION } from '../../models/calibration.js';
 import { buildDit, type DitConfig } from '../../models/dit.js';
 import { loadTrained } from '../../models/load.js';
 import { seededNormal, trajectory } from '../../models/sampler.js';
@@ -27,9 +28,6 @@ export interface Subject {
 export const SUBJECTS = ['avatars', 'avatars-nano', 'S', 'XL'] as const;
 export type SubjectName = (typeof SUBJECTS)[number];
 
-/** Steps of a 20-step trajectory at which the trained models are seen. */
-const STEPS_SEEN = [1, 5, 10, 15, 19];
-
 /**
  * A trained model on its own denoising trajectories (16 samples × 5 times; 8 others × 5 times to measure on), or one seeded
  * block of DiT-S/2 or DiT-XL/2 on noise (10 × 4 samples; 5 × 2 others).
@@ -39,10 +37,11 @@ export async function subject(name: SubjectName): Promise<Subject> {
 }
 
 async function trainedSubject(name: 'avatars' | 'avatars-nano'): Promise<Subject> {
+  const { samples, steps, keep } = CALIBRATION;
   const model = await loadTrained(name);
   const follow = (seed: number, labels: number[]) =>
-    trajectory(model, { labels, steps: 20, seed, keep: STEPS_SEEN });
-  const all = Array.from({ length: 16 }, (_, label) => label);
+    trajectory(model, { labels, steps, seed, keep });
+  const all = Array.from({ length: samples }, (_, label) => label);
   const stats = await calibrate(model, follow(5, all), {
     timestep: 'timestep',
     disposeBatches: true,

@@ -11,9 +11,10 @@ import { linearSqnr } from '../../models/pathologies/linearSqnr.js';
 import { measureModel, type Step } from '../../models/pathologies/measureModel.js';
 import { type PathologiesFile, readPathologies } from '../../models/pathologies/results.js';
 import { activationStatistics, magnitudeRange } from '../../models/pathologies/statistics.js';
-import { ablationTable, markdownTable } from '../../models/pathologies/tables.js';
+import { ablationTable } from '../../models/pathologies/tables.js';
 import type { DitInputs } from '../../models/sampler.js';
 import { seededDitWeights } from '../../models/seeded.js';
+import { markdownTable } from '../../models/textTable.js';
 import { ROOT } from '../../scripts/process.js';
 import {
   calibrate,

@@ -1,0 +1,20 @@
+/** Bits of weights and activations. */
+export interface Bits {
+  /** Such as W4A8. */
+  readonly name: string;
+  readonly weights: number;
+  readonly activations: number;
+}
+
+/** What W4A8 and its like say, of 2 to 8 bits; null for anything else. */
+export function parseBits(name: string): Bits | null {
+  const found = /^W([2-8])A([2-8])$/.exec(name);
+  return found && { name, weights: Number(found[1]), activations: Number(found[2]) };
+}
+
+/** An integer in [least, 2^32); null for anything else. */
+export function parseInteger(text: string, least: number): number | null {
+  const value = Number(text);
+  const right = text.trim() !== '' && Number.isInteger(value) && value >= least && value < 2 ** 32;
+  return right ? value : null;
+}
