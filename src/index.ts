@@ -10,8 +10,10 @@ export {
   HadamardSizeError,
   HadaNormError,
   InvalidArgumentError,
+  UnsupportedDeviceError,
   WasmMemoryError,
   WasmThreadError,
+  WebglContextLostError,
 } from '../ops/common/errors.js';
 export type { Granularity } from '../ops/common/quantization.js';
 export type { QuantizedActivations } from '../ops/common/quantizedActivations.js';

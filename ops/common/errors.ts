@@ -82,6 +82,38 @@ export class WasmThreadError extends HadaNormError {
   }
 }
 
+/** The GPU took the WebGL context away (a driver's reset, too much memory); every tensor on it is lost. */
+export class WebglContextLostError extends HadaNormError {
+  override readonly name = 'WebglContextLostError';
+
+  constructor(op: string) {
+    super(
+      op,
+      'the WebGL context is lost, and every tensor of the backend with it. Reload the page, or remove the backend and load the model again.',
+    );
+  }
+}
+
+/** The device cannot give right results, or has no room for them. */
+export class UnsupportedDeviceError extends HadaNormError {
+  override readonly name = 'UnsupportedDeviceError';
+
+  /**
+   * @param op The op or function that was called.
+   * @param wanted What the device would have to have.
+   * @param got What it has.
+   * @param wayOut What the caller can do, as a sentence.
+   */
+  constructor(
+    op: string,
+    readonly wanted: string,
+    readonly got: string,
+    wayOut = 'Use another backend: wasm, or cpu.',
+  ) {
+    super(op, `the device must have ${wanted}, it has ${got}. ${wayOut}`);
+  }
+}
+
 /** A short, safe description of any value for an error message. */
 export function describe(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value);

@@ -2,5 +2,6 @@
 import './cpu.js';
 import './tensorflow.js';
 import './wasm.js';
+import './webgl.js';
 import './composed.js';
 import './gradients.js';

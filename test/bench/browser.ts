@@ -22,7 +22,7 @@ const FOLDERS: Readonly<Record<string, string>> = {
 const PAGE = `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">
 <script type="module" src="/page.js"></script>`;
 
-/** Runs the WASM suites in Chromium; gives its name and version. Rows come as they do in Node. */
+/** Runs the suites for browsers in Chromium; gives its name and version, and its GPU's. Rows come as they do in Node. */
 export async function benchInBrowser(options: RunOptions): Promise<Record<string, string>> {
   const { log, onRows, signal, ...asked } = options;
   const found = await provisionBrowser(log);
@@ -42,8 +42,12 @@ export async function benchInBrowser(options: RunOptions): Promise<Record<string
     const { port } = server.address() as AddressInfo;
     await page.goto(`http://127.0.0.1:${port}/`);
     await page.waitForFunction(() => globalThis.runBench !== undefined);
-    await page.evaluate((wanted) => globalThis.runBench(wanted), asked satisfies PageOptions);
-    return { browser: `Chromium ${browser.version()}` };
+    const { adapter } = await page.evaluate(
+      (wanted) => globalThis.runBench(wanted),
+      asked satisfies PageOptions,
+    );
+    const name = { browser: `Chromium ${browser.version()}` };
+    return adapter === null ? name : { ...name, adapter };
   } finally {
     await browser.close();
     server.close();

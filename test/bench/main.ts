@@ -1,7 +1,8 @@
 /**
  * npm run bench [-- SUITE …] [--json FILE] [--case TEXT] [--rounds N] [--warm MS] [--browser]
  *
- * `npm run bench -- wasm` runs everything about the WASM kernels, in this Node or with --browser in Chromium.
+ * `npm run bench -- wasm` runs everything about the WASM kernels, in this Node or with --browser in Chromium;
+ * `npm run bench -- webgl --browser` everything about the WebGL kernels.
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -10,6 +11,7 @@ import { opSuites } from './ops.bench.js';
 import { benchFile, benchTables } from './report.js';
 import { isAsked, runSuites } from './runSuites.js';
 import { wasmSuites } from './wasmSuites.js';
+import { webglSuites } from './webglSuites.js';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -23,7 +25,7 @@ const { values, positionals } = parseArgs({
 });
 const rounds = integer('rounds', 1);
 const warmMs = integer('warm', 0);
-const suites = values.browser ? wasmSuites : [...opSuites, ...wasmSuites];
+const suites = values.browser ? [...wasmSuites, ...webglSuites] : [...opSuites, ...wasmSuites];
 const unknown = positionals.find((name) => !suites.some((suite) => isAsked(suite, name)));
 if (unknown !== undefined) {
   fail(`there is no suite ${unknown}; there are ${suites.map(({ name }) => name).join(', ')}`);

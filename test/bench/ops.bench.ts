@@ -1,10 +1,10 @@
 import * as tf from '@tensorflow/tfjs';
-import { hadamardPlan, orthonormalRow } from '../../ops/common/hadamard.js';
 import { fakeQuantComposite } from '../../ops/fakeQuant/composite.js';
 import type { FakeQuantAttrs } from '../../ops/fakeQuant/op.js';
 import { channelCenter, fakeQuant, hadamardTransform } from '../../src/index.js';
 import { backends } from '../harness/backends.js';
 import { normal } from '../harness/random.js';
+import { hadamardMatrix } from './hadamardMatrix.js';
 import type { BenchCase, BenchSuite, Contender } from './harness.js';
 
 /** Tokens × width of real layers: DiT-S (384), DiT-XL and PixArt (1152) with their MLPs (1536, 4608). */
@@ -86,11 +86,4 @@ function sync(name: string, compute: () => tf.Tensor): Contender {
   // reading the result waits for the result on backends that run ahead
   const run = () => tf.tidy(() => void compute().dataSync());
   return { name, run };
-}
-
-function hadamardMatrix(n: number): tf.Tensor2D {
-  const plan = hadamardPlan('bench', n);
-  const values = new Float32Array(n * n);
-  for (let row = 0; row < n; row++) values.set(orthonormalRow(plan, row), row * n);
-  return tf.tensor2d(values, [n, n]);
 }

@@ -1,9 +1,11 @@
-/** Runs in the page: the WASM suites, at the driver's word. */
+/** Runs in the page: the suites for browsers, at the driver's word. */
 import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import type { BenchRow } from './harness.js';
 import { setOnnxPaths } from './onnxSession.js';
 import { runSuites } from './runSuites.js';
 import { wasmSuites } from './wasmSuites.js';
+import { adapterName } from './webglBackend.js';
+import { webglSuites } from './webglSuites.js';
 
 /** What the driver asks for, see `RunOptions`. */
 export interface PageOptions {
@@ -18,7 +20,7 @@ declare global {
   function benchLog(line: string): Promise<void>;
   function benchRows(rows: readonly BenchRow[]): Promise<void>;
   // what it calls
-  var runBench: (options: PageOptions) => Promise<void>;
+  var runBench: (options: PageOptions) => Promise<{ adapter: string | null }>;
 }
 
 // where browser.ts serves the packages' files
@@ -26,9 +28,10 @@ setWasmPaths('/wasm/');
 setOnnxPaths('/onnx/');
 
 globalThis.runBench = async (options) => {
-  await runSuites(wasmSuites, {
+  await runSuites([...wasmSuites, ...webglSuites], {
     ...options,
     log: (line) => void benchLog(line),
     onRows: (rows) => void benchRows(rows),
   });
+  return { adapter: adapterName() };
 };

@@ -5,6 +5,7 @@ import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
 import { buildDit } from '../../models/dit.js';
 import { seededDitWeights } from '../../models/seeded.js';
+import { benchDocs, WASM_PAGE, WEBGL_PAGE } from '../bench/docs.js';
 import type { BenchRow } from '../bench/harness.js';
 import {
   ACCUMULATORS,
@@ -20,7 +21,6 @@ import { OnnxBuilder } from '../bench/onnxModel.js';
 import { onnxTensor, openSession } from '../bench/onnxSession.js';
 import type { BenchFile } from '../bench/report.js';
 import { tablesOf } from '../bench/tables.js';
-import { wasmDocs } from '../bench/wasmDocs.js';
 import {
   availableVariants,
   checkSame,
@@ -130,15 +130,24 @@ describe('Benchmark of the WASM kernels and its peers', () => {
       return { machine, runtime, versions: { tfjs: '4.22.0' }, rows };
     };
     const node = { node: '22.1.0' };
-    const text = wasmDocs([
+    const files = [
       file(node, [{ ...row, case: 'a', peerMs: 2, ratio: 2, bar: 1.3 }]),
       file(node, [{ ...row, case: 'b', peerMs: 1, ratio: 1, bar: 1.3 }]),
       file({ browser: 'Chromium 140' }, [{ ...row, case: 'a', peerMs: 3, ratio: 3 }]),
-    ]);
+    ];
+    const text = benchDocs(WASM_PAGE, files);
     expect(text).to.include('| Linears | W4A8 | ORT | 1.30 | 1.50 | 1.00 | 1 of 2 |');
     expect(text).to.include('| a | W4A8 | ORT | 1 | 2 | 2 (≥ 1.3 ✓) |');
-    expect(text.match(/^## .*/gm)).to.deep.equal(['## Node 22.1.0', '## Chromium 140']);
-    expect(() => wasmDocs([])).to.throw('needs a file');
+    expect(text?.match(/^## .*/gm)).to.deep.equal(['## Node 22.1.0', '## Chromium 140']);
+    expect(benchDocs(WEBGL_PAGE, files), 'no rows, no page').to.equal(null);
+    const gpu = { browser: 'Chromium 140', adapter: 'a GPU' };
+    const both = [
+      ...files,
+      file(gpu, [{ ...row, suite: 'webgl-linears', case: 'a', peerMs: 3, ratio: 3 }]),
+    ];
+    const webgl = benchDocs(WEBGL_PAGE, both);
+    expect(webgl?.match(/^## .*/gm)).to.deep.equal(['## Chromium 140, a GPU']);
+    expect(webgl).to.include('| a | W4A8 | ORT | 1 | 3 | 3 |');
   });
 
   it('npm run bench measures one linear against every peer, with and without HadaNorm, on one thread and on two', () => {

@@ -1,6 +1,7 @@
 /**
- * npm run bench:docs -- FILE …: writes docs/wasm-benchmarks.md from what `npm run bench -- wasm --json FILE` wrote, one file
- * for each engine. Files of one engine that hold different suites are put together.
+ * npm run bench:docs -- FILE …: writes docs/wasm-benchmarks.md and docs/webgl-benchmarks.md from what
+ * `npm run bench -- wasm --json FILE` and `npm run bench -- webgl --browser --json FILE` wrote. Files of one engine and
+ * GPU that hold different suites are put together; a page that the files have no rows for stays as it is.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,7 +11,33 @@ import { type BenchRow, median } from './harness.js';
 import type { BenchFile } from './report.js';
 import { type BenchTable, tablesOf } from './tables.js';
 
-const DOCS_FILE = join(ROOT, 'docs', 'wasm-benchmarks.md');
+/** A page of the documentation: the suites whose names begin like its own. */
+interface DocsPage {
+  readonly file: string;
+  readonly family: string;
+  readonly intro: readonly string[];
+}
+
+const PAGES: readonly DocsPage[] = [
+  {
+    file: 'wasm-benchmarks.md',
+    family: 'wasm',
+    intro: [
+      '# The WASM kernels, measured',
+      'Written by `npm run bench:docs` from the rows of `npm run bench -- wasm --json FILE` (`--browser` for Chromium).',
+      'Every figure is a ratio of medians of interleaved samples in one process, on one thread unless it says otherwise: times faster than the peer. In brackets, what the project asks for and whether it is reached.',
+    ],
+  },
+  {
+    file: 'webgl-benchmarks.md',
+    family: 'webgl',
+    intro: [
+      '# The WebGL kernels, measured',
+      'Written by `npm run bench:docs` from the rows of `npm run bench -- webgl --browser --json FILE`.',
+      'Every figure is a ratio of medians of interleaved samples in one page on one adapter: times faster than the peer. A sample is a burst of calls, as many of the peer as of ours; it ends when a number of the last result has come back from the GPU. Tensors stay on the GPU. In brackets, what the project asks for and whether it is reached.',
+    ],
+  },
+];
 
 const SUITES: Readonly<Record<string, readonly [title: string, text: string]>> = {
   wasm: ['Ops', 'Each op against what one would write with tfjs without it, on the same backend.'],
@@ -34,33 +61,51 @@ const SUITES: Readonly<Record<string, readonly [title: string, text: string]>> =
     'Whole models',
     'One sample through a seeded DiT, inputs to output. ORT runs the same model, written from the same weights, its float32 output equal to ours to 1e-4.',
   ],
+  'webgl-hadamard': ['HadamardTransform', 'Against the product by the matrix.'],
+  'webgl-quantize': [
+    'HadaNormQuantize',
+    'From float32 activations to codes, against an elementwise op of tfjs that reads and writes as many texels.',
+  ],
+  'webgl-linears': [
+    'Linears',
+    'The linears of DiT-XL/2 against `tf.fused.matMul` with bias: the product by packed weights alone, for codes that are there, and the whole way of a rewritten linear from float32 activations on.',
+  ],
   'wasm-threads': ['Threads', 'Two threads against one, on the same shared memory.'],
 };
 
-/** The text of docs/wasm-benchmarks.md. */
-export function wasmDocs(files: readonly BenchFile[]): string {
+/** The text of a page; null where no file has rows for it. */
+export function benchDocs(page: DocsPage, files: readonly BenchFile[]): string | null {
   const engines = new Map<string, BenchFile>();
   for (const file of files) {
+    const own = file.rows.filter(({ suite }) => isOf(page, suite));
+    if (own.length === 0) continue;
     const name = engineOf(file);
-    const rows = [...(engines.get(name)?.rows ?? []), ...file.rows];
+    const rows = [...(engines.get(name)?.rows ?? []), ...own];
     engines.set(name, { ...file, rows });
   }
   const [first] = engines.values();
-  if (first === undefined) throw new Error('wasmDocs needs a file of rows at least.');
+  if (first === undefined) return null;
   const { machine, versions } = first;
   const about = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
   return [
-    '# The WASM kernels, measured',
-    'Written by `npm run bench:docs` from the rows of `npm run bench -- wasm --json FILE` (`--browser` for Chromium).',
-    'Every figure is a ratio of medians of interleaved samples in one process, on one thread unless it says otherwise: times faster than the peer. In brackets, what the project asks for and whether it is reached.',
+    ...page.intro,
     `Machine: ${machine.cpu}, ${machine.cores} cores, ${machine.platform} ${machine.arch}. ${about.join(', ')}.`,
     ...[...engines].flatMap(([name, file]) => engineSection(name, file.rows)),
     '',
   ].join('\n\n');
 }
 
+/** The page on the WASM kernels, and that on the WebGL ones. */
+export const [WASM_PAGE, WEBGL_PAGE] = PAGES as [DocsPage, DocsPage];
+
+function isOf({ family }: DocsPage, suite: string): boolean {
+  return suite === family || suite.startsWith(`${family}-`);
+}
+
+/** The GPU counts where there is one: rows of two are not put together. */
 function engineOf({ runtime }: BenchFile): string {
-  return runtime.browser ?? `Node ${runtime.node}`;
+  const engine = runtime.browser ?? `Node ${runtime.node}`;
+  return runtime.adapter === undefined ? engine : `${engine}, ${runtime.adapter}`;
 }
 
 function engineSection(name: string, rows: readonly BenchRow[]): string[] {
@@ -99,9 +144,13 @@ function summary(rows: readonly BenchRow[]): BenchTable {
 if (isMain(import.meta.url)) {
   const files = process.argv.slice(2);
   if (files.length === 0) {
-    console.error('bench:docs: name the files that npm run bench -- wasm --json wrote');
+    console.error('bench:docs: name the files that npm run bench -- wasm|webgl --json wrote');
     process.exit(2);
   }
   const read = (file: string): BenchFile => JSON.parse(readFileSync(file, 'utf8'));
-  writeFileSync(DOCS_FILE, wasmDocs(files.map(read)));
+  const results = files.map(read);
+  for (const page of PAGES) {
+    const text = benchDocs(page, results);
+    if (text !== null) writeFileSync(join(ROOT, 'docs', page.file), text);
+  }
 }

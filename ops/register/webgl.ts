@@ -1,0 +1,2 @@
+// one import and one registerKernelOnce(kernel) per op
+export {};

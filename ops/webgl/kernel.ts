@@ -1,0 +1,108 @@
+import {
+  type DataType,
+  env,
+  type KernelConfig,
+  type TensorInfo,
+  tidy,
+} from '@tensorflow/tfjs-core';
+import { UnsupportedDeviceError, WebglContextLostError } from '../common/errors.js';
+import { defineKernel, type OpContract } from '../common/kernel.js';
+import type { WebglBackend, WebglProgram } from './backend.js';
+
+/** What a kernel is given. */
+export interface WebglKernelArgs<Inputs, Attrs> {
+  readonly inputs: Inputs;
+  readonly attrs: Attrs;
+  readonly webgl: WebglScope;
+}
+
+/** Runs programs for one call of a kernel; what it made and did not give back is disposed of at the call's end. */
+export class WebglScope {
+  private readonly made: TensorInfo[] = [];
+
+  constructor(readonly backend: WebglBackend) {}
+
+  /** The largest width and height of a texture, in texels. */
+  get maxTextureSize(): number {
+    return env().getNumber('WEBGL_MAX_TEXTURE_SIZE');
+  }
+
+  /** Whether programs can write float32; else what they write is rounded to float16. */
+  get writesFloat32(): boolean {
+    return env().getBool('WEBGL_RENDER_FLOAT32_ENABLED');
+  }
+
+  /** Runs a program. A packed output stays packed, as tfjs's own packed ops leave it. */
+  run(
+    program: WebglProgram,
+    inputs: readonly TensorInfo[],
+    dtype: DataType = 'float32',
+    uniforms?: readonly (readonly number[])[],
+  ): TensorInfo {
+    return this.track(this.backend.runWebGLProgram(program, inputs, dtype, uniforms, true));
+  }
+
+  /** Hands a tensor over: it is disposed of at the end of the call unless the kernel returns it. */
+  track(info: TensorInfo): TensorInfo {
+    this.made.push(info);
+    return info;
+  }
+
+  /** The same data under another shape of the same size. Not tracked: it lives and dies with `info`. */
+  view({ dataId, dtype }: TensorInfo, shape: readonly number[]): TensorInfo {
+    return { dataId, dtype, shape: [...shape] };
+  }
+
+  /** Disposes of what was made, but for the outputs. */
+  close(outputs: readonly TensorInfo[]): void {
+    const kept = new Set(outputs.map(({ dataId }) => dataId));
+    for (const info of this.made) {
+      if (!kept.has(info.dataId)) this.backend.disposeIntermediateTensorInfo(info);
+    }
+  }
+}
+
+/**
+ * An op's kernel on tfjs-backend-webgl. With WebGL 1, which has neither integers nor texel fetches, the op is composed.
+ *
+ * The kernel throws WebglContextLostError where the context is lost (tfjs would go on and give zeros), and
+ * UnsupportedDeviceError where the device's shaders compute with less than float32.
+ */
+export function webglKernel<Inputs, Attrs>(
+  op: OpContract<Inputs, Attrs>,
+  run: (args: WebglKernelArgs<Inputs, Attrs>) => TensorInfo | TensorInfo[],
+): KernelConfig {
+  return defineKernel<Inputs, Attrs, WebglBackend>(op.kernelName, 'webgl', (args) => {
+    const { inputs, attrs, backend } = args;
+    checkContext(op.kernelName, backend);
+    if (env().getNumber('WEBGL_VERSION') !== 2) return tidy(() => op.composite(inputs, attrs));
+    checkPrecision(op.kernelName, backend);
+    const webgl = new WebglScope(backend);
+    let outputs: TensorInfo | TensorInfo[] = [];
+    try {
+      outputs = run({ inputs, attrs, webgl });
+      return outputs;
+    } finally {
+      webgl.close(Array.isArray(outputs) ? outputs : [outputs]);
+    }
+  });
+}
+
+function checkContext(op: string, { gpgpu }: WebglBackend): void {
+  if (gpgpu.gl.isContextLost()) throw new WebglContextLostError(op);
+}
+
+const precise = new WeakSet<object>();
+
+function checkPrecision(op: string, { gpgpu }: WebglBackend): void {
+  const { gl } = gpgpu;
+  if (precise.has(gl)) return;
+  const bits = gl.getShaderPrecisionFormat(gl.FRAGMENT_SHADER, gl.HIGH_FLOAT)?.precision ?? 0;
+  if (bits < FLOAT32_FRACTION_BITS) {
+    const wanted = `float32 in fragment shaders (${FLOAT32_FRACTION_BITS} bits of fraction)`;
+    throw new UnsupportedDeviceError(op, wanted, `${bits} bits`);
+  }
+  precise.add(gl);
+}
+
+const FLOAT32_FRACTION_BITS = 23;
