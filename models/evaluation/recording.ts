@@ -1,18 +1,6 @@
-import {
-  add,
-  clone,
-  dispose,
-  fill,
-  mul,
-  nextFrame,
-  type Tensor1D,
-  type Tensor4D,
-  tensor1d,
-  tidy,
-} from '@tensorflow/tfjs-core';
+import { clone, dispose, keep, nextFrame, type Tensor4D } from '@tensorflow/tfjs-core';
 import { seedOf } from '../random.js';
-import { planOf } from '../samplePlan.js';
-import { type DitInputs, sample, seededNormal, type VelocityModel } from '../sampler.js';
+import { type DitInputs, sample, type VelocityModel } from '../sampler.js';
 import { type Energies, energiesOf } from './decibels.js';
 
 /** Samples of a batch. */
@@ -59,32 +47,32 @@ export async function record(
   steps: number,
   { signal, onRun }: Watched,
 ): Promise<Recording> {
-  const { shape } = planOf('record', model, { labels, seed, steps });
   const inputs: DitInputs[] = [];
   const velocities: Float32Array[] = [];
-  let latent = seededNormal(shape, seed) as Tensor4D;
-  try {
-    for (let step = 0; step < steps; step++) {
-      await nextFrame();
-      signal.throwIfAborted();
-      const input = {
-        latent: clone(latent),
-        timestep: fill([labels.length], step / steps) as Tensor1D,
-        label: tensor1d([...labels], 'int32'),
-      };
-      inputs.push(input);
-      const velocity = model.predict(input) as Tensor4D;
+  // the sampler's own way through the model, overheard
+  const overheard: VelocityModel = {
+    inputs: model.inputs,
+    metadata: model.metadata ?? {},
+    predict: (given) => {
+      const { latent, timestep, label } = given as DitInputs;
+      inputs.push({
+        latent: keep(clone(latent)),
+        timestep: keep(clone(timestep)),
+        label: keep(clone(label)),
+      });
+      const velocity = model.predict(given) as Tensor4D;
       velocities.push(Float32Array.from(velocity.dataSync()));
-      const moved = tidy(() => add<Tensor4D>(latent, mul(velocity, 1 / steps)));
-      dispose([velocity, latent]);
-      latent = moved;
-      onRun();
-    }
+      return velocity;
+    },
+  };
+  const options = { labels, seed, steps, signal, onProgress: () => onRun() };
+  try {
+    const pictures = await sample(overheard, options);
+    return { labels, seed, inputs, velocities, pictures };
   } catch (error) {
-    dispose([inputs, latent]);
+    dispose(inputs);
     throw error;
   }
-  return { labels, seed, inputs, velocities, pictures: latent };
 }
 
 /** Gives up a recording's tensors. */

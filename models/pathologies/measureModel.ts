@@ -1,5 +1,5 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
-import { dispose, type NamedTensorMap } from '@tensorflow/tfjs-core';
+import { dispose } from '@tensorflow/tfjs-core';
 import { calibrate, InvalidArgumentError } from '../../src/index.js';
 import { AVATAR_STYLES } from '../styles.js';
 import { type Ablation, ablate } from './ablation.js';
@@ -68,7 +68,7 @@ export async function measureModel(
     ...abort,
     onProgress: (done) => onProgress?.('observe', done, times.length),
   });
-  const batches = [...flowBatches(heldOut, times, SEEDS.heldOut)] as unknown as NamedTensorMap[];
+  const batches = [...flowBatches(heldOut, times, SEEDS.heldOut)];
   try {
     const ablation = await ablate(model, stats, batches, {
       ...abort,

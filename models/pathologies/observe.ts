@@ -1,5 +1,5 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
-import { dispose, type NamedTensorMap, type Tensor } from '@tensorflow/tfjs-core';
+import { dispose, type Tensor } from '@tensorflow/tfjs-core';
 import { describeGraph, InvalidArgumentError, type Role } from '../../src/index.js';
 import type { DitInputs } from '../sampler.js';
 import {
@@ -84,7 +84,7 @@ export async function observe(
     try {
       signal?.throwIfAborted();
       const time = (await batch.timestep.data())[0]!;
-      const values = model.execute(batch as unknown as NamedTensorMap, names) as Tensor[];
+      const values = model.execute(batch, names) as Tensor[];
       values.forEach((value, i) => {
         const x = value.dataSync() as Float32Array;
         seen.get(names[i]!)!.push({ time, x: x.slice(), shape: value.shape });
