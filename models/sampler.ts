@@ -29,6 +29,15 @@ export interface SampleOptions {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
+/** How to draw samples. */
+export interface DrawOptions extends SampleOptions {
+  /**
+   * Called after each step, before `onProgress`, with the samples as they are then: [B, S, S, C], noise and picture mixed
+   * until the last. They stay the sampler's, which waits for what this returns.
+   */
+  readonly onStep?: (samples: Tensor4D, done: number, total: number) => void | Promise<void>;
+}
+
 /** How to follow a trajectory. */
 export interface TrajectoryOptions extends SampleOptions {
   /** The steps to yield, from 0. Default all. Steps after the last of them are not taken. */
@@ -64,7 +73,7 @@ export function trajectory(
  *
  * @throws InvalidArgumentError for options that do not fit the model.
  */
-export async function sample(model: VelocityModel, options: SampleOptions): Promise<Tensor4D> {
+export async function sample(model: VelocityModel, options: DrawOptions): Promise<Tensor4D> {
   const plan = planOf('sample', model, options);
   const flow = begin(model, plan);
   try {
@@ -72,7 +81,9 @@ export async function sample(model: VelocityModel, options: SampleOptions): Prom
       await turn(options.signal);
       const { completesStep } = flow;
       flow.evaluate();
-      if (completesStep) options.onProgress?.(flow.step, plan.steps);
+      if (!completesStep) continue;
+      if (options.onStep !== undefined) await lend(flow, plan, options.onStep);
+      options.onProgress?.(flow.step, plan.steps);
     }
     return flow.samples();
   } finally {
@@ -99,6 +110,19 @@ async function* follow(
     }
   } finally {
     flow.dispose();
+  }
+}
+
+async function lend(
+  flow: Flow,
+  { steps }: SamplePlan,
+  onStep: NonNullable<DrawOptions['onStep']>,
+): Promise<void> {
+  const samples = flow.samples();
+  try {
+    await onStep(samples, flow.step, steps);
+  } finally {
+    samples.dispose();
   }
 }
 

@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { buildDit, type DitConfig } from '../../models/dit.js';
 import {
   type DitInputs,
-  type SampleOptions,
+  type DrawOptions,
   type Solver,
   sample,
   seededNormal,
@@ -38,7 +38,7 @@ describeOnBackends('Sampler', () => {
   });
   after(() => model.dispose());
 
-  const draw = async (options: Partial<SampleOptions>): Promise<Float32Array> =>
+  const draw = async (options: Partial<DrawOptions>): Promise<Float32Array> =>
     expectNoLeakAsync(async () => {
       const x = await sample(model, { labels: LABELS, steps: 3, ...options });
       expect(x.shape).to.deep.equal([options.labels?.length ?? 2, 4, 4, 3]);
@@ -191,6 +191,39 @@ describeOnBackends('Sampler', () => {
       runs = -1;
       (await sample(counted, options)).dispose();
       expect([runs, ...done]).to.deep.equal([6, 1, 2, 1, 2, 3, 4]);
+    });
+  });
+
+  it('lends the samples after each step, the last as they are returned, and takes them back', async () => {
+    for (const solver of ['euler', 'heun'] as const) {
+      await expectNoLeakAsync(async () => {
+        const seen: Float32Array[] = [];
+        const told: string[] = [];
+        const onStep = async (samples: tf.Tensor4D, done: number, total: number) => {
+          seen.push((await samples.data()) as Float32Array);
+          told.push(`step ${done} of ${total}`);
+        };
+        const onProgress = (done: number) => told.push(`progress ${done}`);
+        const end = await draw({ solver, onProgress, onStep });
+        expect(told).to.deep.equal(
+          [1, 2, 3].flatMap((step) => [`step ${step} of 3`, `progress ${step}`]),
+        );
+        expect(seen[2]).to.deep.equal(end);
+        // what follow yields at a step's beginning is the end of the step before
+        const states = await follow({ solver });
+        const begins = states.filter((_, i) => solver === 'euler' || i % 2 === 0);
+        for (const i of [0, 1]) {
+          expect(seen[i]).to.deep.equal(begins[i + 1]!.latent.dataSync());
+        }
+        tf.dispose(states);
+      });
+    }
+  });
+
+  it('a step that is refused ends the drawing, and leaves nothing behind', async () => {
+    await expectNoLeakAsync(async () => {
+      const onStep = () => Promise.reject(new Error('no more'));
+      expect(await failure(sample(model, { labels: LABELS, onStep }))).to.equal('no more');
     });
   });
 

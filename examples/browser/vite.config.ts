@@ -1,0 +1,40 @@
+/**
+ * Builds the demo page: `npm run build:demo`. The result is static files with relative addresses, for any host; headers
+ * are those that WASM threads want, and are for the host to send.
+ */
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vite';
+import { pageFiles } from './build/pageFiles.js';
+import { threadedScript } from './build/threadedScript.js';
+
+const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+
+/** Makes a page cross-origin isolated, which shared memory needs. */
+const HEADERS = {
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-embedder-policy': 'require-corp',
+};
+
+export default defineConfig({
+  root: at('.'),
+  base: './',
+  // a missing file is a 404, not the page again
+  appType: 'mpa',
+  publicDir: false,
+  resolve: {
+    alias: { 'tfjs-hadanorm': at('../../src/index.ts') },
+    // kernels are registered with the copy that backends and models use
+    dedupe: ['@tensorflow/tfjs-core'],
+  },
+  worker: { format: 'es', plugins: () => [threadedScript(at('../..'))] },
+  plugins: [pageFiles(at('../..'))],
+  build: {
+    outDir: at('../../out/demo'),
+    emptyOutDir: true,
+    target: 'es2022',
+    // vega and tfjs are what they are
+    chunkSizeWarningLimit: 2000,
+  },
+  server: { headers: HEADERS },
+  preview: { headers: HEADERS },
+});

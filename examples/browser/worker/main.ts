@@ -1,0 +1,49 @@
+/** The page's worker: tfjs and all that is heavy run here, so that the page never freezes. */
+import type { Message, Request } from '../shared/protocol.js';
+import { backendStates } from './backendStates.js';
+
+/** The parts of a worker's global scope that are used; the project's types are those of a page. */
+interface WorkerScope {
+  onmessage: ((event: MessageEvent<Request>) => void) | null;
+  requestAnimationFrame(callback: () => void): number;
+  postMessage(message: Message, transfer: Transferable[]): void;
+}
+
+const scope = self as unknown as WorkerScope;
+const { port1, port2 } = new MessageChannel();
+const waiting: (() => void)[] = [];
+port1.onmessage = () => waiting.shift()?.();
+
+// tfjs gives others their turn by it, and takes it when it is loaded. Frames would round every step's time up, and stop in
+// a tab that is not looked at.
+scope.requestAnimationFrame = (callback) => {
+  port2.postMessage(null);
+  return waiting.push(callback);
+};
+
+const tell = (message: Message) => scope.postMessage(message, transferred(message));
+let base = '';
+const engine = import('./engine.js').then(({ Engine }) => new Engine(() => base, tell));
+
+scope.onmessage = async ({ data }) => {
+  if (data.kind === 'hello') {
+    base = data.base;
+    tell({ kind: 'ready', backends: await backendStates() });
+    return;
+  }
+  try {
+    await (await engine).take(data);
+  } catch (error) {
+    // the engine answers for what goes wrong in a run: this is about its own code, which could not be fetched, say
+    const message = `The page's code could not be loaded: ${error instanceof Error ? error.message : error}`;
+    const memory = { numTensors: 0, numBytes: 0, gpuBytes: null };
+    tell({ kind: 'end', run: data.run, outcome: { kind: 'failed', message }, memory });
+  }
+};
+
+/** What moves to the page and is not copied. */
+function transferred(message: Message): Transferable[] {
+  if (message.kind === 'frame') return message.pictures.map(({ buffer }) => buffer);
+  if (message.kind === 'packed') return message.files.map(({ bytes }) => bytes.buffer);
+  return [];
+}

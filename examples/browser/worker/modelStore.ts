@@ -1,0 +1,87 @@
+import { type GraphModel, loadGraphModel } from '@tensorflow/tfjs-converter';
+import { io } from '@tensorflow/tfjs-core';
+import { InvalidArgumentError, loadQuantized } from 'tfjs-hadanorm';
+import type { ModelName } from '../shared/choices.js';
+
+/** A model, and the bytes of its files. */
+export interface Opened {
+  readonly model: GraphModel;
+  readonly fileBytes: number;
+}
+
+/** How to fetch. */
+export interface FetchOptions {
+  /** Ends the download. */
+  readonly signal: AbortSignal;
+  /** Told the share that is done, 0 to 1. */
+  readonly onProgress: (share: number) => void;
+}
+
+/** Opens models, and keeps the files of the last original: another run need not fetch them again. */
+export class ModelStore {
+  private last: { name: ModelName; artifacts: io.ModelArtifacts; fileBytes: number } | null = null;
+
+  /** A model that lies beside the page, as tf.loadGraphModel loads it. */
+  async openOriginal(name: ModelName, base: string, options: FetchOptions): Promise<Opened> {
+    if (this.last?.name !== name) {
+      const counter = new ByteCounter(options.signal);
+      const url = new URL(`models/${name}/model.json`, base).href;
+      const { onProgress } = options;
+      const handler = io.http(url, { fetchFunc: counter.fetch, onProgress });
+      const artifacts = await handler.load!();
+      this.last = { name, artifacts, fileBytes: counter.bytes };
+    }
+    const { artifacts, fileBytes } = this.last;
+    return { model: await loadGraphModel(io.fromMemory(artifacts)), fileBytes };
+  }
+}
+
+/**
+ * A packed model, checked, from files that were picked or else from an address relative to the page's.
+ *
+ * @throws InvalidArgumentError where there is neither, or not one model.json; ModelFormatError for files that are no
+ *   packed model, or not a whole one.
+ */
+export async function openPacked(
+  { files, address, base }: { files: readonly File[]; address: string; base: string },
+  { signal, onProgress }: FetchOptions,
+): Promise<Opened> {
+  if (files.length === 0) {
+    if (address === '') {
+      const wanted = "model.json and its shards, or an address of a packed model's model.json";
+      throw new InvalidArgumentError('Packed model', 'files', wanted, 'neither');
+    }
+    const counter = new ByteCounter(signal);
+    const url = new URL(address, base).href;
+    const model = await loadQuantized(url, { fetchFunc: counter.fetch, onProgress });
+    return { model, fileBytes: counter.bytes };
+  }
+  const jsons = files.filter(({ name }) => name.endsWith('.json'));
+  if (jsons.length !== 1) {
+    const got = files.map(({ name }) => name).join(', ');
+    throw new InvalidArgumentError('Packed model', 'files', 'one model.json and its shards', got);
+  }
+  const shards = files.filter((file) => file !== jsons[0]);
+  const model = await loadQuantized(io.browserFiles([jsons[0]!, ...shards]));
+  return { model, fileBytes: files.reduce((sum, { size }) => sum + size, 0) };
+}
+
+/** Fetches, and counts what comes. */
+class ByteCounter {
+  bytes = 0;
+
+  constructor(private readonly signal: AbortSignal) {}
+
+  readonly fetch = async (url: URL | RequestInfo, init: RequestInit = {}): Promise<Response> => {
+    const response = await fetch(url, { ...init, signal: this.signal });
+    if (response.body === null) return response;
+    const counting = new TransformStream<Uint8Array, Uint8Array>({
+      transform: (chunk, controller) => {
+        this.bytes += chunk.byteLength;
+        controller.enqueue(chunk);
+      },
+    });
+    const { status, statusText, headers } = response;
+    return new Response(response.body.pipeThrough(counting), { status, statusText, headers });
+  };
+}

@@ -1,0 +1,85 @@
+import * as tf from '@tensorflow/tfjs';
+import '@tensorflow/tfjs-backend-wasm';
+import { RECIPES } from '../../../examples/browser/worker/recipes.js';
+import { loadTrained } from '../../../models/load.js';
+import { sample, trajectory } from '../../../models/sampler.js';
+import { calibrate, fuseGraph, loadQuantized, rewriteGraph } from '../../../src/index.js';
+import type { PickedFile } from './driver.js';
+
+/** Settings of the page that a reference is made with; the rest is W4A8 of avatars-nano by Euler, without guidance. */
+export interface ReferenceSettings {
+  readonly labels: readonly number[];
+  readonly steps: number;
+  readonly seed: number;
+}
+
+/** RGB bytes [labels, S, S, 3] of each column's pictures. */
+export interface ReferencePictures {
+  readonly fp32: Uint8Array;
+  readonly rtn: Uint8Array;
+  readonly small: Uint8Array;
+}
+
+const BITS = { weights: { bits: 4 }, activations: { bits: 8 }, compare: false } as const;
+
+/** What Node draws on WASM with the page's settings: after the page's quick calibration, or with the packed model. */
+export async function referencePictures(
+  settings: ReferenceSettings,
+  packed: readonly PickedFile[] | null,
+): Promise<ReferencePictures> {
+  await tf.setBackend('wasm');
+  const model = await loadTrained('avatars-nano');
+  const rounded = rewriteGraph(model, {
+    ...BITS,
+    method: 'rtn',
+    weights: { bits: 4, rounding: 'nearest' },
+  }).model;
+  const small = packed === null ? await quantized(model, settings.seed) : await opened(packed);
+  try {
+    return {
+      fp32: await drawn(model, settings),
+      rtn: await drawn(rounded, settings),
+      small: await drawn(small, settings),
+    };
+  } finally {
+    for (const one of [small, rounded, model]) one.dispose();
+  }
+}
+
+async function quantized(model: tf.GraphModel, seed: number): Promise<tf.GraphModel> {
+  const { samples, steps, keep } = RECIPES.quick;
+  const fused = fuseGraph(model);
+  const labels = Array.from({ length: samples }, (_, i) => (i * 16) / samples);
+  const batches = trajectory(fused, { labels, steps, keep, seed: seed + 1 });
+  const stats = await calibrate(fused, batches, { timestep: 'timestep', disposeBatches: true });
+  fused.dispose();
+  return rewriteGraph(model, { ...BITS, stats }).model;
+}
+
+function opened(files: readonly PickedFile[]): Promise<tf.GraphModel> {
+  const json = JSON.parse(files.find(({ name }) => name === 'model.json')!.buffer.toString());
+  const [{ paths, weights }] = json.weightsManifest as [
+    { paths: string[]; weights: tf.io.WeightsManifestEntry[] },
+  ];
+  const shards = paths.map((path) => files.find(({ name }) => name === path)!.buffer);
+  const { buffer, byteOffset, byteLength } = Buffer.concat(shards);
+  const weightData = buffer.slice(byteOffset, byteOffset + byteLength);
+  return loadQuantized(tf.io.fromMemory({ ...json, weightSpecs: weights, weightData }));
+}
+
+async function drawn(
+  model: tf.GraphModel,
+  { labels, steps, seed }: ReferenceSettings,
+): Promise<Uint8Array> {
+  const pictures = await sample(model, { labels, steps, seed });
+  const values = await pictures.data();
+  pictures.dispose();
+  return Uint8Array.from(values, (v) => Math.round(127.5 * (Math.max(-1, Math.min(1, v)) + 1)));
+}
+
+/** PSNR of bytes, dB; Infinity where they are equal. */
+export function psnrOfBytes(a: Uint8Array, b: Uint8Array): number {
+  if (a.length !== b.length) throw new RangeError(`${a.length} bytes beside ${b.length}`);
+  const error = a.reduce((sum, byte, i) => sum + (byte - b[i]!) ** 2, 0) / a.length;
+  return error === 0 ? Number.POSITIVE_INFINITY : 10 * Math.log10(255 ** 2 / error);
+}
