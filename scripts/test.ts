@@ -11,15 +11,17 @@ import { addTally, count, emptyTally, matrixOf, type Tally } from '../test/harne
 import { browserSuites } from './browserSuites.js';
 import { fetchNode } from './nodeVersions.js';
 import { runScript } from './process.js';
+import { provisionBrowser } from './provision/browser.js';
 import { provisionTfjsNode } from './provision/tfjsNode.js';
 
 const MOCHA = 'mocha/bin/mocha.js';
 const SUITES = ['test/**/*.test.ts'];
 /** Measurements on whole models: minutes, and the same on every Node. They run on the first, without coverage. */
 const SLOW = ['test/**/*.slow.test.ts'];
-/** What a newer Node could break: kernels, packages, children, files; and the whole way once. */
+/** What a newer Node could break: integer kernels (relaxed SIMD is there from 22 on), packages, children, files; and the whole way once. */
 const ON_OTHERS = [
-  'test/{ops,e2e}/*.test.ts',
+  'test/ops/{wasm*,backends,quantizedMatMul*,hadaNormQuantize*,tfjsWasmBugs}.test.ts',
+  'test/e2e/*.test.ts',
   'test/rewrite/{everyBackend,save*}.test.ts',
   'test/pure/graphOfModel.test.ts',
 ];
@@ -74,8 +76,13 @@ async function check(name: string, run: () => Promise<number>): Promise<void> {
   count(total, name, code === 0 ? 'passed' : 'failed');
 }
 
-/** tfjs-node is optional: where it cannot be had its suites say SKIPPED, and this says why. */
+/**
+ * tfjs-node and a browser are optional: where they cannot be had their suites say SKIPPED, and this says why. Before the
+ * runs, of which two want the browser at once.
+ */
 async function provision(): Promise<void> {
+  heading('browser');
+  await provisionBrowser(log);
   heading('tfjs-node');
   const result = await provisionTfjsNode({ log });
   log(

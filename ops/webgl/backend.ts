@@ -12,6 +12,8 @@ export interface WebglProgram {
   /** The output is written as such texels. */
   readonly packedOutput?: boolean;
   readonly outTexUsage?: TextureUsage;
+  /** Shapes come as uniforms, `nameTexShape` (texture rows, columns) and `outTexShape` among them: one program for many. */
+  readonly enableShapeUniforms?: boolean;
   readonly customUniforms?: readonly { readonly name: string; readonly type: UniformType }[];
 }
 
@@ -29,6 +31,8 @@ export interface TextureData {
   /** Data that is disposed of with this. tfjs has it for the two halves of complex numbers. */
   complexTensorInfos?: { real: TensorInfo; imag: TensorInfo };
   values?: unknown;
+  /** Null until the data is uploaded. */
+  texture?: unknown;
   shape: number[];
   texShape: [rows: number, columns: number] | null;
   isPacked?: boolean;
@@ -55,6 +59,8 @@ export interface WebglBackend {
   ): TensorInfo;
   makeTensorInfo(shape: readonly number[], dtype: DataType, values?: TypedArray): TensorInfo;
   disposeIntermediateTensorInfo(info: TensorInfo): void;
+  /** A copy with one element to a texel. */
+  unpackTensor(info: TensorInfo): TensorInfo;
   readSync(dataId: object): TypedArray;
   /** Makes a texture for the data where it has none. */
   uploadToGPU(dataId: object): void;

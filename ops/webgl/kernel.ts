@@ -1,7 +1,10 @@
 import {
   type DataType,
   env,
+  getKernel,
   type KernelConfig,
+  type NamedAttrMap,
+  type NamedTensorInfoMap,
   type TensorInfo,
   tidy,
 } from '@tensorflow/tfjs-core';
@@ -40,6 +43,12 @@ export class WebglScope {
     uniforms?: readonly (readonly number[])[],
   ): TensorInfo {
     return this.track(this.backend.runWebGLProgram(program, inputs, dtype, uniforms, true));
+  }
+
+  /** Runs a kernel of tfjs's own that has one output. */
+  runKernel(name: string, inputs: NamedTensorInfoMap, attrs: NamedAttrMap = {}): TensorInfo {
+    const output = getKernel(name, 'webgl').kernelFunc({ inputs, attrs, backend: this.backend });
+    return this.track(Array.isArray(output) ? output[0]! : output);
   }
 
   /** Hands a tensor over: it is disposed of at the end of the call unless the kernel returns it. */

@@ -34,6 +34,30 @@ const SAYS: Record<string, (stdout: string) => void> = {
       });
     }
   },
+  'quantizationAwareTraining.ts': (stdout) => {
+    const row = (name: string) => {
+      const [, accuracy, loss] =
+        new RegExp(`│ ${name} +│ +([\\d.]+) % │ +([\\d.]+) │`).exec(stdout) ?? [];
+      return { accuracy: Number(accuracy), loss: Number(loss) };
+    };
+    const float = row('float32');
+    expect(float.accuracy).to.be.at.least(97);
+    const [after, aware] = ['quantized after training', 'quantization-aware'].map((how) =>
+      row(`W2A2, ${how}`),
+    );
+    expect(after!.accuracy, 'after training').to.be.at.most(float.accuracy - 5);
+    // most of what was lost
+    const regained = aware!.accuracy - after!.accuracy;
+    expect(regained).to.be.at.least(0.6 * (float.accuracy - after!.accuracy));
+    expect(aware!.loss).to.be.below(after!.loss / 2);
+    expect(row('W3A3, quantization-aware').accuracy).to.be.at.least(float.accuracy - 1.5);
+    const eager = /Eager code, W2A2, 40 steps: accuracy ([\d.]+) % → ([\d.]+) %/.exec(stdout);
+    expect(Number(eager?.[2])).to.be.at.least(Number(eager?.[1]) + 3);
+    const through = /Through fakeQuant alone ([\d.]+), through tf.round ([\d.]+)/.exec(stdout);
+    expect(Number(through?.[1])).to.be.above(1);
+    expect(through?.[2], 'through tf.round').to.equal('0.0000');
+    expect(stdout).to.include('Saved and loaded: the loss differs by 0\n');
+  },
 };
 
 /** Takes a minute: run in quantizeDit.slow.test.ts. */

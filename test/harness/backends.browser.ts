@@ -1,21 +1,24 @@
 import * as tf from '@tensorflow/tfjs';
-import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
+import '@tensorflow/tfjs-backend-wasm';
 import '@tensorflow/tfjs-backend-webgpu';
 import '../../src/index.js';
+import { startWasm } from '../browser/wasmBuild.js';
 import type { BackendUnderTest } from './backends.js';
 
-// where test/browser/run.ts serves the package's files
-setWasmPaths('/wasm/');
+await startWasm();
+
+/** What run.ts asks for; undefined for all. */
+const asked = new URLSearchParams(location.search).get('backends')?.split(',');
 
 /** The backends of this page. */
-export const backends: readonly BackendUnderTest[] = [
-  { name: 'cpu' },
-  { name: 'wasm' },
-  await started('webgl'),
-  await started('webgpu'),
-];
+export const backends: BackendUnderTest[] = [];
+for (const name of ['cpu', 'wasm', 'webgl', 'webgpu']) {
+  if (asked === undefined || asked.includes(name)) backends.push(await available(name));
+}
 
-async function started(name: string): Promise<BackendUnderTest> {
+async function available(name: string): Promise<BackendUnderTest> {
+  // always there; the suites start them
+  if (name === 'cpu' || name === 'wasm') return { name };
   try {
     if (await tf.setBackend(name)) return { name };
   } catch (error) {

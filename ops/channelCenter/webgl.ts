@@ -1,0 +1,27 @@
+import type { TensorInfo } from '@tensorflow/tfjs-core';
+import { centreTexels } from '../webgl/centre.js';
+import { webglKernel } from '../webgl/kernel.js';
+import { rowMeans } from '../webgl/means.js';
+import { texelsOf } from '../webgl/packed.js';
+import { channelCenterOp, meanShape } from './op.js';
+
+/**
+ * Means in stages over packed texels, then one pass to subtract and divide. With float16 textures
+ * within half's precision, infinite beyond 65504.
+ */
+export const channelCenterWebgl = webglKernel(
+  channelCenterOp,
+  ({ inputs: { x, scale, mean }, webgl }): TensorInfo[] => {
+    const texels = texelsOf(webgl, x);
+    const means = mean === undefined ? rowMeans(webgl, texels) : texelsOf(webgl, mean);
+    const centred = centreTexels(webgl, {
+      x: texels,
+      mean: means,
+      scale: scale.rank === 0 ? undefined : texelsOf(webgl, scale),
+    });
+    // a given mean is an output as well: one more reference to its data
+    if (mean !== undefined) webgl.backend.incRef(mean.dataId);
+    const subtracted = mean ?? means.info;
+    return [webgl.view(centred.info, x.shape), webgl.view(subtracted, meanShape(x.shape))];
+  },
+);

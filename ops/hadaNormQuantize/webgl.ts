@@ -1,0 +1,103 @@
+import { type TensorInfo, tidy } from '@tensorflow/tfjs-core';
+import { findHadamardPlan } from '../common/hadamard.js';
+import { type CentredTexels, centredSource, centreTexels } from '../webgl/centre.js';
+import { transformTexels } from '../webgl/hadamard.js';
+import { hasPasses } from '../webgl/hadamardPasses.js';
+import { type WebglScope, webglKernel } from '../webgl/kernel.js';
+import { rowMeans } from '../webgl/means.js';
+import { texelsOf } from '../webgl/packed.js';
+import type { TexelMatrix } from '../webgl/texels.js';
+import { hadaNormQuantizeComposite } from './composite.js';
+import {
+  type HadaNormQuantizeAttrs,
+  type HadaNormQuantizeInputs,
+  hadaNormQuantizeOp,
+} from './op.js';
+import { groupShape, quantizeTexels } from './webglCodes.js';
+import { checkHalfRange } from './webglHalf.js';
+
+/**
+ * Without a rotation one pass for the ranges and one that centres, scales and quantizes; with one, the other ops' passes and
+ * these two behind them.
+ */
+export const hadaNormQuantizeWebgl = webglKernel(
+  hadaNormQuantizeOp,
+  ({ inputs, attrs, webgl }): TensorInfo[] => {
+    const { x, basis } = inputs;
+    const { blockSize, groupSize, centre } = attrs;
+    if (blockSize > 1 && !hasPasses(findHadamardPlan(blockSize)!)) {
+      return tidy(() => hadaNormQuantizeComposite(inputs, attrs));
+    }
+    const given = givenTexels(webgl, inputs);
+    const means = centre === 'dynamic' ? rowMeans(webgl, given.x) : undefined;
+    const mean = means ?? (centre === 'static' ? given.mean : undefined);
+    const source: CentredTexels = { x: given.x, mean, scale: given.scale };
+    const quantized = quantizeTexels(webgl, rotated(webgl, source, attrs), attrs);
+    if (!webgl.writesFloat32) checkHalfRange(webgl, x, quantized.scale.info);
+    const groups = groupShape(x, groupSize);
+    const outputs = [
+      webgl.view(quantized.codes.info, x.shape),
+      webgl.view(quantized.scale.info, groups),
+      webgl.view(quantized.zeroPoint.info, groups),
+    ];
+    if (means !== undefined) outputs.push(...meanParts(webgl, means, given, basis, attrs));
+    return outputs;
+  },
+);
+
+interface GivenTexels {
+  readonly x: TexelMatrix;
+  readonly scale: TexelMatrix | undefined;
+  readonly mean: TexelMatrix | undefined;
+}
+
+function givenTexels(webgl: WebglScope, { x, scale, mean }: HadaNormQuantizeInputs): GivenTexels {
+  const ifAny = (vector: TensorInfo | undefined) =>
+    vector === undefined ? undefined : texelsOf(webgl, vector);
+  return { x: texelsOf(webgl, x), scale: ifAny(scale), mean: ifAny(mean) };
+}
+
+/** Without a rotation it is centred and scaled where it is read, twice. */
+function rotated(
+  webgl: WebglScope,
+  source: CentredTexels,
+  { blockSize }: HadaNormQuantizeAttrs,
+): CentredTexels {
+  if (blockSize <= 1) return centredSource(webgl, source);
+  const plan = findHadamardPlan(blockSize)!;
+  return { x: transformTexels(webgl, centredTexels(webgl, source), plan, false) };
+}
+
+/** rest and, with a basis, coefficients, [samples, d] and [samples, r]: `HadaNormQuantizeResult`. */
+function meanParts(
+  webgl: WebglScope,
+  means: TexelMatrix,
+  { scale, mean }: GivenTexels,
+  basis: TensorInfo | undefined,
+  attrs: HadaNormQuantizeAttrs,
+): TensorInfo[] {
+  const shape = [means.samples, means.columns];
+  // [samples, 1, d] → [1, samples, d]
+  const a = texelsOf(
+    webgl,
+    webgl.view(centredTexels(webgl, { x: means, mean, scale }).info, shape),
+  );
+  const rotate = (x: TexelMatrix) => webgl.view(rotated(webgl, { x }, attrs).x.info, shape);
+  if (basis === undefined) return [rotate(a)];
+  const off = webgl.view(a.info, shape);
+  const plain = { transposeA: false, transposeB: false };
+  const coefficients = webgl.runKernel(
+    'BatchMatMul',
+    { a: off, b: basis },
+    { ...plain, transposeB: true },
+  );
+  const along = webgl.runKernel('BatchMatMul', { a: coefficients, b: basis }, plain);
+  const rest = webgl.runKernel('Sub', { a: off, b: along });
+  return [rotate(texelsOf(webgl, rest)), coefficients];
+}
+
+/** x itself where nothing is to be done to it. */
+function centredTexels(webgl: WebglScope, source: CentredTexels): TexelMatrix {
+  const { x, mean, scale } = source;
+  return mean === undefined && scale === undefined ? x : centreTexels(webgl, source);
+}

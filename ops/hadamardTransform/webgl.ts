@@ -1,0 +1,28 @@
+import { type TensorInfo, tidy } from '@tensorflow/tfjs-core';
+import { findHadamardPlan } from '../common/hadamard.js';
+import { transformTexels } from '../webgl/hadamard.js';
+import { hasPasses } from '../webgl/hadamardPasses.js';
+import { webglKernel } from '../webgl/kernel.js';
+import { texelsOf } from '../webgl/packed.js';
+import { hadamardTransformComposite } from './composite.js';
+import { hadamardTransformOp } from './op.js';
+
+/**
+ * Passes over packed texels, for each factor of H one or, for Sylvester's, one for every 4 to 16.
+ *
+ * With float16 textures results are within half's precision; where a pass goes beyond 65504 they are infinite or NaN, as any
+ * op's of tfjs there.
+ */
+export const hadamardTransformWebgl = webglKernel(
+  hadamardTransformOp,
+  ({ inputs: { x }, attrs, webgl }): TensorInfo | TensorInfo[] => {
+    const plan = findHadamardPlan(attrs.blockSize)!;
+    if (plan.size === 1) {
+      webgl.backend.incRef(x.dataId);
+      return webgl.view(x, x.shape);
+    }
+    if (!hasPasses(plan)) return tidy(() => hadamardTransformComposite({ x }, attrs));
+    const { info } = transformTexels(webgl, texelsOf(webgl, x), plan, attrs.transpose);
+    return webgl.view(info, x.shape);
+  },
+);

@@ -1,0 +1,166 @@
+import { type TensorInfo, tidy, util } from '@tensorflow/tfjs-core';
+import { UnsupportedDeviceError } from '../common/errors.js';
+import { attached } from '../webgl/attached.js';
+import { fetchesBytesExactly } from '../webgl/bytes.js';
+import { checkHalf } from '../webgl/half.js';
+import { type WebglKernelArgs, type WebglScope, webglKernel } from '../webgl/kernel.js';
+import { type TexelGrid, texelGrid } from '../webgl/texelGrid.js';
+import { quantizedMatMulComposite } from './composite.js';
+import { type QuantizedMatMulAttrs, type QuantizedMatMulInputs, quantizedMatMulOp } from './op.js';
+import { packProgram, productProgram, rowsProgram } from './webglShaders.js';
+import { segmentsOf, weightsGrid, weightsTexture } from './webglWeights.js';
+
+/**
+ * Weights stay packed on the GPU, an eighth or a quarter of their float32 size and the scales, and are unpacked in the
+ * shader that multiplies. Codes, sums and scales of the weights are bytes, so that they are exact on devices with float16
+ * textures too; there the scales of x, x where it is float32 and the result are of half precision, as all tensors are, and a
+ * result beyond 65504 is infinite. Scales that come from the host are checked.
+ */
+export const quantizedMatMulWebgl = webglKernel<QuantizedMatMulInputs, QuantizedMatMulAttrs>(
+  quantizedMatMulOp,
+  (args) => {
+    const { inputs, attrs, webgl } = args;
+    if (attrs.bits === 32) return tidy(() => quantizedMatMulComposite(inputs, attrs));
+    const { x, xScale, xZeroPoint, bias } = inputs;
+    const rows = util.sizeFromShape(x.shape) / attrs.d;
+    // all that may be refused comes first, so that nothing is made in vain
+    checkOutput(rows, attrs.n, webgl.maxTextureSize);
+    weightsGrid(attrs, webgl.maxTextureSize);
+    activationsGrid(rows, attrs, webgl.maxTextureSize);
+    if (!webgl.writesFloat32 && xScale !== undefined) checkScale(webgl, xScale);
+    const sampleRows = sampleRowsOf(args);
+    const tokens = sampleRows === null ? 0 : x.shape[x.rank - 2]!;
+    const others = [
+      ...(attrs.xBits === 0
+        ? []
+        : [matrix(webgl, xScale!, rows), matrix(webgl, xZeroPoint!, rows)]),
+      ...(bias === undefined ? [] : [bias]),
+      ...(sampleRows === null ? [] : [sampleRows]),
+    ];
+    const spec = { x, rows, tokens, bias: bias !== undefined, others };
+    return webgl.view(product(args, attrs, spec), [...x.shape.slice(0, -1), attrs.n]);
+  },
+);
+
+type Args = WebglKernelArgs<QuantizedMatMulInputs, QuantizedMatMulAttrs>;
+
+/** rest W + coefficients · basis, [samples, n]. */
+function sampleRowsOf(args: Args): TensorInfo | null {
+  const { inputs, attrs, webgl } = args;
+  const { x, rest, coefficients, basis, basisScale } = inputs;
+  if (rest === undefined && coefficients === undefined) return null;
+  const samples = util.sizeFromShape(x.shape.slice(0, -2));
+  const parts = {
+    product: rest !== undefined,
+    basisRows: basis?.shape[0] ?? 0,
+    rank: coefficients?.shape[1] ?? 0,
+    scaled: basisScale !== undefined,
+  };
+  const given: TensorInfo[] = [];
+  if (rest !== undefined) {
+    // the segments of the tokens' product, so that it finds the same texture
+    const floats = { ...attrs, xBits: 0, activation: 'none' } as const;
+    given.push(
+      product(args, floats, { x: rest, rows: samples, tokens: 0, bias: false, others: [] }),
+    );
+  }
+  for (const part of [coefficients, basis, basisScale]) if (part !== undefined) given.push(part);
+  return webgl.run(rowsProgram([samples, attrs.n], parts), given);
+}
+
+/** activation(x W + rows), [rows, n]. */
+function product(
+  { inputs, webgl }: Args,
+  attrs: QuantizedMatMulAttrs,
+  spec: {
+    readonly x: TensorInfo;
+    readonly rows: number;
+    readonly tokens: number;
+    readonly bias: boolean;
+    readonly others: readonly TensorInfo[];
+  },
+): TensorInfo {
+  const { x, rows, tokens, bias, others } = spec;
+  const { backend, maxTextureSize } = webgl;
+  const segments = segmentsOf(attrs);
+  const grid = weightsGrid(attrs, maxTextureSize);
+  const xGrid = activationsGrid(rows, attrs, maxTextureSize);
+  const weights = weightsTexture(backend, inputs.codes, inputs.scale!, attrs, grid);
+  const exactBytes = fetchesBytesExactly(backend);
+  const layout = { segments, xGrid, weightsGrid: grid, exactBytes };
+  const program = productProgram({ rows, tokens, bias, attrs, ...layout });
+  const texels = packedX(webgl, x, rows, attrs, xGrid);
+  return withRawTexels(webgl, texels, () => webgl.run(program, [texels, weights, ...others]));
+}
+
+/** Where the texels of x lie: an item is a row. */
+function activationsGrid(rows: number, attrs: QuantizedMatMulAttrs, maxSize: number): TexelGrid {
+  const { count, blocks } = segmentsOf(attrs);
+  const what = `x [${rows}, ${attrs.d}]`;
+  return texelGrid(quantizedMatMulOp.kernelName, what, [rows, count, blocks], maxSize);
+}
+
+/** x as texels of 4 channels; of codes they are kept, since linears share them. */
+function packedX(
+  webgl: WebglScope,
+  x: TensorInfo,
+  rows: number,
+  attrs: QuantizedMatMulAttrs,
+  grid: TexelGrid,
+): TensorInfo {
+  const { backend } = webgl;
+  const { d } = attrs;
+  const codes = attrs.xBits !== 0;
+  const segments = segmentsOf(attrs);
+  const pack = () => {
+    const { texture, isPacked } = backend.texData.get(x.dataId);
+    const packed = texture == null || isPacked === true;
+    const program = packProgram({ rows, d, packed, codes }, segments, grid);
+    return backend.runWebGLProgram(
+      program,
+      [matrix(webgl, x, rows)],
+      codes ? 'int32' : 'float32',
+      undefined,
+      true,
+    );
+  };
+  if (!codes) return webgl.track(pack());
+  return attached(backend, x, `${segments.rows} ${grid.width}`, pack);
+}
+
+/** Runs `body` with a texture that has RGBA texels of its own, not the 2 × 2 elements that tfjs would unpack. */
+function withRawTexels(
+  { backend }: WebglScope,
+  { dataId }: TensorInfo,
+  body: () => TensorInfo,
+): TensorInfo {
+  const data = backend.texData.get(dataId);
+  if (data.isPacked !== true) return body();
+  data.isPacked = false;
+  try {
+    return body();
+  } finally {
+    data.isPacked = true;
+  }
+}
+
+/** As a matrix of so many rows. */
+function matrix(webgl: WebglScope, info: TensorInfo, rows: number): TensorInfo {
+  return webgl.view(info, [rows, util.sizeFromShape(info.shape) / rows]);
+}
+
+/** Those made on the device are right as they are: their codes were made by them. */
+function checkScale({ backend }: WebglScope, scale: TensorInfo): void {
+  if (backend.texData.get(scale.dataId).texture != null) return;
+  checkHalf(quantizedMatMulOp.kernelName, 'the scale of x', backend.readSync(scale.dataId));
+}
+
+/** @throws UnsupportedDeviceError where no texture holds the result, 2 × 2 elements to a texel. */
+function checkOutput(rows: number, n: number, maxSize: number): void {
+  const texels = Math.ceil(rows / 2) * Math.ceil(n / 2);
+  if (texels <= maxSize ** 2) return;
+  const wanted = `room for ${texels} texels in a texture, for the result [${rows}, ${n}]`;
+  const got = `textures of at most ${maxSize} × ${maxSize}`;
+  const wayOut = 'Use smaller batches, or another backend.';
+  throw new UnsupportedDeviceError(quantizedMatMulOp.kernelName, wanted, got, wayOut);
+}

@@ -1,0 +1,20 @@
+import { UnsupportedDeviceError } from '../common/errors.js';
+
+/** The largest float16, and the least with all of its 11 bits. */
+export const MAX_HALF = 65504;
+const LEAST_NORMAL_HALF = 2 ** -14;
+
+/**
+ * For numbers that go up to a device with float16 textures.
+ * @throws UnsupportedDeviceError for a finite number that they would change by more than a rounding.
+ */
+export function checkHalf(op: string, what: string, values: ArrayLike<number>): void {
+  const bad = Array.prototype.find.call(values, isOutside) as number | undefined;
+  if (bad === undefined) return;
+  throw new UnsupportedDeviceError(op, `float32 textures, for ${bad} in ${what}`, 'float16 ones');
+}
+
+function isOutside(v: number): boolean {
+  const size = Math.abs(v);
+  return Number.isFinite(v) && v !== 0 && !(size >= LEAST_NORMAL_HALF && size <= MAX_HALF);
+}
