@@ -24,13 +24,17 @@ export const FINITE_GLSL = `
  * place off, so that codes are those of the other backends. Needs FINITE_GLSL.
  *
  * One step by the exact remainder: halves of 12 bits, cut off by their bits, have products that float32 holds, and so are
- * the partial sums. Fused multiply-adds change nothing, for nothing is rounded.
+ * the partial sums. Fused multiply-adds change nothing, for nothing is rounded. Divisors from 2^100 up are made smaller first:
+ * devices that multiply by 1 / b have that as 0 where it is below the smallest normal number.
  */
 export const QUOTIENT_GLSL = `
     vec4 upperHalf(vec4 v) {
       return uintBitsToFloat(floatBitsToUint(v) & 0xfffff000u);
     }
     vec4 quotient(vec4 a, vec4 b) {
+      vec4 shrink = mix(vec4(1.), vec4(${2 ** -30}), greaterThanEqual(abs(b), vec4(${glslFloat(2 ** 100)})));
+      a *= shrink;
+      b *= shrink;
       vec4 q = a / b;
       vec4 qUpper = upperHalf(q);
       vec4 bUpper = upperHalf(b);

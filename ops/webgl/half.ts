@@ -5,6 +5,27 @@ export const MAX_HALF = 65504;
 const LEAST_NORMAL_HALF = 2 ** -14;
 
 /**
+ * GLSL: what is beyond float16 becomes infinite when it is written, so that it shows. Some devices (NVIDIA's) write the largest
+ * float16 instead, and cut off instead of rounding to nearest.
+ *
+ * @param type What the program gives `setOutput`: vec4 where its output is packed.
+ */
+export function halfOutputGlsl(type: 'vec4' | 'float'): string {
+  const infinite = 'sign(y) * uintBitsToFloat(0x7f800000u)';
+  const limit = `${MAX_HALF}.`;
+  const checked =
+    type === 'vec4'
+      ? `mix(y, ${infinite}, greaterThan(abs(y), vec4(${limit})))`
+      : `(abs(y) > ${limit} ? ${infinite} : y)`;
+  return `
+    void setHalfOutput(${type} y) {
+      setOutput(${checked});
+    }
+    #define setOutput setHalfOutput
+    `;
+}
+
+/**
  * For numbers that go up to a device with float16 textures.
  * @throws UnsupportedDeviceError for a finite number that they would change by more than a rounding.
  */

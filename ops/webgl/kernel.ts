@@ -11,6 +11,7 @@ import {
 import { UnsupportedDeviceError, WebglContextLostError } from '../common/errors.js';
 import { defineKernel, type OpContract } from '../common/kernel.js';
 import type { WebglBackend, WebglProgram } from './backend.js';
+import { halfOutputGlsl } from './half.js';
 
 /** What a kernel is given. */
 export interface WebglKernelArgs<Inputs, Attrs> {
@@ -42,7 +43,11 @@ export class WebglScope {
     dtype: DataType = 'float32',
     uniforms?: readonly (readonly number[])[],
   ): TensorInfo {
-    return this.track(this.backend.runWebGLProgram(program, inputs, dtype, uniforms, true));
+    const half = dtype === 'float32' && !this.writesFloat32;
+    const type = program.packedOutput === true ? 'vec4' : 'float';
+    const userCode = half ? halfOutputGlsl(type) + program.userCode : program.userCode;
+    const whole = { ...program, userCode };
+    return this.track(this.backend.runWebGLProgram(whole, inputs, dtype, uniforms, true));
   }
 
   /** Runs a kernel of tfjs's own that has one output. */

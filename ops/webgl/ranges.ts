@@ -63,7 +63,7 @@ function rangeGlsl(columns: number, groupSize: number, chunks: number, dynamic: 
         vec4 high = v;
         largest = max(largest, magnitudeBits(v));`;
   return `
-    const float HIGHEST = 3.40282347e38;
+    const float HIGHEST = uintBitsToFloat(0x7f7fffffu); // the largest float32: as a literal it overflows on some devices
     void main() {
       ivec2 place = outputTexel();
       int group = place.x${chunks === 1 ? '' : ` / ${chunks}`};
