@@ -104,10 +104,11 @@ export function quantizeProgram(
       int group = index / ${length * inner} * ${outerStride} +
         index / ${inner} % ${length} / ${groupSize} * ${groupStride} + index % ${inner} * ${innerStride};
       vec2 bounds = ${options.shared ? 'range' : 'vec2(getRanges(0, group), getRanges(1, group))'};
-      vec4 ends = quotient(vec4(bounds, 0., 0.), vec4(${most}));
+      // halves by this way too: .5 * y - .5 * x is made .5 * (y - x), which overflows, by some compilers
+      vec4 ends = quotient(bounds.xyxy, vec4(${most}, ${most}, 2., 2.));
       float scale = max(${symmetric ? 'max(-ends.x, ends.y)' : 'ends.y - ends.x'}, ${least});
-      float halfSpan = max(.5 * bounds.y - .5 * bounds.x, ${least});
-      float zeroPoint = ${symmetric ? '0.' : `roundEven(divide(-.5 * bounds.x, halfSpan) * ${most})`};
+      float halfSpan = max(ends.w - ends.z, ${least});
+      float zeroPoint = ${symmetric ? '0.' : `roundEven(divide(-ends.z, halfSpan) * ${most})`};
       // the second way only where it matters, since the quotient may be beyond float32
       float limit = scale * 131072. < ${max} ? 131072. : floor(divide(${max}, scale));
       float low = max(${glslFloat(qMin)} - zeroPoint, -limit);

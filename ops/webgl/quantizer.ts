@@ -29,8 +29,10 @@ export function parametersGlsl({ symmetric, qMax, half }: QuantizerShape): strin
       ${step}
       s = max(s, vec2(${glslFloat(MIN_SCALE)}));
       ${half ? 's = roundedUp(s);' : ''}
-      vec2 span = max(0.5 * hi - 0.5 * lo, vec2(${glslFloat(MIN_SCALE)}));
-      vec2 zero = ${symmetric ? 'vec2(0.)' : `roundEven(quotient(vec4(-0.5 * lo, 0., 0.), vec4(span, 1., 1.)).xy * ${most})`};
+      // not by 0.5 * hi - 0.5 * lo: some compilers make that 0.5 * (hi - lo), which overflows
+      vec4 halves = quotient(vec4(lo, hi), vec4(2.));
+      vec2 span = max(halves.zw - halves.xy, vec2(${glslFloat(MIN_SCALE)}));
+      vec2 zero = ${symmetric ? 'vec2(0.)' : `roundEven(quotient(vec4(-halves.xy, 0., 0.), vec4(span, 1., 1.)).xy * ${most})`};
       return vec4(s.x, zero.x, s.y, zero.y);
     }`;
 }
