@@ -83,16 +83,24 @@ export function benchDocs(page: DocsPage, files: readonly BenchFile[]): string |
     const rows = [...(engines.get(name)?.rows ?? []), ...own];
     engines.set(name, { ...file, rows });
   }
-  const [first] = engines.values();
-  if (first === undefined) return null;
-  const { machine, versions } = first;
-  const about = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
+  if (engines.size === 0) return null;
+  const machines = [...new Set([...engines.values()].map(machineOf))];
+  const [only, ...others] = machines;
   return [
     ...page.intro,
-    `Machine: ${machine.cpu}, ${machine.cores} cores, ${machine.platform} ${machine.arch}. ${about.join(', ')}.`,
-    ...[...engines].flatMap(([name, file]) => engineSection(name, file.rows)),
+    ...(others.length === 0 ? [only] : []),
+    ...[...engines].flatMap(([name, file]) => {
+      const [heading, ...rest] = engineSection(name, file.rows);
+      return others.length === 0 ? [heading, ...rest] : [heading, machineOf(file), ...rest];
+    }),
     '',
   ].join('\n\n');
+}
+
+function machineOf({ machine, versions }: BenchFile): string {
+  const { cpu, cores, platform, arch } = machine;
+  const about = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
+  return `Machine: ${cpu}, ${cores} cores, ${platform} ${arch}. ${about.join(', ')}.`;
 }
 
 /** The page on the WASM kernels, and that on the WebGL ones. */

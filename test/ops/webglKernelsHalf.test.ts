@@ -13,9 +13,9 @@ import { dequantized, expectWellFormed } from '../harness/quantizedActivations.j
 import { normal, sizeOf } from '../harness/random.js';
 import { describeOnWebgl, expectNoGpuLeak, withFlags } from '../harness/webgl.js';
 
-/** How far off a half is, relatively: a device may cut off instead of rounding to nearest; and the least number above 0. */
+/** How far off a half is, relatively, and near 0: a device may cut off instead of rounding to nearest. */
 const HALF = 2 ** -10;
-const HALF_TINY = 2 ** -24;
+const HALF_TINY = 2 ** -23;
 
 describeOnWebgl('WebGL kernels with float16 textures', () => {
   const onHalf = (body: () => void) =>
