@@ -186,6 +186,8 @@ async function run(
         collector.startBatch(model, batch);
         const run = dynamic ? model.executeAsync(batch) : model.execute(batch);
         disposeResults((await run) as Tensor | Tensor[], batch, model);
+        // of control flow only one way is run
+        if (!dynamic) collector.checkSeen();
         collector.endBatch();
       }
     } finally {

@@ -46,6 +46,16 @@ export class Collector {
     this.times = this.timesteps(model, batch);
   }
 
+  /** @throws HadaNormError where a site was not shown in this batch, as if its op were another's. */
+  checkSeen(): void {
+    const missing = this.pending.findIndex(({ total }) => total.samples === 0);
+    if (missing < 0) return;
+    const source = JSON.stringify(this.targets[missing]!.site.source);
+    const problem = `the tensor ${source} was not seen while the model ran.`;
+    const wayOut = `Another op is registered as HadaNormTap: import tfjs-hadanorm after whatever registers it.`;
+    throw new HadaNormError('calibrate', `${problem} ${wayOut}`);
+  }
+
   endBatch(): void {
     this.targets.forEach(({ key }, i) => {
       const site = this.sites.get(key)!;

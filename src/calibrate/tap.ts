@@ -18,8 +18,20 @@ export const TAP_OP = 'HadaNormTap';
 /** Sees the tensor of a site, and the one that tells its tokens apart where there is such. Must not dispose them. */
 export type TapListener = (site: number, x: Tensor, like: Tensor | null) => void;
 
-const listeners = new Map<number, TapListener>();
-let sessions = 0;
+/** Who listens, by session. */
+interface Taps {
+  readonly listeners: Map<number, TapListener>;
+  sessions: number;
+}
+
+// one for all copies of the package in a process (ESM and CommonJS, say): the op is that of the copy that came last
+const TAPS = Symbol.for('tfjs-hadanorm.taps');
+
+function taps(): Taps {
+  const scope = globalThis as { [TAPS]?: Taps };
+  scope[TAPS] ??= { listeners: new Map(), sessions: 0 };
+  return scope[TAPS];
+}
 
 /** NodeDef `HadaNormTap`: inputs x, and like if hasLike; attributes session, site (i). Output x. */
 export function tapGraphOp(node: GraphOpNode): Tensor {
@@ -27,16 +39,17 @@ export function tapGraphOp(node: GraphOpNode): Tensor {
   const site = numberAttr(TAP_OP, node, 'site') ?? -1;
   const hasLike = node.attrs.hasLike === true;
   const [x, like] = dataInputs(TAP_OP, node, hasLike ? 2 : 1);
-  listeners.get(session)?.(site, x!, like ?? null);
+  taps().listeners.get(session)?.(site, x!, like ?? null);
   // an op must not return its input; a reshape shares the memory
   return reshape(x!, x!.shape);
 }
 
 /** Starts listening; the number is for `withTaps`. Call the function to stop. */
 export function listen(listener: TapListener): { session: number; stop: () => void } {
-  const session = sessions++;
-  listeners.set(session, listener);
-  return { session, stop: () => listeners.delete(session) };
+  const all = taps();
+  const session = all.sessions++;
+  all.listeners.set(session, listener);
+  return { session, stop: () => all.listeners.delete(session) };
 }
 
 /** The graph with a tap behind each site: x → HadaNormTap → all who read x. Two sites on one tensor are chained. */

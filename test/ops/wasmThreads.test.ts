@@ -65,7 +65,8 @@ describe('Threads of the WASM kernels', () => {
     const module = current();
     const run = () =>
       pool().run(
-        { kernel: 0, args: [], count: 2, chunk: 1, scratch: 0, scratchStride: 0 },
+        // so many chunks that the worker does not take them all
+        { kernel: 0, args: [], count: 100_000, chunk: 1, scratch: 0, scratchStride: 0 },
         () => void Atomics.store(words, CONTROL.failed, 1),
       );
     expect(run).to.throw(WasmThreadError, 'a kernel failed in a worker');

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
+import { TAP_OP, tapGraphOp } from '../../src/calibrate/tap.js';
 import {
   type CalibrateOptions,
   CalibrationAbortedError,
@@ -101,6 +102,27 @@ describe('calibrate', () => {
       expect(() => calibrationMemory(model, options)).to.throw(InvalidArgumentError, argument);
     });
   }
+
+  describe('with another op in the place of its own', () => {
+    after(() => tf.registerOp(TAP_OP, tapGraphOp));
+
+    it('a second copy of the package, imported later, shows tensors to this one', async () => {
+      const path = '../../src/calibrate/tap.js?copy';
+      const copy: { tapGraphOp: typeof tapGraphOp } = await import(path);
+      expect(copy.tapGraphOp).not.to.equal(tapGraphOp);
+      const before = await calibrate(model, [tinyBatch(1, [0.5])], OWN);
+      tf.registerOp(TAP_OP, copy.tapGraphOp);
+      const stats = await calibrate(model, [tinyBatch(1, [0.5])], OWN);
+      expect(bytesOfStats(stats)).to.deep.equal(bytesOfStats(before));
+    });
+
+    it('a stranger’s op is an error, not empty statistics', async () => {
+      tf.registerOp(TAP_OP, ({ inputs }) => tf.reshape(inputs[0]!, inputs[0]!.shape));
+      const error = await rejection(calibrate(model, [tinyBatch(1, [0.5])], OWN));
+      expect(error).to.be.instanceOf(HadaNormError);
+      expect(error.message).to.include('was not seen').and.include('HadaNormTap');
+    });
+  });
 
   it('keeps fewer samples where fewer means are kept', async () => {
     expect(
