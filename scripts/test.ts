@@ -21,14 +21,14 @@ const SLOW = ['test/**/*.slow.test.ts'];
 /** What a newer Node could break: integer kernels (relaxed SIMD is there from 22 on), packages, children, files; and the whole way once. */
 const ON_OTHERS = [
   'test/ops/{wasm*,backends,quantizedMatMul*,hadaNormQuantize*,tfjsWasmBugs}.test.ts',
-  'test/e2e/*.test.ts',
+  'test/e2e/{bench*,docs,examples,graphModel,package,quantizeDit,register}.test.ts',
   'test/rewrite/{everyBackend,save*}.test.ts',
   'test/pure/graphOfModel.test.ts',
 ];
 /** On the others but the first of them: kernels by their own tests, not on every backend again. */
 const ON_LATER = [
   'test/ops/{wasm*,backends}.test.ts',
-  'test/e2e/*.test.ts',
+  'test/e2e/{docs,graphModel,package,register}.test.ts',
   'test/rewrite/everyBackend.test.ts',
 ];
 /** Whether there is a core for a second run. */
