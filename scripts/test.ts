@@ -16,7 +16,7 @@ import { provisionTfjsNode } from './provision/tfjsNode.js';
 
 const MOCHA = 'mocha/bin/mocha.js';
 const SUITES = ['test/**/*.test.ts'];
-/** Measurements on whole models: minutes, and the same on every Node. They run on the first, without coverage. */
+/** Measurements on whole models: minutes, and the same on every Node. They run on the first. */
 const SLOW = ['test/**/*.slow.test.ts'];
 /** What a newer Node could break: integer kernels (relaxed SIMD is there from 22 on), packages, children, files; and the whole way once. */
 const ON_OTHERS = [
@@ -45,7 +45,7 @@ await provision();
 const first = `Node ${process.versions.node}`;
 const versions = (process.env.NODE_VERSIONS ?? '').split(/[\s,]+/).filter(Boolean);
 const queue = [
-  () => suites(first, process.execPath, SUITES, { coverage: true }),
+  () => suites(first, process.execPath, SUITES),
   () =>
     suites(`${first}, measurements on whole models`, process.execPath, SLOW, {
       buffered: SIDE_BY_SIDE,
@@ -97,7 +97,7 @@ async function suites(
   name: string,
   node: string,
   files: readonly string[],
-  { coverage = false, buffered = false } = {},
+  { buffered = false } = {},
 ): Promise<void> {
   if (!buffered) heading(`suites on ${name}`);
   const folder = await mkdtemp(join(tmpdir(), 'tfjs-hadanorm-test-'));
@@ -108,9 +108,7 @@ async function suites(
     ...(buffered ? { onOutput: (text: string) => output.push(text) } : {}),
   };
   const args = files === SLOW ? files : [...files, '--ignore', ...SLOW];
-  const code = coverage
-    ? await runScript('c8/bin/c8.js', [node, join('node_modules', MOCHA), ...args], options)
-    : await runScript(MOCHA, args, { node, ...options });
+  const code = await runScript(MOCHA, args, { node, ...options });
   if (buffered) {
     heading(`suites on ${name}`);
     console.log(output.join(''));
