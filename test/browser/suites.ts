@@ -40,7 +40,6 @@ export const SUITES: readonly string[] = [
   'test/ops/webglHalf.test.ts',
   'test/ops/webglContext.test.ts',
   'test/models/dit.test.ts',
-  'test/models/sampler.test.ts',
 ];
 
 /** The builds of tfjs-backend-wasm. */
