@@ -6,6 +6,7 @@ import { build } from 'esbuild';
 import { chromium } from 'playwright-core';
 import { ROOT } from '../../scripts/process.js';
 import { provisionBrowser } from '../../scripts/provision/browser.js';
+import { PAGE_BUILD } from '../browser/pageBuild.js';
 import { type Answer, serveIsolated } from '../browser/serve.js';
 import type { BenchRow } from './harness.js';
 import type { PageOptions } from './page.js';
@@ -57,14 +58,7 @@ export async function benchInBrowser(options: RunOptions): Promise<Record<string
 async function bundle(): Promise<Uint8Array> {
   const { outputFiles } = await build({
     entryPoints: [join(ROOT, 'test', 'bench', 'page.ts')],
-    bundle: true,
-    format: 'esm',
-    platform: 'browser',
-    target: 'es2022',
-    sourcemap: 'inline',
-    write: false,
-    // tests are not listed among the package's side effects
-    ignoreAnnotations: true,
+    ...PAGE_BUILD,
     // the runtime without WebGL and WebGPU: as in Node
     alias: { 'onnxruntime-web': 'onnxruntime-web/wasm' },
   });

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { build } from 'esbuild';
 import { ROOT } from '../../scripts/process.js';
+import { PAGE_BUILD } from './pageBuild.js';
 import { type Answer, serveIsolated } from './serve.js';
 
 /** Files that are others in a page: x.ts is x.browser.ts there. */
@@ -22,14 +23,7 @@ export async function bundle(files: readonly string[]): Promise<Uint8Array> {
       contents: `${imports}\nimport { runInPage } from './test/browser/page.js';\nrunInPage();`,
       resolveDir: ROOT,
     },
-    bundle: true,
-    format: 'esm',
-    platform: 'browser',
-    target: 'es2022',
-    sourcemap: 'inline',
-    write: false,
-    // tests are not listed among the package's side effects
-    ignoreAnnotations: true,
+    ...PAGE_BUILD,
     plugins: [
       {
         name: 'files of the browser',
