@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 // importing the plugin registers the graph ops; it must come before the model is loaded
 import 'tfjs-hadanorm';
-import { GraphBuilder } from '../models/graphBuilder.js';
+import { GraphBuilder } from '../src/graph/graphBuilder.js';
 
 await tf.setBackend('wasm');
 await tf.ready();

@@ -1,6 +1,11 @@
+import { normalNumbers, seedOf, uniformNumbers } from '../ops/numerics/random.js';
 import { InvalidArgumentError } from '../src/index.js';
-import { checkDitConfig, type DitConfig, type DitWeights, ditWeightShapes } from './ditConfig.js';
-import { normalNumbers, seedOf, uniformNumbers } from './random.js';
+import {
+  checkDitConfig,
+  type DitConfig,
+  type DitWeights,
+  ditWeightShapes,
+} from './builder/ditConfig.js';
 
 /** DiT-S/2 on 32×32×4 latents, as facebookresearch/DiT has it. */
 export const DIT_S_2: DitConfig = {

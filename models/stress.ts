@@ -1,8 +1,8 @@
 import { io } from '@tensorflow/tfjs-core';
+import { fromHalfBits } from '../ops/numerics/half.js';
+import { seedOf, uniformNumbers } from '../ops/numerics/random.js';
 import { InvalidArgumentError } from '../src/index.js';
-import { type DitConfig, ditWeightShapes } from './ditConfig.js';
-import { halfToFloat } from './half.js';
-import { seedOf, uniformNumbers } from './random.js';
+import { type DitConfig, ditWeightShapes } from './builder/ditConfig.js';
 
 /** How strong the outliers are. */
 export interface StressOptions {
@@ -157,7 +157,7 @@ function constantsOf({ weightSpecs = [], weightData }: io.ModelArtifacts): Const
     at += part.byteLength;
     if (kind === 'int32') return [name, new Int32Array(part)];
     if (kind === 'float32') return [name, new Float32Array(part)];
-    return [name, Float32Array.from(new Uint16Array(part), halfToFloat)];
+    return [name, Float32Array.from(new Uint16Array(part), fromHalfBits)];
   });
   return new Map(entries);
 }

@@ -1,6 +1,4 @@
 import type { GradConfig, KernelConfig } from '@tensorflow/tfjs-core';
-import { attentionGraphOp } from './attention/graphOp.js';
-import { attentionOp } from './attention/op.js';
 import { channelCenterGrad } from './channelCenter/grad.js';
 import { channelCenterGraphOp } from './channelCenter/graphOp.js';
 import { channelCenterOp } from './channelCenter/op.js';
@@ -14,10 +12,12 @@ import { hadamardTransformGraphOp } from './hadamardTransform/graphOp.js';
 import { hadamardTransformOp } from './hadamardTransform/op.js';
 import { hadaNormQuantizeGraphOp } from './hadaNormQuantize/graphOp.js';
 import { hadaNormQuantizeOp } from './hadaNormQuantize/op.js';
-import { layerNormGraphOp } from './layerNorm/graphOp.js';
-import { layerNormOp } from './layerNorm/op.js';
+import { layerNormGraphOp } from './modulatedLayerNorm/graphOp.js';
+import { layerNormOp } from './modulatedLayerNorm/op.js';
 import { quantizedMatMulGraphOp } from './quantizedMatMul/graphOp.js';
 import { quantizedMatMulOp } from './quantizedMatMul/op.js';
+import { attentionGraphOp } from './scaledDotProductAttention/graphOp.js';
+import { attentionOp } from './scaledDotProductAttention/op.js';
 
 /** The backends of tfjs 4.22; the ops run on any other backend too, as compositions. */
 export const BACKENDS = ['cpu', 'tensorflow', 'wasm', 'webgl', 'webgpu'] as const;

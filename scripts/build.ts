@@ -5,7 +5,7 @@ import { build, type Plugin } from 'esbuild';
 import { ROOT, runScript } from './process.js';
 
 const DIST = join(ROOT, 'dist');
-const METRICS = join(ROOT, 'src', 'metrics');
+const REPORT = join(ROOT, 'src', 'report');
 const SCRIPT_TAG_FILE = join(DIST, 'tfjs-hadanorm.min.js');
 
 const TF_GLOBAL = `
@@ -29,7 +29,7 @@ const tfGlobal: Plugin = {
 const vegaGlobal: Plugin = {
   name: 'vega-global',
   setup({ onResolve }) {
-    const path = join(METRICS, 'htmlVegaGlobal.ts');
+    const path = join(REPORT, 'htmlVegaGlobal.ts');
     onResolve({ filter: /\/htmlVega\.js$/ }, () => ({ path }));
   },
 };
@@ -42,8 +42,8 @@ await mkdir(join(DIST, 'cjs'), { recursive: true });
 await writeFile(join(DIST, 'cjs', 'package.json'), '{ "type": "commonjs" }\n');
 // for CommonJS, tsc makes import() a require(), which refuses vega (it awaits at its top level); esbuild keeps it
 await build({
-  entryPoints: [join(METRICS, 'htmlVega.ts')],
-  outfile: join(DIST, 'cjs', 'src', 'metrics', 'htmlVega.js'),
+  entryPoints: [join(REPORT, 'htmlVega.ts')],
+  outfile: join(DIST, 'cjs', 'src', 'report', 'htmlVega.js'),
   platform: 'node',
   format: 'cjs',
   target: 'es2022',

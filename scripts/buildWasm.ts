@@ -1,4 +1,4 @@
-/** `npm run build:wasm`: compiles ops/wasm/assembly (AssemblyScript) into ops/wasm/binaries.ts, which is committed. */
+/** `npm run build:wasm`: compiles ops/wasm/assembly (AssemblyScript) into ops/wasm/instance/binaries.ts, which is committed. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import asc from 'assemblyscript/asc';
@@ -6,7 +6,7 @@ import { isMain, ROOT } from './process.js';
 import { checkModule } from './wasmBinary.js';
 
 const ASSEMBLY = 'ops/wasm/assembly';
-export const BINARIES_FILE = join(ROOT, 'ops', 'wasm', 'binaries.ts');
+export const BINARIES_FILE = join(ROOT, 'ops', 'wasm', 'instance', 'binaries.ts');
 
 /** The modules: each is one entry file, and what it may use beyond SIMD128. */
 const MODULES = [
@@ -60,5 +60,5 @@ export async function compile(
 if (isMain(import.meta.url)) {
   const text = await compileBinaries();
   await writeFile(BINARIES_FILE, text);
-  console.log(`Wrote ops/wasm/binaries.ts, ${(text.length / 1024).toFixed(1)} KiB.`);
+  console.log(`Wrote ops/wasm/instance/binaries.ts, ${(text.length / 1024).toFixed(1)} KiB.`);
 }

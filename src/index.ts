@@ -1,11 +1,22 @@
 import './register.js';
 
-export { type AttentionOptions, scaledDotProductAttention } from '../ops/attention/op.js';
-export {
-  type ChannelCenterOptions,
-  type ChannelCenterResult,
-  channelCenter,
-} from '../ops/channelCenter/op.js';
+export type { AttentionOptions } from '../ops/attention/contract.js';
+export type { ChannelCenterOptions, ChannelCenterResult } from '../ops/channelCenter/contract.js';
+export { channelCenter } from '../ops/channelCenter/op.js';
+export type { QuantizedActivations } from '../ops/common/quantizedActivations.js';
+export type { FakeQuantOptions, QuantizationRange } from '../ops/fakeQuant/contract.js';
+export { FAKE_QUANT_DEFAULTS, fakeQuant } from '../ops/fakeQuant/op.js';
+export type { HadamardTransformOptions } from '../ops/hadamardTransform/contract.js';
+export { hadamardRow } from '../ops/hadamardTransform/matrix.js';
+export { HADAMARD_TRANSFORM_DEFAULTS, hadamardTransform } from '../ops/hadamardTransform/op.js';
+export type {
+  HadaNormQuantizeOptions,
+  HadaNormQuantizeResult,
+  StaticRange,
+} from '../ops/hadaNormQuantize/contract.js';
+export { HADANORM_QUANTIZE_DEFAULTS, hadaNormQuantize } from '../ops/hadaNormQuantize/op.js';
+export type { LayerNormOptions } from '../ops/layerNorm/contract.js';
+export { LAYER_NORM_DEFAULTS, modulatedLayerNorm } from '../ops/modulatedLayerNorm/op.js';
 export {
   HadamardSizeError,
   HadaNormError,
@@ -14,92 +25,62 @@ export {
   WasmMemoryError,
   WasmThreadError,
   WebglContextLostError,
-} from '../ops/common/errors.js';
-export type { Granularity } from '../ops/common/quantization.js';
-export type { QuantizedActivations } from '../ops/common/quantizedActivations.js';
-export {
-  FAKE_QUANT_DEFAULTS,
-  type FakeQuantOptions,
-  fakeQuant,
-  type QuantizationRange,
-} from '../ops/fakeQuant/op.js';
-export { hadamardRow } from '../ops/hadamardTransform/matrix.js';
-export {
-  HADAMARD_TRANSFORM_DEFAULTS,
-  type HadamardTransformOptions,
-  hadamardTransform,
-} from '../ops/hadamardTransform/op.js';
-export {
-  HADANORM_QUANTIZE_DEFAULTS,
-  type HadaNormQuantizeOptions,
-  type HadaNormQuantizeResult,
-  hadaNormQuantize,
-  type StaticRange,
-} from '../ops/hadaNormQuantize/op.js';
-export {
-  LAYER_NORM_DEFAULTS,
-  type LayerNormOptions,
-  modulatedLayerNorm,
-} from '../ops/layerNorm/op.js';
-export {
-  type Activation,
-  type PackedWeights,
-  QUANTIZED_MATMUL_DEFAULTS,
-  type QuantizedMatMulOptions,
-  quantizedMatMul,
-} from '../ops/quantizedMatMul/op.js';
-export { getThreads, setThreads } from '../ops/wasm/threads/setThreads.js';
-export { useThreadedWasm, type WasmBackendPackage } from '../ops/wasm/threads/threadedWasm.js';
+} from '../ops/numerics/errors.js';
+export type { Granularity } from '../ops/numerics/quantization.js';
+export type {
+  Activation,
+  PackedWeights,
+  QuantizedMatMulOptions,
+} from '../ops/quantizedMatMul/contract.js';
+export { QUANTIZED_MATMUL_DEFAULTS, quantizedMatMul } from '../ops/quantizedMatMul/op.js';
+export { scaledDotProductAttention } from '../ops/scaledDotProductAttention/op.js';
+export { getThreads, setThreads } from '../ops/wasm/setThreads.js';
+export { useThreadedWasm, type WasmBackendPackage } from '../ops/wasm/threadedWasm.js';
 export {
   type Batch,
-  CALIBRATE_DEFAULTS,
-  type CalibrateOptions,
   CalibrationAbortedError,
-  type CalibrationProgress,
   calibrate,
   calibrationMemory,
-  type TimestepOptions,
 } from './calibrate/calibrate.js';
+export {
+  CALIBRATE_DEFAULTS,
+  type CalibrateOptions,
+  type CalibrationProgress,
+  type TimestepOptions,
+} from './calibrate/settings.js';
 export type { KeepOptions, KeptSample, Moments, SiteStats } from './calibrate/siteStats.js';
 export { CalibrationStats } from './calibrate/stats.js';
-export { fuseGraph } from './fuse/fuseGraph.js';
 export {
   type EvaluateOptions,
   evaluateLinears,
   type LinearEvaluation,
-} from './metrics/evaluate.js';
+} from './evaluate/evaluateLinears.js';
+export { fuseGraph } from './passes/fuseGraph.js';
+export type { Histogram, Sqnr } from './quantize/measured.js';
+export { METHODS, type Method, type Parts } from './quantize/methods.js';
+export {
+  type DescribedLinear,
+  describeGraph,
+  type GraphDescription,
+} from './recognize/describeGraph.js';
+export { ROLES, type Role } from './recognize/role.js';
 export {
   type Recipe,
   type RecipeRule,
   type RecipeTarget,
   recommendRules,
-} from './metrics/recipe.js';
-export {
-  type Histogram,
-  type LinearReport,
-  type Method,
-  type QuantizationReport,
-  ROLES,
-  type Role,
-  type Sqnr,
-} from './metrics/report.js';
-export { REPORT_HTML_DEFAULTS, type ReportHtmlOptions, reportHtml } from './metrics/reportHtml.js';
-export { parseReport, reportJson } from './metrics/reportJson.js';
+} from './report/recipe.js';
+export type { LinearReport, QuantizationReport } from './report/report.js';
+export { REPORT_HTML_DEFAULTS, type ReportHtmlOptions, reportHtml } from './report/reportHtml.js';
+export { parseReport, reportJson } from './report/reportJson.js';
 export {
   REPORT_TABLE_DEFAULTS,
   type ReportTableOptions,
   reportTable,
-} from './metrics/reportTable.js';
-export {
-  type DescribedLinear,
-  describeGraph,
-  type GraphDescription,
-} from './rewrite/describeGraph.js';
+} from './report/reportTable.js';
 export {
   type ActivationOptions,
   type LinearOptions,
-  METHODS,
-  type Parts,
   REWRITE_DEFAULTS,
   type RewriteOptions,
   type Rule,

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { normalNumbers, uniformNumbers } from '../../models/random.js';
+import { normalNumbers, uniformNumbers } from '../../ops/numerics/random.js';
 
 /** Pixels along a side of a picture, and of a patch of it. */
 const SIDE = 16;

@@ -7,9 +7,9 @@ import {
   type RewriteOptions,
   reportJson,
 } from 'tfjs-hadanorm';
-import { Sheet } from '../../models/evaluation/sheet.js';
-import type { Bits } from '../../models/flagValues.js';
-import { numClassesOf } from '../../models/sampler.js';
+import { Sheet } from '../../models/sheet.js';
+import type { Bits } from '../../src/cli/flags.js';
+import { numClassesOf } from '../../src/diffusion/sampler.js';
 import type { Settings } from './flags.js';
 import { likenessOf } from './likeness.js';
 import { reportsPage } from './reportPage.js';

@@ -1,8 +1,8 @@
 import { statSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { InvalidArgumentError, type Method } from 'tfjs-hadanorm';
-import { type Bits, parseBits, parseInteger } from '../../models/flagValues.js';
-import { SOLVERS, type Solver } from '../../models/sampler.js';
+import { type Bits, parseBits, parseInteger } from '../../src/cli/flags.js';
+import { SOLVERS, type Solver } from '../../src/diffusion/sampler.js';
 
 /** What the command line asks for. */
 export interface Settings {

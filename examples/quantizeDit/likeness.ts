@@ -1,4 +1,4 @@
-import { energiesByPicture, mean, psnrDecibels } from '../../models/evaluation/decibels.js';
+import { energiesByPicture, mean, psnrDecibels } from '../../src/math/decibels.js';
 
 /** How like pictures are to others, as PSNR in dB. */
 export interface Likeness {

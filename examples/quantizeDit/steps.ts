@@ -7,9 +7,9 @@ import {
   type RewriteResult,
   rewriteGraphAsync,
 } from 'tfjs-hadanorm';
-import { CALIBRATION } from '../../models/calibration.js';
-import { withConsoleBar } from '../../models/evaluation/progress.js';
-import { sample, trajectory } from '../../models/sampler.js';
+import { withConsoleBar } from '../../models/progress.js';
+import { CALIBRATION } from '../../src/diffusion/calibration.js';
+import { sample, trajectory } from '../../src/diffusion/sampler.js';
 import type { Settings } from './flags.js';
 
 /** Pictures of a model, and what drawing them took. */

@@ -1,5 +1,5 @@
 import { div, mean as meanOf, reshape, sub, type Tensor } from '@tensorflow/tfjs-core';
-import type { ChannelCenterInputs } from './op.js';
+import type { ChannelCenterInputs } from './contract.js';
 
 /** (x − mean) / scale from tfjs ops. */
 export function channelCenterComposite({ x, scale, mean }: ChannelCenterInputs): Tensor[] {

@@ -1,11 +1,7 @@
 import type { TypedArray } from '@tensorflow/tfjs-core';
 import { type CpuBackend, defineKernel } from '../common/kernel.js';
-import {
-  type ChannelCenterAttrs,
-  type ChannelCenterInputs,
-  channelCenterOp,
-  meanShape,
-} from './op.js';
+import type { ChannelCenterAttrs, ChannelCenterInputs } from './contract.js';
+import { channelCenterOp, meanShape } from './op.js';
 
 export const channelCenterCpu = defineKernel<ChannelCenterInputs, ChannelCenterAttrs, CpuBackend>(
   channelCenterOp.kernelName,

@@ -10,7 +10,8 @@ import {
   zerosLike,
 } from '@tensorflow/tfjs-core';
 import { defineGradient } from '../common/kernel.js';
-import { type ChannelCenterAttrs, channelCenterOp } from './op.js';
+import type { ChannelCenterAttrs } from './contract.js';
+import { channelCenterOp } from './op.js';
 
 /**
  * c = (x − μ)/σ with g = dc/σ: dx = g − mean(g) + dμ/tokens where μ is the mean of x, dx = g where it is given;

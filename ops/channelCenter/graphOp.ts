@@ -1,7 +1,8 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
-import { InvalidArgumentError } from '../common/errors.js';
 import { boolAttr, dataInputs, type GraphOpNode, inputsOf, present } from '../common/graphOp.js';
-import { type ChannelCenterOptions, channelCenter, channelCenterOp } from './op.js';
+import { InvalidArgumentError } from '../numerics/errors.js';
+import type { ChannelCenterOptions } from './contract.js';
+import { channelCenter, channelCenterOp } from './op.js';
 
 /**
  * NodeDef `ChannelCenter`: inputs x, then scale if hasScale (b), then mean if hasMean (b). Outputs centered (`name`) and

@@ -1,7 +1,8 @@
 import { reshape, type TensorInfo, tensor1d, tidy } from '@tensorflow/tfjs-core';
 import { defineKernel } from '../common/kernel.js';
 import type { NodeBackend } from '../common/nodeBackend.js';
-import { type ChannelCenterAttrs, type ChannelCenterInputs, channelCenterOp } from './op.js';
+import type { ChannelCenterAttrs, ChannelCenterInputs } from './contract.js';
+import { channelCenterOp } from './op.js';
 
 /** TensorFlow's own Mean, Sub and RealDiv: from 3,000 elements on they beat loops on host memory, up to 6 times. */
 export const channelCenterNode = defineKernel<ChannelCenterInputs, ChannelCenterAttrs, NodeBackend>(

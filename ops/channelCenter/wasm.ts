@@ -1,12 +1,8 @@
 import { type TensorInfo, util } from '@tensorflow/tfjs-core';
 import { type WasmKernelArgs, wasmKernel } from '../wasm/kernel.js';
 import { columnMeans, grainOf } from '../wasm/rows.js';
-import {
-  type ChannelCenterAttrs,
-  type ChannelCenterInputs,
-  channelCenterOp,
-  meanShape,
-} from './op.js';
+import type { ChannelCenterAttrs, ChannelCenterInputs } from './contract.js';
+import { channelCenterOp, meanShape } from './op.js';
 
 export const channelCenterWasm = wasmKernel(channelCenterOp, channelCenterOnWasm);
 

@@ -1,5 +1,5 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
-import { centreTexels } from '../webgl/centre.js';
+import { centreTexels } from '../webgl/center.js';
 import { webglKernel } from '../webgl/kernel.js';
 import { rowMeans } from '../webgl/means.js';
 import { texelsOf } from '../webgl/packed.js';

@@ -1,5 +1,5 @@
 import { Tensor, type TensorLike, tensor } from '@tensorflow/tfjs-core';
-import { describe, InvalidArgumentError } from './errors.js';
+import { describe, InvalidArgumentError } from '../numerics/errors.js';
 
 const NUMBER_ARRAYS = [Float32Array, Int32Array, Uint8Array, Uint8ClampedArray];
 

@@ -1,5 +1,5 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
-import { describe, InvalidArgumentError } from './errors.js';
+import { describe, InvalidArgumentError } from '../numerics/errors.js';
 
 /** What tfjs-converter hands to a custom op: see `registerOp` there. Its types leave `node` out. */
 export interface GraphOpNode {

@@ -26,8 +26,8 @@ import {
   MIN_SCALE,
   type QuantizationLayout,
   quantizationLayout,
-} from '../common/quantization.js';
-import type { FakeQuantAttrs, FakeQuantInputs, QuantizationRange } from './op.js';
+} from '../numerics/quantization.js';
+import type { FakeQuantAttrs, FakeQuantInputs, QuantizationRange } from './contract.js';
 
 /** Low and high end of the range of each group, [outer | 1, groups | 1, 1, inner | 1], both with 0 inside. */
 export type Bounds = readonly [lo: Tensor, hi: Tensor];

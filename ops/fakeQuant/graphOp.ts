@@ -1,4 +1,3 @@
-import { InvalidArgumentError } from '../common/errors.js';
 import {
   boolAttr,
   dataInputs,
@@ -8,8 +7,10 @@ import {
   present,
   stringAttr,
 } from '../common/graphOp.js';
-import type { Granularity } from '../common/quantization.js';
-import { type FakeQuantOptions, fakeQuant, fakeQuantOp, type QuantizationRange } from './op.js';
+import { InvalidArgumentError } from '../numerics/errors.js';
+import type { Granularity } from '../numerics/quantization.js';
+import type { FakeQuantOptions, QuantizationRange } from './contract.js';
+import { fakeQuant, fakeQuantOp } from './op.js';
 
 /**
  * NodeDef `FakeQuant`: input x; attributes bits (i), symmetric (b), granularity (s: perTensor, perChannel, perToken or

@@ -1,8 +1,9 @@
 import { tensor, tidy } from '@tensorflow/tfjs-core';
 import { defineKernel } from '../common/kernel.js';
 import { fakeQuantComposite } from './composite.js';
-import { fakeQuantValues } from './cpu.js';
-import { type FakeQuantAttrs, type FakeQuantInputs, fakeQuantOp } from './op.js';
+import type { FakeQuantAttrs, FakeQuantInputs } from './contract.js';
+import { fakeQuantOp } from './op.js';
+import { fakeQuantValues } from './values.js';
 
 /** Up to here (elements), one pass over host memory beats the dozen TensorFlow ops that it takes otherwise. */
 const HOST_UP_TO = 262_144;

@@ -1,4 +1,4 @@
-import type { Granularity } from '../common/quantization.js';
+import type { Granularity } from '../numerics/quantization.js';
 
 /** What the quantizer did to each element and group, float64. */
 export interface FakeQuantReference {

@@ -1,15 +1,15 @@
 import { type TensorInfo, util } from '@tensorflow/tfjs-core';
-import { codeRange, type QuantizationLayout, quantizationLayout } from '../common/quantization.js';
+import {
+  codeRange,
+  type QuantizationLayout,
+  quantizationLayout,
+} from '../numerics/quantization.js';
 import { type WasmKernelArgs, wasmKernel } from '../wasm/kernel.js';
 import type { WasmModule } from '../wasm/module.js';
 import { writeRecord } from '../wasm/records.js';
 import { grainOf } from '../wasm/rows.js';
-import {
-  type FakeQuantAttrs,
-  type FakeQuantInputs,
-  fakeQuantOp,
-  type QuantizationRange,
-} from './op.js';
+import type { FakeQuantAttrs, FakeQuantInputs, QuantizationRange } from './contract.js';
+import { fakeQuantOp } from './op.js';
 
 /** One range for a whole tensor is found in pieces of so many elements. */
 const PIECE = 4096;

@@ -1,13 +1,9 @@
 import { type TensorInfo, util } from '@tensorflow/tfjs-core';
-import { type QuantizationLayout, quantizationLayout } from '../common/quantization.js';
+import { type QuantizationLayout, quantizationLayout } from '../numerics/quantization.js';
 import { checkHalf } from '../webgl/half.js';
 import { type WebglScope, webglKernel } from '../webgl/kernel.js';
-import {
-  type FakeQuantAttrs,
-  type FakeQuantInputs,
-  fakeQuantOp,
-  type QuantizationRange,
-} from './op.js';
+import type { FakeQuantAttrs, FakeQuantInputs, QuantizationRange } from './contract.js';
+import { fakeQuantOp } from './op.js';
 import { CHUNK, mergeProgram, quantizeProgram, rangeProgram } from './webglShaders.js';
 
 /**

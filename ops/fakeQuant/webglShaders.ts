@@ -3,11 +3,11 @@ import {
   MAX_VALUE,
   MIN_SCALE,
   type QuantizationLayout,
-} from '../common/quantization.js';
+} from '../numerics/quantization.js';
 import type { WebglProgram } from '../webgl/backend.js';
 import { FINITE_GLSL, glslFloat, QUOTIENT_GLSL } from '../webgl/glsl.js';
 import { MAX_HALF } from '../webgl/half.js';
-import type { FakeQuantAttrs } from './op.js';
+import type { FakeQuantAttrs } from './contract.js';
 
 /** Elements that an invocation reduces. */
 export const CHUNK = 64;

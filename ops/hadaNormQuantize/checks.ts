@@ -1,13 +1,13 @@
 import type { Tensor, TensorLike } from '@tensorflow/tfjs-core';
 import { checkBoolean, checkInteger, checkOptions, toFloatTensor } from '../common/checks.js';
-import { describe, InvalidArgumentError } from '../common/errors.js';
-import { hadamardPlan } from '../common/hadamard.js';
+import { describe, InvalidArgumentError } from '../numerics/errors.js';
+import { hadamardPlan } from '../numerics/hadamard.js';
 import type {
   HadaNormQuantizeAttrs,
   HadaNormQuantizeInputs,
   HadaNormQuantizeOptions,
   StaticRange,
-} from './op.js';
+} from './contract.js';
 
 const KEYS = [
   ...['bits', 'symmetric', 'groupSize', 'range', 'centre', 'scale', 'mean', 'basis', 'blockSize'],

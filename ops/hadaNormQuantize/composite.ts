@@ -19,7 +19,7 @@ import {
 import { channelCenter } from '../channelCenter/op.js';
 import { type Bounds, dynamicBounds, quantizeGroups } from '../fakeQuant/composite.js';
 import { hadamardTransform } from '../hadamardTransform/op.js';
-import type { HadaNormQuantizeAttrs, HadaNormQuantizeInputs } from './op.js';
+import type { HadaNormQuantizeAttrs, HadaNormQuantizeInputs } from './contract.js';
 
 /** x' [..., tokens, d] → codes, scale and zero point, as the kernel gives them. */
 export type Quantize = (x: Tensor, attrs: HadaNormQuantizeAttrs) => [Tensor, Tensor, Tensor];

@@ -1,18 +1,15 @@
 import { type TypedArray, tensor, tidy } from '@tensorflow/tfjs-core';
 import { defineKernel } from '../common/kernel.js';
+import { dynamicRange, nearestCode } from '../fakeQuant/values.js';
 import {
   codeRange,
   type QuantizationParameters,
   quantizationLayout,
   quantizationParameters,
-} from '../common/quantization.js';
-import { dynamicRange, nearestCode } from '../fakeQuant/cpu.js';
+} from '../numerics/quantization.js';
 import { type Quantize, transformAndQuantize } from './composite.js';
-import {
-  type HadaNormQuantizeAttrs,
-  type HadaNormQuantizeInputs,
-  hadaNormQuantizeOp,
-} from './op.js';
+import type { HadaNormQuantizeAttrs, HadaNormQuantizeInputs } from './contract.js';
+import { hadaNormQuantizeOp } from './op.js';
 
 /** The other ops' own kernels, and one pass over their result for the codes. */
 export const hadaNormQuantizeCpu = defineKernel<

@@ -1,5 +1,4 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
-import { InvalidArgumentError } from '../common/errors.js';
 import {
   boolAttr,
   dataInputs,
@@ -8,12 +7,9 @@ import {
   present,
   stringAttr,
 } from '../common/graphOp.js';
-import {
-  type HadaNormQuantizeOptions,
-  hadaNormQuantize,
-  hadaNormQuantizeOp,
-  type StaticRange,
-} from './op.js';
+import { InvalidArgumentError } from '../numerics/errors.js';
+import type { HadaNormQuantizeOptions, StaticRange } from './contract.js';
+import { hadaNormQuantize, hadaNormQuantizeOp } from './op.js';
 
 /**
  * NodeDef `HadaNormQuantize`: inputs x, then scale if hasScale, mean if hasMean, basis if hasBasis (all b); attributes bits,

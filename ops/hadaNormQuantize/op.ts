@@ -1,62 +1,15 @@
 import { type Tensor, type TensorLike, tidy, zeros } from '@tensorflow/tfjs-core';
 import { checkMinRank, toFloatTensor } from '../common/checks.js';
-import { InvalidArgumentError } from '../common/errors.js';
 import { type OpContract, runOp } from '../common/kernel.js';
-import type { QuantizedActivations } from '../common/quantizedActivations.js';
+import { InvalidArgumentError } from '../numerics/errors.js';
 import { checkVectors, resolveAttrs } from './checks.js';
 import { hadaNormQuantizeComposite } from './composite.js';
-
-/**
- * Inputs of the `HadaNormQuantize` kernel.
- *
- * Outputs, in this order: codes [..., tokens, d] (int32, or bool with a byte an element), scale and zeroPoint [..., tokens,
- * groups] (float32, groups = ⌈d / groupSize⌉); where centre is 'dynamic' also rest [samples, d], and with a basis
- * coefficients [samples, r].
- */
-export interface HadaNormQuantizeInputs {
-  readonly x: Tensor; // [..., tokens, d], float32
-  readonly scale?: Tensor | undefined; // [d]: σ, the centred x is divided by it
-  readonly mean?: Tensor | undefined; // [d]: subtracted where centre is 'static', the origin of `rest` where 'dynamic'
-  readonly basis?: Tensor | undefined; // [r, d], where centre is 'dynamic'
-}
-
-/** Attributes of the `HadaNormQuantize` kernel, all resolved. */
-export interface HadaNormQuantizeAttrs {
-  readonly bits: number; // 2 to 8
-  readonly symmetric: boolean;
-  readonly groupSize: number; // channels of a token that share a scale, 1 to d; d: one scale a token
-  readonly range: StaticRange | null; // null: each group's own minimum and maximum
-  readonly centre: 'none' | 'static' | 'dynamic';
-  readonly blockSize: number; // channels that one Hadamard matrix mixes; 0: no rotation
-}
-
-/** One range for the whole tensor, widened to hold 0; values outside are clamped. */
-export interface StaticRange {
-  readonly min: number;
-  readonly max: number;
-}
-
-/** Options of `hadaNormQuantize`. */
-export interface HadaNormQuantizeOptions {
-  /** Bits a code, 2 to 8. Default 8. */
-  bits?: number;
-  /** Symmetric codes around 0. Default false: a zero point for each scale. */
-  symmetric?: boolean;
-  /** Neighbouring channels of a token that share a scale. Default all of them. */
-  groupSize?: number;
-  /** A static range for the whole tensor. Default: dynamic, each group's own minimum and maximum. */
-  range?: StaticRange;
-  /** What is subtracted: the mean over the tokens of each sample, the given `mean`, or nothing. Default 'dynamic'. */
-  centre?: 'none' | 'static' | 'dynamic';
-  /** Channel scale σ, float32 [d]: the centred x is divided by it. Default none. */
-  scale?: Tensor | TensorLike;
-  /** float32 [d]. Needed by centre 'static'; with 'dynamic' the part of the means that needs no multiplying. */
-  mean?: Tensor | TensorLike;
-  /** Orthonormal directions of the means' variation, float32 [r, d], with centre 'dynamic'. Default none. */
-  basis?: Tensor | TensorLike;
-  /** Channels that one Hadamard matrix mixes; 0 for no rotation. Default d. */
-  blockSize?: number;
-}
+import type {
+  HadaNormQuantizeAttrs,
+  HadaNormQuantizeInputs,
+  HadaNormQuantizeOptions,
+  HadaNormQuantizeResult,
+} from './contract.js';
 
 /** What an absent option means. */
 export const HADANORM_QUANTIZE_DEFAULTS = {
@@ -64,16 +17,6 @@ export const HADANORM_QUANTIZE_DEFAULTS = {
   symmetric: false,
   centre: 'dynamic',
 } as const satisfies HadaNormQuantizeOptions;
-
-/** What `hadaNormQuantize` returns. */
-export interface HadaNormQuantizeResult {
-  /** Codes of x' = ((x − μ) / σ) H. */
-  readonly quantized: QuantizedActivations;
-  /** Where centre is 'dynamic': (off − c B) H with off = (μ − mean) / σ, float32 [samples, d]; else null. */
-  readonly rest: Tensor | null;
-  /** c = off Bᵀ, float32 [samples, r]; null without a basis. */
-  readonly coefficients: Tensor | null;
-}
 
 /** The contract that every backend's kernel fulfils. */
 export const hadaNormQuantizeOp: OpContract<HadaNormQuantizeInputs, HadaNormQuantizeAttrs> = {

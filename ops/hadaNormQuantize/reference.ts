@@ -1,7 +1,7 @@
 import { channelCenterReference } from '../channelCenter/reference.js';
 import { type FakeQuantReference, fakeQuantReference } from '../fakeQuant/reference.js';
 import { hadamardTransformReference } from '../hadamardTransform/reference.js';
-import type { HadaNormQuantizeAttrs } from './op.js';
+import type { HadaNormQuantizeAttrs } from './contract.js';
 
 /** What the op works on, as numbers. */
 export interface HadaNormQuantizeNumbers {

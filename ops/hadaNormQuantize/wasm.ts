@@ -1,15 +1,12 @@
 import { type TensorInfo, util } from '@tensorflow/tfjs-core';
-import { codeRange } from '../common/quantization.js';
 import { type WasmHadamardPlan, wasmHadamardPlan } from '../hadamardTransform/wasmPlan.js';
+import { codeRange } from '../numerics/quantization.js';
 import { type WasmKernelArgs, wasmKernel } from '../wasm/kernel.js';
 import type { WasmModule } from '../wasm/module.js';
 import { writeRecord } from '../wasm/records.js';
 import { columnMeans } from '../wasm/rows.js';
-import {
-  type HadaNormQuantizeAttrs,
-  type HadaNormQuantizeInputs,
-  hadaNormQuantizeOp,
-} from './op.js';
+import type { HadaNormQuantizeAttrs, HadaNormQuantizeInputs } from './contract.js';
+import { hadaNormQuantizeOp } from './op.js';
 
 const NO_PLAN: WasmHadamardPlan = { address: 0, tempBytes: 0 };
 

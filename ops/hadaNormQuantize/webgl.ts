@@ -1,6 +1,6 @@
 import { type TensorInfo, tidy } from '@tensorflow/tfjs-core';
-import { findHadamardPlan } from '../common/hadamard.js';
-import { type CentredTexels, centredSource, centreTexels } from '../webgl/centre.js';
+import { findHadamardPlan } from '../numerics/hadamard.js';
+import { type CentredTexels, centredSource, centreTexels } from '../webgl/center.js';
 import { transformTexels } from '../webgl/hadamard.js';
 import { hasPasses } from '../webgl/hadamardPasses.js';
 import { type WebglScope, webglKernel } from '../webgl/kernel.js';
@@ -8,11 +8,8 @@ import { rowMeans } from '../webgl/means.js';
 import { texelsOf } from '../webgl/packed.js';
 import type { TexelMatrix } from '../webgl/texels.js';
 import { hadaNormQuantizeComposite } from './composite.js';
-import {
-  type HadaNormQuantizeAttrs,
-  type HadaNormQuantizeInputs,
-  hadaNormQuantizeOp,
-} from './op.js';
+import type { HadaNormQuantizeAttrs, HadaNormQuantizeInputs } from './contract.js';
+import { hadaNormQuantizeOp } from './op.js';
 import { groupShape, quantizeTexels } from './webglCodes.js';
 import { checkHalfRange } from './webglHalf.js';
 

@@ -1,12 +1,12 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
-import { codeRange } from '../common/quantization.js';
-import { type CentredTexels, sourceGlsl, sourceInputs } from '../webgl/centre.js';
+import { codeRange } from '../numerics/quantization.js';
+import { type CentredTexels, sourceGlsl, sourceInputs } from '../webgl/center.js';
 import { FINITE_GLSL, glslFloat, QUOTIENT_GLSL } from '../webgl/glsl.js';
 import type { WebglScope } from '../webgl/kernel.js';
 import { offsetsGlsl, parametersGlsl, type QuantizerShape } from '../webgl/quantizer.js';
 import { groupRanges, type RangeTexels } from '../webgl/ranges.js';
 import { paddedGlsl, runTexels, type TexelMatrix } from '../webgl/texels.js';
-import type { HadaNormQuantizeAttrs } from './op.js';
+import type { HadaNormQuantizeAttrs } from './contract.js';
 
 /** Codes, scale and zero point of (x − mean) / scale, as the kernel gives them: two passes over x, and small ones. */
 export function quantizeTexels(

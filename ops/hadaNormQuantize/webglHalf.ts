@@ -1,5 +1,5 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
-import { UnsupportedDeviceError } from '../common/errors.js';
+import { UnsupportedDeviceError } from '../numerics/errors.js';
 import type { WebglScope } from '../webgl/kernel.js';
 import { hadaNormQuantizeOp } from './op.js';
 

@@ -10,8 +10,8 @@ import {
   type HadamardFactor,
   type HadamardPlan,
   hadamardSigns,
-} from '../common/hadamard.js';
-import type { HadamardTransformAttrs, HadamardTransformInputs } from './op.js';
+} from '../numerics/hadamard.js';
+import type { HadamardTransformAttrs, HadamardTransformInputs } from './contract.js';
 
 const matrices = new Map<string, Float32Array>();
 

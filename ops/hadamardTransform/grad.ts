@@ -1,6 +1,7 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { defineGradient } from '../common/kernel.js';
-import { type HadamardTransformAttrs, hadamardTransform, hadamardTransformOp } from './op.js';
+import type { HadamardTransformAttrs } from './contract.js';
+import { hadamardTransform, hadamardTransformOp } from './op.js';
 
 /** y = x H, so dx = dy Hᵀ. */
 export const hadamardTransformGrad = defineGradient<HadamardTransformAttrs, Tensor>(

@@ -1,5 +1,6 @@
 import { boolAttr, dataInputs, type GraphOpNode, numberAttr, present } from '../common/graphOp.js';
-import { type HadamardTransformOptions, hadamardTransform, hadamardTransformOp } from './op.js';
+import type { HadamardTransformOptions } from './contract.js';
+import { hadamardTransform, hadamardTransformOp } from './op.js';
 
 /** NodeDef `HadamardTransform`: input x; attributes transpose (b), blockSize (i). Output y. */
 export function hadamardTransformGraphOp(node: GraphOpNode) {

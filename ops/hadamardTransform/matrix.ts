@@ -1,5 +1,5 @@
 import { checkInteger } from '../common/checks.js';
-import { hadamardPlan, orthonormalRow } from '../common/hadamard.js';
+import { hadamardPlan, orthonormalRow } from '../numerics/hadamard.js';
 
 /**
  * Row `row` of the orthonormal Hadamard matrix of size `n` that `hadamardTransform` multiplies by: ±1/√n, float64.

@@ -1,12 +1,9 @@
 import { tensor, tidy } from '@tensorflow/tfjs-core';
 import { defineKernel } from '../common/kernel.js';
+import { transformBlocks } from '../numerics/fastHadamard.js';
 import { transformByMatMul } from './composite.js';
-import { transformBlocks } from './cpu.js';
-import {
-  type HadamardTransformAttrs,
-  type HadamardTransformInputs,
-  hadamardTransformOp,
-} from './op.js';
+import type { HadamardTransformAttrs, HadamardTransformInputs } from './contract.js';
+import { hadamardTransformOp } from './op.js';
 
 /** Up to here (elements), the fast transform on host memory beats TensorFlow's threads. */
 const HOST_UP_TO = 16_384;

@@ -6,29 +6,15 @@ import {
   checkOptions,
   toFloatTensor,
 } from '../common/checks.js';
-import { InvalidArgumentError } from '../common/errors.js';
-import { hadamardPlan } from '../common/hadamard.js';
 import { type OpContract, runOp } from '../common/kernel.js';
+import { InvalidArgumentError } from '../numerics/errors.js';
+import { hadamardPlan } from '../numerics/hadamard.js';
 import { hadamardTransformComposite } from './composite.js';
-
-/** Inputs of the `HadamardTransform` kernel. */
-export interface HadamardTransformInputs {
-  readonly x: Tensor; // [..., n], float32
-}
-
-/** Attributes of the `HadamardTransform` kernel, all resolved. */
-export interface HadamardTransformAttrs {
-  readonly transpose: boolean;
-  readonly blockSize: number; // divides n
-}
-
-/** Options of `hadamardTransform`. */
-export interface HadamardTransformOptions {
-  /** Multiply by Hᵀ (the inverse) instead of H. Default false. */
-  transpose?: boolean;
-  /** Elements that one matrix mixes: H = I ⊗ H_blockSize. Must divide n. Default n, the whole last axis. */
-  blockSize?: number;
-}
+import type {
+  HadamardTransformAttrs,
+  HadamardTransformInputs,
+  HadamardTransformOptions,
+} from './contract.js';
 
 /** What an absent option means. `blockSize` defaults to the length of the last axis. */
 export const HADAMARD_TRANSFORM_DEFAULTS = { transpose: false } as const;

@@ -1,11 +1,8 @@
 import { type TensorInfo, util } from '@tensorflow/tfjs-core';
 import { type WasmKernelArgs, wasmKernel } from '../wasm/kernel.js';
 import { grainOf } from '../wasm/rows.js';
-import {
-  type HadamardTransformAttrs,
-  type HadamardTransformInputs,
-  hadamardTransformOp,
-} from './op.js';
+import type { HadamardTransformAttrs, HadamardTransformInputs } from './contract.js';
+import { hadamardTransformOp } from './op.js';
 import { wasmHadamardPlan } from './wasmPlan.js';
 
 /** Blocks shorter than this are transformed several at a time (elements): a row of them still fits in L1. */

@@ -1,4 +1,4 @@
-import { factorSigns, findHadamardPlan, type HadamardFactor } from '../common/hadamard.js';
+import { factorSigns, findHadamardPlan, type HadamardFactor } from '../numerics/hadamard.js';
 import type { WasmModule } from '../wasm/module.js';
 
 /** A plan in WASM memory, as ops/wasm/assembly/hadamard.ts reads it. */

@@ -1,5 +1,5 @@
 import { type TensorInfo, tidy } from '@tensorflow/tfjs-core';
-import { findHadamardPlan } from '../common/hadamard.js';
+import { findHadamardPlan } from '../numerics/hadamard.js';
 import { transformTexels } from '../webgl/hadamard.js';
 import { hasPasses } from '../webgl/hadamardPasses.js';
 import { webglKernel } from '../webgl/kernel.js';

@@ -8,7 +8,7 @@ import {
   type Tensor,
   tanh,
 } from '@tensorflow/tfjs-core';
-import type { Activation } from './op.js';
+import type { Activation } from './contract.js';
 
 /** √(2/π) and the cubic term of GELU's approximation by tanh (arXiv 1606.08415, §2). */
 export const GELU_TANH_SCALE = Math.sqrt(2 / Math.PI);

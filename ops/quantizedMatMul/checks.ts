@@ -1,9 +1,9 @@
 import { Tensor, type TensorLike } from '@tensorflow/tfjs-core';
 import { checkInteger, checkOptions } from '../common/checks.js';
-import { describe, InvalidArgumentError } from '../common/errors.js';
-import { packedBytes } from '../common/packing.js';
 import type { QuantizedActivations } from '../common/quantizedActivations.js';
-import type { Activation, PackedWeights, QuantizedMatMulOptions } from './op.js';
+import { describe, InvalidArgumentError } from '../numerics/errors.js';
+import { packedBytes } from '../numerics/packing.js';
+import type { Activation, PackedWeights, QuantizedMatMulOptions } from './contract.js';
 
 /** The activations that the op applies, by name. */
 export const ACTIVATIONS = ['none', 'gelu', 'geluTanh', 'silu', 'relu'] as const;

@@ -13,9 +13,9 @@ import {
   type Tensor2D,
   transpose,
 } from '@tensorflow/tfjs-core';
-import { BLOCK_ROWS, PANEL_COLUMNS, planesOf } from '../common/packing.js';
+import { BLOCK_ROWS, PANEL_COLUMNS, planesOf } from '../numerics/packing.js';
 import { activate } from './activations.js';
-import type { QuantizedMatMulAttrs, QuantizedMatMulInputs } from './op.js';
+import type { QuantizedMatMulAttrs, QuantizedMatMulInputs } from './contract.js';
 
 /** The op from tfjs ops: one linear's weights at a time exist as float32, while it runs. */
 export function quantizedMatMulComposite(

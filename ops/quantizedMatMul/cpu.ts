@@ -1,9 +1,11 @@
 import type { TypedArray } from '@tensorflow/tfjs-core';
 import { type CpuBackend, defineKernel } from '../common/kernel.js';
 import { activateNumber } from './activations.js';
+import type { QuantizedMatMulAttrs, QuantizedMatMulInputs } from './contract.js';
 import { dequantizeCodes, multiplyPanel, multiplyWeights } from './cpuFloats.js';
 import { multiplyIntegers } from './cpuIntegers.js';
-import { type QuantizedMatMulAttrs, type QuantizedMatMulInputs, quantizedMatMulOp } from './op.js';
+import type { QuantizedMatMulValues } from './cpuValues.js';
+import { quantizedMatMulOp } from './op.js';
 
 export const quantizedMatMulCpu = defineKernel<
   QuantizedMatMulInputs,
@@ -29,21 +31,6 @@ export const quantizedMatMulCpu = defineKernel<
   }
   return backend.makeTensorInfo([...inputs.x.shape.slice(0, -1), n], 'float32', out);
 });
-
-/** The inputs on host memory. */
-export interface QuantizedMatMulValues {
-  readonly x: TypedArray;
-  readonly xScale: TypedArray | null;
-  readonly xZeroPoint: TypedArray | null;
-  readonly codes: TypedArray;
-  readonly scale: TypedArray | null;
-  readonly bias: TypedArray | null;
-  readonly rest: TypedArray | null;
-  readonly coefficients: TypedArray | null;
-  readonly basis: TypedArray | null;
-  readonly basisScale: TypedArray | null;
-  readonly rank: number; // of the coefficients
-}
 
 function valuesOf(inputs: QuantizedMatMulInputs, backend: CpuBackend): QuantizedMatMulValues {
   const read = (name: keyof QuantizedMatMulInputs) => {

@@ -1,7 +1,7 @@
 import type { TypedArray } from '@tensorflow/tfjs-core';
-import { unpackCodes } from '../common/packing.js';
-import type { QuantizedMatMulValues } from './cpu.js';
-import type { QuantizedMatMulAttrs } from './op.js';
+import { unpackCodes } from '../numerics/packing.js';
+import type { QuantizedMatMulAttrs } from './contract.js';
+import type { QuantizedMatMulValues } from './cpuValues.js';
 
 /** Rows of W that are dequantized at a time. */
 const PANEL_ROWS = 32;

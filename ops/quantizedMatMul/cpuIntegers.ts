@@ -1,6 +1,6 @@
-import { unpackCodes } from '../common/packing.js';
-import type { QuantizedMatMulValues } from './cpu.js';
-import type { QuantizedMatMulAttrs } from './op.js';
+import { unpackCodes } from '../numerics/packing.js';
+import type { QuantizedMatMulAttrs } from './contract.js';
+import type { QuantizedMatMulValues } from './cpuValues.js';
 
 /** Rows whose products of 9 by 8 bits add up to less than 2^31. */
 const MAX_RUN = 2 ** 15;

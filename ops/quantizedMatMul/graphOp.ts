@@ -1,5 +1,4 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
-import { describe, HadaNormError, InvalidArgumentError } from '../common/errors.js';
 import {
   boolAttr,
   dataInputs,
@@ -8,14 +7,11 @@ import {
   present,
   stringAttr,
 } from '../common/graphOp.js';
-import { crc32, PACKING_VERSION } from '../common/packing.js';
+import { describe, HadaNormError, InvalidArgumentError } from '../numerics/errors.js';
+import { crc32, PACKING_VERSION } from '../numerics/packing.js';
 import { ACTIVATIONS } from './checks.js';
-import {
-  type Activation,
-  type QuantizedMatMulOptions,
-  quantizedMatMul,
-  quantizedMatMulOp,
-} from './op.js';
+import type { Activation, QuantizedMatMulOptions } from './contract.js';
+import { quantizedMatMul, quantizedMatMulOp } from './op.js';
 
 /** Codes whose checksum was found right; by data, so that models that share them check once. */
 const checked = new WeakSet<object>();

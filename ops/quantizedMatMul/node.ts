@@ -1,8 +1,9 @@
 import { type Tensor, tensor, tensor2d, tidy } from '@tensorflow/tfjs-core';
 import { defineKernel } from '../common/kernel.js';
 import { dequantizedActivations, matMulWithRows } from './composite.js';
+import type { QuantizedMatMulAttrs, QuantizedMatMulInputs } from './contract.js';
 import { dequantizeCodes, dequantizeWeights } from './cpuFloats.js';
-import { type QuantizedMatMulAttrs, type QuantizedMatMulInputs, quantizedMatMulOp } from './op.js';
+import { quantizedMatMulOp } from './op.js';
 
 /** Weights are unpacked on the host, one linear at a time, and multiplied by TensorFlow, which uses every core. */
 export const quantizedMatMulNode = defineKernel<

@@ -1,72 +1,16 @@
 import { type Tensor, type TensorLike, tidy, zeros } from '@tensorflow/tfjs-core';
 import { toFloatTensor } from '../common/checks.js';
-import { InvalidArgumentError } from '../common/errors.js';
 import { type OpContract, runOp } from '../common/kernel.js';
 import type { QuantizedActivations } from '../common/quantizedActivations.js';
+import { InvalidArgumentError } from '../numerics/errors.js';
 import { checkCodes, checkMatMulOptions, checkRows, checkWeights, isQuantized } from './checks.js';
 import { quantizedMatMulComposite } from './composite.js';
-
-/** Inputs of the `QuantizedMatMul` kernel. */
-export interface QuantizedMatMulInputs {
-  /** [..., tokens, d]: float32; or, where attribute xBits is not 0, codes as int32 or bool (a byte an element). */
-  readonly x: Tensor;
-  readonly xScale?: Tensor | undefined; // [..., tokens, xGroups]; there exactly where xBits is not 0
-  readonly xZeroPoint?: Tensor | undefined; // [..., tokens, xGroups], integers as float32; beside xScale
-  readonly codes: Tensor; // bool [bytes]: packed codes, one byte an element; or float32 [d, n] where bits is 32
-  readonly scale?: Tensor | undefined; // [groups, n]; absent where bits is 32
-  readonly bias?: Tensor | undefined; // [n]
-  readonly rest?: Tensor | undefined; // [samples, d]
-  readonly coefficients?: Tensor | undefined; // [samples, r]
-  readonly basis?: Tensor | undefined; // [k, n]; k = r where there is no basisScale, else r ≤ k ≤ 2r
-  readonly basisScale?: Tensor | undefined; // [k]
-}
-
-/** Attributes of the `QuantizedMatMul` kernel. */
-export interface QuantizedMatMulAttrs {
-  readonly bits: number; // 2 to 8, or 32 for float32 weights
-  readonly groupSize: number; // rows of W that share a scale; the last group may be shorter
-  readonly d: number;
-  readonly n: number;
-  readonly xBits: number; // bits of the codes in x, 2 to 8; 0 where x is float32
-  readonly xGroupSize: number; // channels of x that share a scale, at most d; d where x is float32
-  readonly activation: Activation;
-}
-
-/** What is applied to the result: gelu is the exact one (erf), geluTanh its approximation by tanh. */
-export type Activation = 'none' | 'gelu' | 'geluTanh' | 'silu' | 'relu';
-
-/** Weights of a `quantizedMatMul`. */
-export interface PackedWeights {
-  /** Packed codes, a byte an element (dtype bool: the one byte-sized dtype of tfjs); float32 [d, n] where bits is 32. */
-  readonly codes: Tensor;
-  /** float32 [groups, n], groups = ⌈d / groupSize⌉; none where bits is 32. */
-  readonly scale?: Tensor | undefined;
-  /** Bits a code, 2 to 8; 32 for weights that are not quantized. */
-  readonly bits: number;
-  /** Neighbours along d that share a scale. */
-  readonly groupSize: number;
-  /** The shape of the matrix. */
-  readonly shape: readonly [d: number, n: number];
-}
-
-/** Options of `quantizedMatMul`. */
-export interface QuantizedMatMulOptions {
-  /** float32 [n], added to every token. */
-  bias?: Tensor;
-  /** float32 [samples, d]: a row per sample that goes through the weights and is added to its tokens' results. */
-  rest?: Tensor;
-  /** float32 [samples, r], with `basis`: their product is added to the results of the sample's tokens. */
-  coefficients?: Tensor;
-  /** float32 [r, n]. */
-  basis?: Tensor;
-  /**
-   * float32 [k], for a `basis` [k, n] stored in coarse steps, r ≤ k ≤ 2r: row i times scale i belongs to coefficient i, or
-   * from r on to coefficient i − r, as what the coarse steps left of the row before.
-   */
-  basisScale?: Tensor;
-  /** Applied to the sum of all. Default 'none'. */
-  activation?: Activation;
-}
+import type {
+  PackedWeights,
+  QuantizedMatMulAttrs,
+  QuantizedMatMulInputs,
+  QuantizedMatMulOptions,
+} from './contract.js';
 
 /** What an absent option means. */
 export const QUANTIZED_MATMUL_DEFAULTS = {
@@ -89,7 +33,7 @@ export const quantizedMatMulOp: OpContract<QuantizedMatMulInputs, QuantizedMatMu
  * @param x [..., tokens, d], rank ≥ 2: float32, a tensor or numbers that make one; or codes, from `hadaNormQuantize`.
  * @returns float32, [..., tokens, n].
  * @throws InvalidArgumentError for a wrong dtype, shape, bits or group size.
- * Source: HadaNorm, arXiv 2506.09932, §3 (the mean's product is added back); layout of the codes: ops/common/packing.ts.
+ * Source: HadaNorm, arXiv 2506.09932, §3 (the mean's product is added back); layout of the codes: ops/numerics/packing.ts.
  *
  * @example
  * ```ts

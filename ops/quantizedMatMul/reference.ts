@@ -1,4 +1,4 @@
-import type { Activation } from './op.js';
+import type { Activation } from './contract.js';
 
 /** What the op works on, as numbers: codes are not packed; where the weights are float32, they are the codes. */
 export interface QuantizedMatMulNumbers {

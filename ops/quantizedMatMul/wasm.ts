@@ -1,9 +1,10 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { util } from '@tensorflow/tfjs-core';
-import { type CodeArgs, floatProduct, integerProduct, type ProductArgs } from '../wasm/gemm.js';
 import { type WasmKernelArgs, wasmKernel } from '../wasm/kernel.js';
 import type { WasmModule } from '../wasm/module.js';
-import { type QuantizedMatMulAttrs, type QuantizedMatMulInputs, quantizedMatMulOp } from './op.js';
+import type { QuantizedMatMulAttrs, QuantizedMatMulInputs } from './contract.js';
+import { quantizedMatMulOp } from './op.js';
+import { type CodeArgs, floatProduct, integerProduct, type ProductArgs } from './wasmProduct.js';
 
 export const quantizedMatMulWasm = wasmKernel(quantizedMatMulOp, quantizedMatMulOnWasm);
 

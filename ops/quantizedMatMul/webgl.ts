@@ -1,12 +1,13 @@
 import { type TensorInfo, tidy, util } from '@tensorflow/tfjs-core';
-import { UnsupportedDeviceError } from '../common/errors.js';
+import { UnsupportedDeviceError } from '../numerics/errors.js';
 import { attached } from '../webgl/attached.js';
 import { fetchesBytesExactly } from '../webgl/bytes.js';
 import { checkHalf } from '../webgl/half.js';
 import { type WebglKernelArgs, type WebglScope, webglKernel } from '../webgl/kernel.js';
 import { type TexelGrid, texelGrid } from '../webgl/texelGrid.js';
 import { quantizedMatMulComposite } from './composite.js';
-import { type QuantizedMatMulAttrs, type QuantizedMatMulInputs, quantizedMatMulOp } from './op.js';
+import type { QuantizedMatMulAttrs, QuantizedMatMulInputs } from './contract.js';
+import { quantizedMatMulOp } from './op.js';
 import { packProgram, productProgram, rowsProgram } from './webglShaders.js';
 import { segmentsOf, weightsGrid, weightsTexture } from './webglWeights.js';
 

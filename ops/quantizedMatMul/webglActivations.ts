@@ -1,6 +1,6 @@
 import { backend_util } from '@tensorflow/tfjs-core';
 import { GELU_TANH_CUBIC, GELU_TANH_SCALE } from './activations.js';
-import type { Activation } from './op.js';
+import type { Activation } from './contract.js';
 
 /** GLSL: `float activate(float y)`, in tfjs's steps. */
 export function activationGlsl(activation: Activation): string {

@@ -1,7 +1,7 @@
 import { PIXELS_USAGE, type WebglProgram } from '../webgl/backend.js';
 import { BYTES_GLSL } from '../webgl/bytes.js';
 import { placeGlsl, placeOfGlsl, type TexelGrid } from '../webgl/texelGrid.js';
-import type { QuantizedMatMulAttrs } from './op.js';
+import type { QuantizedMatMulAttrs } from './contract.js';
 import { activationGlsl } from './webglActivations.js';
 import { BLOCK, HEADER, type Segments, SUM_OFFSET, texelsPerBlock } from './webglWeights.js';
 

@@ -1,10 +1,11 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
-import { unpackCodes } from '../common/packing.js';
+import { unpackCodes } from '../numerics/packing.js';
 import { attached } from '../webgl/attached.js';
 import type { WebglBackend } from '../webgl/backend.js';
 import { uploadTexels } from '../webgl/bytes.js';
 import { byteOffset, type TexelGrid, texelGrid } from '../webgl/texelGrid.js';
-import { type QuantizedMatMulAttrs, quantizedMatMulOp } from './op.js';
+import type { QuantizedMatMulAttrs } from './contract.js';
+import { quantizedMatMulOp } from './op.js';
 
 /** Rows of W that a texel holds. */
 export const BLOCK = 4;

@@ -1,12 +1,12 @@
 import { env } from '@tensorflow/tfjs-core';
-import { attentionWasm } from '../attention/wasm.js';
 import { channelCenterWasm } from '../channelCenter/wasm.js';
 import { registerKernelOnce } from '../common/kernel.js';
 import { fakeQuantWasm } from '../fakeQuant/wasm.js';
 import { hadamardTransformWasm } from '../hadamardTransform/wasm.js';
 import { hadaNormQuantizeWasm } from '../hadaNormQuantize/wasm.js';
-import { layerNormWasm } from '../layerNorm/wasm.js';
+import { layerNormWasm } from '../modulatedLayerNorm/wasm.js';
 import { quantizedMatMulWasm } from '../quantizedMatMul/wasm.js';
+import { attentionWasm } from '../scaledDotProductAttention/wasm.js';
 import { RELAXED_SIMD_FLAG } from '../wasm/module.js';
 
 env().registerFlag(RELAXED_SIMD_FLAG, () => true);

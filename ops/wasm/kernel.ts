@@ -1,6 +1,6 @@
 import { type KernelConfig, type TensorInfo, tidy } from '@tensorflow/tfjs-core';
 import { defineKernel, type OpContract } from '../common/kernel.js';
-import type { WasmBackend } from './backend.js';
+import type { WasmBackend } from './instance/backend.js';
 import { disposeWasmModules, type WasmModule, wasmModule } from './module.js';
 
 /** What a kernel is given: the module is there, and its scratch memory is the kernel's until it returns. */

@@ -2,7 +2,7 @@
  * The WASM kernels, in the memory of tfjs-backend-wasm itself: no tensor is ever copied.
  *
  * Sources: ops/wasm/assembly/*.ts (AssemblyScript). `npm run build:wasm` compiles kernels.ts (SIMD128) and relaxed.ts
- * (relaxed SIMD) and writes both, checked, into ops/wasm/binaries.ts, which is committed. To add a kernel:
+ * (relaxed SIMD) and writes both, checked, into ops/wasm/instance/binaries.ts, which is committed. To add a kernel:
  *
  * 1. `ops/wasm/assembly/<family>.ts`: `export function foo(x: usize, out: usize, n: i32, scratch: usize, begin: i32,
  *    end: i32): void`, items begin ≤ i < end of its parallel dimension; re-export it in kernels.ts (or relaxed.ts);
@@ -15,11 +15,12 @@
  * last call that may allocate (`output`, `scratch`, `constant`, `addressOf`).
  */
 import { type DataType, env, type TensorInfo } from '@tensorflow/tfjs-core';
-import { WasmMemoryError } from '../common/errors.js';
-import { Arena, allocateForGood } from './arena.js';
-import { isShared, memoryOf, type WasmBackend } from './backend.js';
-import { type CompiledModules, instantiate, type WasmExports } from './instantiate.js';
-import type { RelaxedDot } from './relaxedDot.js';
+import { WasmMemoryError } from '../numerics/errors.js';
+import { Arena, allocateForGood } from './instance/arena.js';
+import { isShared, memoryOf, type WasmBackend } from './instance/backend.js';
+import type { WasmExports } from './instance/exports.js';
+import { type CompiledModules, instantiate } from './instance/instantiate.js';
+import type { RelaxedDot } from './instance/relaxedDot.js';
 import { WorkerPool } from './threads/pool.js';
 
 /** Threads take the work in pieces, so that one that is slower or comes late gets less of it. */

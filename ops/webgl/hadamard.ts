@@ -1,4 +1,4 @@
-import type { HadamardPlan } from '../common/hadamard.js';
+import type { HadamardPlan } from '../numerics/hadamard.js';
 import { glslFloat } from './glsl.js';
 import { type HadamardPass, hadamardPasses, type SignMasks } from './hadamardPasses.js';
 import type { WebglScope } from './kernel.js';

@@ -1,4 +1,4 @@
-import { factorSigns, type HadamardFactor, type HadamardPlan } from '../common/hadamard.js';
+import { factorSigns, type HadamardFactor, type HadamardPlan } from '../numerics/hadamard.js';
 
 /**
  * One pass over rows of texels. A texel holds columns 2t and 2t + 1, so that the lowest factor of 2 lies within texels.

@@ -1,4 +1,4 @@
-import { UnsupportedDeviceError } from '../common/errors.js';
+import { UnsupportedDeviceError } from '../numerics/errors.js';
 
 /** The largest float16, and the least with all of its 11 bits. */
 export const MAX_HALF = 65504;

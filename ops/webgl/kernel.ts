@@ -8,8 +8,8 @@ import {
   type TensorInfo,
   tidy,
 } from '@tensorflow/tfjs-core';
-import { UnsupportedDeviceError, WebglContextLostError } from '../common/errors.js';
 import { defineKernel, type OpContract } from '../common/kernel.js';
+import { UnsupportedDeviceError, WebglContextLostError } from '../numerics/errors.js';
 import type { WebglBackend, WebglProgram } from './backend.js';
 import { halfOutputGlsl } from './half.js';
 

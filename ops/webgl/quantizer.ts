@@ -1,4 +1,4 @@
-import { type CodeRange, MAX_VALUE, MIN_SCALE } from '../common/quantization.js';
+import { type CodeRange, MAX_VALUE, MIN_SCALE } from '../numerics/quantization.js';
 import { glslFloat } from './glsl.js';
 
 /** How codes come from ranges. */

@@ -1,4 +1,4 @@
-import { type CentredTexels, sourceGlsl, sourceInputs } from './centre.js';
+import { type CentredTexels, sourceGlsl, sourceInputs } from './center.js';
 import { FINITE_GLSL } from './glsl.js';
 import type { WebglScope } from './kernel.js';
 import { runTexels, type TexelMatrix } from './texels.js';

@@ -1,4 +1,4 @@
-import { UnsupportedDeviceError } from '../common/errors.js';
+import { UnsupportedDeviceError } from '../numerics/errors.js';
 
 /**
  * Where texels of items (rows, columns) lie in a texture: each item is `segments` runs of `segmentTexels` neighbours along

@@ -1,6 +1,6 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { dispose, type NamedTensorMap, Tensor } from '@tensorflow/tfjs-core';
-import { describe, InvalidArgumentError } from '../../ops/common/errors.js';
+import { describe, InvalidArgumentError } from '../../ops/numerics/errors.js';
 
 /** Inputs of the model for one run: by name, in order, or one tensor. */
 export type Batch = Tensor | Tensor[] | NamedTensorMap;

@@ -1,66 +1,21 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { dispose, type Tensor } from '@tensorflow/tfjs-core';
-import { checkBoolean, checkInteger, checkOptions } from '../../ops/common/checks.js';
-import { describe, HadaNormError, InvalidArgumentError } from '../../ops/common/errors.js';
+import { HadaNormError, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { graphOfModel, modelFromGraph } from '../graph/model.js';
-import { analyze, type PlacedLinear } from '../rewrite/analysis.js';
+import { analyze, type PlacedLinear } from '../recognize/analysis.js';
 import { type Batch, checkBatch, checkBatches, disposeResults } from './batch.js';
 import { Collector } from './collector.js';
-import { CalibrationStats } from './stats.js';
+import {
+  CALIBRATE_DEFAULTS,
+  type CalibrateOptions,
+  type CalibrateSettings,
+  checkCalibrateOptions,
+  type Target,
+} from './settings.js';
+import type { CalibrationStats } from './stats.js';
 import { listen, withTaps } from './tap.js';
 
 export type { Batch } from './batch.js';
-
-/** The input that holds the timesteps, [batch], for statistics by timestep. */
-export interface TimestepOptions {
-  /** Name of the model's input. */
-  readonly input: string;
-  /** Without bins, every distinct value counts apart, up to 64 of them; else bins of equal width from min to max. */
-  readonly bins?: { readonly min: number; readonly max: number; readonly count: number };
-}
-
-/** Options of `calibrate`. */
-export interface CalibrateOptions {
-  /** Gather what GPTQ rounding needs, 4 d² bytes per site. Default true. */
-  hessian?: boolean;
-  /** Statistics by timestep. Default none. */
-  timestep?: string | TimestepOptions;
-  /** Samples per site whose mean is kept. Default 128. */
-  means?: number;
-  /** Samples per site of which tokens are kept, for measuring; no more than `means`. Default 32. */
-  samples?: number;
-  /** Tokens kept of each. Default 8. */
-  tokensPerSample?: number;
-  /** Refuse to start when more memory than this would be needed, in bytes. Default 4 GiB. */
-  maxBytes?: number;
-  /** Continue from these statistics: the first `resume.batches` batches are skipped. */
-  resume?: CalibrationStats;
-  /** Dispose each batch's tensors when it is done. Default false. */
-  disposeBatches?: boolean;
-  /** Cancels between two batches: rejects with a `CalibrationAbortedError` that holds what was gathered. */
-  signal?: AbortSignal;
-  /** Called after every batch. */
-  onProgress?: (progress: CalibrationProgress) => void;
-}
-
-/** How far a calibration is. */
-export interface CalibrationProgress {
-  /** Batches done, skipped ones included. */
-  readonly batches: number;
-  /** Sites that are observed, and the bytes that their statistics may take. */
-  readonly sites: number;
-  readonly bytes: number;
-}
-
-/** What an absent option means. */
-export const CALIBRATE_DEFAULTS = {
-  hessian: true,
-  means: 128,
-  samples: 32,
-  tokensPerSample: 8,
-  maxBytes: 4 * 2 ** 30,
-  disposeBatches: false,
-} as const satisfies CalibrateOptions;
 
 /** A calibration was cancelled; `stats` can be resumed from. */
 export class CalibrationAbortedError extends HadaNormError {
@@ -92,7 +47,7 @@ const CONTROL_FLOW =
  * ```ts
  * import * as tf from '@tensorflow/tfjs';
  * import { calibrate } from 'tfjs-hadanorm';
- * import { buildDit } from '../../models/dit.js';
+ * import { buildDit } from '../../models/builder/dit.js';
  * import { seededDitWeights } from '../../models/seeded.js';
  *
  * const config = { inputSize: 8, patchSize: 2, channels: 4, hiddenSize: 32, depth: 1, numHeads: 2, mlpRatio: 4, numClasses: 3 };
@@ -200,18 +155,6 @@ async function run(
   }
 }
 
-/** One observed tensor. */
-export interface Target {
-  readonly key: string;
-  readonly site: PlacedLinear['site'];
-  readonly hessian: boolean;
-}
-
-/** All options with their defaults. */
-export type CalibrateSettings = Required<
-  Pick<CalibrateOptions, 'hessian' | 'means' | 'samples' | 'tokensPerSample' | 'maxBytes'>
-> & { readonly timestep: TimestepOptions | null };
-
 /** Every tensor that a linear with a role reads; a Hessian only where a transform is likely. */
 function sitesOf(linears: readonly PlacedLinear[], hessian: boolean): Target[] {
   const targets = new Map<string, Target>();
@@ -230,44 +173,4 @@ function memoryOf(targets: readonly Target[], settings: CalibrateSettings): numb
   return targets.reduce((sum, { site: { d }, hessian }) => {
     return sum + d * perChannel + (hessian ? 4 * d * (d + 1) : 0);
   }, 0);
-}
-
-function checkCalibrateOptions(op: string, options: CalibrateOptions): CalibrateSettings {
-  checkOptions(op, options, [
-    ...['hessian', 'timestep', 'means', 'samples', 'tokensPerSample', 'maxBytes', 'resume'],
-    ...['disposeBatches', 'signal', 'onProgress'],
-  ]);
-  const defaults = CALIBRATE_DEFAULTS;
-  const { timestep, resume, disposeBatches = false, hessian = defaults.hessian } = options;
-  const { means = defaults.means, samples = Math.min(defaults.samples, means) } = options;
-  const { tokensPerSample = defaults.tokensPerSample, maxBytes = defaults.maxBytes } = options;
-  checkBoolean(op, 'hessian', hessian);
-  checkBoolean(op, 'disposeBatches', disposeBatches);
-  checkInteger(op, 'means', means, 1, 65_536);
-  checkInteger(op, 'samples', samples, 1, means);
-  checkInteger(op, 'tokensPerSample', tokensPerSample, 1, 65_536);
-  checkInteger(op, 'maxBytes', maxBytes, 1);
-  if (resume !== undefined && !(resume instanceof CalibrationStats)) {
-    throw new InvalidArgumentError(op, 'resume', 'CalibrationStats', describe(resume));
-  }
-  const time = checkTimestep(op, timestep);
-  return { hessian, means, samples, tokensPerSample, maxBytes, timestep: time };
-}
-
-function checkTimestep(op: string, timestep: CalibrateOptions['timestep']): TimestepOptions | null {
-  if (timestep === undefined) return null;
-  const time = typeof timestep === 'string' ? { input: timestep } : timestep;
-  checkOptions(op, time, ['input', 'bins'], 'timestep');
-  if (typeof time.input !== 'string') {
-    const got = describe(time.input);
-    throw new InvalidArgumentError(op, 'timestep.input', 'the name of an input', got);
-  }
-  if (time.bins === undefined) return time;
-  checkOptions(op, time.bins, ['min', 'max', 'count'], 'timestep.bins');
-  const { min, max, count } = time.bins;
-  checkInteger(op, 'timestep.bins.count', count, 1, 4096);
-  if (!(Number.isFinite(min) && Number.isFinite(max) && min < max)) {
-    throw new InvalidArgumentError(op, 'timestep.bins', 'with min < max', `[${min}, ${max}]`);
-  }
-  return time;
 }

@@ -1,9 +1,9 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { getBackend, matMul, type Tensor, tensor2d, transpose } from '@tensorflow/tfjs-core';
-import { HadaNormError, InvalidArgumentError } from '../../ops/common/errors.js';
+import { HadaNormError, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { fetched } from '../math/matrix.js';
 import { type Batch, inputNamed } from './batch.js';
-import type { CalibrateSettings, Target } from './calibrate.js';
+import type { CalibrateSettings, Target } from './settings.js';
 import { addSample, emptySite, mergeSites, type SiteStats } from './siteStats.js';
 import { CalibrationStats } from './stats.js';
 

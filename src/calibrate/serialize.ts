@@ -1,5 +1,5 @@
-import { describe, HadaNormError, InvalidArgumentError } from '../../ops/common/errors.js';
-import { crc32 } from '../../ops/common/packing.js';
+import { describe, HadaNormError, InvalidArgumentError } from '../../ops/numerics/errors.js';
+import { crc32 } from '../../ops/numerics/packing.js';
 
 /** Arrays of numbers that can be saved. */
 export type Numbers = Float32Array | Float64Array;

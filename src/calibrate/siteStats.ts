@@ -1,4 +1,4 @@
-import { HadaNormError } from '../../ops/common/errors.js';
+import { HadaNormError } from '../../ops/numerics/errors.js';
 
 /** What a calibration keeps, with its defaults. */
 export interface KeepOptions {

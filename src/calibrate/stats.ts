@@ -1,4 +1,4 @@
-import { HadaNormError } from '../../ops/common/errors.js';
+import { HadaNormError } from '../../ops/numerics/errors.js';
 import { decodeRecords, encodeRecords, type Numbers } from './serialize.js';
 import {
   type KeepOptions,

@@ -10,7 +10,7 @@ import {
   nodeOf,
   type Ref,
 } from '../graph/ir.js';
-import type { Site } from '../rewrite/sites.js';
+import type { Site } from '../recognize/sites.js';
 
 /** The op that shows a tensor to a calibration while the model runs, and passes it on. */
 export const TAP_OP = 'HadaNormTap';

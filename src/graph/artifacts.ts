@@ -1,5 +1,5 @@
 import type { io } from '@tensorflow/tfjs-core';
-import { describe, HadaNormError, InvalidArgumentError } from '../../ops/common/errors.js';
+import { describe, HadaNormError, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { type Chunk, joined } from './chunks.js';
 import { type Graph, type GraphNode, type NodeDef, nodeFrom, nodeOf } from './ir.js';
 import { type Weight, weightsFromData } from './weights.js';

@@ -1,4 +1,4 @@
-import { describe, HadaNormError } from '../../ops/common/errors.js';
+import { describe, HadaNormError } from '../../ops/numerics/errors.js';
 
 /** An attribute of a NodeDef as a model.json holds it: which key is there says what kind it is. */
 export type AttrValue = Readonly<Record<string, unknown>>;

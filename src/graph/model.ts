@@ -1,6 +1,6 @@
 import { GraphModel } from '@tensorflow/tfjs-converter';
 import { io, keep, reshape, type Tensor } from '@tensorflow/tfjs-core';
-import { describe, HadaNormError, InvalidArgumentError } from '../../ops/common/errors.js';
+import { describe, HadaNormError, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { graphFromArtifacts, topologyArtifacts } from './artifacts.js';
 import { joined } from './chunks.js';
 import type { Graph } from './ir.js';

@@ -1,4 +1,4 @@
-import { describe, HadaNormError } from '../../ops/common/errors.js';
+import { describe, HadaNormError } from '../../ops/numerics/errors.js';
 import { type Graph, type GraphNode, nodeOf } from './ir.js';
 
 /** The only op through which a graph may loop: the back edge of a while loop (control flow version 1). */

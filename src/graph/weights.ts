@@ -6,10 +6,10 @@ import {
   type TypedArray,
   util,
 } from '@tensorflow/tfjs-core';
-import { describe, HadaNormError } from '../../ops/common/errors.js';
-import { roundHalfToEven } from '../../ops/common/quantization.js';
+import { describe, HadaNormError } from '../../ops/numerics/errors.js';
+import { halfBitsOf } from '../../ops/numerics/half.js';
+import { roundHalfToEven } from '../../ops/numerics/quantization.js';
 import { type Chunk, Chunks } from './chunks.js';
-import { halfBitsOf } from './half.js';
 
 /** How tfjs stores a weight in fewer bits: see `io.WeightsManifestEntry`. */
 export type WeightSpec = io.WeightsManifestEntry;

@@ -1,12 +1,12 @@
 import { type Attrs, attr } from '../graph/attrs.js';
+import type { Emitter } from '../graph/builder.js';
 import type { GraphNode, Ref } from '../graph/ir.js';
 import { IDENTITY } from '../graph/opSets.js';
-import type { ActivationBehind } from './activationBehind.js';
+import type { PlannedLinear } from '../quantize/plan.js';
+import type { ActivationBehind } from '../recognize/activations.js';
+import type { FusedActivation } from '../recognize/fusedParts.js';
 import { type BranchWeights, emitProduct } from './emitProduct.js';
 import type { EmittedTransform } from './emitTransform.js';
-import type { Emitter } from './emitter.js';
-import type { FusedActivation } from './fusedParts.js';
-import type { PlannedLinear } from './plan.js';
 
 /** What the product takes along beside the linear. */
 export interface LinearForm {

@@ -1,12 +1,12 @@
-import { crc32, PACKING_VERSION, packCodes } from '../../ops/common/packing.js';
-import type { Activation } from '../../ops/quantizedMatMul/op.js';
+import { crc32, PACKING_VERSION, packCodes } from '../../ops/numerics/packing.js';
+import type { Activation } from '../../ops/quantizedMatMul/contract.js';
 import { type Attrs, attr } from '../graph/attrs.js';
+import type { Emitter } from '../graph/builder.js';
+import { half, halfScales } from '../graph/encodings.js';
 import type { Ref } from '../graph/ir.js';
-import { half, halfScales } from '../pack/stored.js';
+import type { PlannedLinear } from '../quantize/plan.js';
+import type { QuantizedLinear } from '../quantize/quantizeLinear.js';
 import type { EmittedTransform } from './emitTransform.js';
-import type { Emitter } from './emitter.js';
-import type { PlannedLinear } from './plan.js';
-import type { QuantizedLinear } from './quantizeLinear.js';
 
 /** The low-rank branch: [d, rank] and [rank, n]. */
 export interface BranchWeights {

@@ -1,12 +1,12 @@
-import type { FakeQuantAttrs } from '../../ops/fakeQuant/op.js';
+import type { FakeQuantAttrs } from '../../ops/fakeQuant/contract.js';
 import { type Attrs, attr } from '../graph/attrs.js';
+import type { Emitter } from '../graph/builder.js';
+import { affine, half } from '../graph/encodings.js';
 import { nodeOf, type Ref } from '../graph/ir.js';
-import { affine, half } from '../pack/stored.js';
-import type { Emitter } from './emitter.js';
+import type { Parts } from '../quantize/methods.js';
+import type { Transform } from '../quantize/transform.js';
+import type { Site } from '../recognize/sites.js';
 import { type CodeQuantizer, codeQuantizer } from './lowering.js';
-import type { Parts } from './options.js';
-import type { Site } from './sites.js';
-import type { Transform } from './transform.js';
 
 /** What the linears of a site read once their transform is in the graph. */
 export interface EmittedTransform {

@@ -1,11 +1,11 @@
 import { backend } from '@tensorflow/tfjs-core';
 import { kernelKind } from '../../ops/common/kernel.js';
-import type { FakeQuantAttrs } from '../../ops/fakeQuant/op.js';
-import type { StaticRange } from '../../ops/hadaNormQuantize/op.js';
-import type { WasmBackend } from '../../ops/wasm/backend.js';
+import type { FakeQuantAttrs } from '../../ops/fakeQuant/contract.js';
+import type { StaticRange } from '../../ops/hadaNormQuantize/contract.js';
+import type { WasmBackend } from '../../ops/wasm/instance/backend.js';
 import { wasmModule } from '../../ops/wasm/module.js';
 import { segmentsOf } from '../../ops/wasm/segments.js';
-import type { QuantizedWeights } from '../pack/quantizeWeights.js';
+import type { QuantizedWeights } from '../quantize/uniform.js';
 
 /** A quantizer of activations that a `HadaNormQuantize` node has. */
 export interface CodeQuantizer {

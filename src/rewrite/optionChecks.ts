@@ -1,15 +1,10 @@
 import { checkBoolean, checkInteger, checkOptions } from '../../ops/common/checks.js';
-import { describe, InvalidArgumentError } from '../../ops/common/errors.js';
+import { describe, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { CalibrationStats } from '../calibrate/stats.js';
-import { ROLES } from '../metrics/report.js';
-import {
-  type ActivationOptions,
-  type LinearOptions,
-  type LinearSettings,
-  METHODS,
-  type RewriteOptions,
-  type WeightOptions,
-} from './options.js';
+import { METHODS } from '../quantize/methods.js';
+import type { LinearSettings } from '../quantize/settings.js';
+import { ROLES } from '../recognize/role.js';
+import type { ActivationOptions, LinearOptions, RewriteOptions, WeightOptions } from './options.js';
 
 const LINEAR_KEYS = [
   ...[

@@ -1,5 +1,6 @@
 import type { CalibrationStats } from '../calibrate/stats.js';
-import type { Method, Role } from '../metrics/report.js';
+import type { Method } from '../quantize/methods.js';
+import type { Role } from '../recognize/role.js';
 
 /** How the weights of a linear are quantized: symmetric, scale · code. */
 export interface WeightOptions {
@@ -103,40 +104,6 @@ export interface RewriteOptions extends LinearOptions {
   compare?: boolean;
 }
 
-/** One linear's options, all resolved. */
-export interface LinearSettings {
-  readonly treatment: 'transform' | 'weightOnly' | 'skip';
-  readonly method: Method | 'auto';
-  readonly weights: {
-    readonly bits: number | null;
-    readonly granularity: 'perGroup' | 'perChannel';
-    readonly groupSize: number;
-    readonly clipping: 'search' | 'none';
-    readonly rounding: 'nearest' | 'gptq' | null; // null: by bits and statistics
-  };
-  readonly activations: {
-    readonly bits: number | null;
-    readonly symmetric: boolean;
-    readonly granularity: 'perToken' | 'perGroup' | 'perTensor';
-    readonly groupSize: number;
-    readonly range: 'dynamic' | 'static';
-  };
-  /** What the method's parts are replaced with. */
-  readonly parts: Partial<Parts>;
-  readonly lowRank: number;
-  readonly blockSize: number | null;
-}
-
-/** What a method is made of. */
-export interface Parts {
-  readonly centre: 'none' | 'static' | 'dynamic';
-  readonly meanRank: number | 'auto';
-  readonly scale: 'balanced' | 'std' | 'smoothquant' | 'none';
-  readonly alpha: number;
-  readonly rotate: boolean | 'auto';
-  readonly signs: boolean;
-}
-
 /** What an absent option means; a method sets its own parts. */
 export const REWRITE_DEFAULTS = {
   method: 'hadanorm',
@@ -148,28 +115,3 @@ export const REWRITE_DEFAULTS = {
   seed: 0,
   compare: true,
 } as const satisfies RewriteOptions;
-
-const NOTHING: Parts = {
-  centre: 'none',
-  meanRank: 0,
-  scale: 'none',
-  alpha: 0.5,
-  rotate: false,
-  signs: false,
-};
-
-/** The methods as combinations of the same parts. */
-export const METHODS: Readonly<Record<Method, Parts>> = {
-  hadanorm: {
-    centre: 'dynamic',
-    meanRank: 'auto',
-    scale: 'balanced',
-    alpha: 0.5,
-    rotate: 'auto',
-    signs: true,
-  },
-  centered: { ...NOTHING, centre: 'dynamic', meanRank: 'auto' },
-  hadamard: { ...NOTHING, rotate: true, signs: true },
-  smoothquant: { ...NOTHING, scale: 'smoothquant' },
-  rtn: NOTHING,
-};

@@ -1,9 +1,11 @@
+import type { Emitter } from '../graph/builder.js';
 import { withoutDead } from '../graph/deadNodes.js';
 import { type Graph, type GraphNode, makeNode } from '../graph/ir.js';
 import type { Weight } from '../graph/weights.js';
+import type { ActivationBehind } from '../recognize/activations.js';
+import type { Linear } from '../recognize/linears.js';
+import type { LinearReport } from '../report/report.js';
 import { FORMAT_VERSION } from '../save/format.js';
-import type { Emitter } from './emitter.js';
-import type { Change } from './rewriteGraph.js';
 
 /**
  * Puts new nodes in the place of linears and removes what nothing reads any more.
@@ -41,4 +43,14 @@ function waiting(nodes: readonly GraphNode[], controls: readonly string[]): read
 
 function metadataOf({ rest }: Graph): Record<string, object> {
   return { ...rest.userDefinedMetadata, hadanorm: { version: FORMAT_VERSION } };
+}
+
+/** What takes the place of one linear. It holds no weights: those are in the emitter's tensors, packed. */
+export interface Change {
+  readonly linear: Linear;
+  /** The activation that goes with it. */
+  readonly behind: ActivationBehind | null;
+  /** New nodes, the last of them with the linear's name, or the activation's. */
+  readonly nodes: ReturnType<Emitter['take']>;
+  readonly report: LinearReport;
 }

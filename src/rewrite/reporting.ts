@@ -1,8 +1,9 @@
-import type { LinearReport, Method } from '../metrics/report.js';
-import type { PlacedLinear } from './analysis.js';
+import type { Method } from '../quantize/methods.js';
+import type { Outcome, PlannedLinear } from '../quantize/plan.js';
+import { storedBytes } from '../quantize/quantizeLinear.js';
+import type { PlacedLinear } from '../recognize/analysis.js';
+import type { LinearReport } from '../report/report.js';
 import { codeQuantizer, notInIntegers } from './lowering.js';
-import type { Outcome, PlannedLinear } from './plan.js';
-import { storedBytes } from './quantizeLinear.js';
 
 /** In the file: a linear's own, the transform's on the first linear that uses it, and of one that it shares with others. */
 export interface ChangedBytes {

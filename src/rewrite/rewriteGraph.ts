@@ -1,28 +1,28 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { getBackend } from '@tensorflow/tfjs-core';
-import { HadaNormError } from '../../ops/common/errors.js';
-import { fuseNodes } from '../fuse/fuseGraph.js';
+import { HadaNormError } from '../../ops/numerics/errors.js';
+import { Emitter } from '../graph/builder.js';
 import type { Graph } from '../graph/ir.js';
 import { graphOfModel, modelFromGraph } from '../graph/model.js';
 import { verifyGraph } from '../graph/verify.js';
 import { weightBytes } from '../graph/weights.js';
-import type { LinearReport, QuantizationReport } from '../metrics/report.js';
-import { totalsOf } from '../metrics/totals.js';
-import { type ActivationBehind, ActivationFinder } from './activationBehind.js';
-import { type Analysis, analyze } from './analysis.js';
+import { fuseNodes } from '../passes/fuseGraph.js';
+import { type Task, transformKey } from '../quantize/plan.js';
+import type { LinearSettings } from '../quantize/settings.js';
+import { statsFor } from '../quantize/siteStatistics.js';
+import { SiteWork } from '../quantize/siteWork.js';
+import type { Transform } from '../quantize/transform.js';
+import { ActivationFinder } from '../recognize/activations.js';
+import { type Analysis, analyze } from '../recognize/analysis.js';
+import type { QuantizationReport } from '../report/report.js';
+import { totalsOf } from '../report/totals.js';
 import { emitLinear } from './emit.js';
 import { type EmittedTransform, emitTransform } from './emitTransform.js';
-import { Emitter } from './emitter.js';
-import type { Linear } from './linears.js';
 import { checkRewriteOptions, checkSettings } from './optionChecks.js';
-import { type LinearSettings, REWRITE_DEFAULTS, type RewriteOptions } from './options.js';
-import { type Task, transformKey } from './plan.js';
-import { replaceNodes } from './replace.js';
+import { REWRITE_DEFAULTS, type RewriteOptions } from './options.js';
+import { type Change, replaceNodes } from './replace.js';
 import { linearReport, untouchedReport } from './reporting.js';
 import { settingsFor } from './settings.js';
-import { statsFor } from './siteStatistics.js';
-import { SiteWork } from './siteWork.js';
-import type { Transform } from './transform.js';
 
 /** A rewritten model and what was done to it. */
 export interface RewriteResult {
@@ -73,7 +73,7 @@ export class RewriteAbortedError extends HadaNormError {
  * ```ts
  * import * as tf from '@tensorflow/tfjs';
  * import { calibrate, reportTable, rewriteGraph } from 'tfjs-hadanorm';
- * import { buildDit } from '../../models/dit.js';
+ * import { buildDit } from '../../models/builder/dit.js';
  * import { seededDitWeights } from '../../models/seeded.js';
  *
  * const config = { inputSize: 8, patchSize: 2, channels: 4, hiddenSize: 64, depth: 1, numHeads: 2, mlpRatio: 4, numClasses: 3 };
@@ -162,16 +162,6 @@ function finish(
 ): Graph {
   const replaced = replaceNodes(graph, emitter, changes);
   return (fuse ?? mode === 'integer') ? fuseNodes(replaced, emitter) : replaced;
-}
-
-/** What takes the place of one linear. It holds no weights: those are in the emitter's tensors, packed. */
-export interface Change {
-  readonly linear: Linear;
-  /** The activation that goes with it. */
-  readonly behind: ActivationBehind | null;
-  /** New nodes, the last of them with the linear's name, or the activation's. */
-  readonly nodes: ReturnType<Emitter['take']>;
-  readonly report: LinearReport;
 }
 
 /** A transform in the graph, and its bytes in the file. */

@@ -1,12 +1,7 @@
-import type { Role } from '../metrics/report.js';
-import {
-  type LinearOptions,
-  type LinearSettings,
-  type Parts,
-  REWRITE_DEFAULTS,
-  type RewriteOptions,
-  type Rule,
-} from './options.js';
+import type { Parts } from '../quantize/methods.js';
+import type { LinearSettings } from '../quantize/settings.js';
+import type { Role } from '../recognize/role.js';
+import { type LinearOptions, REWRITE_DEFAULTS, type RewriteOptions, type Rule } from './options.js';
 
 /** The settings of one linear: the options, then each rule that fits. */
 export function settingsFor(

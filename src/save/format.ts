@@ -1,6 +1,6 @@
 import type { io } from '@tensorflow/tfjs-core';
-import { describe, HadaNormError } from '../../ops/common/errors.js';
-import { crc32 } from '../../ops/common/packing.js';
+import { describe, HadaNormError } from '../../ops/numerics/errors.js';
+import { crc32 } from '../../ops/numerics/packing.js';
 import { type Weight, weightBytes, weightsFromData } from '../graph/weights.js';
 
 /** Version of what this package writes into a model: `userDefinedMetadata.hadanorm.version`. */

@@ -1,6 +1,6 @@
 import { GraphModel } from '@tensorflow/tfjs-converter';
 import { io } from '@tensorflow/tfjs-core';
-import { describe, InvalidArgumentError } from '../../ops/common/errors.js';
+import { describe, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { checkSealed, ModelFormatError } from './format.js';
 
 /**

@@ -1,7 +1,7 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { io, type Tensor, type TypedArray } from '@tensorflow/tfjs-core';
 import { checkInteger, checkOptions } from '../../ops/common/checks.js';
-import { describe, InvalidArgumentError } from '../../ops/common/errors.js';
+import { describe, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { topologyArtifacts } from '../graph/artifacts.js';
 import { joined } from '../graph/chunks.js';
 import { graphOfModel } from '../graph/model.js';
@@ -23,7 +23,7 @@ const SHARD_BYTES = 4 * 2 ** 20;
  * ```ts
  * import * as tf from '@tensorflow/tfjs';
  * import { loadQuantized, rewriteGraph, saveQuantized } from 'tfjs-hadanorm';
- * import { buildDit } from '../../models/dit.js';
+ * import { buildDit } from '../../models/builder/dit.js';
  * import { seededDitWeights } from '../../models/seeded.js';
  *
  * const config = { inputSize: 8, patchSize: 2, channels: 4, hiddenSize: 64, depth: 1, numHeads: 2, mlpRatio: 4, numClasses: 3 };
@@ -66,7 +66,7 @@ export interface QuantizedFilesOptions {
  * import { join } from 'node:path';
  * import * as tf from '@tensorflow/tfjs';
  * import { quantizedFiles, rewriteGraph } from 'tfjs-hadanorm';
- * import { buildDit } from '../../models/dit.js';
+ * import { buildDit } from '../../models/builder/dit.js';
  * import { seededDitWeights } from '../../models/seeded.js';
  *
  * const config = { inputSize: 8, patchSize: 2, channels: 4, hiddenSize: 64, depth: 1, numHeads: 2, mlpRatio: 4, numClasses: 3 };

@@ -5,7 +5,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { markdownTable } from '../../models/textTable.js';
+import { markdownTable } from '../../models/research/textTable.js';
 import { isMain, ROOT } from '../../scripts/process.js';
 import { type BenchRow, median } from './harness.js';
 import type { BenchFile } from './report.js';

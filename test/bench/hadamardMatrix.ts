@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { hadamardPlan, orthonormalRow } from '../../ops/common/hadamard.js';
+import { hadamardPlan, orthonormalRow } from '../../ops/numerics/hadamard.js';
 
 /** The matrix of `hadamardTransform`, [n, n]: what the transform is measured against. */
 export function hadamardMatrix(n: number): tf.Tensor2D {

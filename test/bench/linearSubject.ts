@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
-import type { Linear } from '../../models/linear.js';
-import { hadamardPlan, orthonormalRow } from '../../ops/common/hadamard.js';
-import { packCodes } from '../../ops/common/packing.js';
+import type { Linear } from '../../models/builder/linear.js';
+import { hadamardPlan, orthonormalRow } from '../../ops/numerics/hadamard.js';
+import { packCodes } from '../../ops/numerics/packing.js';
 import {
   type HadaNormQuantizeOptions,
   hadamardTransform,
@@ -9,8 +9,8 @@ import {
   type PackedWeights,
   quantizedMatMul,
 } from '../../src/index.js';
-import { quantizeNearest } from '../../src/pack/quantizeWeights.js';
-import { normal } from '../harness/random.js';
+import { quantizeNearest } from '../../src/quantize/uniform.js';
+import { normal } from '../harness/numbers/random.js';
 import { readValues } from './wasmVariants.js';
 
 /** How a linear is quantized: bits of the weights, bits of the activations; groups share a scale below 8 bits. */

@@ -14,7 +14,7 @@ import {
   shareAtLeast,
   subject,
   transformedRatio,
-} from '../harness/methods.js';
+} from '../harness/models/methods.js';
 
 const METHODS = ['rtn', 'smoothquant', 'hadamard', 'centered', 'hadanorm', 'auto'] as const;
 const SETTINGS: readonly (readonly [string, RewriteOptions])[] = [

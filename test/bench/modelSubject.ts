@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import type { GraphModel } from '@tensorflow/tfjs-converter';
-import { buildDit, type DitConfig, type DitWeights } from '../../models/dit.js';
+import { buildDit, type DitConfig, type DitWeights } from '../../models/builder/dit.js';
 import { seededDitWeights } from '../../models/seeded.js';
 import {
   type CalibrationStats,
@@ -8,7 +8,7 @@ import {
   rewriteGraph,
   type WeightOptions,
 } from '../../src/index.js';
-import { normal } from '../harness/random.js';
+import { normal } from '../harness/numbers/random.js';
 
 /** The weights of a rewritten model; its activations have 8 bits. */
 export const MODEL_WEIGHTS = {

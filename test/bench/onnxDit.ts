@@ -3,13 +3,13 @@ import {
   type DitWeights,
   FREQUENCY_SIZE,
   tokensOf,
-} from '../../models/ditConfig.js';
-import { linearOf, patchLinearOf, valuesOf } from '../../models/linear.js';
+} from '../../models/builder/ditConfig.js';
+import { linearOf, patchLinearOf, valuesOf } from '../../models/builder/linear.js';
 import { addLinear, type OnnxPrecision } from './onnxLinear.js';
 import { OnnxBuilder, type OnnxRef } from './onnxModel.js';
 
 /**
- * The DiT of models/dit.ts as torch.onnx would write it: LayerNormalization and Gelu are one node each, SiLU, the
+ * The DiT of models/builder/dit.ts as torch.onnx would write it: LayerNormalization and Gelu are one node each, SiLU, the
  * modulation and attention are spelled out. Inputs and output have the names and shapes of the graph model's, with a fixed
  * batch of 1.
  */

@@ -1,4 +1,4 @@
-import type { Linear } from '../../models/linear.js';
+import type { Linear } from '../../models/builder/linear.js';
 import { OnnxBuilder, type OnnxRef } from './onnxModel.js';
 
 /** How the linears of a model compute: as they are, or as onnxruntime's `quantize_dynamic` leaves them. */

@@ -1,9 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
 import { fakeQuantComposite } from '../../ops/fakeQuant/composite.js';
-import type { FakeQuantAttrs } from '../../ops/fakeQuant/op.js';
+import type { FakeQuantAttrs } from '../../ops/fakeQuant/contract.js';
 import { channelCenter, fakeQuant, hadamardTransform } from '../../src/index.js';
-import { backends } from '../harness/backends.js';
-import { normal } from '../harness/random.js';
+import { backends } from '../harness/backends/backends.js';
+import { normal } from '../harness/numbers/random.js';
 import { hadamardMatrix } from './hadamardMatrix.js';
 import type { BenchCase, BenchSuite, Contender } from './harness.js';
 

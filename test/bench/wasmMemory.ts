@@ -4,7 +4,7 @@ import {
   hadamardTransform,
   hadaNormQuantize,
 } from '../../src/index.js';
-import { normal } from '../harness/random.js';
+import { normal } from '../harness/numbers/random.js';
 import type { BenchCase, BenchSuite, Contender, Contest } from './harness.js';
 import { copyLoop } from './limitModule.js';
 import {

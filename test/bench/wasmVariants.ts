@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import '../../src/index.js';
-import type { WasmBackend } from '../../ops/wasm/backend.js';
+import type { WasmBackend } from '../../ops/wasm/instance/backend.js';
 import { RELAXED_SIMD_FLAG, type WasmModule, wasmModule } from '../../ops/wasm/module.js';
 import type { Contender } from './harness.js';
 

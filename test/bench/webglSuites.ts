@@ -4,7 +4,7 @@ import {
   hadamardTransform,
   hadaNormQuantize,
 } from '../../src/index.js';
-import { normal } from '../harness/random.js';
+import { normal } from '../harness/numbers/random.js';
 import { hadamardMatrix } from './hadamardMatrix.js';
 import type { BenchCase, BenchSuite, Contest } from './harness.js';
 import { LinearSubject, type Precision } from './linearSubject.js';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { ROOT } from '../../scripts/process.js';
 import { median, race } from '../bench/harness.js';
-import { CHILD_ENV, runNode } from '../harness/child.js';
+import { CHILD_ENV, runNode } from '../harness/run/child.js';
 
 const MAIN = join('test', 'bench', 'main.ts');
 

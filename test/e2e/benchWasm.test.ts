@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
-import { buildDit } from '../../models/dit.js';
+import { buildDit } from '../../models/builder/dit.js';
 import { seededDitWeights } from '../../models/seeded.js';
 import { benchDocs, WASM_PAGE, WEBGL_PAGE } from '../bench/docs.js';
 import type { BenchRow } from '../bench/harness.js';
@@ -29,8 +29,8 @@ import {
   sqnr,
   VARIANTS,
 } from '../bench/wasmVariants.js';
-import { runNode } from '../harness/child.js';
-import { normal } from '../harness/random.js';
+import { normal } from '../harness/numbers/random.js';
+import { runNode } from '../harness/run/child.js';
 
 const CONFIG = {
   ...{ inputSize: 8, patchSize: 2, channels: 4, hiddenSize: 64 },

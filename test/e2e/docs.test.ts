@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { ROOT } from '../../scripts/process.js';
 import { supportMatrix } from '../../src/index.js';
-import { runNode } from '../harness/child.js';
-import { supportTable } from '../harness/supportTable.js';
+import { supportTable } from '../harness/backends/supportTable.js';
+import { runNode } from '../harness/run/child.js';
 
 /** Where public functions are documented, with how many examples at least. */
 const SOURCES: readonly [string, number][] = [
@@ -13,18 +13,18 @@ const SOURCES: readonly [string, number][] = [
   ['ops/hadamardTransform/matrix.ts', 1],
   ['ops/channelCenter/op.ts', 1],
   ['ops/fakeQuant/op.ts', 1],
-  ['ops/attention/op.ts', 1],
-  ['ops/layerNorm/op.ts', 1],
+  ['ops/scaledDotProductAttention/op.ts', 1],
+  ['ops/modulatedLayerNorm/op.ts', 1],
   ['ops/hadaNormQuantize/op.ts', 1],
   ['ops/quantizedMatMul/op.ts', 1],
   ['src/calibrate/calibrate.ts', 1],
-  ['src/fuse/fuseGraph.ts', 1],
-  ['src/metrics/evaluate.ts', 1],
-  ['src/metrics/recipe.ts', 1],
-  ['src/metrics/reportHtml.ts', 1],
-  ['src/metrics/reportJson.ts', 2],
-  ['src/metrics/reportTable.ts', 1],
-  ['src/rewrite/describeGraph.ts', 1],
+  ['src/passes/fuseGraph.ts', 1],
+  ['src/evaluate/evaluateLinears.ts', 1],
+  ['src/report/recipe.ts', 1],
+  ['src/report/reportHtml.ts', 1],
+  ['src/report/reportJson.ts', 2],
+  ['src/report/reportTable.ts', 1],
+  ['src/recognize/describeGraph.ts', 1],
   ['src/rewrite/rewriteGraph.ts', 1],
   ['src/save/saveQuantized.ts', 2],
   ['src/support.ts', 1],

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { ROOT } from '../../scripts/process.js';
-import { runNode } from '../harness/child.js';
+import { runNode } from '../harness/run/child.js';
 
 /** What each example must say; an example without an entry fails the first test. */
 const SAYS: Record<string, (stdout: string) => void> = {

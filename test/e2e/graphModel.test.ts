@@ -1,15 +1,15 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
-import { type GraphAttr, GraphBuilder } from '../../models/graphBuilder.js';
+import { type GraphAttr, GraphBuilder } from '../../src/graph/graphBuilder.js';
 import {
   channelCenter,
   fakeQuant,
   hadamardTransform,
   InvalidArgumentError,
 } from '../../src/index.js';
-import { expectNoLeak, expectNoLeakAsync } from '../harness/memory.js';
-import { describeOnBackends } from '../harness/onBackends.js';
-import { normal } from '../harness/random.js';
+import { describeOnBackends } from '../harness/backends/onBackends.js';
+import { normal } from '../harness/numbers/random.js';
+import { expectNoLeak, expectNoLeakAsync } from '../harness/run/memory.js';
 
 const D = 12;
 const SCALE = normal(D, 1).map((v) => 0.5 + Math.abs(v));

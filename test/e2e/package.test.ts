@@ -17,8 +17,8 @@ import { build } from 'esbuild';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
 import { ROOT } from '../../scripts/process.js';
-import { CHILD_ENV, runNode } from '../harness/child.js';
-import { syntheticReport } from '../harness/syntheticReport.js';
+import { syntheticReport } from '../harness/report/syntheticReport.js';
+import { CHILD_ENV, runNode } from '../harness/run/child.js';
 
 const require = createRequire(import.meta.url);
 const { dependencies } = require('../../package.json') as { dependencies: Record<string, string> };

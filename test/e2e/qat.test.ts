@@ -15,10 +15,10 @@ import {
   requantized,
   train,
 } from '../../examples/quantizationAwareTraining/train.js';
-import { expectWithin } from '../harness/compare.js';
-import { expectNoLeakAsync } from '../harness/memory.js';
-import { describeOnBackends } from '../harness/onBackends.js';
-import { normal } from '../harness/random.js';
+import { describeOnBackends } from '../harness/backends/onBackends.js';
+import { expectWithin } from '../harness/numbers/compare.js';
+import { normal } from '../harness/numbers/random.js';
+import { expectNoLeakAsync } from '../harness/run/memory.js';
 
 const BITS: Bits = { weights: 2, activations: 2 };
 const SEED = 3;

@@ -6,7 +6,7 @@ import { expect } from 'chai';
 import { PNG } from 'pngjs';
 import { ROOT } from '../../scripts/process.js';
 import { parseReport } from '../../src/index.js';
-import { CHILD_ENV, runNode } from '../harness/child.js';
+import { CHILD_ENV, runNode } from '../harness/run/child.js';
 
 const COMMAND = ['--import', 'tsx', join('examples', 'quantizeDit.ts')];
 const NUMBER = '([\\d.]+)';

@@ -10,8 +10,8 @@ import { spreadLabels } from '../../examples/quantizeDit/steps.js';
 import { summaryTable } from '../../examples/quantizeDit/summary.js';
 import { ROOT } from '../../scripts/process.js';
 import { InvalidArgumentError, reportHtml } from '../../src/index.js';
-import { CHILD_ENV } from '../harness/child.js';
-import { syntheticReport } from '../harness/syntheticReport.js';
+import { syntheticReport } from '../harness/report/syntheticReport.js';
+import { CHILD_ENV } from '../harness/run/child.js';
 
 describe('Flags of npm start', () => {
   it('without any it is W4A8 and W4A4 of avatars-nano', () => {

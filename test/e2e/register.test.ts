@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
 import { expect } from 'chai';
-import { packCodes } from '../../ops/common/packing.js';
+import { packCodes } from '../../ops/numerics/packing.js';
 import {
   channelCenter,
   fakeQuant,
@@ -13,9 +13,9 @@ import {
   scaledDotProductAttention,
   supportMatrix,
 } from '../../src/index.js';
-import { expectWithin } from '../harness/compare.js';
-import { expectNoLeak } from '../harness/memory.js';
-import { normal } from '../harness/random.js';
+import { expectWithin } from '../harness/numbers/compare.js';
+import { normal } from '../harness/numbers/random.js';
+import { expectNoLeak } from '../harness/run/memory.js';
 
 const OPS = [
   'HadamardTransform',

@@ -3,14 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
-import { buildDit, type DitConfig } from '../../models/dit.js';
+import { buildDit, type DitConfig } from '../../models/builder/dit.js';
 import { openModel } from '../../models/openModel.js';
+import { saveGraphModel } from '../../models/research/training/saveGraphModel.js';
 import { seededDitWeights } from '../../models/seeded.js';
-import { saveGraphModel } from '../../models/training/saveGraphModel.js';
 import { InvalidArgumentError } from '../../src/index.js';
-import { withServer } from '../harness/files.js';
-import { rejection } from '../harness/rejection.js';
-import { TINY } from '../harness/tinyDit.js';
+import { TINY } from '../harness/models/tinyDit.js';
+import { withServer } from '../harness/run/files.js';
+import { rejection } from '../harness/run/rejection.js';
 
 describe('openModel', () => {
   let folder = '';

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { type DitConfig, ditWeightShapes } from '../../models/dit.js';
+import { type DitConfig, ditWeightShapes } from '../../models/builder/dit.js';
 import { DIT_S_2, DIT_XL_2, seededDitWeights } from '../../models/seeded.js';
 import { InvalidArgumentError } from '../../src/index.js';
 import { mean, std } from './statistics.js';

@@ -1,15 +1,25 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
-import { buildDit, type DitConfig } from '../../models/dit.js';
+import { buildDit, type DitConfig } from '../../models/builder/dit.js';
 import { loadTrained } from '../../models/load.js';
-import { drawPictures, flowBatches } from '../../models/pathologies/flowBatches.js';
-import { type Kind, type ModelStatistics, observe } from '../../models/pathologies/observe.js';
+import { drawPictures, flowBatches } from '../../models/research/pathologies/flowBatches.js';
+import {
+  type Kind,
+  type ModelStatistics,
+  observe,
+} from '../../models/research/pathologies/observe.js';
 import { seededDitWeights } from '../../models/seeded.js';
 import { type StressOptions, stressArtifacts } from '../../models/stress.js';
 import { InvalidArgumentError } from '../../src/index.js';
-import '../harness/backends.js';
-import { expectWithin, maxMagnitude } from '../harness/compare.js';
-import { TINY, tinyArtifacts, tinyBatch, velocityOf, weightDataOf } from '../harness/tinyDit.js';
+import '../harness/backends/backends.js';
+import {
+  TINY,
+  tinyArtifacts,
+  tinyBatch,
+  velocityOf,
+  weightDataOf,
+} from '../harness/models/tinyDit.js';
+import { expectWithin, maxMagnitude } from '../harness/numbers/compare.js';
 
 const PICTURES = drawPictures(
   [

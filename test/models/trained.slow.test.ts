@@ -4,16 +4,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
-import { buildDit, type DitConfig, ditWeightShapes } from '../../models/dit.js';
+import { buildDit, type DitConfig, ditWeightShapes } from '../../models/builder/dit.js';
 import { loadTrained, TRAINED, type TrainedName, trainedArtifacts } from '../../models/load.js';
-import { sample } from '../../models/sampler.js';
 import { seededDitWeights } from '../../models/seeded.js';
 import { ROOT } from '../../scripts/process.js';
+import { sample } from '../../src/diffusion/sampler.js';
 import { InvalidArgumentError } from '../../src/index.js';
-import { CHILD_ENV, runNode } from '../harness/child.js';
-import { expectNoLeakAsync } from '../harness/memory.js';
-import { describeOnBackends } from '../harness/onBackends.js';
-import { bytesOf, safetensorsOf } from './safetensorsBytes.js';
+import { describeOnBackends } from '../harness/backends/onBackends.js';
+import { CHILD_ENV, runNode } from '../harness/run/child.js';
+import { expectNoLeakAsync } from '../harness/run/memory.js';
+import { bytesOf, safetensorsOf } from '../src/load/safetensorsBytes.js';
 import { mean, std } from './statistics.js';
 
 /** Labels of the trained models. */
@@ -81,7 +81,7 @@ describe('Files of trained models', () => {
   });
 });
 
-describe('models/training/convert.ts', () => {
+describe('models/research/training/convert.ts', () => {
   const CONFIG: DitConfig = {
     inputSize: 4,
     patchSize: 2,
@@ -92,7 +92,7 @@ describe('models/training/convert.ts', () => {
     mlpRatio: 2,
     numClasses: 3,
   };
-  const script = join(ROOT, 'models', 'training', 'convert.ts');
+  const script = join(ROOT, 'models', 'research', 'training', 'convert.ts');
   let folder = '';
   before(() => {
     folder = mkdtempSync(join(tmpdir(), 'convert-'));

@@ -1,4 +1,4 @@
-import { formatBytes } from '../../../src/metrics/format.js';
+import { formatBytes } from '../../../src/report/format.js';
 import type { PackedFile } from '../shared/protocol.js';
 import { byId, element, saveLink } from './dom.js';
 

@@ -1,4 +1,4 @@
-import { formatBytes, formatDb, NOTHING } from '../../../src/metrics/format.js';
+import { formatBytes, formatDb, NOTHING } from '../../../src/report/format.js';
 import { COLUMNS, type Column, type Figures } from '../shared/protocol.js';
 import type { Settings } from '../shared/settings.js';
 import { columnTitle } from './columns.js';

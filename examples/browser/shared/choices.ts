@@ -1,5 +1,5 @@
-import type { Solver } from '../../../models/samplePlan.js';
-import { AVATAR_STYLES, FASHION_CLASSES } from '../../../models/styles.js';
+import { AVATAR_STYLES, FASHION_CLASSES } from '../../../models/classNames.js';
+import type { Solver } from '../../../src/diffusion/options.js';
 
 /** A trained model that the page offers; its files lie in `models/<name>/` beside the page. */
 export interface OfferedModel {

@@ -1,4 +1,4 @@
-import { normalNumbers } from '../../../models/random.js';
+import { normalNumbers } from '../../../ops/numerics/random.js';
 
 /** The byte of a value in [−1, 1], as it is seen: clipped. */
 function byteOf(value: number): number {

@@ -1,5 +1,5 @@
-import { parseInteger } from '../../../models/flagValues.js';
-import type { Solver } from '../../../models/samplePlan.js';
+import { parseInteger } from '../../../src/cli/flags.js';
+import type { Solver } from '../../../src/diffusion/options.js';
 import {
   BACKENDS,
   type BackendName,

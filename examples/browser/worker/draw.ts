@@ -1,5 +1,5 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
-import { sample } from '../../../models/sampler.js';
+import { sample } from '../../../src/diffusion/sampler.js';
 import { labelsOf, offered } from '../shared/choices.js';
 import { rgbaOf } from '../shared/pixels.js';
 import type { Column } from '../shared/protocol.js';

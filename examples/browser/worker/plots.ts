@@ -1,23 +1,24 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { evaluateLinears, HadaNormError, type QuantizationReport } from 'tfjs-hadanorm';
 import type { Batch } from '../../../src/calibrate/batch.js';
+import type { Method } from '../../../src/quantize/methods.js';
 import {
   formatDb,
   groupByRole,
   METHOD_NAMES,
   METHODS,
   meanOf,
-} from '../../../src/metrics/format.js';
-import { plotDrawer } from '../../../src/metrics/htmlSvg.js';
-import { rowLabels } from '../../../src/metrics/plotLabels.js';
+} from '../../../src/report/format.js';
+import { plotDrawer } from '../../../src/report/htmlSvg.js';
+import { rowLabels } from '../../../src/report/plotLabels.js';
 import {
   METHOD_SHAPES,
   methodColour,
   methodPlot,
   outputsOf,
   spanOf,
-} from '../../../src/metrics/plots.js';
-import type { LinearReport, Method } from '../../../src/metrics/report.js';
+} from '../../../src/report/plots.js';
+import type { LinearReport } from '../../../src/report/report.js';
 import type { Figures, LayerPlots } from '../shared/protocol.js';
 
 /** Output SQNR of every transformed linear on the calibration data, by the method and by rounding to nearest. */

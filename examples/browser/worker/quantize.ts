@@ -6,7 +6,7 @@ import {
   type RewriteResult,
   rewriteGraphAsync,
 } from 'tfjs-hadanorm';
-import { parseBits } from '../../../models/flagValues.js';
+import { parseBits } from '../../../src/cli/flags.js';
 import type { PackedFile } from '../shared/protocol.js';
 import type { Settings } from '../shared/settings.js';
 import { type RunContext, tellFigures, tellStage } from './context.js';

@@ -1,4 +1,4 @@
-import { CALIBRATION } from '../../../models/calibration.js';
+import { CALIBRATION } from '../../../src/diffusion/calibration.js';
 import type { Calibration } from '../shared/choices.js';
 
 /** So many samples, followed over so many steps, of which these are kept. */

@@ -7,7 +7,7 @@ import {
   InvalidArgumentError,
   type QuantizationReport,
 } from 'tfjs-hadanorm';
-import { type DitInputs, trajectory } from '../../../models/sampler.js';
+import { type DitInputs, trajectory } from '../../../src/diffusion/sampler.js';
 import { labelsOf, methodTitle, offered } from '../shared/choices.js';
 import { useBackend } from './backends.js';
 import { type RunContext, tellFigures, tellStage } from './context.js';

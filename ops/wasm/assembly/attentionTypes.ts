@@ -1,4 +1,4 @@
-// What an attention is told, and where a thread works on it; ops/attention/wasm.ts writes the record, 4 bytes a field.
+// What an attention is told, and where a thread works on it; ops/scaledDotProductAttention/wasm.ts writes the record, 4 bytes a field.
 
 /** Queries of a block: their scores against a block of keys stay in L1. */
 export const QUERIES: i32 = 16;
@@ -61,7 +61,7 @@ export class Work {
 /** Bytes of the pointers above, up to the next multiple of 16. */
 const HEADER: usize = 32;
 
-/** Places a thread's arrays in its scratch: as long as `scratchBytes` of ops/attention/wasm.ts says. */
+/** Places a thread's arrays in its scratch: as long as `scratchBytes` of ops/scaledDotProductAttention/wasm.ts says. */
 export function placeWork(at: usize, a: Attention): Work {
   const work = changetype<Work>(at);
   const panels = <usize>((a.valueChannels + 7) >> 3);

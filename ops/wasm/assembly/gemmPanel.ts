@@ -23,7 +23,7 @@ export function placePanel(at: usize, product: Product): Panel {
   return panel;
 }
 
-/** Codes u of a block of 8 columns and 4 rows, 16 a vector: columns 0–3, then 4–7, four rows each. Planes: ops/common/packing.ts. */
+/** Codes u of a block of 8 columns and 4 rows, 16 a vector: columns 0–3, then 4–7, four rows each. Planes: ops/numerics/packing.ts. */
 @inline
 export function low16(at: usize, bits: i32): v128 {
   if (bits === 8) return v128.load(at);

@@ -1,7 +1,7 @@
 // Activations for the integer product: codes [tokens, k] to tiles of 4 rows, less their zero points; the means' rows as digits.
 import { MR, SEGMENT, Segment } from './gemmTypes';
 
-/** What is packed; ops/wasm/gemm.ts writes it, 4 bytes a field. */
+/** What is packed; ops/quantizedMatMul/wasmProduct.ts writes it, 4 bytes a field. */
 @unmanaged
 class Rows {
   codes: usize; // u8 [tokens, k]

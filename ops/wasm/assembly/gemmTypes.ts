@@ -1,4 +1,4 @@
-// What the integer product is told, as records in linear memory; ops/wasm/gemm.ts writes them field by field, 4 bytes each.
+// What the integer product is told, as records in linear memory; ops/quantizedMatMul/wasmProduct.ts writes them field by field, 4 bytes each.
 
 /** Rows in a tile of activations (mr), columns in a panel of weights (nr). */
 export const MR = 4;
@@ -19,7 +19,7 @@ export const SEGMENT: usize = 16;
 /** The product of a call. */
 @unmanaged
 export class Product {
-  // weights: packed codes in panel order (ops/common/packing.ts), scale [groups, n]
+  // weights: packed codes in panel order (ops/numerics/packing.ts), scale [groups, n]
   codes: usize;
   bits: i32;
   k: i32;

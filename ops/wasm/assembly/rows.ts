@@ -1,6 +1,6 @@
 // What ChannelCenter, FakeQuant and HadaNormQuantize do to a row: one arithmetic, so that fused and unfused give the same codes.
 
-/** The smallest scale of a quantizer, 2^−120, and the largest value of a code: ops/common/quantization.ts. */
+/** The smallest scale of a quantizer, 2^−120, and the largest value of a code: ops/numerics/quantization.ts. */
 const MIN_SCALE: f32 = 7.52316384526264e-37;
 const MAX_VALUE: f32 = 3.402823e38;
 
@@ -144,7 +144,7 @@ export function hasNaN(x: usize, count: i32): bool {
   return false;
 }
 
-/** From `low` and `high`, a range that holds 0, the quantizer, in the float32 steps of quantizationParameters (ops/common/quantization.ts). */
+/** From `low` and `high`, a range that holds 0, the quantizer, in the float32 steps of quantizationParameters (ops/numerics/quantization.ts). */
 export function quantizerFor(q: Quantizer, qMin: f32, qMax: f32, symmetric: bool): void {
   const least = q.low;
   const most = q.high;

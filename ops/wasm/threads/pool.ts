@@ -1,7 +1,7 @@
-import { WasmThreadError } from '../../common/errors.js';
-import { allocateForGood } from '../arena.js';
-import type { EmscriptenModule } from '../backend.js';
-import type { CompiledModules } from '../instantiate.js';
+import { WasmThreadError } from '../../numerics/errors.js';
+import { allocateForGood } from '../instance/arena.js';
+import type { EmscriptenModule } from '../instance/backend.js';
+import type { CompiledModules } from '../instance/instantiate.js';
 import {
   CONTROL,
   CONTROL_BYTES,

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import { RECIPES } from '../../../examples/browser/worker/recipes.js';
 import { loadTrained } from '../../../models/load.js';
-import { sample, trajectory } from '../../../models/sampler.js';
+import { sample, trajectory } from '../../../src/diffusion/sampler.js';
 import { calibrate, fuseGraph, loadQuantized, rewriteGraph } from '../../../src/index.js';
 import type { PickedFile } from './driver.js';
 

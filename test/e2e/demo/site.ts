@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { preview } from 'vite';
 import { ROOT } from '../../../scripts/process.js';
-import { CHILD_ENV } from '../../harness/child.js';
+import { CHILD_ENV } from '../../harness/run/child.js';
 
 const CONFIG = join(ROOT, 'examples', 'browser', 'vite.config.ts');
 

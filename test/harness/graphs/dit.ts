@@ -1,9 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
-import { buildDit, type DitConfig } from '../../../models/dit.js';
+import { buildDit, type DitConfig } from '../../../models/builder/dit.js';
 import { seededDitWeights } from '../../../models/seeded.js';
 import type { NodeDef } from '../../../src/graph/ir.js';
 import type { Role } from '../../../src/index.js';
-import { normal } from '../random.js';
+import { normal } from '../numbers/random.js';
 import type { Expected, ZooGraph } from './kit.js';
 
 const CONFIG: DitConfig = {
@@ -31,7 +31,7 @@ const ROLE_OF: readonly (readonly [RegExp, Role])[] = [
   [/^final_layer\/linear/, 'final'],
 ];
 
-/** The DiT of models/dit.ts with its nodes renamed to n0, n1, …. */
+/** The DiT of models/builder/dit.ts with its nodes renamed to n0, n1, …. */
 export function obfuscatedDit(style: Pick<DitConfig, 'linear' | 'attention'>): ZooGraph {
   const artifacts = buildDit({ ...CONFIG, ...style }, seededDitWeights(CONFIG, 1));
   const { node: nodes } = artifacts.modelTopology as { node: NodeDef[] };

@@ -1,4 +1,4 @@
-import type { GraphRef } from '../../../models/graphBuilder.js';
+import type { GraphRef } from '../../../src/graph/graphBuilder.js';
 import { type AttentionSpec, attend, cut, type Projections, project } from './attention.js';
 import { Kit, type Tokens, type ZooGraph } from './kit.js';
 import { activation, mlp, norm, silu } from './layers.js';

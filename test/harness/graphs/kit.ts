@@ -1,7 +1,7 @@
 import type * as tf from '@tensorflow/tfjs';
-import { type GraphAttr, GraphBuilder, type GraphRef } from '../../../models/graphBuilder.js';
+import { type GraphAttr, GraphBuilder, type GraphRef } from '../../../src/graph/graphBuilder.js';
 import type { Role } from '../../../src/index.js';
-import { normal, sizeOf } from '../random.js';
+import { normal, sizeOf } from '../numbers/random.js';
 
 /** A tensor [batch, count, d] in a graph; −1 tokens are known only at run time. */
 export interface Tokens {

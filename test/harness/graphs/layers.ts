@@ -1,4 +1,4 @@
-import type { GraphRef } from '../../../models/graphBuilder.js';
+import type { GraphRef } from '../../../src/graph/graphBuilder.js';
 import type { Role } from '../../../src/index.js';
 import type { Kit, Tokens } from './kit.js';
 import { fusedReluLinear, type LinearForm, tokenLinear } from './linears.js';

@@ -1,4 +1,4 @@
-import type { GraphRef } from '../../../models/graphBuilder.js';
+import type { GraphRef } from '../../../src/graph/graphBuilder.js';
 import type { Role } from '../../../src/index.js';
 import type { Expected, Kit, Tokens } from './kit.js';
 

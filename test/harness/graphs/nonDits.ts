@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs';
-import { GraphBuilder } from '../../../models/graphBuilder.js';
+import { GraphBuilder } from '../../../src/graph/graphBuilder.js';
 import { Kit } from './kit.js';
 import { activation, norm } from './layers.js';
 import { rowLinear, tokenLinear } from './linears.js';

@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs';
-import type { GraphRef } from '../../../models/graphBuilder.js';
+import type { GraphRef } from '../../../src/graph/graphBuilder.js';
 import { attend, PLAIN_ATTENTION, project } from './attention.js';
 import { Kit, type Tokens, type ZooGraph } from './kit.js';
 import { activation, norm } from './layers.js';

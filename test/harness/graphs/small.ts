@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs';
-import type { GraphRef } from '../../../models/graphBuilder.js';
+import type { GraphRef } from '../../../src/graph/graphBuilder.js';
 import { Kit } from './kit.js';
 import { randomTensor } from './tensors.js';
 

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { normal, sizeOf } from '../random.js';
+import { normal, sizeOf } from '../numbers/random.js';
 
 /** Numbers from a normal distribution; each channel has its own mean, the same for every seed. */
 export function randomTensor(shape: readonly number[], seed: number): tf.Tensor {

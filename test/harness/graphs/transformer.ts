@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import type { GraphRef } from '../../../models/graphBuilder.js';
+import type { GraphRef } from '../../../src/graph/graphBuilder.js';
 import { type AttentionSpec, attend, project } from './attention.js';
 import { Kit, type Tokens, type ZooGraph } from './kit.js';
 import { type MlpSpec, mlp, type NormForm, norm, silu } from './layers.js';

@@ -1,4 +1,4 @@
-import type { DitConfig } from '../../../models/dit.js';
+import type { DitConfig } from '../../../models/builder/dit.js';
 import { type AttentionSpec, PLAIN_ATTENTION } from './attention.js';
 import { obfuscatedDit } from './dit.js';
 import { mmDit, singleStream } from './joint.js';

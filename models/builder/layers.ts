@@ -1,0 +1,155 @@
+import type { GraphAttr, GraphBuilder, GraphRef } from '../../src/graph/graphBuilder.js';
+import type { LinearStyle } from './ditConfig.js';
+import type { Linear } from './linear.js';
+
+/** What a transformer is made of, as nodes that every tfjs backend runs (Einsum: all but wasm). */
+export class Layers {
+  private readonly constants = new Map<string, GraphRef>();
+
+  constructor(
+    readonly graph: GraphBuilder,
+    private readonly style: LinearStyle,
+  ) {}
+
+  /** A scalar, one node for each value. */
+  scalar(value: number): GraphRef {
+    return this.shared(`const/float_${value}`, [], Float32Array.of(value));
+  }
+
+  /** int32 [n], one node for each list. */
+  ints(values: readonly number[]): GraphRef {
+    return this.shared(`const/ints_${values.join('_')}`, [values.length], Int32Array.from(values));
+  }
+
+  /** One of the sizes may be −1: whatever is left. */
+  reshape(name: string, x: GraphRef, shape: readonly number[]): GraphRef {
+    return this.graph.node('Reshape', name, [x, this.ints(shape)]);
+  }
+
+  transpose(name: string, x: GraphRef, perm: readonly number[]): GraphRef {
+    return this.graph.node('Transpose', name, [x, this.ints(perm)]);
+  }
+
+  /** x in `count` equal parts along an axis. */
+  split(name: string, x: GraphRef, axis: number, count: number): GraphRef[] {
+    const at = this.shared(`const/axis_${axis}`, [], Int32Array.of(axis));
+    const first = this.graph.node('Split', name, [at, x], { num_split: { i: count } });
+    return Array.from({ length: count }, (_, i) => (i === 0 ? first : `${first}:${i}`));
+  }
+
+  add(name: string, a: GraphRef, b: GraphRef): GraphRef {
+    return this.graph.node('AddV2', name, [a, b]);
+  }
+
+  mul(name: string, a: GraphRef, b: GraphRef): GraphRef {
+    return this.graph.node('Mul', name, [a, b]);
+  }
+
+  silu(name: string, x: GraphRef): GraphRef {
+    return this.mul(`${name}/mul`, x, this.graph.node('Sigmoid', `${name}/Sigmoid`, [x]));
+  }
+
+  /** ½ x (1 + tanh(√(2/π) (x + 0.044715 x³))). */
+  gelu(name: string, x: GraphRef): GraphRef {
+    const cube = this.mul(`${name}/cube`, this.mul(`${name}/square`, x, x), x);
+    const bent = this.add(`${name}/add`, x, this.mul(`${name}/mul`, cube, this.scalar(0.044715)));
+    const inner = this.mul(`${name}/mul_1`, bent, this.scalar(Math.sqrt(2 / Math.PI)));
+    const tanh = this.graph.node('Tanh', `${name}/Tanh`, [inner]);
+    const gate = this.add(`${name}/add_1`, tanh, this.scalar(1));
+    return this.mul(`${name}/mul_3`, this.mul(`${name}/mul_2`, x, this.scalar(0.5)), gate);
+  }
+
+  /** Over the last axis, ε = 1e-6, no affine part. */
+  layerNorm(name: string, x: GraphRef): GraphRef {
+    const mean = this.mean(`${name}/mean`, x);
+    const squares = this.graph.node('SquaredDifference', `${name}/SquaredDifference`, [x, mean]);
+    const variance = this.mean(`${name}/variance`, squares);
+    const guarded = this.add(`${name}/add`, variance, this.scalar(1e-6));
+    const inverse = this.graph.node('Rsqrt', `${name}/Rsqrt`, [guarded]);
+    return this.mul(`${name}/mul`, this.graph.node('Sub', `${name}/sub`, [x, mean]), inverse);
+  }
+
+  /** [B, inputs] → [B, outputs]. */
+  linear(name: string, x: GraphRef, linear: Linear): GraphRef {
+    const { matrix, bias } = this.weights(name, linear);
+    if (this.style !== 'fusedMatMul') {
+      const product = this.graph.node('MatMul', `${name}/MatMul`, [x, matrix], NOT_TRANSPOSED);
+      return this.graph.node('BiasAdd', `${name}/BiasAdd`, [product, bias]);
+    }
+    return this.fused(`${name}/MatMul`, x, matrix, bias);
+  }
+
+  /** [B, tokens, inputs] → [B, tokens, outputs], in the style of this graph. */
+  tokenLinear(name: string, x: GraphRef, linear: Linear, tokens: number): GraphRef {
+    const { inputs, outputs } = linear;
+    if (this.style === 'einsum') {
+      return this.einsum(name, 'abc,cd->abd', x, [inputs, outputs], [outputs], linear);
+    }
+    const { matrix, bias } = this.weights(name, linear);
+    if (this.style === 'batchMatMul') {
+      const attrs = { adj_x: { b: false }, adj_y: { b: false } };
+      const product = this.graph.node('BatchMatMulV2', `${name}/MatMul`, [x, matrix], attrs);
+      return this.add(`${name}/add`, product, bias);
+    }
+    const rows = this.reshape(`${name}/Reshape`, x, [-1, inputs]);
+    const whole = [-1, tokens, outputs];
+    if (this.style === 'fusedMatMul') {
+      const product = this.fused(`${name}/MatMul`, rows, matrix, bias);
+      return this.reshape(`${name}/Reshape_1`, product, whole);
+    }
+    const product = this.graph.node('MatMul', `${name}/MatMul`, [rows, matrix], NOT_TRANSPOSED);
+    const shaped = this.reshape(`${name}/Reshape_1`, product, whole);
+    return this.graph.node('BiasAdd', `${name}/BiasAdd`, [shaped, bias]);
+  }
+
+  /** Einsum of x and the weights in the given shapes, plus the bias. */
+  einsum(
+    name: string,
+    equation: string,
+    x: GraphRef,
+    shape: readonly number[],
+    biasShape: readonly number[],
+    { matrix, bias }: Linear,
+  ): GraphRef {
+    const kernel = this.graph.constant(`${name}/kernel`, shape, matrix);
+    const attrs = { equation: { s: equation }, N: { i: 2 } };
+    const product = this.graph.node('Einsum', `${name}/Einsum`, [x, kernel], attrs);
+    return this.add(`${name}/add`, product, this.graph.constant(`${name}/bias`, biasShape, bias));
+  }
+
+  private fused(name: string, x: GraphRef, matrix: GraphRef, bias: GraphRef): GraphRef {
+    return this.graph.node('_FusedMatMul', name, [x, matrix, bias], {
+      ...NOT_TRANSPOSED,
+      fused_ops: { strings: ['BiasAdd'] },
+      num_args: { i: 1 },
+      epsilon: { f: 0 },
+    });
+  }
+
+  private weights(name: string, linear: Linear): { matrix: GraphRef; bias: GraphRef } {
+    const { inputs, outputs } = linear;
+    return {
+      matrix: this.graph.constant(`${name}/kernel`, [inputs, outputs], linear.matrix),
+      bias: this.graph.constant(`${name}/bias`, [outputs], linear.bias),
+    };
+  }
+
+  private mean(name: string, x: GraphRef): GraphRef {
+    return this.graph.node('Mean', name, [x, this.ints([-1])], { keep_dims: { b: true } });
+  }
+
+  private shared(
+    name: string,
+    shape: readonly number[],
+    values: Float32Array | Int32Array,
+  ): GraphRef {
+    const known = this.constants.get(name) ?? this.graph.constant(name, shape, values);
+    this.constants.set(name, known);
+    return known;
+  }
+}
+
+const NOT_TRANSPOSED: Readonly<Record<string, GraphAttr>> = {
+  transpose_a: { b: false },
+  transpose_b: { b: false },
+};

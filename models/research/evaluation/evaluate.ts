@@ -1,0 +1,168 @@
+import type { GraphModel } from '@tensorflow/tfjs-converter';
+import type { Bits } from '../../../src/cli/flags.js';
+import { type Method, type RewriteResult, rewriteGraphAsync } from '../../../src/index.js';
+import type { WithBar } from '../../progress.js';
+import type { Sheet } from '../../sheet.js';
+import type { FeatureNetwork, FeatureReference } from '../features.js';
+import type { ResampledSet } from './distances.js';
+import { type SampledFeatures, sampledFeatures } from './featureCache.js';
+import { RealPictures } from './offline.js';
+import { measurePaired, pairedRuns } from './paired.js';
+import { type EvaluationPlan, OFFLINE_BATCH } from './plan.js';
+import {
+  type EvaluationFile,
+  type OfflineRow,
+  type PairedRow,
+  type RowKey,
+  sameRow,
+} from './rows.js';
+import { CALIBRATION_RUNS, disposeSubject, prepareSubject, type Subject } from './subject.js';
+
+/** What is evaluated, and how it is watched. */
+export interface EvaluationInput {
+  readonly plan: EvaluationPlan;
+  /** Stays the caller's, as the network does. */
+  readonly model: GraphModel;
+  readonly network: FeatureNetwork;
+  /** Needed by part (d) alone. */
+  readonly reference: () => Promise<FeatureReference>;
+  /** Rows that are there already: they are not measured again. */
+  readonly known: EvaluationFile;
+  /** Gets the pictures of every configuration, which are drawn again for it. */
+  readonly sheet: Sheet | null;
+  readonly signal: AbortSignal;
+  readonly withBar: WithBar;
+  readonly onPaired: (row: PairedRow) => Promise<void>;
+  readonly onOffline: (row: OfflineRow) => Promise<void>;
+}
+
+/**
+ * Measures every method at every bit-width, a row at a time.
+ *
+ * All get the same calibration, weights' bits, groups and rounding; they are evaluated on noise that calibration did not see.
+ *
+ * @throws The signal's reason, or an AbortError, when aborted; rows that were handed out stay right.
+ */
+export async function evaluate(input: EvaluationInput): Promise<void> {
+  const { plan, model, network, sheet, signal, withBar } = input;
+  const { samples, steps, seed } = plan;
+  const runs = CALIBRATION_RUNS + Math.ceil(samples / 16) * steps;
+  const subject = await withBar(`${plan.model}: calibrate and draw`, runs, (onRun) =>
+    prepareSubject(
+      model,
+      network,
+      { name: plan.model, samples, steps, seed, onCalibrated: onRun },
+      { signal, onRun },
+    ),
+  );
+  try {
+    sheet?.startRow();
+    for (const { pictures } of subject.recordings) sheet?.add(pictures);
+    const offline = plan.offline ? await prepareOffline(input, subject) : null;
+    for (const bits of plan.bits) {
+      for (const method of plan.methods) {
+        await evaluateConfiguration(input, subject, offline, method, bits);
+      }
+    }
+  } finally {
+    disposeSubject(subject);
+  }
+}
+
+/** What part (d) compares with. */
+interface Offline {
+  readonly real: RealPictures;
+  readonly originals: ResampledSet;
+}
+
+/** Draws the original's samples; gives out the rows of the floor and of the original. */
+async function prepareOffline(input: EvaluationInput, subject: Subject): Promise<Offline> {
+  const { plan, known, onOffline } = input;
+  const real = new RealPictures(await input.reference(), plan);
+  const whole = { ...keyOf(plan), bits: null, rounding: null };
+  const floor: RowKey = { ...whole, method: 'real' };
+  if (sameRow(known.offline, { ...floor, count: real.count }) === undefined) {
+    await onOffline({ ...floor, ...real.floor() });
+  }
+  const sampled = await drawOffline(input, subject, subject.fused, `${plan.model}-fp32`);
+  const own: RowKey = { ...whole, method: 'fp32' };
+  if (sameRow(known.offline, { ...own, count: plan.count }) === undefined) {
+    await onOffline({ ...own, ...real.figures(sampled, null) });
+  }
+  return { real, originals: real.setOf(sampled.features, 'samples') };
+}
+
+async function evaluateConfiguration(
+  input: EvaluationInput,
+  subject: Subject,
+  offline: Offline | null,
+  method: Method,
+  bits: Bits,
+): Promise<void> {
+  const { plan, known, sheet, signal, withBar, onPaired, onOffline } = input;
+  const key: RowKey = { ...keyOf(plan), method, bits: bits.name };
+  const { samples, count } = plan;
+  const paired = sheet !== null || sameRow(known.paired, { ...key, samples }) === undefined;
+  const farther = offline !== null && sameRow(known.offline, { ...key, count }) === undefined;
+  if (!paired && !farther) return;
+  const name = `${plan.model} ${method} ${bits.name}`;
+  const small = await quantize(input, subject, method, bits, name);
+  try {
+    if (paired) {
+      sheet?.startRow();
+      const figures = await withBar(`${name}: (a)–(c)`, pairedRuns(subject), (onRun) =>
+        measurePaired(subject, small, { signal, onRun }, (pictures) => sheet?.add(pictures)),
+      );
+      await onPaired({ ...key, samples, ...figures });
+    }
+    if (offline !== null && farther) {
+      const files = `${plan.model}-${method}-${bits.name}-${plan.rounding}`;
+      const sampled = await drawOffline(input, subject, small.model, files);
+      await onOffline({ ...key, ...offline.real.figures(sampled, offline.originals) });
+    }
+  } finally {
+    small.model.dispose();
+  }
+}
+
+function quantize(
+  { plan, signal, withBar }: EvaluationInput,
+  { model, stats }: Subject,
+  method: Method,
+  bits: Bits,
+  name: string,
+): Promise<RewriteResult> {
+  const { rounding } = plan;
+  return withBar(`${name}: quantize`, 1, (advance) =>
+    rewriteGraphAsync(model, {
+      method,
+      stats,
+      weights: { bits: bits.weights, ...(rounding === 'auto' ? {} : { rounding }) },
+      activations: { bits: bits.activations },
+      compare: false,
+      signal,
+      onProgress: ({ total }) => advance(total),
+    }),
+  );
+}
+
+function drawOffline(
+  { plan, network, signal, withBar }: EvaluationInput,
+  { classes }: Subject,
+  model: GraphModel,
+  name: string,
+): Promise<SampledFeatures> {
+  const { count, steps, seed, cache } = plan;
+  return withBar(`${name}: (d)`, (count / OFFLINE_BATCH) * steps, (onRun) =>
+    sampledFeatures(
+      model,
+      network,
+      { name, cache, classes, count, steps, seed },
+      { signal, onRun },
+    ),
+  );
+}
+
+function keyOf({ model, rounding, steps, seed }: EvaluationPlan) {
+  return { model, rounding, steps, seed };
+}

@@ -1,0 +1,124 @@
+import { createHash } from 'node:crypto';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fill, type Tensor4D, tensor1d, tidy } from '@tensorflow/tfjs-core';
+import { planOf } from '../../../src/diffusion/samplePlan.js';
+import { sample, seededNormal, type VelocityModel } from '../../../src/diffusion/sampler.js';
+import { HadaNormError } from '../../../src/index.js';
+import type { FeatureNetwork } from '../features.js';
+import { OFFLINE_BATCH } from './plan.js';
+import { batchesOf, type Watched } from './recording.js';
+import { read } from './subject.js';
+
+/** Features of samples. */
+export interface SampledFeatures {
+  /** [count, width]. */
+  readonly features: Float32Array;
+  /** The class that is read in each, and the one that was asked for: [count]. */
+  readonly classes: Int32Array;
+  readonly labels: readonly number[];
+}
+
+/** Which samples. */
+export interface SampledOptions {
+  /** Names the files of these samples; the model's own answer is added to it. */
+  readonly name: string;
+  readonly cache: string;
+  readonly classes: number;
+  /** A multiple of `OFFLINE_BATCH`. */
+  readonly count: number;
+  readonly steps: number;
+  readonly seed: number;
+}
+
+/**
+ * Draws samples and keeps what the network sees in them, a file for each batch, so that a run can be cut off and go on, and
+ * several processes can share what they drew. Files are named by what the model and the network give for seeded noise: of
+ * another model, or one quantized otherwise, none is taken.
+ *
+ * @throws HadaNormError for a file that is not as long as it should be.
+ */
+export async function sampledFeatures(
+  model: VelocityModel,
+  network: FeatureNetwork,
+  { name, cache, classes, count, steps, seed }: SampledOptions,
+  { signal, onRun }: Watched,
+): Promise<SampledFeatures> {
+  const key = `${name}-steps${steps}-seed${seed}-${fingerprintOf(model, network)}`;
+  const folder = join(cache, key);
+  await mkdir(folder, { recursive: true });
+  const parts: { features: Float32Array; classes: Int32Array }[] = [];
+  const batches = batchesOf(count, classes, seed, OFFLINE_BATCH);
+  for (const [i, batch] of batches.entries()) {
+    signal.throwIfAborted();
+    const file = join(folder, `${`${i}`.padStart(4, '0')}.bin`);
+    const kept = await readPart(file);
+    if (kept !== null) {
+      for (let step = 0; step < steps; step++) onRun();
+      parts.push(kept);
+      continue;
+    }
+    const pictures = await sample(model, { ...batch, steps, signal, onProgress: () => onRun() });
+    try {
+      const described = read(network, pictures);
+      parts.push(described);
+      await writePart(file, described);
+    } finally {
+      pictures.dispose();
+    }
+  }
+  const width = parts[0]!.features.length / OFFLINE_BATCH;
+  const features = new Float32Array(count * width);
+  const seen = new Int32Array(count);
+  parts.forEach((part, i) => {
+    features.set(part.features, i * OFFLINE_BATCH * width);
+    seen.set(part.classes, i * OFFLINE_BATCH);
+  });
+  return { features, classes: seen, labels: batches.flatMap(({ labels }) => labels) };
+}
+
+/** A name for what a model and a network do: of the velocity for seeded noise, and of its features. */
+function fingerprintOf(model: VelocityModel, network: FeatureNetwork): string {
+  const { shape } = planOf('sampledFeatures', model, { labels: [0] });
+  return tidy(() => {
+    const velocity = model.predict({
+      latent: seededNormal(shape, 1),
+      timestep: fill([1], 0.5),
+      label: tensor1d([0], 'int32'),
+    }) as Tensor4D;
+    const { features } = read(network, velocity);
+    const hash = createHash('sha256');
+    hash.update(Float32Array.from(velocity.dataSync())).update(features);
+    return hash.digest('hex').slice(0, 12);
+  });
+}
+
+/** Classes as float32 behind the features: exact, they are small. */
+async function writePart(
+  file: string,
+  { features, classes }: { features: Float32Array; classes: Int32Array },
+): Promise<void> {
+  const whole = new Float32Array(features.length + classes.length);
+  whole.set(features);
+  whole.set(classes, features.length);
+  const part = `${file}.${process.pid}.part`;
+  await writeFile(part, new Uint8Array(whole.buffer));
+  await rename(part, file);
+}
+
+async function readPart(
+  file: string,
+): Promise<{ features: Float32Array; classes: Int32Array } | null> {
+  const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return null;
+    throw error;
+  });
+  if (bytes === null) return null;
+  if (bytes.length === 0 || bytes.length % (4 * OFFLINE_BATCH) !== 0) {
+    const what = `${file} holds ${bytes.length} bytes, not rows of ${OFFLINE_BATCH} pictures`;
+    throw new HadaNormError('evaluate', `${what}; delete it.`);
+  }
+  const whole = new Float32Array(Uint8Array.from(bytes).buffer);
+  const at = whole.length - OFFLINE_BATCH;
+  return { features: whole.slice(0, at), classes: Int32Array.from(whole.subarray(at)) };
+}

@@ -1,0 +1,129 @@
+/**
+ * npm run evaluate [-- --model avatars-nano --methods rtn,smoothquant,hadamard,centered,hadanorm --bits W8A8,W4A8,W4A4
+ *   --rounding auto|nearest|gptq --samples 64 --steps 8 --seed 7 --offline --count 4096 --replicates 200 --json FILE --cache FOLDER --sheet PNG]
+ *
+ * Measures what quantization does to a trained model: docs/evaluation.md says how. Rows that are in the file of --json
+ * already are not measured again, and samples of --offline are kept in --cache: a run that was cut off goes on.
+ *
+ * npm run evaluate -- --docs FILE … writes docs/evaluation.md from such files.
+ */
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { setBackend } from '@tensorflow/tfjs-core';
+import '@tensorflow/tfjs-backend-cpu';
+import '@tensorflow/tfjs-backend-wasm';
+import { Table } from 'console-table-printer';
+import { loadTrained } from '../../load.js';
+import { withConsoleBar } from '../../progress.js';
+import { Sheet } from '../../sheet.js';
+import { FeatureNetwork, loadReference } from '../features.js';
+import { evaluationDocs } from './docs.js';
+import { evaluate } from './evaluate.js';
+import { type Command, commandOf } from './flags.js';
+import { type EvaluationPlan, networkOf } from './plan.js';
+import {
+  EMPTY_FILE,
+  type EvaluationFile,
+  mergedFiles,
+  readRows,
+  readRowsIfAny,
+  writeRows,
+} from './rows.js';
+import { offlineTables, overview, type TitledTable } from './tables.js';
+
+const DOCS = fileURLToPath(new URL('../../../docs/', import.meta.url));
+
+const command = readCommand();
+if (command.kind === 'docs') await writeDocs(command.files);
+else await run(command.plan);
+
+function readCommand(): Command {
+  try {
+    return commandOf(process.argv.slice(2));
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : `${error}`);
+    process.exit(2);
+  }
+}
+
+async function writeDocs(files: readonly string[]): Promise<void> {
+  const file = mergedFiles(await Promise.all(files.map(readRows)));
+  const path = join(DOCS, 'evaluation.md');
+  await writeFile(path, evaluationDocs(file, await readdir(DOCS)));
+  console.log(`Wrote ${path}`);
+}
+
+async function run(plan: EvaluationPlan): Promise<void> {
+  const abort = new AbortController();
+  process.once('SIGINT', () => abort.abort());
+  await setBackend('wasm');
+  let known = plan.json === null ? EMPTY_FILE : await readRowsIfAny(plan.json);
+  let fresh: EvaluationFile = EMPTY_FILE;
+  const keep = async (rows: Partial<EvaluationFile>) => {
+    fresh = mergedFiles([fresh, { ...EMPTY_FILE, ...rows }]);
+    known = mergedFiles([known, { ...EMPTY_FILE, ...rows }]);
+    if (plan.json !== null) await writeRows(plan.json, known);
+  };
+  const sheet = plan.sheet === null ? null : new Sheet();
+  const model = await loadTrained(plan.model);
+  const network = await FeatureNetwork.load(networkOf(plan.model));
+  try {
+    await evaluate({
+      plan,
+      model,
+      network,
+      reference: () => loadReference(networkOf(plan.model)),
+      known,
+      sheet,
+      signal: abort.signal,
+      withBar: withConsoleBar,
+      onPaired: async (row) => {
+        console.error(`${row.method} ${row.bits}: PSNR ${row.psnr.toFixed(2)} dB`);
+        await keep({ paired: [row] });
+      },
+      onOffline: async (row) => {
+        console.error(
+          `${row.method} ${row.bits ?? ''}: FID to real ${row.real.fid.value.toFixed(3)}`,
+        );
+        await keep({ offline: [row] });
+      },
+    });
+    if (sheet !== null && plan.sheet !== null) {
+      await mkdir(dirname(plan.sheet), { recursive: true });
+      await writeFile(plan.sheet, sheet.png());
+    }
+  } catch (error) {
+    if (!abort.signal.aborted) throw error;
+    console.error('Stopped; these are the rows so far.');
+    process.exitCode = 130;
+  } finally {
+    network.dispose();
+    model.dispose();
+  }
+  show(plan.json === null ? fresh : known, plan);
+}
+
+/** Prints the rows of the plan's model. */
+function show({ paired, offline }: EvaluationFile, { model, json }: EvaluationPlan): void {
+  const own = paired.filter((row) => row.model === model);
+  const tables = [
+    ...(own.length === 0 ? [] : [overview(model, own)]),
+    ...offlineTables(offline.filter((row) => row.model === model)),
+  ];
+  for (const table of tables) printTable(table);
+  if (json !== null && existsSync(json)) console.log(`Rows are in ${json}`);
+}
+
+function printTable({ title, head, rows, texts }: TitledTable): void {
+  const columns = head.map((name, i) => ({
+    name,
+    alignment: i < texts ? ('left' as const) : ('right' as const),
+  }));
+  const table = new Table({ title, columns });
+  for (const cells of rows) {
+    table.addRow(Object.fromEntries(head.map((name, i) => [name, cells[i] ?? ''])));
+  }
+  table.printTable();
+}

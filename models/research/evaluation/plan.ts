@@ -1,0 +1,57 @@
+import type { Bits } from '../../../src/cli/flags.js';
+import type { METHODS, Method } from '../../../src/index.js';
+import type { TrainedName } from '../../load.js';
+import type { FeatureNetworkName } from '../features.js';
+
+/** How weights are rounded; 'auto' is what the plugin does: GPTQ at 4 bits and fewer, else to nearest. */
+export type Rounding = 'auto' | 'nearest' | 'gptq';
+
+/** What is evaluated. */
+export interface EvaluationPlan {
+  readonly model: TrainedName;
+  readonly methods: readonly Method[];
+  readonly bits: readonly Bits[];
+  readonly rounding: Rounding;
+  /** Pictures of parts (a) to (c). */
+  readonly samples: number;
+  /** Euler steps. */
+  readonly steps: number;
+  /** Of the noise, which calibration does not see. */
+  readonly seed: number;
+  /** Whether part (d) is measured too, and on how many pictures. */
+  readonly offline: boolean;
+  readonly count: number;
+  /** Where the rows are kept, between runs too; null: nowhere. */
+  readonly json: string | null;
+  /** Resamplings of the intervals of part (d). */
+  readonly replicates: number;
+  /** Folder of the features of part (d). */
+  readonly cache: string;
+  /** PNG of the first pictures of each configuration; null: none. */
+  readonly sheet: string | null;
+}
+
+/** What an absent flag means. */
+export const PLAN_DEFAULTS = {
+  model: 'avatars-nano',
+  methods: ['rtn', 'smoothquant', 'hadamard', 'centered', 'hadanorm'],
+  bits: ['W8A8', 'W4A8', 'W4A4'],
+  rounding: 'auto',
+  samples: 64,
+  steps: 8,
+  seed: 7,
+  count: 4096,
+  replicates: 200,
+  cache: 'out/evaluation',
+} as const;
+
+/** Pictures of part (d) that are sampled, and kept, at a time. */
+export const OFFLINE_BATCH = 64;
+
+/** The methods, in the order of the tables. */
+export const EVALUATED_METHODS = PLAN_DEFAULTS.methods satisfies readonly (keyof typeof METHODS)[];
+
+/** The feature network that reads what a model draws. */
+export function networkOf(model: string): FeatureNetworkName {
+  return model.startsWith('fashion') ? 'fashion' : 'avatars';
+}

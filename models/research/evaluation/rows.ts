@@ -1,0 +1,125 @@
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { HadaNormError, type Method } from '../../../src/index.js';
+import type { Distances } from './distances.js';
+import type { Rounding } from './plan.js';
+import type { Agreement } from './readings.js';
+
+/** What was measured, and on how much. */
+export interface RowKey {
+  readonly model: string;
+  /** 'fp32' is the original, 'real' are pictures that it learned from. */
+  readonly method: Method | 'fp32' | 'real';
+  /** Such as W4A8; null for what is not quantized. */
+  readonly bits: string | null;
+  readonly rounding: Rounding | null;
+  readonly steps: number;
+  readonly seed: number;
+}
+
+/** Parts (a) to (c) of one configuration. */
+export interface PairedRow extends RowKey, Agreement {
+  readonly samples: number;
+  /** Bytes of the packed model over those of float32. */
+  readonly size: number;
+  /** (a) Output SQNR of the transformed linears, dB: mean, least, means by role. */
+  readonly linears: {
+    readonly mean: number;
+    readonly least: number;
+    readonly roles: Readonly<Record<string, number>>;
+  };
+  /** (b) SQNR of the velocity on the original's trajectory, dB: by step, and the mean of these. */
+  readonly velocity: { readonly mean: number; readonly steps: readonly number[] };
+  /** (c) PSNR to the original's pictures, dB: of all together, and of each one. */
+  readonly psnr: number;
+  readonly pictures: readonly number[];
+  /** Share of the pictures that are read as the class that was asked for, and of the original's. */
+  readonly classAccuracy: number;
+  readonly originalAccuracy: number;
+}
+
+/** Part (d) of one configuration, or of the original, or the floor: pictures learned from against others. */
+export interface OfflineRow extends RowKey {
+  readonly count: number;
+  /** Resamplings of the intervals. */
+  readonly replicates: number;
+  /** To real pictures that the model learned from. */
+  readonly real: Distances;
+  /** To the original's samples from the same noise; null for the original itself and for the floor. */
+  readonly original: Distances | null;
+  /** Share of the samples that are read as the class that was asked for; null for the floor. */
+  readonly classAccuracy: number | null;
+}
+
+/** A file of rows. */
+export interface EvaluationFile {
+  readonly version: 1;
+  readonly paired: readonly PairedRow[];
+  readonly offline: readonly OfflineRow[];
+}
+
+/** No rows. */
+export const EMPTY_FILE: EvaluationFile = { version: 1, paired: [], offline: [] };
+
+/** The row of the same measurement among others. */
+export function sameRow<T extends PairedRow | OfflineRow>(
+  rows: readonly T[],
+  key: RowKey & ({ readonly samples: number } | { readonly count: number }),
+): T | undefined {
+  return rows.find((row) => keyOf(row) === keyOf(key));
+}
+
+/** All rows of all files; of rows of the same measurement the last one. */
+export function mergedFiles(files: readonly EvaluationFile[]): EvaluationFile {
+  const merge = <T extends PairedRow | OfflineRow>(rows: readonly T[]): T[] => [
+    ...new Map(rows.map((row) => [keyOf(row), row])).values(),
+  ];
+  return {
+    version: 1,
+    paired: merge(files.flatMap(({ paired }) => paired)),
+    offline: merge(files.flatMap(({ offline }) => offline)),
+  };
+}
+
+/** @throws HadaNormError for a file of something else. */
+export async function readRows(path: string): Promise<EvaluationFile> {
+  const file: EvaluationFile = JSON.parse(await readFile(path, 'utf8'), (_, value) =>
+    value === 'Infinity' ? Number.POSITIVE_INFINITY : value,
+  );
+  if (file?.version === 1 && Array.isArray(file.paired) && Array.isArray(file.offline)) return file;
+  throw new HadaNormError('evaluate', `${path} holds no rows that --json wrote.`);
+}
+
+/** As `readRows`; no rows where there is no file yet. */
+export async function readRowsIfAny(path: string): Promise<EvaluationFile> {
+  return readRows(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return EMPTY_FILE;
+    throw error;
+  });
+}
+
+/** Writes all or nothing: a run may be cut off at any time. */
+export async function writeRows(path: string, file: EvaluationFile): Promise<void> {
+  const text = JSON.stringify(
+    file,
+    (_, value) => (value === Number.POSITIVE_INFINITY ? 'Infinity' : value),
+    2,
+  );
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(`${path}.part`, `${text}\n`);
+  await rename(`${path}.part`, path);
+}
+
+function keyOf(row: RowKey & { readonly samples?: number; readonly count?: number }): string {
+  const { model, method, bits, rounding, steps, seed, samples, count } = row;
+  return JSON.stringify([
+    model,
+    method,
+    bits,
+    rounding,
+    steps,
+    seed,
+    samples ?? null,
+    count ?? null,
+  ]);
+}

@@ -1,0 +1,109 @@
+import type { GraphModel } from '@tensorflow/tfjs-converter';
+import { clipByValue, type Tensor4D, tidy } from '@tensorflow/tfjs-core';
+import { CALIBRATION } from '../../../src/diffusion/calibration.js';
+import { trajectory } from '../../../src/diffusion/sampler.js';
+import {
+  type CalibrationStats,
+  calibrate,
+  fuseGraph,
+  InvalidArgumentError,
+} from '../../../src/index.js';
+import type { Described, FeatureNetwork } from '../features.js';
+import { joinedReadings } from './readings.js';
+import { batchesOf, disposeRecording, type Recording, record, type Watched } from './recording.js';
+
+/** Of the noise that is calibrated on. */
+const CALIBRATION_SEED = 1;
+
+/** Runs of the model that calibration takes. */
+export const CALIBRATION_RUNS = CALIBRATION.keep.length;
+
+/** A model, what was calibrated on it, and what it draws: what every configuration is compared with. */
+export interface Subject {
+  readonly name: string;
+  readonly model: GraphModel;
+  /** The same model with fused ops: exact, and faster. */
+  readonly fused: GraphModel;
+  readonly classes: number;
+  readonly stats: CalibrationStats;
+  readonly recordings: readonly Recording[];
+  readonly network: FeatureNetwork;
+  /** What the network reads in the recordings' pictures. */
+  readonly originals: Described;
+}
+
+/** How a subject is made. */
+export interface SubjectOptions {
+  readonly name: string;
+  readonly samples: number;
+  readonly steps: number;
+  readonly seed: number;
+  /** After each batch of the calibration. */
+  readonly onCalibrated: () => void;
+}
+
+/**
+ * Calibrates a model and records its trajectories from other noise.
+ *
+ * @param model A DiT of models/builder/dit.ts that draws pictures; it stays the caller's.
+ * @throws InvalidArgumentError for a model that does not say how many classes it has.
+ */
+export async function prepareSubject(
+  model: GraphModel,
+  network: FeatureNetwork,
+  { name, samples, steps, seed, onCalibrated }: SubjectOptions,
+  watched: Watched,
+): Promise<Subject> {
+  const classes = classesOf(model);
+  const stats = await calibrate(
+    model,
+    trajectory(model, {
+      labels: Array.from({ length: CALIBRATION.samples }, (_, i) => i % classes),
+      steps: CALIBRATION.steps,
+      seed: CALIBRATION_SEED,
+      keep: CALIBRATION.keep,
+    }),
+    {
+      timestep: 'timestep',
+      disposeBatches: true,
+      signal: watched.signal,
+      onProgress: () => onCalibrated(),
+    },
+  );
+  const fused = fuseGraph(model);
+  const recordings: Recording[] = [];
+  try {
+    for (const batch of batchesOf(samples, classes, seed)) {
+      recordings.push(await record(fused, batch, steps, watched));
+    }
+  } catch (error) {
+    recordings.forEach(disposeRecording);
+    fused.dispose();
+    throw error;
+  }
+  const originals = joinedReadings(recordings.map(({ pictures }) => read(network, pictures)));
+  return { name, model, fused, classes, stats, recordings, network, originals };
+}
+
+/** Gives up what `prepareSubject` made. */
+export function disposeSubject({ fused, recordings }: Subject): void {
+  recordings.forEach(disposeRecording);
+  fused.dispose();
+}
+
+/** What a network reads in pictures as they are shown: clipped to [−1, 1]. */
+export function read(network: FeatureNetwork, pictures: Tensor4D): Described {
+  const shown = tidy(() => clipByValue(pictures, -1, 1));
+  try {
+    return network.describe(shown);
+  } finally {
+    shown.dispose();
+  }
+}
+
+function classesOf({ metadata }: GraphModel): number {
+  const { dit } = (metadata ?? {}) as { dit?: { numClasses?: unknown } };
+  if (typeof dit?.numClasses === 'number') return dit.numClasses;
+  const wanted = 'a DiT of models/builder/dit.ts, whose metadata.dit says numClasses';
+  throw new InvalidArgumentError('prepareSubject', 'model', wanted, 'one without');
+}

@@ -1,0 +1,32 @@
+import type { Tensor, TensorLike } from '@tensorflow/tfjs-core';
+
+/**
+ * Inputs of the `ChannelCenter` kernel → [centered [..., tokens, d], mean [..., 1, d]], float32.
+ * `scale` is always there because tfjs cannot save an absent input for the gradient: rank 0 means no scaling.
+ */
+export interface ChannelCenterInputs {
+  readonly x: Tensor; // [..., tokens, d]
+  readonly scale: Tensor; // [d], or [] for none
+  readonly mean?: Tensor | undefined; // [..., 1, d]; absent: the mean of x over the tokens of each sample
+}
+
+/** Attributes of the `ChannelCenter` kernel. */
+export interface ChannelCenterAttrs {
+  readonly dynamic: boolean; // false: `mean` is given. The gradient needs to know without the input
+}
+
+/** Options of `channelCenter`. */
+export interface ChannelCenterOptions {
+  /** Static channel scale σ, float32 [d]: the centred x is divided by it. Default none. */
+  scale?: Tensor | TensorLike;
+  /** Static mean to subtract, float32 [d] or [..., 1, d]. Default: the mean over the tokens of each sample. */
+  mean?: Tensor | TensorLike;
+}
+
+/** What `channelCenter` returns. */
+export interface ChannelCenterResult {
+  /** (x − mean) / scale, float32 [..., tokens, d]. */
+  centered: Tensor;
+  /** The mean that was subtracted, unscaled, float32 [..., 1, d]. */
+  mean: Tensor;
+}

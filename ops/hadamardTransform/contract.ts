@@ -1,0 +1,20 @@
+import type { Tensor } from '@tensorflow/tfjs-core';
+
+/** Inputs of the `HadamardTransform` kernel. */
+export interface HadamardTransformInputs {
+  readonly x: Tensor; // [..., n], float32
+}
+
+/** Attributes of the `HadamardTransform` kernel, all resolved. */
+export interface HadamardTransformAttrs {
+  readonly transpose: boolean;
+  readonly blockSize: number; // divides n
+}
+
+/** Options of `hadamardTransform`. */
+export interface HadamardTransformOptions {
+  /** Multiply by Hᵀ (the inverse) instead of H. Default false. */
+  transpose?: boolean;
+  /** Elements that one matrix mixes: H = I ⊗ H_blockSize. Must divide n. Default n, the whole last axis. */
+  blockSize?: number;
+}

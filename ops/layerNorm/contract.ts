@@ -1,0 +1,35 @@
+import type { Tensor, TensorLike } from '@tensorflow/tfjs-core';
+
+/** Inputs of the `ModulatedLayerNorm` kernel. All float32. */
+export interface LayerNormInputs {
+  readonly x: Tensor; // [..., d]
+  readonly gamma?: Tensor | undefined; // [d]
+  readonly beta?: Tensor | undefined; // [d]
+  readonly factor?: Tensor | undefined; // leading axes of x, then ones, then d
+  readonly shift?: Tensor | undefined; // as factor
+}
+
+/** Attributes of the `ModulatedLayerNorm` kernel. */
+export interface LayerNormAttrs {
+  readonly epsilon: number;
+  readonly center: boolean; // false: RMSNorm
+}
+
+/** Options of `modulatedLayerNorm`. */
+export interface LayerNormOptions {
+  /** float32 [d], multiplied with the normalized channels. Default 1. */
+  gamma?: Tensor | TensorLike;
+  /** float32 [d], added behind gamma. Default 0. */
+  beta?: Tensor | TensorLike;
+  /**
+   * float32, multiplied with the result: adaLN's 1 + scale. Any shape that broadcasts with x; kernels take leading axes of
+   * x, then ones, then d: for x [samples, tokens, d] it is [samples, 1, d]. Default 1.
+   */
+  factor?: Tensor | TensorLike;
+  /** float32, added behind the factor, in shapes as the factor's. Default 0. */
+  shift?: Tensor | TensorLike;
+  /** Added to the variance. Default 1e-6. */
+  epsilon?: number;
+  /** False: the mean is not taken off, and the mean square stands for the variance (RMSNorm). Default true. */
+  center?: boolean;
+}

@@ -1,0 +1,102 @@
+import { nextFrame, type Tensor, type Tensor4D, tensor } from '@tensorflow/tfjs-core';
+import { normalNumbers } from '../../ops/numerics/random.js';
+import { Flow } from './flow.js';
+import type { DitInputs, VelocityModel } from './model.js';
+import type { DrawOptions, TrajectoryOptions } from './options.js';
+import { planOf, type SamplePlan } from './samplePlan.js';
+
+export type { DitInputs, VelocityModel } from './model.js';
+export { SOLVERS, type Solver } from './options.js';
+export { numClassesOf } from './samplePlan.js';
+
+/** Normally distributed float32 noise: the same values for a seed, whatever the backend. */
+export function seededNormal(shape: readonly number[], seed: number): Tensor {
+  const next = normalNumbers(seed);
+  const size = shape.reduce((product, dim) => product * dim, 1);
+  return tensor(Float32Array.from({ length: size }, next), [...shape], 'float32');
+}
+
+/**
+ * Follows samples from noise to data, and yields what the model is run on at each step, for calibration say: one batch a
+ * step, with Heun as many as it runs the model.
+ *
+ * With guidance the yielded batch is twice as long: the labels, then none. Yielded tensors belong to the caller.
+ *
+ * @throws InvalidArgumentError at once, for options that do not fit the model.
+ */
+export function trajectory(
+  model: VelocityModel,
+  options: TrajectoryOptions,
+): AsyncGenerator<DitInputs, void> {
+  return follow(model, planOf('trajectory', model, options), options);
+}
+
+/**
+ * Draws samples: float32 [labels, S, S, C], from seeded noise. Pictures are in [−1, 1], give or take.
+ *
+ * Between steps other tasks of the page get their turn.
+ *
+ * @throws InvalidArgumentError for options that do not fit the model.
+ */
+export async function sample(model: VelocityModel, options: DrawOptions): Promise<Tensor4D> {
+  const plan = planOf('sample', model, options);
+  const flow = begin(model, plan);
+  try {
+    while (flow.step < plan.steps) {
+      await turn(options.signal);
+      const { completesStep } = flow;
+      flow.evaluate();
+      if (!completesStep) continue;
+      if (options.onStep !== undefined) await lend(flow, plan, options.onStep);
+      options.onProgress?.(flow.step, plan.steps);
+    }
+    return flow.samples();
+  } finally {
+    flow.dispose();
+  }
+}
+
+async function* follow(
+  model: VelocityModel,
+  plan: SamplePlan,
+  { signal, onProgress }: TrajectoryOptions,
+): AsyncGenerator<DitInputs, void> {
+  const total = Math.max(...plan.keep) + 1;
+  const flow = begin(model, plan);
+  try {
+    for (let done = 0; done < total; ) {
+      await turn(signal);
+      const { step, completesStep } = flow;
+      if (plan.keep.has(step)) yield flow.inputs();
+      if (completesStep) done++;
+      // where the last step ends nobody asks
+      if (done < total) flow.evaluate();
+      if (completesStep) onProgress?.(done, total);
+    }
+  } finally {
+    flow.dispose();
+  }
+}
+
+async function lend(
+  flow: Flow,
+  { steps }: SamplePlan,
+  onStep: NonNullable<DrawOptions['onStep']>,
+): Promise<void> {
+  const samples = flow.samples();
+  try {
+    await onStep(samples, flow.step, steps);
+  } finally {
+    samples.dispose();
+  }
+}
+
+function begin(model: VelocityModel, plan: SamplePlan): Flow {
+  return new Flow(model, plan, seededNormal(plan.shape, plan.seed) as Tensor4D);
+}
+
+/** Lets other tasks run, one of which may abort. */
+async function turn(signal: AbortSignal | undefined): Promise<void> {
+  await nextFrame();
+  signal?.throwIfAborted();
+}

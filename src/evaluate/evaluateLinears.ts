@@ -1,0 +1,152 @@
+import type { GraphModel } from '@tensorflow/tfjs-converter';
+import { type NamedTensorMap, type Tensor, tidy } from '@tensorflow/tfjs-core';
+import { checkOptions } from '../../ops/common/checks.js';
+import { HadaNormError, InvalidArgumentError } from '../../ops/numerics/errors.js';
+import { type Batch, checkBatch, checkBatches, disposeResults } from '../calibrate/batch.js';
+import { canonical, nodeOf, type Ref } from '../graph/ir.js';
+import { graphOfModel } from '../graph/model.js';
+import { ActivationFinder } from '../recognize/activations.js';
+import { analyze, type PlacedLinear } from '../recognize/analysis.js';
+import type { Role } from '../recognize/role.js';
+
+/** How well one linear of a rewritten model does. */
+export interface LinearEvaluation {
+  readonly name: string;
+  readonly role: Role;
+  /**
+   * Output SQNR in dB, the bias left out of the signal; Infinity where it is equal, above 100 where `fuse` wrote the product
+   * of an untouched linear otherwise. Where the product applies the activation behind the linear (`mode: 'integer'`) it is
+   * the activation's, as it always is for activations fused into a linear.
+   */
+  readonly output: number;
+}
+
+/** Options of `evaluateLinears`. */
+export interface EvaluateOptions {
+  /** Cancels between two batches: rejects with the signal's reason. */
+  signal?: AbortSignal;
+  /** Called after every batch with how many are done. */
+  onProgress?: (batches: number) => void;
+}
+
+/**
+ * Runs every linear of a rewritten model on the inputs that it has in the original, and compares: the output SQNR of each
+ * linear by itself, through the very nodes that the model runs, on data that calibration need not have seen.
+ *
+ * @param original The model that was given to `rewriteGraph`.
+ * @param rewritten What it returned.
+ * @param batches Inputs of the model.
+ * @throws HadaNormError when the two are not of the same model, InvalidArgumentError for wrong batches or none.
+ *
+ * @example
+ * ```ts
+ * import * as tf from '@tensorflow/tfjs';
+ * import { evaluateLinears, rewriteGraph } from 'tfjs-hadanorm';
+ * import { buildDit } from '../../models/builder/dit.js';
+ * import { seededDitWeights } from '../../models/seeded.js';
+ *
+ * const config = { inputSize: 8, patchSize: 2, channels: 4, hiddenSize: 64, depth: 1, numHeads: 2, mlpRatio: 4, numClasses: 3 };
+ * const model = await tf.loadGraphModel(tf.io.fromMemory(buildDit(config, seededDitWeights(config, 1))));
+ * const { model: small } = rewriteGraph(model, { method: 'hadamard' });
+ * const batch = { latent: tf.randomNormal([2, 8, 8, 4]), timestep: tf.tensor1d([0.2, 0.8]), label: tf.tensor1d([0, 1], 'int32') };
+ * for (const { role, output } of await evaluateLinears(model, small, [batch])) console.log(role, output.toFixed(1), 'dB');
+ * ```
+ */
+export async function evaluateLinears(
+  original: GraphModel,
+  rewritten: GraphModel,
+  batches: Iterable<Batch> | AsyncIterable<Batch>,
+  options: EvaluateOptions = {},
+): Promise<LinearEvaluation[]> {
+  const op = 'evaluateLinears';
+  checkOptions(op, options, ['signal', 'onProgress']);
+  checkBatches(op, batches);
+  const linears = subjects(op, original, rewritten);
+  const sums = linears.map(() => ({ signal: 0, noise: 0 }));
+  let done = 0;
+  for await (const batch of batches) {
+    options.signal?.throwIfAborted();
+    checkBatch(op, batch, done);
+    addBatch(original, rewritten, batch, linears, sums);
+    done++;
+    options.onProgress?.(done);
+  }
+  if (done === 0) throw new InvalidArgumentError(op, 'batches', 'one batch at least', 'none');
+  return linears.map(({ placed: { linear, role } }, i) => {
+    const { signal, noise } = sums[i]!;
+    const output = noise === 0 ? Number.POSITIVE_INFINITY : 10 * Math.log10(signal / noise);
+    return { name: linear.name, role, output };
+  });
+}
+
+/** A linear, and where its value can be read in both models: at the linear, or at the activation that went with it. */
+interface Subject {
+  readonly placed: PlacedLinear;
+  readonly output: string;
+}
+
+function subjects(op: string, original: GraphModel, rewritten: GraphModel): Subject[] {
+  const { linears, graph, shapeOf } = analyze(graphOfModel(op, original));
+  const after = graphOfModel(op, rewritten);
+  const finder = new ActivationFinder(graph, shapeOf);
+  return linears.map((placed) => {
+    const { linear } = placed;
+    if (after.nodes.has(linear.name)) return { placed, output: linear.name };
+    const output = finder.behind(linear)?.output;
+    if (output !== undefined && after.nodes.has(output)) return { placed, output };
+    const problem = `the rewritten model has no node ${JSON.stringify(linear.name)}.`;
+    throw new HadaNormError(op, `${problem} It was not made from the original.`);
+  });
+}
+
+function addBatch(
+  original: GraphModel,
+  rewritten: GraphModel,
+  batch: Batch,
+  linears: readonly Subject[],
+  sums: { signal: number; noise: number }[],
+): void {
+  const fed = linears.map(({ placed: { site } }) => [
+    site.source,
+    ...(site.like === null ? [] : [site.like]),
+  ]);
+  const wanted = [...new Set([...fed.flat(), ...linears.map(({ output }) => output)])];
+  const values = original.execute(batch, wanted) as Tensor | Tensor[];
+  const tensors = new Map<Ref, Tensor>();
+  (Array.isArray(values) ? values : [values]).forEach((tensor, i) => {
+    tensors.set(wanted[i]!, tensor);
+  });
+  try {
+    linears.forEach(({ placed: { linear }, output }, i) => {
+      const feed: NamedTensorMap = {};
+      for (const ref of fed[i]!)
+        feed[canonical(ref) === nodeOf(ref) ? nodeOf(ref) : ref] = tensors.get(ref)!;
+      const bias = linear.bias?.read() ?? null;
+      // behind an activation the bias cannot be taken out
+      const active = linear.activation !== null || output !== linear.name;
+      addDifference(sums[i]!, tensors.get(output)!, active ? null : bias, linear.n, () =>
+        rewritten.execute(feed, output),
+      );
+    });
+  } finally {
+    disposeResults([...tensors.values()], batch, original);
+  }
+}
+
+function addDifference(
+  sum: { signal: number; noise: number },
+  exact: Tensor,
+  bias: ArrayLike<number> | null,
+  n: number,
+  run: () => Tensor | Tensor[],
+): void {
+  tidy(() => {
+    const signal = exact.dataSync();
+    const [result] = [run()].flat();
+    const approximation = result!.dataSync();
+    for (let i = 0; i < signal.length; i++) {
+      sum.signal += (signal[i]! - (bias?.[i % n] ?? 0)) ** 2;
+      sum.noise += (signal[i]! - approximation[i]!) ** 2;
+    }
+  });
+}

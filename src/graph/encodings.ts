@@ -1,0 +1,42 @@
+import { MAX_HALF, MIN_NORMAL_HALF, roundToHalf } from '../../ops/numerics/half.js';
+import type { WeightSpec } from './weights.js';
+
+/** Numbers as a file will give them back, and how it stores them. */
+export interface Stored {
+  readonly values: Float32Array;
+  readonly quantization: WeightSpec['quantization'];
+}
+
+/** In half precision; in float32 where the range does not fit. */
+export function half(values: Float32Array): Stored {
+  if (values.some((v) => Math.abs(v) > MAX_HALF)) return { values, quantization: undefined };
+  return { values: roundToHalf(values), quantization: { dtype: 'float16' } };
+}
+
+/** As `half`, unless that would cost small numbers their bits: scales are divided by. */
+export function halfScales(values: Float32Array): Stored {
+  const fits = values.every((v) => v === 0 || Math.abs(v) >= MIN_NORMAL_HALF);
+  return fits ? half(values) : { values, quantization: undefined };
+}
+
+/** In 8 or 16 bits between the least and the largest value, as tfjs's uint8 and uint16 quantization have it. */
+export function affine(values: Float32Array, dtype: 'uint8' | 'uint16'): Stored {
+  const most = dtype === 'uint8' ? 255 : 65535;
+  let min = 0;
+  let max = 0;
+  for (const v of values) {
+    if (v < min) min = v;
+    if (v > max) max = v;
+  }
+  const scale = max > min ? (max - min) / most : 1;
+  const code = (v: number) => Math.min(Math.max(Math.round((v - min) / scale), 0), most);
+  const rounded = Float32Array.from(values, (v) => code(v) * scale + min);
+  return { values: rounded, quantization: { dtype, scale, min } };
+}
+
+/** Values from −1 to 1 in steps of 1/127, 0 among them, as tfjs's uint8 quantization has it. */
+export function signed8(values: Float32Array): Stored {
+  const scale = 1 / 127;
+  const rounded = Float32Array.from(values, (v) => Math.round((v + 1) / scale) * scale - 1);
+  return { values: rounded, quantization: { dtype: 'uint8', scale, min: -1 } };
+}

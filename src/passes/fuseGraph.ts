@@ -1,0 +1,64 @@
+import type { GraphModel } from '@tensorflow/tfjs-converter';
+import { Emitter } from '../graph/builder.js';
+import type { Graph } from '../graph/ir.js';
+import { graphOfModel, modelFromGraph } from '../graph/model.js';
+import { verifyGraph } from '../graph/verify.js';
+import { attentionPass } from './attention.js';
+import { biasPass } from './biases.js';
+import { einsumPass } from './einsum.js';
+import { normPass } from './norms.js';
+import { applyPass, type Pass } from './pass.js';
+import { productPass } from './products.js';
+
+/** In this order: what is left of the first ones is for the others. */
+const PASSES: readonly Pass[] = [attentionPass, normPass, productPass, einsumPass, biasPass];
+
+/**
+ * Puts fused ops in the place of what transformers spell out: attention, layer norms with their modulation; and writes
+ * products in ways that every backend runs well and right: no Einsum, no batched product with a matrix of weights, no bias
+ * that tfjs adds wrongly. Finds them by data flow, never by name; computes the same up to float32 rounding.
+ *
+ * `rewriteGraph` does this by itself in mode 'integer'; a fused graph can be calibrated and rewritten too.
+ *
+ * @param model A loaded `tf.GraphModel`; it stays as it is. Weights are shared with it: dispose both, in any order.
+ * @throws InvalidArgumentError for anything else.
+ *
+ * @example
+ * ```ts
+ * import * as tf from '@tensorflow/tfjs';
+ * import { fuseGraph } from 'tfjs-hadanorm';
+ * import { buildDit } from '../../models/builder/dit.js';
+ * import { seededDitWeights } from '../../models/seeded.js';
+ *
+ * const config = { inputSize: 8, patchSize: 2, channels: 4, hiddenSize: 64, depth: 1, numHeads: 2, mlpRatio: 4, numClasses: 3 };
+ * const model = await tf.loadGraphModel(tf.io.fromMemory(buildDit(config, seededDitWeights(config, 1))));
+ * const fast = fuseGraph(model);
+ * model.dispose();
+ * const velocity = fast.predict({
+ *   latent: tf.randomNormal([1, 8, 8, 4]),
+ *   timestep: tf.tensor1d([0.5]),
+ *   label: tf.tensor1d([2], 'int32'),
+ * });
+ * ```
+ */
+export function fuseGraph(model: GraphModel): GraphModel {
+  const op = 'fuseGraph';
+  const graph = graphOfModel(op, model);
+  verifyGraph(graph, op);
+  const emitter = new Emitter(graph);
+  try {
+    return modelFromGraph(fuseNodes(graph, emitter), model, emitter.tensors);
+  } catch (error) {
+    emitter.dispose();
+    throw error;
+  }
+}
+
+/** The graph with fused ops; the same graph where there is nothing to fuse. New weights are the emitter's. */
+export function fuseNodes(graph: Graph, emitter: Emitter): Graph {
+  return PASSES.reduce((before, pass) => {
+    const after = applyPass(before, emitter, pass);
+    if (after !== before) verifyGraph(after, `fuseGraph (${pass.name})`);
+    return after;
+  }, graph);
+}

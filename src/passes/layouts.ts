@@ -1,0 +1,96 @@
+import { type Attrs, attr } from '../graph/attrs.js';
+import type { Ref } from '../graph/ir.js';
+import { type Dim, openShape, product } from '../shapes/lengths.js';
+import type { Atom } from './atoms.js';
+import type { FuseContext } from './pass.js';
+import { type View, viewAbove, viewFrom } from './views.js';
+
+/** A tensor in a layout of ScaledDotProductAttention, reshaped where `shape` is there. */
+export interface Laid {
+  readonly ref: Ref;
+  readonly layout: string;
+  /** Lengths by letter. */
+  readonly sizes: ReadonlyMap<string, Dim>;
+  readonly factor: number;
+  readonly skipped: number;
+  /** One length at most is no number, or all but the last axis stay as they are and it is cut in `cut`. */
+  readonly shape: readonly Dim[] | null;
+  readonly cut: readonly number[] | null;
+}
+
+/** The ways to read an operand, from where the product reads it to as far up as its values are only moved. */
+export function laidOut(
+  context: FuseContext,
+  ref: Ref,
+  labels: readonly Atom['label'][],
+): { readonly views: readonly View[]; readonly laid: readonly Laid[] } {
+  const views: View[] = [];
+  for (let view = viewFrom(context, ref, labels); view !== null; view = viewAbove(context, view)) {
+    views.push(view);
+  }
+  return { views, laid: views.flatMap((view) => layoutOf(context, view) ?? []) };
+}
+
+/** A view as a layout; null where it is none, or takes a shape that cannot be written down. */
+export function layoutOf({ dimsOf }: FuseContext, { ref, axes, ...view }: View): Laid | null {
+  const dims = dimsOf(ref);
+  if (dims === null) return null;
+  // as it is, where each axis is one thing
+  if (axes.every((atoms) => atoms.length === 1)) {
+    const direct = named(axes.flat());
+    if (direct !== null) return { ...view, ...direct, ref, shape: null, cut: null };
+  }
+  const atoms = joined(axes.flat());
+  const laid = named(atoms);
+  if (laid === null) return null;
+  const shape = atoms.map(({ size }) => size);
+  if (openShape(shape) !== null) return { ...view, ...laid, ref, shape, cut: null };
+  // every leading axis an atom of its own: only the last one is cut
+  const leading = dims.length - 1;
+  const cut = shape.slice(leading);
+  const isKept = `${shape.slice(0, leading)}` === `${dims.slice(0, leading)}`;
+  const isKnown = cut.every((size): size is number => typeof size === 'number');
+  return isKept && isKnown ? { ...view, ...laid, ref, shape, cut } : null;
+}
+
+/** One letter for each atom, where that makes a layout. */
+function named(atoms: readonly Atom[]): Pick<Laid, 'layout' | 'sizes'> | null {
+  const letters = atoms.map(({ label, index }) => (label === 'part' ? `${index}` : label));
+  const layout = letters.join('');
+  const sizes = new Map(atoms.map(({ label, size }) => [label, size]));
+  // a digit for a part: of more than ten there is none
+  const isLayout = /^(?=.*t)[bht\d]*c$/.test(layout) && layout.length === letters.length;
+  return isLayout && sizes.size === atoms.length ? { layout, sizes } : null;
+}
+
+/** Puts the operand into the graph; returns its tensor. */
+export function emitLaid({ emitter }: FuseContext, name: string, laid: Laid): Ref {
+  const { ref, shape, cut } = laid;
+  if (shape === null) return ref;
+  if (cut !== null) return emitter.reshapeLike(name, ref, ref, 1, cut);
+  return emitter.node('Reshape', name, [ref, emitter.integers(`${name}/shape`, openShape(shape)!)]);
+}
+
+/** The layouts as attributes. */
+export function layoutAttrs(q: Laid, k: Laid, v: Laid, output: string): Attrs {
+  return {
+    qLayout: attr.string(q.layout),
+    kLayout: attr.string(k.layout),
+    vLayout: attr.string(v.layout),
+    outputLayout: attr.string(output),
+  };
+}
+
+/** Neighbours of one label are one atom; those of length 1 hold nothing. */
+function joined(atoms: readonly Atom[]): Atom[] {
+  const out: Atom[] = [];
+  for (const atom of atoms) {
+    const last = out.at(-1);
+    const isEmpty = atom.size === 1 && atom.label !== 't' && atom.label !== 'c';
+    if (isEmpty) continue;
+    if (last !== undefined && last.label === atom.label && atom.label !== 'part') {
+      out[out.length - 1] = { ...last, size: product([last.size, atom.size]) };
+    } else out.push(atom);
+  }
+  return out;
+}

@@ -1,0 +1,222 @@
+import type { FakeQuantAttrs } from '../../ops/fakeQuant/contract.js';
+import { fakeQuantValues } from '../../ops/fakeQuant/values.js';
+import { matmul } from '../math/matrix.js';
+import type { Histogram, Sqnr } from './measured.js';
+import type { QuantizedLinear } from './quantizeLinear.js';
+import type { Samples } from './samples.js';
+import type { LinearSettings } from './settings.js';
+import { restoredWeights, rotated, scaled, splitMeans, type Transform } from './transform.js';
+
+/** A transform's effect on the kept tokens of its site, made once for all the linears that share it. */
+export interface Passing {
+  readonly samples: Samples;
+  readonly transformed: Float32Array; // x', [count, d]
+  readonly quantized: Float32Array; // Q(x'), [count, d]
+  readonly rest: Float32Array; // of each row's mean, transformed, [count, d]; empty where nothing is centred per sample
+  readonly coefficients: Float32Array; // of each row's mean in the basis, [count, rank]
+  /** SQNR of the activations, dB. */
+  readonly activations: number;
+}
+
+/** Sends the kept tokens through a transform and the activations' quantizer. */
+export function passThrough(
+  t: Transform,
+  samples: Samples,
+  activations: FakeQuantAttrs | null,
+): Passing {
+  const { d } = t;
+  const { rows, count, means, sampleOf } = samples;
+  const dynamic = t.parts.centre === 'dynamic';
+  const centred = dynamic ? new Float32Array(rows.length) : rows;
+  if (dynamic) {
+    for (let at = 0; at < rows.length; at++) {
+      const mean = sampleOf[Math.floor(at / d)]! * d + (at % d);
+      centred[at] = rows[at]! - means[mean]!;
+    }
+  }
+  const transformed = rotated(t, scaled(t, centred, dynamic ? null : t.mean));
+  const quantized =
+    activations === null ? transformed : fakeQuantValues(transformed, [count, d], activations);
+  const split = dynamic ? splitMeans(t, means) : null;
+  const spread = (values: Float32Array, width: number) => {
+    const out = new Float32Array(count * width);
+    sampleOf.forEach((sample, row) => {
+      out.set(values.subarray(sample * width, (sample + 1) * width), row * width);
+    });
+    return out;
+  };
+  return {
+    samples,
+    transformed,
+    quantized,
+    rest: split === null ? new Float32Array(0) : spread(split.rest, d),
+    coefficients: split === null ? new Float32Array(0) : spread(split.coefficients, t.rank),
+    activations: activationSqnr(t, rows, transformed, quantized),
+  };
+}
+
+/** Output of a linear for each kept token, the bias left out: what the graph will compute. */
+export function outputOf(t: Transform, linear: QuantizedLinear, passing: Passing): Float32Array {
+  const { d, rank } = t;
+  const { n, weights, basis, basisScale, meanProduct, lowRank } = linear;
+  const { samples, quantized, transformed, rest, coefficients } = passing;
+  const { count } = samples;
+  const sum = (a: Float32Array, b: Float32Array) => a.map((v, i) => v + b[i]!);
+  const input = rest.length === 0 ? quantized : sum(quantized, rest);
+  const out = matmul(input, weights, count, d, n);
+  const add = (part: Float32Array) => {
+    for (let i = 0; i < out.length; i++) out[i] = out[i]! + part[i]!;
+  };
+  if (basis !== null && coefficients.length > 0) {
+    const rows = basis.values.length / n;
+    const factors = Float32Array.from({ length: count * rows }, (_, i) => {
+      const coefficient = coefficients[Math.floor(i / rows) * rank + ((i % rows) % rank)]!;
+      return coefficient * (basisScale?.[i % rows] ?? 1);
+    });
+    add(matmul(factors, basis.values, count, rows, n));
+  }
+  if (lowRank !== null) {
+    const whole = rest.length === 0 ? transformed : sum(transformed, rest);
+    const left = matmul(whole, lowRank.left.values, count, d, lowRank.rank);
+    add(matmul(left, lowRank.right.values, count, lowRank.rank, n));
+  }
+  if (meanProduct !== null) {
+    for (let i = 0; i < out.length; i++) out[i] = out[i]! + meanProduct[i % n]!;
+  }
+  return out;
+}
+
+/** SQNR of activations, weights and output. `exact` is x W for the kept tokens, W the original weights. */
+export function measure(
+  t: Transform,
+  linear: QuantizedLinear,
+  passing: Passing,
+  w: Float32Array,
+  exact: Float32Array,
+): Sqnr {
+  const { n, weights, lowRank } = linear;
+  const { d } = t;
+  let effective = weights;
+  if (lowRank !== null) {
+    const along = matmul(lowRank.left.values, lowRank.right.values, d, lowRank.rank, n);
+    effective = weights.map((v, i) => v + along[i]!);
+  }
+  return {
+    activations: passing.activations,
+    weights: sqnr(w, restoredWeights(t, effective, n)),
+    output: sqnr(exact, outputOf(t, linear, passing)),
+  };
+}
+
+/** Output SQNR by timestep, ascending; empty where the samples have none. */
+export function measureByTimestep(
+  { sampleOf, timestepOf }: Samples,
+  exact: Float32Array,
+  output: Float32Array,
+  n: number,
+): { timestep: number; output: number }[] {
+  const sums = new Map<number, { signal: number; noise: number }>();
+  sampleOf.forEach((sample, row) => {
+    const timestep = timestepOf[sample];
+    if (timestep === null || timestep === undefined) return;
+    const sum = sums.get(timestep) ?? { signal: 0, noise: 0 };
+    sums.set(timestep, sum);
+    for (let i = row * n; i < (row + 1) * n; i++) {
+      sum.signal += exact[i]! ** 2;
+      sum.noise += (exact[i]! - output[i]!) ** 2;
+    }
+  });
+  const entries = [...sums].sort(([a], [b]) => a - b);
+  return entries.map(([timestep, { signal, noise }]) => ({
+    // a float32 0.05 is no 0.05000000074505806 to anyone
+    timestep: Number(timestep.toPrecision(6)),
+    output: decibels(signal, noise),
+  }));
+}
+
+/** 10 log10(Σ signal² / Σ (signal − approximation)²), dB. */
+export function sqnr(signal: Float32Array, approximation: Float32Array): number {
+  let energy = 0;
+  let noise = 0;
+  for (let i = 0; i < signal.length; i++) {
+    energy += signal[i]! ** 2;
+    noise += (signal[i]! - approximation[i]!) ** 2;
+  }
+  return decibels(energy, noise);
+}
+
+/** Largest magnitudes of the channels of x [rows, d], in bins of equal ratio. */
+export function channelHistogram(x: Float32Array, d: number, bins = 24): Histogram {
+  const most = new Float64Array(d);
+  for (let at = 0; at < x.length; at++) most[at % d] = Math.max(most[at % d]!, Math.abs(x[at]!));
+  const high = Math.max(...most, 1e-30);
+  const low = Math.max(
+    most.reduce((least, v) => Math.min(least, v), high),
+    high * 1e-6,
+  );
+  const step = Math.log(high / low) / bins || 1 / bins;
+  const edges = Array.from({ length: bins + 1 }, (_, i) => low * Math.exp(i * step));
+  const counts = new Array<number>(bins).fill(0);
+  for (const v of most) {
+    const bin = v <= low ? 0 : Math.min(Math.floor(Math.log(v / low) / step), bins - 1);
+    counts[bin] = counts[bin]! + 1;
+  }
+  return { edges, counts };
+}
+
+/** The attributes of the FakeQuant that a linear's activations go through; null where they stay in float32. */
+export function activationQuantizer(
+  { bits, symmetric, granularity, groupSize, range }: LinearSettings['activations'],
+  transformed: Float32Array | null,
+): FakeQuantAttrs | null {
+  if (bits === null) return null;
+  const base = { bits, symmetric };
+  switch (granularity) {
+    case 'perToken':
+      return { ...base, granularity: { kind: 'perToken' }, range: null };
+    case 'perGroup':
+      return { ...base, granularity: { kind: 'perGroup', axis: 1, groupSize }, range: null };
+    case 'perTensor': {
+      const fixed = range === 'static' ? rangeOf(transformed!) : null;
+      return { ...base, granularity: { kind: 'perTensor' }, range: fixed };
+    }
+    default:
+      return granularity satisfies never;
+  }
+}
+
+function rangeOf(values: Float32Array): { min: number; max: number } {
+  let min = 0;
+  let max = 0;
+  for (const v of values) {
+    if (v < min) min = v;
+    if (v > max) max = v;
+  }
+  return { min, max };
+}
+
+/** The error of Q(x') taken back to the channels of x: (Q(x') − x') Rᵀ diag(σ). */
+function activationSqnr(
+  t: Transform,
+  x: Float32Array,
+  transformed: Float32Array,
+  quantized: Float32Array,
+): number {
+  const error = rotated(
+    t,
+    quantized.map((q, i) => q - transformed[i]!),
+    true,
+  );
+  let signal = 0;
+  let noise = 0;
+  for (let at = 0; at < x.length; at++) {
+    signal += x[at]! ** 2;
+    noise += (error[at]! * (t.sigma === null ? 1 : t.sigma[at % t.d]!)) ** 2;
+  }
+  return decibels(signal, noise);
+}
+
+function decibels(signal: number, noise: number): number {
+  if (noise === 0) return Number.POSITIVE_INFINITY;
+  return 10 * Math.log10(signal / noise);
+}

@@ -1,0 +1,37 @@
+/** How a linear is quantized: HadaNorm, one of the methods it is compared with, or a part of it. */
+export type Method = 'hadanorm' | 'centered' | 'hadamard' | 'smoothquant' | 'rtn';
+
+/** What a method is made of. */
+export interface Parts {
+  readonly centre: 'none' | 'static' | 'dynamic';
+  readonly meanRank: number | 'auto';
+  readonly scale: 'balanced' | 'std' | 'smoothquant' | 'none';
+  readonly alpha: number;
+  readonly rotate: boolean | 'auto';
+  readonly signs: boolean;
+}
+
+export const NOTHING: Parts = {
+  centre: 'none',
+  meanRank: 0,
+  scale: 'none',
+  alpha: 0.5,
+  rotate: false,
+  signs: false,
+};
+
+/** The methods as combinations of the same parts. */
+export const METHODS: Readonly<Record<Method, Parts>> = {
+  hadanorm: {
+    centre: 'dynamic',
+    meanRank: 'auto',
+    scale: 'balanced',
+    alpha: 0.5,
+    rotate: 'auto',
+    signs: true,
+  },
+  centered: { ...NOTHING, centre: 'dynamic', meanRank: 'auto' },
+  hadamard: { ...NOTHING, rotate: true, signs: true },
+  smoothquant: { ...NOTHING, scale: 'smoothquant' },
+  rtn: NOTHING,
+};

@@ -1,0 +1,46 @@
+import type { FakeQuantAttrs } from '../../ops/fakeQuant/contract.js';
+import type { PlacedLinear } from '../recognize/analysis.js';
+import type { Histogram, Sqnr } from './measured.js';
+import type { Method } from './methods.js';
+import type { QuantizedLinear } from './quantizeLinear.js';
+import type { LinearSettings } from './settings.js';
+import type { Transform } from './transform.js';
+
+/** A linear whose treatment was decided. */
+export interface PlannedLinear {
+  readonly placed: PlacedLinear;
+  readonly transform: Transform;
+  readonly activations: FakeQuantAttrs | null;
+  readonly quantized: QuantizedLinear;
+}
+
+/** What the report says of a linear beside its treatment; nothing where no tokens were kept. */
+export interface Measured {
+  readonly sqnr: Sqnr | null;
+  readonly compared: Readonly<Partial<Record<Method, Sqnr>>>;
+  readonly at8Bits: { readonly output: number; readonly bytes: number } | null;
+  readonly byTimestep: readonly { readonly timestep: number; readonly output: number }[];
+  readonly channels: { readonly before: Histogram; readonly after: Histogram } | null;
+}
+
+/** One linear's outcome: how it is quantized, by which method, and how well. */
+export interface Outcome {
+  readonly planned: PlannedLinear;
+  readonly settings: LinearSettings;
+  readonly method: Method;
+  readonly measured: Measured;
+}
+
+/** A linear with its settings. */
+export interface Task {
+  readonly placed: PlacedLinear;
+  readonly settings: LinearSettings;
+}
+
+/** Tasks with the same key share a transform. */
+export function transformKey({ placed, settings }: Task): string {
+  const { treatment, method, parts, activations, blockSize } = settings;
+  // one by one, for a group's weights are read together, and all adaLN linears of a model may read one tensor
+  if (treatment === 'weightOnly') return `${placed.linear.name} weightOnly`;
+  return JSON.stringify([placed.key, method, parts, activations, blockSize]);
+}

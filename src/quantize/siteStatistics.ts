@@ -1,0 +1,59 @@
+import { HadaNormError, InvalidArgumentError } from '../../ops/numerics/errors.js';
+import type { Moments, SiteStats } from '../calibrate/siteStats.js';
+import type { CalibrationStats } from '../calibrate/stats.js';
+import { METHODS } from './methods.js';
+import type { Task } from './plan.js';
+import type { LinearSettings } from './settings.js';
+
+/**
+ * What calibration knows of a linear's site, or null.
+ * @throws HadaNormError for statistics of no batches, of another model, or with NaN or Inf in them.
+ */
+export function statsFor(
+  op: string,
+  { stats }: { readonly stats?: CalibrationStats },
+  task: Task,
+): SiteStats | null {
+  if (stats === undefined) return null;
+  if (stats.batches === 0) {
+    const wayOut = 'An iterable that was used up gives none: pass calibrate new batches.';
+    throw new InvalidArgumentError(op, 'stats', 'of one batch at least', 'those of none', wayOut);
+  }
+  const { settings, placed } = task;
+  const { key, linear, site, role } = placed;
+  const found = stats.sites.get(key);
+  const quoted = JSON.stringify(key);
+  if (found !== undefined && found.d !== site.d) {
+    const problem = `the statistics know ${quoted} with ${found.d} channels, the model has ${site.d}.`;
+    throw new HadaNormError(op, `${problem} They are of another model: calibrate this one.`);
+  }
+  if (found !== undefined) {
+    checkFinite(op, quoted, found.total);
+    return found;
+  }
+  if (settings.treatment !== 'transform') return null;
+  if (role !== 'other') {
+    const problem = `the statistics know nothing of ${quoted}, which ${JSON.stringify(linear.name)} reads.`;
+    throw new HadaNormError(op, `${problem} They are of another model: calibrate this one.`);
+  }
+  if (needsStats(settings)) {
+    const wayOut = "Give it a rule with method 'hadamard' or 'rtn', or treatment 'weightOnly'.";
+    const wanted = `one without statistics for ${JSON.stringify(linear.name)}, which has the role 'other' and is not calibrated`;
+    throw new InvalidArgumentError(op, 'method', wanted, `'${settings.method}'`, wayOut);
+  }
+  return null;
+}
+
+function needsStats({ method, parts, activations }: LinearSettings): boolean {
+  if (method === 'auto') return true;
+  const { scale, centre, meanRank } = { ...METHODS[method], ...parts };
+  const isStatic =
+    centre === 'static' || (activations.bits !== null && activations.range === 'static');
+  return scale !== 'none' || isStatic || (centre === 'dynamic' && meanRank !== 0);
+}
+
+function checkFinite(op: string, site: string, { sum, within, absMax }: Moments): void {
+  if ([sum, within, absMax].every((values) => values.every(Number.isFinite))) return;
+  const problem = `the statistics of ${site} hold NaN or Infinity: the model gave them when it was calibrated.`;
+  throw new HadaNormError(op, `${problem} Calibrate it on inputs that it can take.`);
+}

@@ -1,0 +1,198 @@
+import { InvalidArgumentError } from '../../ops/numerics/errors.js';
+import type { SiteStats } from '../calibrate/siteStats.js';
+import { matmul } from '../math/matrix.js';
+import { channelHistogram, measure, measureByTimestep, outputOf, passThrough } from './measure.js';
+import type { Sqnr } from './measured.js';
+import type { Method } from './methods.js';
+import { METHODS, type Parts } from './methods.js';
+import type { Measured, Outcome, Task } from './plan.js';
+import { type QuantizedLinear, quantizeLinear, storedBytes } from './quantizeLinear.js';
+import { type Samples, samplesOf } from './samples.js';
+import type { LinearSettings } from './settings.js';
+import type { Transform } from './transform.js';
+import { type Variant, Variants } from './variants.js';
+
+/** Methods from the cheapest at run time to the dearest. */
+const CANDIDATES: readonly Method[] = ['rtn', 'smoothquant', 'centered', 'hadamard', 'hadanorm'];
+
+/** What the report compares the chosen method with. */
+const COMPARED: readonly Method[] = ['rtn', 'smoothquant', 'hadamard'];
+
+/** Within this many dB, `auto` takes the cheaper method. */
+const TIE_DB = 0.1;
+
+/** The linears of one site that share a transform, and what calibration knows of the site. */
+export class SiteWork {
+  private readonly samples: Samples | null;
+  private readonly variants: Variants;
+  private readonly matrices: readonly Float32Array[];
+  private readonly rotations = new Map<Method, Rotation>();
+
+  constructor(
+    op: string,
+    private readonly tasks: readonly Task[],
+    stats: SiteStats | null,
+    private readonly options: { readonly seed?: number; readonly compare?: boolean },
+  ) {
+    this.samples = samplesOf(stats);
+    this.matrices = tasks.map(({ placed }) => placed.linear.matrix());
+    this.variants = new Variants(op, tasks, stats, this.samples, this.matrices, options.seed ?? 0);
+    const { placed, settings } = tasks[0]!;
+    if (settings.method === 'auto' && settings.treatment === 'transform' && this.samples === null) {
+      const wayOut = 'Pass stats: await calibrate(model, batches).';
+      const wanted = `given for method 'auto' (${placed.linear.name})`;
+      throw new InvalidArgumentError(op, 'stats', wanted, 'none', wayOut);
+    }
+  }
+
+  /** Quantizes the site's i-th linear. */
+  outcome(i: number): Outcome {
+    const { placed, settings } = this.tasks[i]!;
+    const { site, linear } = placed;
+    const { samples } = this;
+    const w = this.matrices[i]!;
+    const exact =
+      samples === null ? null : matmul(samples.rows, w, samples.count, site.d, linear.n);
+    const tried = new Map<Method, Tried>();
+    const method = this.chosenMethod(i, exact, tried);
+    const chosen = tried.get(method) ?? this.chosenTry(method, i, exact);
+    const { transform, activations } = chosen.variant;
+    return {
+      planned: { placed, transform, activations, quantized: chosen.quantized },
+      settings,
+      method,
+      measured: this.measured(i, exact, method, chosen, tried),
+    };
+  }
+
+  /** Quantizes the i-th linear in one way and measures it, where there is something to measure on. */
+  private attempt(variant: Variant, i: number, exact: Float32Array | null): Tried {
+    const { settings } = this.tasks[i]!;
+    const w = this.matrices[i]!;
+    const { transform, passing } = variant;
+    const feedback = this.variants.feedback(variant, settings);
+    const quantized = quantizeLinear(transform, w, w.length / transform.d, settings, feedback);
+    const sqnr =
+      exact === null || passing === null ? null : measure(transform, quantized, passing, w, exact);
+    return { variant, quantized, sqnr };
+  }
+
+  /** The user's method; where it leaves the rotation open, the better way for all linears of the site together. */
+  private chosenTry(method: Method, i: number, exact: Float32Array | null): Tried {
+    const { settings } = this.tasks[0]!;
+    const { rotate } = { ...METHODS[method], ...settings.parts };
+    const { bits } = settings.activations;
+    const decidable = this.samples !== null && settings.weights.bits !== null;
+    const open = rotate === 'auto' && decidable && (bits === null || bits >= 6);
+    // weights alone are quantized as they are, whatever the options say of transforms
+    if (settings.treatment === 'weightOnly')
+      return this.attempt(this.variants.get('rtn', {}), i, exact);
+    if (!open) return this.attempt(this.variants.get(method, settings.parts), i, exact);
+    const rotation = this.rotations.get(method) ?? this.measureRotation(method, settings.parts);
+    this.rotations.set(method, rotation);
+    const kept = rotation.tries[i]!;
+    // held only until it is used: these are whole weight matrices
+    rotation.tries[i] = null;
+    const parts = { ...settings.parts, ...rotation.parts };
+    return kept ?? this.attempt(this.variants.get(method, parts), i, exact);
+  }
+
+  private measureRotation(method: Method, parts: Partial<Parts>): Rotation {
+    const { samples } = this;
+    const ways = [true, false].map((rotate) => {
+      const variant = this.variants.get(method, { ...parts, rotate });
+      const tries = this.tasks.map(({ placed }, i) => {
+        const { site, linear } = placed;
+        const exact = matmul(samples!.rows, this.matrices[i]!, samples!.count, site.d, linear.n);
+        return this.attempt(variant, i, exact);
+      });
+      const total = tries.reduce((sum, { sqnr }) => sum + sqnr!.output, 0);
+      return { parts: { rotate }, tries, total };
+    });
+    const [rotated, plain] = ways as [Rotation & { total: number }, Rotation & { total: number }];
+    // nothing lost either way, as without quantization, is no reason not to
+    return plain.total > rotated.total ? plain : rotated;
+  }
+
+  private chosenMethod(i: number, exact: Float32Array | null, tried: Map<Method, Tried>): Method {
+    const { method, treatment } = this.tasks[i]!.settings;
+    if (treatment === 'weightOnly') return 'rtn';
+    if (method !== 'auto') return method;
+    for (const candidate of CANDIDATES) {
+      // as each would do by itself
+      tried.set(candidate, this.chosenTry(candidate, i, exact));
+    }
+    const outputs = CANDIDATES.map((candidate) => tried.get(candidate)!.sqnr!.output);
+    const best = Math.max(...outputs);
+    return CANDIDATES[outputs.findIndex((output) => output >= best - TIE_DB)] ?? 'hadanorm';
+  }
+
+  private measured(
+    i: number,
+    exact: Float32Array | null,
+    method: Method,
+    { variant, quantized, sqnr }: Tried,
+    tried: ReadonlyMap<Method, Tried>,
+  ): Measured {
+    const { passing, transform } = variant;
+    if (exact === null || passing === null || sqnr === null) {
+      return { sqnr: null, compared: {}, at8Bits: null, byTimestep: [], channels: null };
+    }
+    const { settings } = this.tasks[i]!;
+    const compared: Partial<Record<Method, Sqnr>> = {};
+    const others = settings.treatment === 'transform' && this.options.compare !== false;
+    for (const other of others ? COMPARED : []) {
+      const same = other === method && Object.keys(settings.parts).length === 0;
+      const plain = () => this.attempt(this.variants.get(other, {}), i, exact);
+      compared[other] = same ? sqnr : (tried.get(other) ?? plain()).sqnr!;
+    }
+    for (const [candidate, { sqnr: figures }] of tried) compared[candidate] = figures!;
+    const { samples } = passing;
+    const output = outputOf(transform, quantized, passing);
+    return {
+      sqnr,
+      compared,
+      at8Bits: this.at8Bits(settings, transform, this.matrices[i]!, exact),
+      ...(settings.treatment === 'weightOnly'
+        ? { byTimestep: [], channels: null }
+        : {
+            byTimestep: measureByTimestep(samples, exact, output, quantized.n),
+            channels: {
+              before: channelHistogram(samples.rows, transform.d),
+              after: channelHistogram(passing.transformed, transform.d),
+            },
+          }),
+    };
+  }
+
+  /** What 8-bit weights and activations would give in the same transform. */
+  private at8Bits(
+    { weights, activations, lowRank, treatment }: LinearSettings,
+    t: Transform,
+    w: Float32Array,
+    exact: Float32Array,
+  ) {
+    const finer = { weights: { ...weights, bits: 8 }, lowRank };
+    const quantized = quantizeLinear(t, w, w.length / t.d, finer, null);
+    const quantizer =
+      treatment === 'weightOnly' || activations.bits === null
+        ? null
+        : this.variants.quantizerAt8Bits(activations, t);
+    const passing = passThrough(t, this.samples!, quantizer);
+    const { output } = measure(t, quantized, passing, w, exact);
+    // codes and scales; what else is stored beside them, the report adds
+    return { output, bytes: storedBytes(quantized) };
+  }
+}
+
+/** The way of rotating that was found better, and what was quantized to find out. */
+interface Rotation {
+  readonly parts: Partial<Parts>;
+  readonly tries: (Tried | null)[];
+}
+
+interface Tried {
+  readonly variant: Variant;
+  readonly quantized: QuantizedLinear;
+  readonly sqnr: Sqnr | null;
+}

@@ -1,0 +1,107 @@
+import type { FakeQuantAttrs } from '../../ops/fakeQuant/contract.js';
+import { InvalidArgumentError } from '../../ops/numerics/errors.js';
+import type { SiteStats } from '../calibrate/siteStats.js';
+import type { Feedback } from './gptq.js';
+import { feedbackFor } from './hessian.js';
+import { activationQuantizer, type Passing, passThrough } from './measure.js';
+import type { Method } from './methods.js';
+import { METHODS, type Parts } from './methods.js';
+import type { Task } from './plan.js';
+import type { Samples } from './samples.js';
+import type { LinearSettings } from './settings.js';
+import { type FixedParts, makeTransform, type Transform } from './transform.js';
+
+/** One way of treating a site, and what follows from it for all of its linears. */
+export interface Variant {
+  readonly transform: Transform;
+  readonly activations: FakeQuantAttrs | null;
+  /** Undefined until it is asked for. */
+  feedback: Feedback | null | undefined;
+  readonly passing: Passing | null;
+}
+
+/** The ways of treating one site, each made once. */
+export class Variants {
+  private readonly made = new Map<string, Variant>();
+
+  constructor(
+    private readonly op: string,
+    private readonly tasks: readonly Task[],
+    private readonly stats: SiteStats | null,
+    private readonly samples: Samples | null,
+    private readonly matrices: readonly Float32Array[],
+    private readonly seed: number,
+  ) {}
+
+  /** A method's transform on this site, some of its parts replaced, with what follows from it. */
+  get(method: Method, replaced: Partial<Parts>): Variant {
+    const key = JSON.stringify([method, replaced]);
+    const made = this.made.get(key) ?? this.make(method, replaced);
+    this.made.set(key, made);
+    return made;
+  }
+
+  private make(method: Method, replaced: Partial<Parts>): Variant {
+    const { tasks, stats, samples, matrices, seed } = this;
+    const { placed, settings } = tasks[0]!;
+    const { site } = placed;
+    const parts = partsOf(method, replaced, site.tokens !== 'none');
+    const transform = makeTransform(this.op, parts, stats, matrices, site.d, {
+      blockSize: settings.blockSize,
+      seed,
+      gptq: stats?.scatter != null && wantsGptq(settings),
+    });
+    const raw = { ...settings.activations, bits: null };
+    const given = settings.treatment === 'weightOnly' ? raw : settings.activations;
+    const transformed = needsRange(given) ? this.transformedRows(transform) : null;
+    const activations = activationQuantizer(given, transformed);
+    const passing = samples === null ? null : passThrough(transform, samples, activations);
+    return { transform, activations, passing, feedback: undefined };
+  }
+
+  private transformedRows(transform: Transform): Float32Array {
+    if (this.samples !== null) return passThrough(transform, this.samples, null).transformed;
+    const wayOut = 'Pass stats: await calibrate(model, batches).';
+    const wanted = "given where activations.range is 'static'";
+    throw new InvalidArgumentError(this.op, 'stats', wanted, 'none', wayOut);
+  }
+
+  /** What GPTQ needs, where the weights are to be rounded by it; null to round to nearest. */
+  feedback(variant: Variant, { weights }: LinearSettings): Feedback | null {
+    if (!wantsGptq({ weights })) return null;
+    const { rounding } = weights;
+    // made once: it is the dearest part of a transform
+    variant.feedback ??= this.stats === null ? null : feedbackFor(variant.transform, this.stats);
+    if (variant.feedback !== null || rounding === null) return variant.feedback;
+    const { name } = this.tasks[0]!.placed.linear;
+    const wayOut = 'Calibrate with hessian: true, or set rounding to nearest.';
+    const wanted = `'nearest' for ${name}, whose statistics hold no Hessian`;
+    throw new InvalidArgumentError(this.op, 'weights.rounding', wanted, "'gptq'", wayOut);
+  }
+
+  /** What a rule with 8 bits would make of the activations' options. */
+  quantizerAt8Bits(given: LinearSettings['activations'], t: Transform) {
+    const granularity = given.granularity === 'perTensor' ? 'perTensor' : 'perToken';
+    const finer = { ...given, bits: 8, granularity } as const;
+    return activationQuantizer(finer, needsRange(finer) ? this.transformedRows(t) : null);
+  }
+}
+
+/** Whether the weights are rounded by GPTQ if the statistics allow it. */
+function wantsGptq({ weights: { bits, rounding } }: Pick<LinearSettings, 'weights'>): boolean {
+  if (bits === null || rounding === 'nearest') return false;
+  return rounding === 'gptq' || bits <= 4;
+}
+
+function needsRange({ bits, range }: LinearSettings['activations']): boolean {
+  return bits !== null && range === 'static';
+}
+
+/** A method's parts with some replaced. One row per sample is never its own mean: centring it would leave nothing. */
+function partsOf(method: Method, replaced: Partial<Parts>, hasTokens: boolean): FixedParts {
+  const open = { ...METHODS[method], ...replaced };
+  const parts = { ...open, rotate: open.rotate !== false };
+  return hasTokens || parts.centre !== 'dynamic'
+    ? parts
+    : { ...parts, centre: 'none', meanRank: 0 };
+}

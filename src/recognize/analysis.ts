@@ -1,0 +1,43 @@
+import type { Graph } from '../graph/ir.js';
+import { type ShapeOf, shapeInference } from '../shapes/shapes.js';
+import { Flow } from './dataFlow.js';
+import { findLinears, type Linear } from './linears.js';
+import type { Role } from './role.js';
+import { findRoles } from './roles.js';
+import { type Site, siteKey, siteOf } from './sites.js';
+
+/** A linear, where its transform belongs, and what it does in the model. */
+export interface PlacedLinear {
+  readonly linear: Linear;
+  readonly site: Site;
+  /** The site's name: linears with the same one share a transform. */
+  readonly key: string;
+  /** Whether the linear reads the site through a reshape to rows. */
+  readonly flattened: boolean;
+  readonly role: Role;
+  /** By what the role was seen. */
+  readonly reason: string;
+}
+
+/** A graph with its linears found and placed. */
+export interface Analysis {
+  readonly graph: Graph;
+  readonly shapeOf: ShapeOf;
+  readonly linears: readonly PlacedLinear[];
+}
+
+/** Finds the linears of a graph, what each is for, and which share an input. */
+export function analyze(graph: Graph): Analysis {
+  const shapeOf = shapeInference(graph);
+  const linears = findLinears(graph, shapeOf);
+  const sites = new Map(
+    linears.list.map((linear) => [linear, siteOf(graph, linears, shapeOf, linear)]),
+  );
+  const flow = new Flow(graph, linears);
+  const roles = findRoles(flow, (linear) => sites.get(linear)!.site.tokens === 'none');
+  const placed = linears.list.map((linear): PlacedLinear => {
+    const { site, flattened } = sites.get(linear)!;
+    return { linear, site, key: siteKey(site), flattened, ...roles.get(linear)! };
+  });
+  return { graph, shapeOf, linears: placed };
+}

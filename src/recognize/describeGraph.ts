@@ -1,0 +1,80 @@
+import type { GraphModel } from '@tensorflow/tfjs-converter';
+import { Table } from 'console-table-printer';
+import { graphOfModel } from '../graph/model.js';
+import { analyze } from './analysis.js';
+import type { Role } from './role.js';
+
+/** One linear that was found in a graph. */
+export interface DescribedLinear {
+  readonly name: string;
+  readonly role: Role;
+  /** By what the role was seen. */
+  readonly reason: string;
+  /** The op as it is written, with the equation of an Einsum. */
+  readonly form: string;
+  readonly shape: readonly [d: number, n: number];
+  readonly hasBias: boolean;
+  /** The tensor that a transform would go behind; linears with the same one share it. */
+  readonly site: string;
+  /** Whether several tokens of one sample go through it together: without them there is no mean to take out. */
+  readonly tokens: boolean;
+}
+
+/** What `describeGraph` found. */
+export interface GraphDescription {
+  readonly linears: readonly DescribedLinear[];
+  /** The same as a table, for people. */
+  toString(): string;
+}
+
+/**
+ * Finds the linears of a model, says what each is for and by what that was seen. Nothing goes by names.
+ *
+ * A linear that fits no pattern has the role 'other'; `rewriteGraph` leaves it alone unless a rule includes it.
+ *
+ * @throws InvalidArgumentError for anything but a loaded `tf.GraphModel`.
+ *
+ * @example
+ * ```ts
+ * import * as tf from '@tensorflow/tfjs';
+ * import { describeGraph } from 'tfjs-hadanorm';
+ * import { buildDit } from '../../models/builder/dit.js';
+ * import { seededDitWeights } from '../../models/seeded.js';
+ *
+ * const config = { inputSize: 8, patchSize: 2, channels: 4, hiddenSize: 64, depth: 1, numHeads: 2, mlpRatio: 4, numClasses: 3 };
+ * const model = await tf.loadGraphModel(tf.io.fromMemory(buildDit(config, seededDitWeights(config, 1))));
+ * console.log(`${describeGraph(model)}`);
+ * ```
+ */
+export function describeGraph(model: GraphModel): GraphDescription {
+  const { linears } = analyze(graphOfModel('describeGraph', model));
+  const described = linears.map(
+    ({ linear, site, key, role, reason }): DescribedLinear => ({
+      name: linear.name,
+      role,
+      reason,
+      form: linear.form,
+      shape: [linear.d, linear.n],
+      hasBias: linear.bias !== null,
+      site: key,
+      tokens: site.tokens !== 'none',
+    }),
+  );
+  return { linears: described, toString: () => describedTable(described) };
+}
+
+function describedTable(linears: readonly DescribedLinear[]): string {
+  if (linears.length === 0) return 'No linears: no product with a constant matrix.';
+  const table = new Table({
+    columns: ['linear', 'role', 'd → n', 'written as', 'reads', 'why'].map((name) => ({
+      name,
+      alignment: 'left',
+    })),
+    shouldDisableColors: true,
+  });
+  for (const { name, role, shape, form, site, reason } of linears) {
+    const row = { linear: name, role, 'd → n': shape.join(' → ') };
+    table.addRow({ ...row, 'written as': form, reads: site, why: reason });
+  }
+  return table.render();
+}

@@ -1,0 +1,48 @@
+import type { Histogram, Sqnr } from '../quantize/measured.js';
+import type { Method } from '../quantize/methods.js';
+import type { Role } from '../recognize/role.js';
+/** One linear in a `QuantizationReport`. */
+export interface LinearReport {
+  readonly name: string;
+  readonly role: Role;
+  /** Input and output channels. */
+  readonly shape: readonly [d: number, n: number];
+  /** What was done: 'transformed' (activations and weights), 'weightOnly', or 'untouched'. */
+  readonly treatment: 'transformed' | 'weightOnly' | 'untouched';
+  /** Null for a linear that was not transformed. */
+  readonly method: Method | null;
+  readonly weightBits: number | null;
+  readonly activationBits: number | null;
+  readonly rounding: 'nearest' | 'gptq' | null;
+  /** How it runs, and why so. */
+  readonly execution: 'integer' | 'simulated' | 'float';
+  readonly reason: string;
+  /** Bytes of the weights, with what the method stores beside them, as saved; before: as float32. */
+  readonly bytes: { readonly before: number; readonly after: number };
+  /** On the calibration data; null without such data. */
+  readonly sqnr: Sqnr | null;
+  /** Each method on the same data, bits and rounding; empty when not compared. */
+  readonly compared: Readonly<Partial<Record<Method, Sqnr>>>;
+  /** What 8-bit weights and activations would give, for recipes; null without calibration data. */
+  readonly at8Bits: { readonly output: number; readonly bytes: number } | null;
+  /** Output SQNR by timestep of a transformed linear, where the statistics have timesteps. */
+  readonly byTimestep: readonly { readonly timestep: number; readonly output: number }[];
+  /** Largest magnitude of each input channel, before and after the transform; null where there is none. */
+  readonly channels: { readonly before: Histogram; readonly after: Histogram } | null;
+}
+
+/** What `rewriteGraph` did and what it costs. As JSON: `reportJson`, which keeps infinite decibels. */
+export interface QuantizationReport {
+  readonly version: 1;
+  readonly method: Method | 'auto';
+  readonly linears: readonly LinearReport[];
+  readonly totals: {
+    /** Mean of the transformed linears, dB; null without calibration data. */
+    readonly sqnr: Sqnr | null;
+    readonly compared: Readonly<Partial<Record<Method, Sqnr>>>;
+    /** Of all linears listed. */
+    readonly linearBytes: { readonly before: number; readonly after: number };
+    /** Of every weight of the model. */
+    readonly modelBytes: { readonly before: number; readonly after: number };
+  };
+}

@@ -1,0 +1,198 @@
+import { Table } from 'console-table-printer';
+import { checkInteger, checkOptions } from '../../ops/common/checks.js';
+import { describe, InvalidArgumentError } from '../../ops/numerics/errors.js';
+import type { Sqnr } from '../quantize/measured.js';
+import type { Method } from '../quantize/methods.js';
+import type { Role } from '../recognize/role.js';
+import {
+  formatBits,
+  formatBytes,
+  formatDb,
+  formatRatio,
+  formatTreatment,
+  groupByRole,
+  otherMethods,
+  printable,
+  shortenName,
+} from './format.js';
+import type { LinearReport, QuantizationReport } from './report.js';
+import { meanSqnr } from './totals.js';
+
+export interface ReportTableOptions {
+  /** What a row is: one linear, or all linears of a role with the means of their dB. */
+  readonly by?: 'linear' | 'role';
+  /** Longer names lose segments from their middle. */
+  readonly nameWidth?: number;
+}
+
+export const REPORT_TABLE_DEFAULTS = {
+  by: 'linear',
+  nameWidth: 40,
+} as const satisfies ReportTableOptions;
+
+/** What a row shows, by column. */
+type Row = Readonly<Record<string, string>>;
+
+interface Column {
+  readonly name: string;
+  readonly title: string;
+  readonly alignment: 'left' | 'right';
+}
+
+/** The part of a linear, a role or the model that makes the figures of a row. */
+interface Figures {
+  readonly sqnr: Sqnr | null;
+  readonly compared: Readonly<Partial<Record<Method, Sqnr>>>;
+  readonly bytes: LinearReport['bytes'];
+}
+
+/**
+ * A quantization report as a table for the console: a row for each linear or role, then the totals. Decibels of the
+ * output stand under the method that made them; `–` is a value that there is none of, `∞` dB a linear that lost nothing.
+ *
+ * @throws InvalidArgumentError for an option that there is none of.
+ *
+ * @example
+ * ```ts
+ * import { reportTable, type QuantizationReport } from 'tfjs-hadanorm';
+ *
+ * const report: QuantizationReport = {
+ *   version: 1,
+ *   method: 'hadanorm',
+ *   linears: [],
+ *   totals: {
+ *     sqnr: null,
+ *     compared: {},
+ *     linearBytes: { before: 0, after: 0 },
+ *     modelBytes: { before: 4_000_000, after: 4_000_000 },
+ *   },
+ * };
+ * console.log(reportTable(report, { by: 'role' }));
+ * ```
+ */
+export function reportTable(report: QuantizationReport, options: ReportTableOptions = {}): string {
+  const { by, nameWidth } = withDefaults(options);
+  const methods = otherMethods(report);
+  if (by === 'role') {
+    const roles = [...groupByRole(report.linears)];
+    const rows = roles.map(([role, linears]) => roleRow(role, linears, methods));
+    const totals = totalRows(report, methods, (label, linears) => ({ role: label, linears }));
+    return render(roleColumns(methods), rows, totals);
+  }
+  const rows = report.linears.map((linear) => linearRow(linear, methods, nameWidth));
+  const totals = totalRows(report, methods, (label) => ({ linear: label }));
+  return render(linearColumns(methods), rows, totals);
+}
+
+function withDefaults(options: ReportTableOptions): Required<ReportTableOptions> {
+  checkOptions('reportTable', options, Object.keys(REPORT_TABLE_DEFAULTS));
+  const { by = REPORT_TABLE_DEFAULTS.by, nameWidth = REPORT_TABLE_DEFAULTS.nameWidth } = options;
+  if (by !== 'linear' && by !== 'role') {
+    throw new InvalidArgumentError('reportTable', 'options.by', '"linear" or "role"', describe(by));
+  }
+  checkInteger('reportTable', 'options.nameWidth', nameWidth, 8);
+  return { by, nameWidth };
+}
+
+function linearRow(linear: LinearReport, methods: readonly Method[], nameWidth: number): Row {
+  return {
+    linear: shortenName(printable(linear.name), nameWidth),
+    role: linear.role,
+    'd→n': linear.shape.join('→'),
+    method: formatTreatment(linear),
+    bits: formatBits(linear),
+    ...figureCells(linear, methods),
+  };
+}
+
+function roleRow(role: Role, linears: readonly LinearReport[], methods: readonly Method[]): Row {
+  const total = (when: 'before' | 'after') =>
+    linears.reduce((sum, { bytes }) => sum + bytes[when], 0);
+  const compared = methods.map((method) => [
+    method,
+    meanSqnr(linears.map((linear) => linear.compared[method] ?? null)),
+  ]);
+  return {
+    role,
+    linears: String(linears.length),
+    ...figureCells(
+      {
+        sqnr: meanSqnr(linears.map(({ sqnr }) => sqnr)),
+        compared: Object.fromEntries(compared.filter(([, sqnr]) => sqnr !== null)),
+        bytes: { before: total('before'), after: total('after') },
+      },
+      methods,
+    ),
+  };
+}
+
+function totalRows(
+  { linears, totals }: QuantizationReport,
+  methods: readonly Method[],
+  labelled: (label: string, linears: string) => Row,
+): Row[] {
+  const { sqnr, compared, linearBytes, modelBytes } = totals;
+  const figures = figureCells({ sqnr, compared, bytes: linearBytes }, methods);
+  const count = linears.length;
+  return [
+    { ...labelled(count === 1 ? '1 linear' : `all ${count} linears`, `${count}`), ...figures },
+    { ...labelled('whole model', ''), ...byteCells(modelBytes) },
+  ];
+}
+
+function figureCells({ sqnr, compared, bytes }: Figures, methods: readonly Method[]): Row {
+  const others = methods.map((method) => [method, formatDb(compared[method]?.output)]);
+  return {
+    output: formatDb(sqnr?.output),
+    ...Object.fromEntries(others),
+    activations: formatDb(sqnr?.activations),
+    weights: formatDb(sqnr?.weights),
+    ...byteCells(bytes),
+  };
+}
+
+function byteCells(bytes: LinearReport['bytes']): Row {
+  return {
+    before: formatBytes(bytes.before),
+    after: formatBytes(bytes.after),
+    ratio: formatRatio(bytes),
+  };
+}
+
+function linearColumns(methods: readonly Method[]): Column[] {
+  const names = [left('linear'), left('role'), right('d→n'), left('method'), left('bits')];
+  return [...names, ...figureColumns(methods)];
+}
+
+function roleColumns(methods: readonly Method[]): Column[] {
+  return [left('role'), right('linears'), ...figureColumns(methods)];
+}
+
+function figureColumns(methods: readonly Method[]): Column[] {
+  return [
+    right('output', 'output dB'),
+    ...methods.map((method) => right(method)),
+    right('activations', 'acts dB'),
+    right('weights', 'weights dB'),
+    right('before'),
+    right('after'),
+    right('ratio'),
+  ];
+}
+
+function left(name: string): Column {
+  return { name, title: name, alignment: 'left' };
+}
+
+function right(name: string, title = name): Column {
+  return { name, title, alignment: 'right' };
+}
+
+function render(columns: Column[], rows: readonly Row[], totals: readonly Row[]): string {
+  const table = new Table({ columns, shouldDisableColors: true });
+  rows.forEach((row, i) => {
+    table.addRow(row, { separator: i === rows.length - 1 });
+  });
+  for (const row of totals) table.addRow(row);
+  return table.render();
+}

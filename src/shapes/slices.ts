@@ -1,0 +1,89 @@
+import { numberAttr } from '../graph/attrs.js';
+import { constantIntegers } from '../graph/constants.js';
+import type { Graph, GraphNode } from '../graph/ir.js';
+import { from0, type PartialShape } from './shapeRules.js';
+
+type MaybeShape = PartialShape | null;
+
+export function sliced(graph: Graph, { inputs }: GraphNode, shape: MaybeShape): MaybeShape {
+  const begin = constantIntegers(graph, inputs[1]);
+  const size = constantIntegers(graph, inputs[2]);
+  return (
+    shape?.map((dim, i) => {
+      const wanted = size?.[i] ?? -2;
+      if (wanted !== -1) return Math.max(wanted, -1);
+      return dim < 0 ? (begin?.[i] === 0 ? dim : -1) : begin === null ? -1 : dim - begin[i]!;
+    }) ?? null
+  );
+}
+
+/** What a StridedSlice asks of one axis of its input. */
+interface AxisSlice {
+  readonly kind: 'take' | 'drop' | 'new';
+  readonly begin: number | null; // null: from the end where one starts
+  readonly end: number | null;
+  readonly stride: number;
+}
+
+const WHOLE: AxisSlice = { kind: 'take', begin: null, end: null, stride: 1 };
+
+export function stridedSliced(graph: Graph, node: GraphNode, shape: MaybeShape): MaybeShape {
+  if (shape === null) return null;
+  const slices = axisSlices(graph, node, shape.length);
+  if (slices === null) return null;
+  let axis = 0;
+  return slices.flatMap((slice) => {
+    if (slice.kind === 'new') return [1];
+    const dim = shape[axis++]!;
+    return slice.kind === 'drop' ? [] : [slicedDim(dim, slice)];
+  });
+}
+
+/** The indices that a StridedSlice takes of a vector; null where they are not constant. */
+export function slicedVector<T>(graph: Graph, node: GraphNode, values: readonly T[]): T[] | null {
+  const [slice] = axisSlices(graph, node, 1) ?? [];
+  if (slice === undefined || slice.kind === 'new' || slice.stride !== 1) return null;
+  if (Number.isNaN(slice.begin) || (slice.kind === 'take' && Number.isNaN(slice.end))) return null;
+  if (slice.kind === 'drop')
+    return values.slice(from0(slice.begin ?? 0, values.length)).slice(0, 1);
+  return values.slice(slice.begin ?? 0, slice.end ?? undefined);
+}
+
+function axisSlices(graph: Graph, { attrs, inputs }: GraphNode, rank: number): AxisSlice[] | null {
+  const [begins, ends, strides] = [1, 2, 3].map((i) => constantIntegers(graph, inputs[i]));
+  // how many axes are addressed is known from any of the three
+  const count = (begins ?? ends ?? strides)?.length;
+  if (count === undefined) return null;
+  const has = (mask: string, i: number) => ((numberAttr(attrs, mask, 0) >> i) & 1) === 1;
+  const made = Array.from({ length: count }, (_, i) => has('new_axis_mask', i));
+  const taken = made.filter((isNew) => !isNew).length;
+  const slices: AxisSlice[] = [];
+  for (let i = 0; i < count; i++) {
+    if (has('ellipsis_mask', i)) {
+      slices.push(...new Array<AxisSlice>(Math.max(rank - taken + 1, 0)).fill(WHOLE));
+      continue;
+    }
+    const unknown = Number.NaN;
+    slices.push({
+      kind: made[i] ? 'new' : has('shrink_axis_mask', i) ? 'drop' : 'take',
+      begin: has('begin_mask', i) ? null : (begins?.[i] ?? unknown),
+      end: has('end_mask', i) ? null : (ends?.[i] ?? unknown),
+      stride: strides?.[i] ?? unknown,
+    });
+  }
+  const missing = rank - slices.filter(({ kind }) => kind !== 'new').length;
+  return [...slices, ...new Array<AxisSlice>(Math.max(missing, 0)).fill(WHOLE)];
+}
+
+function slicedDim(dim: number, { begin, end, stride }: AxisSlice): number {
+  if ([begin, end, stride].some(Number.isNaN)) return -1;
+  const whole = end === null && (begin === null || (begin === 0 && stride === 1));
+  if (whole && Math.abs(stride) === 1) return dim;
+  if (dim < 0) return -1;
+  // backwards, from the last index to before the first
+  const [least, most] = stride > 0 ? [0, dim] : [-1, dim - 1];
+  const at = (index: number) => Math.min(Math.max(from0(index, dim), least), most);
+  const first = begin === null ? (stride > 0 ? least : most) : at(begin);
+  const last = end === null ? (stride > 0 ? most : least) : at(end);
+  return Math.max(Math.ceil((last - first) / stride), 0);
+}

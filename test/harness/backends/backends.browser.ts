@@ -1,0 +1,28 @@
+import * as tf from '@tensorflow/tfjs';
+import '@tensorflow/tfjs-backend-wasm';
+import '@tensorflow/tfjs-backend-webgpu';
+import '../../../src/index.js';
+import type { BackendUnderTest } from './backends.js';
+import { startWasm } from './wasmBuild.js';
+
+await startWasm();
+
+/** What run.ts asks for; undefined for all. */
+const asked = new URLSearchParams(location.search).get('backends')?.split(',');
+
+/** The backends of this page. */
+export const backends: BackendUnderTest[] = [];
+for (const name of ['cpu', 'wasm', 'webgl', 'webgpu']) {
+  if (asked === undefined || asked.includes(name)) backends.push(await available(name));
+}
+
+async function available(name: string): Promise<BackendUnderTest> {
+  // always there; the suites start them
+  if (name === 'cpu' || name === 'wasm') return { name };
+  try {
+    if (await tf.setBackend(name)) return { name };
+  } catch (error) {
+    return { name, missing: `this browser has none: ${error}` };
+  }
+  return { name, missing: 'this browser has none' };
+}

@@ -1,0 +1,91 @@
+/** What a page runs, and the server that it is loaded from. */
+import { readFile } from 'node:fs/promises';
+import type { IncomingMessage, Server } from 'node:http';
+import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { build } from 'esbuild';
+import { ROOT } from '../../../scripts/process.js';
+import { PAGE_BUILD } from './pageBuild.js';
+import { type Answer, serveIsolated } from './serve.js';
+
+/** Files that are others in a page: x.ts is x.browser.ts there. */
+const REPLACED = /\/(backends|trained)\.js$/;
+const FOLDERS: Readonly<Record<string, string>> = { backends: 'backends', trained: 'models' };
+
+const HTML = `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><div id="mocha"></div>
+<script src="/mocha.js"></script><script>mocha.setup({ ui: 'bdd', timeout: 60000 });</script>
+<script type="module" src="suites.js"></script>`;
+
+/** One script that holds the suites of these files and runs them. */
+export async function bundle(files: readonly string[]): Promise<Uint8Array> {
+  const imports = files.map((file) => `import './${file}';`).join('\n');
+  const { outputFiles } = await build({
+    stdin: {
+      contents: `${imports}\nimport { runInPage } from './test/harness/browser/page.js';\nrunInPage();`,
+      resolveDir: ROOT,
+    },
+    ...PAGE_BUILD,
+    plugins: [
+      {
+        name: 'files of the browser',
+        setup({ onResolve }) {
+          onResolve({ filter: REPLACED }, ({ path }) => {
+            const [, name] = REPLACED.exec(path)!;
+            return { path: join(ROOT, 'test', 'harness', FOLDERS[name!]!, `${name}.browser.ts`) };
+          });
+        },
+      },
+    ],
+  });
+  return outputFiles[0]!.contents;
+}
+
+/**
+ * Serves pages cross-origin isolated, as WASM threads want it: at /page/NAME/ one for each of `scripts`; the files of
+ * tfjs-backend-wasm and of models/; and whatever a page has PUT under /kept/, to all pages.
+ */
+export function servePages(scripts: ReadonlyMap<string, Uint8Array>): Promise<Server> {
+  const modules = join(ROOT, 'node_modules');
+  const wasm = join(modules, '@tensorflow', 'tfjs-backend-wasm', 'dist');
+  const kept = new Map<string, Uint8Array>();
+  const answer: Answer = async (url, request) => {
+    const { pathname } = new URL(url, 'http://localhost');
+    if (pathname === '/mocha.js') return file(join(modules, 'mocha', 'mocha.js'));
+    const [, folder, path = ''] = /^\/(\w+)\/([\w./-]+)$/.exec(pathname) ?? [];
+    if (folder === 'page') return part(scripts, path);
+    if (folder === 'kept') return keep(kept, path, request);
+    if (folder === 'wasm') return file(join(wasm, path));
+    if (folder === 'models') return file(join(ROOT, 'models', path));
+    throw new Error(`there is no ${pathname}`);
+  };
+  return serveIsolated(answer);
+}
+
+/** A page, or its script. */
+async function part(scripts: ReadonlyMap<string, Uint8Array>, path: string): ReturnType<Answer> {
+  const [name = '', asked] = path.split('/');
+  const script = scripts.get(name);
+  if (script === undefined) throw new Error(`there is no page ${name}`);
+  return asked === 'suites.js' ? [typeOf(asked), script] : ['text/html', HTML];
+}
+
+async function keep(
+  kept: Map<string, Uint8Array>,
+  path: string,
+  request: IncomingMessage,
+): ReturnType<Answer> {
+  if (request.method === 'PUT') kept.set(path, await buffer(request));
+  const bytes = kept.get(path);
+  if (bytes === undefined) throw new Error(`no page has kept ${path}`);
+  return request.method === 'PUT' ? ['text/plain', ''] : [typeOf(path), bytes];
+}
+
+async function file(path: string): ReturnType<Answer> {
+  return [typeOf(path), await readFile(path)];
+}
+
+function typeOf(path: string): string {
+  if (path.endsWith('.wasm')) return 'application/wasm';
+  if (path.endsWith('.js')) return 'text/javascript';
+  return path.endsWith('.json') ? 'application/json' : 'application/octet-stream';
+}

@@ -1,0 +1,71 @@
+import * as tf from '@tensorflow/tfjs';
+import { expect } from 'chai';
+import { METHODS } from '../../../src/index.js';
+import { quantizeLinear, storedBytes } from '../../../src/quantize/quantizeLinear.js';
+import { basisProduct, type Transform } from '../../../src/quantize/transform.js';
+import { normal } from '../../harness/numbers/random.js';
+
+const [D, N] = [24, 40];
+const WEIGHTS = {
+  ...({ granularity: 'perGroup', groupSize: 8, clipping: 'none', rounding: null } as const),
+};
+
+function transform(rank: number): Transform {
+  const parts = { ...METHODS.centered, rotate: false };
+  const basis = normal(rank * D, rank);
+  return { parts, d: D, sigma: null, mean: null, basis, rank, blockSize: 0 };
+}
+
+/** Rows [rank, n] that the stored basis stands for: row i and, from rank on, what was left of row i − rank. */
+function restored(rank: number, bits: number | null) {
+  const t = transform(rank);
+  const w = normal(D * N, 7);
+  const quantized = quantizeLinear(t, w, N, { weights: { ...WEIGHTS, bits }, lowRank: 0 }, null);
+  const { basis, basisScale } = quantized;
+  const out = new Float64Array(rank * N);
+  basis!.values.forEach((v, at) => {
+    const row = Math.floor(at / N);
+    out[(row % rank) * N + (at % N)]! += v * (basisScale?.[row] ?? 1);
+  });
+  return { quantized, rows: out, exact: basisProduct(t, w, N) };
+}
+
+describe('The basis of the mean behind the weights', () => {
+  before(() => tf.setBackend('cpu'));
+
+  for (const rank of [1, 2, 3, 8]) {
+    it(`${rank} rows: the first two to 15 bits, the others to 7, of each row's largest magnitude`, () => {
+      const { rows, exact, quantized } = restored(rank, 4);
+      for (let i = 0; i < rank; i++) {
+        const row = exact.subarray(i * N, (i + 1) * N);
+        const most = Math.max(...row.map(Math.abs));
+        const off = Math.max(...row.map((v, j) => Math.abs(v - rows[i * N + j]!)));
+        const step = i < 2 ? 1 / (127 * 127 * 4) : 1 / (127 * 2);
+        expect(off / most, `row ${i}`).to.be.at.most(step * 1.01);
+        // no finer than it has to be, or the bound shows nothing
+        expect(off / most, `row ${i}`).to.be.at.least(step / 8);
+      }
+      const stored = rank + Math.min(rank, 2);
+      expect(quantized.basis!.values.length).to.equal(stored * N);
+      expect(quantized.basis!.quantization).to.include({ dtype: 'uint8', min: -1 });
+      // a byte a value and a float a row, beside codes, half-precision scales and bias
+      const codes = (D * N) / 2 + 2 * (D / 8) * N + 2 * N;
+      expect(storedBytes(quantized)).to.equal(codes + stored * (N + 4));
+    });
+  }
+
+  it('beside float32 weights it is float32', () => {
+    const { rows, exact, quantized } = restored(3, null);
+    expect([...rows]).to.deep.equal([...exact]);
+    expect([quantized.basisScale, quantized.basis!.quantization]).to.deep.equal([null, undefined]);
+  });
+
+  it('a direction that the weights do not see is a row of zeros', () => {
+    const t = transform(2);
+    const none = new Float32Array(D * N);
+    const weights = { ...WEIGHTS, bits: 4 };
+    const { basis, basisScale } = quantizeLinear(t, none, N, { weights, lowRank: 0 }, null);
+    expect([...basisScale!]).to.deep.equal([0, 0, 0, 0]);
+    expect(basis!.values.every(Number.isFinite)).to.equal(true);
+  });
+});

@@ -1,0 +1,189 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { parseHTML } from 'linkedom';
+import { HadaNormError, InvalidArgumentError } from '../../../ops/numerics/errors.js';
+import { loadVega } from '../../../src/report/htmlVegaGlobal.js';
+import { outlierRatio, worstChannels } from '../../../src/report/plotHistogram.js';
+import type { LinearReport } from '../../../src/report/report.js';
+import { reportHtml } from '../../../src/report/reportHtml.js';
+import { anyReport } from '../../harness/report/anyReport.js';
+import { syntheticReport, withLinears } from '../../harness/report/syntheticReport.js';
+
+const BLOCKS = 3;
+const REPORT = syntheticReport({ blocks: BLOCKS, timesteps: [0, 500, 999] });
+const HOSTILE = `</title></style><script>alert(1)</script><img src=x onerror='alert(1)'>" onload="x`;
+
+describe('A report as a page', () => {
+  let page: Document;
+  before(async () => {
+    page = parse(await reportHtml(REPORT, { title: 'DiT in W4A4' }));
+  });
+
+  it('has the title, and the headline figures', () => {
+    expect(page.title).to.equal('DiT in W4A4');
+    expect(page.querySelector('h1')?.textContent).to.equal('DiT in W4A4');
+    const figures = [...page.querySelectorAll('dd.figure')].map((figure) => figure.textContent);
+    expect(figures).to.have.length(4);
+    expect(figures[0]).to.match(/^\d+\.\d× smaller$/);
+    expect(figures[1]).to.equal(`${REPORT.totals.sqnr!.output.toFixed(1)} dB`);
+    expect(figures[3]).to.equal('12 of 15');
+  });
+
+  it('has a mark for each method of each linear, in a figure for each role', () => {
+    const plots = figuresOf(page, 'by layer and method');
+    expect(plots.map((plot) => plot.querySelector('h3')?.textContent)).to.deep.equal([
+      'attention.qkv',
+      'attention.out',
+      'mlp.in',
+      'mlp.out',
+    ]);
+    for (const plot of plots) {
+      expect(plot.querySelectorAll('.mark-symbol path')).to.have.length(BLOCKS * 5);
+      expect(texts(plot)).to.include.members(['0', '1', '2', 'output SQNR (dB)']);
+    }
+    const legend = page.querySelectorAll('ul[aria-label="Methods"] li');
+    expect([...legend].map((item) => item.textContent)).to.include('Round to nearest');
+  });
+
+  it('has histograms of the linears with the largest outliers, worst first', () => {
+    const names = figuresOf(page, 'Channels').map((plot) => plot.querySelector('h3')?.textContent);
+    const worst = REPORT.linears.filter(({ channels }) => channels !== null);
+    worst.sort((a, b) => outlierRatio(b.channels!.before) - outlierRatio(a.channels!.before));
+    expect(names).to.deep.equal(worst.slice(0, 6).map(({ name }) => name));
+    expect(worstChannels(REPORT.linears, 2)).to.have.length(2);
+  });
+
+  it('has a cell for each timestep of each linear', () => {
+    for (const plot of figuresOf(page, 'by layer and timestep')) {
+      expect(plot.querySelectorAll('.mark-rect path')).to.have.length(BLOCKS * 3);
+      expect(texts(plot)).to.include.members(['timestep', '500', '999']);
+    }
+  });
+
+  it('says in words what each plot shows', () => {
+    const plots = [...page.querySelectorAll('figure svg')];
+    expect(plots).to.have.length(4 + 6 + 4);
+    for (const plot of plots) {
+      expect(plot.getAttribute('role')).to.equal('img');
+      expect(plot.getAttribute('aria-label')).to.match(/linears? with role|Histogram of/);
+      expect(plot.querySelector('title')?.textContent).to.not.equal('');
+    }
+  });
+
+  it('has a table with a row for each linear and headings for every cell', () => {
+    const rows = [...page.querySelectorAll('tbody tr')];
+    expect(rows.map((row) => row.querySelector('th')?.textContent)).to.deep.equal(
+      REPORT.linears.map(({ name }) => name),
+    );
+    const [groups, names] = [...page.querySelectorAll('thead tr')];
+    const columns = 1 + names!.querySelectorAll('th[scope="col"]').length;
+    expect(width(groups!)).to.equal(columns);
+    for (const row of [...rows, ...page.querySelectorAll('tfoot tr')]) {
+      expect(width(row)).to.equal(columns);
+    }
+  });
+
+  it('has no script, and nothing in it loads anything', () => expectInert(page));
+
+  it('is harmless whatever linears, reasons and titles are called', async () => {
+    const linears = REPORT.linears.map((linear) => ({ ...linear, name: HOSTILE, reason: HOSTILE }));
+    const text = await reportHtml(withLinears(REPORT, linears), { title: HOSTILE });
+    const hostile = parse(text);
+    expectInert(hostile);
+    expect(text).to.not.match(/<(script|img)/);
+    expect(hostile.title).to.equal(HOSTILE);
+    expect(hostile.querySelectorAll('tbody th')[4]?.textContent).to.equal(HOSTILE);
+  });
+
+  it('says how to get what is missing', async () => {
+    const text = await reportHtml(syntheticReport({ blocks: 1, calibrated: false }));
+    expect(text).to.include('There is no calibration data: calibrate the model');
+    expect(text).to.include('calibrate with the timestep of each sample');
+    expect(parse(text).querySelectorAll('figure')).to.have.length(0);
+  });
+
+  it('marks ∞ at the edge of a plot', async () => {
+    const infinite = { activations: 9, weights: 9, output: Number.POSITIVE_INFINITY };
+    const linear: LinearReport = { ...REPORT.linears[1]!, sqnr: infinite };
+    const [plot] = figuresOf(parse(await reportHtml(withLinears(REPORT, [linear]))), 'method');
+    expect(texts(plot!)).to.include('∞');
+    expect(plot!.querySelectorAll('.mark-symbol path')).to.have.length(4);
+  });
+
+  it('is drawn of any report, without a word on the console', async () => {
+    const { warn, error } = console;
+    const words: unknown[] = [];
+    console.warn = console.error = (...said: unknown[]) => words.push(said);
+    try {
+      await fc.assert(
+        fc.asyncProperty(anyReport, async (report) => {
+          const any = parse(await reportHtml(report));
+          expect(any.querySelectorAll('tbody tr')).to.have.length(report.linears.length);
+          expect(any.body.innerHTML).to.not.match(/NaN|undefined/);
+          expectInert(any);
+        }),
+        { numRuns: 25 },
+      );
+    } finally {
+      Object.assign(console, { warn, error });
+    }
+    expect(words).to.deep.equal([]);
+  });
+
+  it('refuses options that there are none of', async () => {
+    for (const options of [{ title: 3 }, { theme: 'dark' }]) {
+      const error = await reportHtml(REPORT, options as never).catch((reason) => reason);
+      expect(error).to.be.instanceOf(InvalidArgumentError);
+    }
+  });
+
+  it('with script tags takes the globals of vega, or says which tags to add', async () => {
+    const globals = globalThis as { vega?: unknown; vegaLite?: unknown };
+    globals.vega = {};
+    const error = await loadVega().catch((reason) => reason);
+    expect(error).to.be.instanceOf(HadaNormError);
+    expect(error.message).to.match(
+      /^reportHtml: there is no global vegaLite\. Add .*npm\/vega-lite@6/,
+    );
+    globals.vegaLite = {};
+    const { vega, vegaLite } = await loadVega();
+    expect([vega, vegaLite]).to.deep.equal([globals.vega, globals.vegaLite]);
+    delete globals.vega;
+    delete globals.vegaLite;
+  });
+});
+
+function parse(text: string): Document {
+  return parseHTML(text).document;
+}
+
+/** The figures of the section whose heading has these words. */
+function figuresOf(page: Document, words: string): Element[] {
+  const heading = [...page.querySelectorAll('h2')].find((one) => one.textContent?.includes(words));
+  let next = heading?.nextElementSibling;
+  while (next && next.className !== 'plots') next = next.nextElementSibling;
+  return [...(next?.querySelectorAll('figure') ?? [])];
+}
+
+function texts(plot: Element): (string | null)[] {
+  return [...plot.querySelectorAll('svg text')].map((text) => text.textContent);
+}
+
+/** Columns that a row of the table spans. */
+function width(row: Element): number {
+  const cells = [...row.querySelectorAll('th, td')];
+  return cells.reduce((sum, cell) => sum + Number(cell.getAttribute('colspan') ?? 1), 0);
+}
+
+function expectInert(page: Document): void {
+  const loading = 'script, link, img, iframe, object, embed, image, use, base, form, audio, video';
+  expect([...page.querySelectorAll(loading)].map((element) => element.outerHTML)).to.deep.equal([]);
+  for (const element of page.querySelectorAll('*')) {
+    for (const { name, value } of element.attributes) {
+      expect(name).to.not.match(/^(on.*|src|srcset|href|xlink:href|action|data)$/);
+      if (!name.startsWith('xmlns') && name !== 'aria-label')
+        expect(value).to.not.match(/url\(|:\/\//);
+    }
+  }
+  expect(page.querySelector('style')?.textContent).to.not.match(/@import|url\(/);
+}

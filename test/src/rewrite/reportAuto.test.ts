@@ -1,0 +1,128 @@
+import * as tf from '@tensorflow/tfjs';
+import { expect } from 'chai';
+import {
+  type CalibrationStats,
+  evaluateLinears,
+  InvalidArgumentError,
+  type LinearReport,
+  type Method,
+  type QuantizationReport,
+  type RewriteOptions,
+  recommendRules,
+  rewriteGraph,
+} from '../../../src/index.js';
+import { tinyBatches, tinyDit, tinyStats } from '../../harness/models/tinyDit.js';
+
+/** From the cheapest at run time to the dearest. */
+const METHODS: readonly Method[] = ['rtn', 'smoothquant', 'centered', 'hadamard', 'hadanorm'];
+
+let model: tf.GraphModel;
+let stats: CalibrationStats;
+
+/** Hooks of a describe block that needs the two. */
+function withModel(): void {
+  before(async () => {
+    await tf.setBackend('cpu');
+    model = await tinyDit({ attention: 'separate', depth: 2 });
+    stats = await tinyStats(model, { tokensPerSample: 4 });
+  });
+  after(() => model.dispose());
+}
+
+function reportOf(options: RewriteOptions): QuantizationReport {
+  const { model: small, report } = rewriteGraph(model, { stats, compare: false, ...options });
+  small.dispose();
+  return report;
+}
+
+const transformed = ({ linears }: QuantizationReport): LinearReport[] =>
+  linears.filter(({ treatment }) => treatment === 'transformed');
+
+describe("method 'auto'", () => {
+  withModel();
+
+  const cases: readonly RewriteOptions[] = [
+    { weights: { bits: 4 }, activations: { bits: 8 } },
+    { weights: { bits: 8 }, activations: { bits: 4, granularity: 'perToken' } },
+    { weights: { bits: 4 }, rotate: 'auto' },
+  ];
+  for (const options of cases) {
+    it(`takes the best for each linear, and of equals the cheapest: ${JSON.stringify(options)}`, () => {
+      const auto = transformed(reportOf({ ...options, method: 'auto' }));
+      const own = METHODS.map((method) => transformed(reportOf({ ...options, method })));
+      expect(auto.length).to.equal(12);
+      auto.forEach(({ name, sqnr, compared, method }, i) => {
+        const outputs = own.map((linears) => linears[i]!.sqnr!.output);
+        expect(own.every((linears) => linears[i]!.name === name)).to.equal(true);
+        const best = Math.max(...outputs);
+        expect(sqnr!.output, name).to.be.at.least(best - 0.1);
+        const cheapest = METHODS[outputs.findIndex((output) => output >= best - 0.1)];
+        expect(method, name).to.equal(cheapest);
+        const known = METHODS.map((candidate) => compared[candidate]?.output);
+        expect(known, `${name}: all candidates`).to.deep.equal(outputs);
+      });
+    });
+  }
+
+  it('runs: the model does what the report says', async () => {
+    const { model: small, report } = rewriteGraph(model, { stats, method: 'auto', compare: false });
+    expect(report.method).to.equal('auto');
+    expect(transformed(report).every(({ method }) => METHODS.includes(method!))).to.equal(true);
+    const batches = tinyBatches(2);
+    const evaluated = await evaluateLinears(model, small, batches);
+    tf.dispose(batches);
+    report.linears.forEach(({ sqnr }, i) => {
+      // other tokens of the same samples
+      expect(Math.abs(sqnr!.output - evaluated[i]!.output)).to.be.below(3);
+    });
+    small.dispose();
+  });
+});
+
+describe('Rules that recommendRules gives', () => {
+  withModel();
+
+  const OPTIONS: readonly (readonly [string, RewriteOptions])[] = [
+    ['W4A4', { activations: { bits: 4, groupSize: 16 } }],
+    ['W4A8', {}],
+    ['W4A4 with a static range', { activations: { bits: 4, range: 'static' } }],
+    ['W4A4 per tensor', { activations: { bits: 4, granularity: 'perTensor' } }],
+  ];
+  for (const [title, options] of OPTIONS) {
+    it(`keep their promises: ${title}`, () => {
+      const report = reportOf(options);
+      const outputs = transformed(report).map(({ sqnr }) => sqnr!.output);
+      const at8Bits = transformed(report).map((linear) => linear.at8Bits!.output);
+      const middle = (Math.min(...outputs) + Math.min(...at8Bits)) / 2;
+      const { after } = report.totals.modelBytes;
+      const targets = [
+        { minSqnr: middle },
+        { meanSqnr: report.totals.sqnr!.output + 4 },
+        { maxBytes: Math.round(after * 1.2) },
+      ];
+      for (const target of targets) {
+        const { rules, expected } = recommendRules(report, target);
+        expect(rules.length, 'linears in 8 bits').to.be.at.least(1);
+        const better = reportOf({ ...options, rules });
+        const reached = transformed(better).map(({ sqnr }) => sqnr!.output);
+        const what = JSON.stringify(target);
+        expect(Math.min(...reached), what).to.be.at.least(expected.minSqnr - 1);
+        expect(better.totals.sqnr!.output, what).to.be.at.least(expected.meanSqnr - 1);
+        expect(better.totals.modelBytes.after, what).to.be.at.most(expected.modelBytes);
+        expect(better.totals.modelBytes.after, what).to.be.at.least(0.85 * expected.modelBytes);
+        if ('maxBytes' in target) {
+          expect(better.totals.modelBytes.after).to.be.at.most(target.maxBytes);
+        }
+      }
+    });
+  }
+
+  it('are refused of a report without statistics', () => {
+    const { model: small, report } = rewriteGraph(model, { method: 'rtn' });
+    small.dispose();
+    expect(() => recommendRules(report, { minSqnr: 3 })).to.throw(
+      InvalidArgumentError,
+      'Calibrate',
+    );
+  });
+});
