@@ -34,7 +34,7 @@ tf.tidy(() => {
   const { centered, mean } = channelCenter(x);
   const hadaNorm = fakeQuant(hadamardTransform(centered), fourBits);
   const back = tf.add(hadamardTransform(hadaNorm, { transpose: true }), mean);
-  console.log(`4 bits after centring and rotation: error ${error(back)}`);
+  console.log(`4 bits after centering and rotation: error ${error(back)}`);
 
   // the same with the methods that `tfjs-hadanorm/chained` adds to tensors
   const chained = centered

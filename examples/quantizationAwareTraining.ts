@@ -1,5 +1,5 @@
 /**
- * Quantization-aware training with the three ops, in tf.layers and in eager code: a reader of digits whose layers centre,
+ * Quantization-aware training with the three ops, in tf.layers and in eager code: a reader of digits whose layers center,
  * rotate and quantize as HadaNorm does is trained in float32, quantized to 3 and to 2 bits, and trained on through
  * `fakeQuant`, whose gradient is straight-through.
  *

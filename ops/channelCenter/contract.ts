@@ -17,7 +17,7 @@ export interface ChannelCenterAttrs {
 
 /** Options of `channelCenter`. */
 export interface ChannelCenterOptions {
-  /** Static channel scale σ, float32 [d]: the centred x is divided by it. Default none. */
+  /** Static channel scale σ, float32 [d]: the centered x is divided by it. Default none. */
   scale?: Tensor | TensorLike;
   /** Static mean to subtract, float32 [d] or [..., 1, d]. Default: the mean over the tokens of each sample. */
   mean?: Tensor | TensorLike;

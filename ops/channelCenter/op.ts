@@ -33,7 +33,7 @@ export const channelCenterOp: OpContract<ChannelCenterInputs, ChannelCenterAttrs
  * @param x float32, [..., tokens, d], rank ≥ 2, at least one token.
  * @returns `centered` [..., tokens, d] and `mean` [..., 1, d], float32.
  * @throws InvalidArgumentError for a wrong dtype, rank or shape.
- * Source: HadaNorm, arXiv 2506.09932, §3 (dynamic mean-centring, static channel scaling).
+ * Source: HadaNorm, arXiv 2506.09932, §3 (dynamic mean-centering, static channel scaling).
  *
  * @example
  * ```ts

@@ -25,6 +25,6 @@ export function channelCenterOnWasm({
   }
   const scales = scale.rank === 0 ? 0 : module.addressOf(scale);
   const args = [source, module.addressOf(centered), to, scales, tokens, d];
-  module.run('centreRows', args, samples * tokens, { grain: grainOf(d) });
+  module.run('centerRows', args, samples * tokens, { grain: grainOf(d) });
   return [centered, means];
 }

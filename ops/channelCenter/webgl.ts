@@ -1,5 +1,5 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
-import { centreTexels } from '../webgl/center.js';
+import { centerTexels } from '../webgl/centering.js';
 import { webglKernel } from '../webgl/kernel.js';
 import { rowMeans } from '../webgl/means.js';
 import { texelsOf } from '../webgl/packed.js';
@@ -14,7 +14,7 @@ export const channelCenterWebgl = webglKernel(
   ({ inputs: { x, scale, mean }, webgl }): TensorInfo[] => {
     const texels = texelsOf(webgl, x);
     const means = mean === undefined ? rowMeans(webgl, texels) : texelsOf(webgl, mean);
-    const centred = centreTexels(webgl, {
+    const centered = centerTexels(webgl, {
       x: texels,
       mean: means,
       scale: scale.rank === 0 ? undefined : texelsOf(webgl, scale),
@@ -22,6 +22,6 @@ export const channelCenterWebgl = webglKernel(
     // a given mean is an output as well: one more reference to its data
     if (mean !== undefined) webgl.backend.incRef(mean.dataId);
     const subtracted = mean ?? means.info;
-    return [webgl.view(centred.info, x.shape), webgl.view(subtracted, meanShape(x.shape))];
+    return [webgl.view(centered.info, x.shape), webgl.view(subtracted, meanShape(x.shape))];
   },
 );

@@ -10,7 +10,7 @@ import type {
 } from './contract.js';
 
 const KEYS = [
-  ...['bits', 'symmetric', 'groupSize', 'range', 'centre', 'scale', 'mean', 'basis', 'blockSize'],
+  ...['bits', 'symmetric', 'groupSize', 'range', 'center', 'scale', 'mean', 'basis', 'blockSize'],
 ];
 
 /** The options as attributes. @throws InvalidArgumentError or HadamardSizeError. */
@@ -18,13 +18,13 @@ export function resolveAttrs(
   op: string,
   d: number,
   options: HadaNormQuantizeOptions,
-  defaults: Pick<HadaNormQuantizeAttrs, 'bits' | 'symmetric' | 'centre'>,
+  defaults: Pick<HadaNormQuantizeAttrs, 'bits' | 'symmetric' | 'center'>,
 ): HadaNormQuantizeAttrs {
   checkOptions(op, options, KEYS);
   const {
     bits = defaults.bits,
     symmetric = defaults.symmetric,
-    centre = defaults.centre,
+    center = defaults.center,
     groupSize = d,
     blockSize = d,
   } = options;
@@ -36,9 +36,9 @@ export function resolveAttrs(
     const wanted = 'absent beside a range, which is for the whole tensor';
     throw new InvalidArgumentError(op, 'groupSize', wanted, `${groupSize}`);
   }
-  if (centre !== 'none' && centre !== 'static' && centre !== 'dynamic') {
+  if (center !== 'none' && center !== 'static' && center !== 'dynamic') {
     const wanted = "'none', 'static' or 'dynamic'";
-    throw new InvalidArgumentError(op, 'centre', wanted, describe(centre satisfies never));
+    throw new InvalidArgumentError(op, 'center', wanted, describe(center satisfies never));
   }
   checkInteger(op, 'blockSize', blockSize, 0);
   if (blockSize > 0) {
@@ -48,27 +48,27 @@ export function resolveAttrs(
     }
     hadamardPlan(op, blockSize);
   }
-  return { bits, symmetric, groupSize: Math.min(groupSize, d), range, centre, blockSize };
+  return { bits, symmetric, groupSize: Math.min(groupSize, d), range, center, blockSize };
 }
 
-/** Scale, mean and basis as tensors. @throws InvalidArgumentError for what does not fit x or the centring. */
+/** Scale, mean and basis as tensors. @throws InvalidArgumentError for what does not fit x or the centering. */
 export function checkVectors(
   op: string,
   d: number,
-  { centre }: HadaNormQuantizeAttrs,
+  { center }: HadaNormQuantizeAttrs,
   options: HadaNormQuantizeOptions,
 ): Omit<HadaNormQuantizeInputs, 'x'> {
   const scale = vector(op, 'scale', options.scale, d);
   const mean = vector(op, 'mean', options.mean, d);
-  if (centre === 'static' && mean === undefined) {
-    throw new InvalidArgumentError(op, 'mean', "given for centre 'static'", 'none');
+  if (center === 'static' && mean === undefined) {
+    throw new InvalidArgumentError(op, 'mean', "given for center 'static'", 'none');
   }
-  if (centre === 'none' && mean !== undefined) {
-    throw new InvalidArgumentError(op, 'mean', "absent for centre 'none'", 'a mean');
+  if (center === 'none' && mean !== undefined) {
+    throw new InvalidArgumentError(op, 'mean', "absent for center 'none'", 'a mean');
   }
   if (options.basis === undefined) return { scale, mean };
-  if (centre !== 'dynamic') {
-    throw new InvalidArgumentError(op, 'basis', `absent for centre '${centre}'`, 'a basis');
+  if (center !== 'dynamic') {
+    throw new InvalidArgumentError(op, 'basis', `absent for center '${center}'`, 'a basis');
   }
   const basis = toFloatTensor(op, 'basis', options.basis);
   if (basis.rank !== 2 || basis.shape[1] !== d || basis.size === 0) {

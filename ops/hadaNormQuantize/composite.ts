@@ -32,7 +32,7 @@ export function hadaNormQuantizeComposite(
   return transformAndQuantize(inputs, attrs, quantizeTensor);
 }
 
-/** Centres, scales and rotates by ops, and quantizes as the caller wants it. */
+/** Centers, scales and rotates by ops, and quantizes as the caller wants it. */
 export function transformAndQuantize(
   { x, scale, mean, basis }: HadaNormQuantizeInputs,
   attrs: HadaNormQuantizeAttrs,
@@ -40,7 +40,7 @@ export function transformAndQuantize(
 ): Tensor[] {
   const rotate = (tensor: Tensor) =>
     attrs.blockSize === 0 ? tensor : hadamardTransform(tensor, { blockSize: attrs.blockSize });
-  if (attrs.centre !== 'dynamic') {
+  if (attrs.center !== 'dynamic') {
     return quantize(rotate(shiftAndScale(x, scale, mean)), attrs);
   }
   const { centered, mean: means } = channelCenter(x, scale === undefined ? {} : { scale });
@@ -49,8 +49,8 @@ export function transformAndQuantize(
   const off = shiftAndScale(reshape(means, [means.size / d, d]), scale, mean) as Tensor2D;
   if (basis === undefined) return [...codes, rotate(off)];
   const coefficients = matMul(off, basis as Tensor2D, false, true);
-  const rest = sub(off, matMul(coefficients, basis as Tensor2D));
-  return [...codes, rotate(rest), coefficients];
+  const residual = sub(off, matMul(coefficients, basis as Tensor2D));
+  return [...codes, rotate(residual), coefficients];
 }
 
 function shiftAndScale(x: Tensor, scale: Tensor | undefined, mean: Tensor | undefined): Tensor {

@@ -5,14 +5,14 @@ import type { QuantizedActivations } from '../common/quantizedActivations.js';
  * Inputs of the `HadaNormQuantize` kernel.
  *
  * Outputs, in this order: codes [..., tokens, d] (int32, or bool with a byte an element), scale and zeroPoint [..., tokens,
- * groups] (float32, groups = ⌈d / groupSize⌉); where centre is 'dynamic' also rest [samples, d], and with a basis
+ * groups] (float32, groups = ⌈d / groupSize⌉); where center is 'dynamic' also residual [samples, d], and with a basis
  * coefficients [samples, r].
  */
 export interface HadaNormQuantizeInputs {
   readonly x: Tensor; // [..., tokens, d], float32
-  readonly scale?: Tensor | undefined; // [d]: σ, the centred x is divided by it
-  readonly mean?: Tensor | undefined; // [d]: subtracted where centre is 'static', the origin of `rest` where 'dynamic'
-  readonly basis?: Tensor | undefined; // [r, d], where centre is 'dynamic'
+  readonly scale?: Tensor | undefined; // [d]: σ, the centered x is divided by it
+  readonly mean?: Tensor | undefined; // [d]: subtracted where center is 'static', the origin of `residual` where 'dynamic'
+  readonly basis?: Tensor | undefined; // [r, d], where center is 'dynamic'
 }
 
 /** Attributes of the `HadaNormQuantize` kernel, all resolved. */
@@ -21,7 +21,7 @@ export interface HadaNormQuantizeAttrs {
   readonly symmetric: boolean;
   readonly groupSize: number; // channels of a token that share a scale, 1 to d; d: one scale a token
   readonly range: StaticRange | null; // null: each group's own minimum and maximum
-  readonly centre: 'none' | 'static' | 'dynamic';
+  readonly center: 'none' | 'static' | 'dynamic';
   readonly blockSize: number; // channels that one Hadamard matrix mixes; 0: no rotation
 }
 
@@ -42,12 +42,14 @@ export interface HadaNormQuantizeOptions {
   /** A static range for the whole tensor. Default: dynamic, each group's own minimum and maximum. */
   range?: StaticRange;
   /** What is subtracted: the mean over the tokens of each sample, the given `mean`, or nothing. Default 'dynamic'. */
+  center?: 'none' | 'static' | 'dynamic';
+  /** @deprecated Now `center`. */
   centre?: 'none' | 'static' | 'dynamic';
-  /** Channel scale σ, float32 [d]: the centred x is divided by it. Default none. */
+  /** Channel scale σ, float32 [d]: the centered x is divided by it. Default none. */
   scale?: Tensor | TensorLike;
-  /** float32 [d]. Needed by centre 'static'; with 'dynamic' the part of the means that needs no multiplying. */
+  /** float32 [d]. Needed by center 'static'; with 'dynamic' the part of the means that needs no multiplying. */
   mean?: Tensor | TensorLike;
-  /** Orthonormal directions of the means' variation, float32 [r, d], with centre 'dynamic'. Default none. */
+  /** Orthonormal directions of the means' variation, float32 [r, d], with center 'dynamic'. Default none. */
   basis?: Tensor | TensorLike;
   /** Channels that one Hadamard matrix mixes; 0 for no rotation. Default d. */
   blockSize?: number;
@@ -57,7 +59,9 @@ export interface HadaNormQuantizeOptions {
 export interface HadaNormQuantizeResult {
   /** Codes of x' = ((x − μ) / σ) H. */
   readonly quantized: QuantizedActivations;
-  /** Where centre is 'dynamic': (off − c B) H with off = (μ − mean) / σ, float32 [samples, d]; else null. */
+  /** Where center is 'dynamic': (off − c B) H with off = (μ − mean) / σ, float32 [samples, d]; else null. */
+  readonly residual: Tensor | null;
+  /** @deprecated Now `residual`. */
   readonly rest: Tensor | null;
   /** c = off Bᵀ, float32 [samples, r]; null without a basis. */
   readonly coefficients: Tensor | null;

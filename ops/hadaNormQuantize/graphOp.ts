@@ -14,7 +14,7 @@ import { hadaNormQuantize, hadaNormQuantizeOp } from './op.js';
 /**
  * NodeDef `HadaNormQuantize`: inputs x, then scale if hasScale, mean if hasMean, basis if hasBasis (all b); attributes bits,
  * groupSize and blockSize (i), symmetric (b), centre (s: none, static or dynamic), rangeMin and rangeMax (f). Outputs
- * codes (`name`), scale (`name:1`), zero point (`name:2`), where centre is dynamic rest (`name:3`), and with a basis
+ * codes (`name`), scale (`name:1`), zero point (`name:2`), where center is dynamic residual (`name:3`), and with a basis
  * coefficients (`name:4`).
  */
 export function hadaNormQuantizeGraphOp(node: GraphOpNode): Tensor[] {
@@ -30,15 +30,15 @@ export function hadaNormQuantizeGraphOp(node: GraphOpNode): Tensor[] {
     groupSize: numberAttr(op, node, 'groupSize'),
     range: rangeAttr(op, node),
     // hadaNormQuantize itself says what else there is
-    centre: stringAttr(op, node, 'centre') as HadaNormQuantizeOptions['centre'],
+    center: stringAttr(op, node, 'centre') as HadaNormQuantizeOptions['center'],
     scale: given.get('scale'),
     mean: given.get('mean'),
     basis: given.get('basis'),
     blockSize: numberAttr(op, node, 'blockSize'),
   });
-  const { quantized, rest, coefficients } = hadaNormQuantize(tensors[0]!, options);
+  const { quantized, residual, coefficients } = hadaNormQuantize(tensors[0]!, options);
   const { codes, scale, zeroPoint } = quantized;
-  return [codes, scale, zeroPoint, rest, coefficients].filter((output) => output !== null);
+  return [codes, scale, zeroPoint, residual, coefficients].filter((output) => output !== null);
 }
 
 function rangeAttr(op: string, node: GraphOpNode): StaticRange | undefined {

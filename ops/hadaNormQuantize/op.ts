@@ -1,6 +1,7 @@
 import { type Tensor, type TensorLike, tidy, zeros } from '@tensorflow/tfjs-core';
 import { checkMinRank, toFloatTensor } from '../common/checks.js';
 import { type OpContract, runOp } from '../common/kernel.js';
+import { tellRenamed, withRenamed } from '../common/renamed.js';
 import { InvalidArgumentError } from '../numerics/errors.js';
 import { checkVectors, resolveAttrs } from './checks.js';
 import { hadaNormQuantizeComposite } from './composite.js';
@@ -15,7 +16,7 @@ import type {
 export const HADANORM_QUANTIZE_DEFAULTS = {
   bits: 8,
   symmetric: false,
-  centre: 'dynamic',
+  center: 'dynamic',
 } as const satisfies HadaNormQuantizeOptions;
 
 /** The contract that every backend's kernel fulfils. */
@@ -25,7 +26,7 @@ export const hadaNormQuantizeOp: OpContract<HadaNormQuantizeInputs, HadaNormQuan
 };
 
 /**
- * Centres, scales, rotates and quantizes in one go: codes of x' = ((x − μ) / σ) H, and the means that came out.
+ * Centers, scales, rotates and quantizes in one go: codes of x' = ((x − μ) / σ) H, and the means that came out.
  *
  * The codes are those of `fakeQuant` behind `hadamardTransform` behind `channelCenter`: scale · (code − zeroPoint) is what
  * it gives, to the last bit where the backend's arithmetic is the same. Symmetric codes have 2^(bits−1) added, which is
@@ -33,7 +34,7 @@ export const hadaNormQuantizeOp: OpContract<HadaNormQuantizeInputs, HadaNormQuan
  * Everything before the last two axes of x is a sample. For inference: it has no gradient.
  *
  * @param x float32, [..., tokens, d], rank ≥ 2, at least one token.
- * @returns Codes, scales and zero points; for `quantizedMatMul`, together with `rest` and `coefficients`.
+ * @returns Codes, scales and zero points; for `quantizedMatMul`, together with `residual` and `coefficients`.
  * @throws InvalidArgumentError for a wrong dtype, shape or option; HadamardSizeError for a block without a matrix.
  * Source: HadaNorm, arXiv 2506.09932, §3.
  *
@@ -43,16 +44,17 @@ export const hadaNormQuantizeOp: OpContract<HadaNormQuantizeInputs, HadaNormQuan
  * import { hadaNormQuantize } from 'tfjs-hadanorm';
  *
  * const x = tf.tensor2d([[1, 101, 3, 4], [3, 99, 5, 0]]); // 2 tokens, 4 channels
- * const { quantized, rest } = hadaNormQuantize(x, { bits: 4 });
+ * const { quantized, residual } = hadaNormQuantize(x, { bits: 4 });
  * quantized.codes.print(); // the large mean of channel 1 takes no codes
- * rest?.print(); // [[54, -48, 48, -50]]: the mean [2, 100, 4, 2], rotated
+ * residual?.print(); // [[54, -48, 48, -50]]: the mean [2, 100, 4, 2], rotated
  * ```
  */
 export function hadaNormQuantize(
   x: Tensor | TensorLike,
-  options: HadaNormQuantizeOptions = {},
+  given: HadaNormQuantizeOptions = {},
 ): HadaNormQuantizeResult {
   const op = hadaNormQuantizeOp.kernelName;
+  const options = withRenamed(op, given, 'centre', 'center');
   let attrs: HadaNormQuantizeAttrs | null = null;
   const outputs = tidy('hadaNormQuantize', () => {
     const input = toFloatTensor(op, 'x', x);
@@ -71,7 +73,7 @@ export function hadaNormQuantize(
       attrs,
     );
   });
-  const [codes, scale, zeroPoint, rest, coefficients] = outputs as [
+  const [codes, scale, zeroPoint, residual, coefficients] = outputs as [
     Tensor,
     Tensor,
     Tensor,
@@ -80,19 +82,32 @@ export function hadaNormQuantize(
   ];
   const { bits, groupSize } = attrs!;
   const quantized = { codes, scale, zeroPoint, bits, groupSize };
-  return { quantized, rest: rest ?? null, coefficients: coefficients ?? null };
+  return withFormerName({
+    quantized,
+    residual: residual ?? null,
+    coefficients: coefficients ?? null,
+  });
+}
+
+/** The residual under its former name too; not enumerable, so that a tidy or dispose meets it once. */
+function withFormerName(result: Omit<HadaNormQuantizeResult, 'rest'>): HadaNormQuantizeResult {
+  const get = () => {
+    tellRenamed(hadaNormQuantizeOp.kernelName, 'rest', 'residual');
+    return result.residual;
+  };
+  return Object.defineProperty(result, 'rest', { get }) as HadaNormQuantizeResult;
 }
 
 function emptyOutputs(
   shape: readonly number[],
-  { groupSize, centre }: HadaNormQuantizeAttrs,
+  { groupSize, center }: HadaNormQuantizeAttrs,
   basis: Tensor | undefined,
 ): Tensor[] {
   const d = shape[shape.length - 1]!;
   const rows = shape.slice(0, -1);
   const samples = rows.slice(0, -1).reduce((product, dim) => product * dim, 1);
   const groups = [...rows, Math.ceil(d / groupSize)];
-  const means = centre === 'dynamic' ? [zeros([samples, d])] : [];
+  const means = center === 'dynamic' ? [zeros([samples, d])] : [];
   if (basis !== undefined) means.push(zeros([samples, basis.shape[0]!]));
   return [zeros([...shape], 'int32'), zeros(groups), zeros(groups), ...means];
 }

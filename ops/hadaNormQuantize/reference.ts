@@ -17,7 +17,7 @@ export interface HadaNormQuantizeReference {
   transformed: Float64Array;
   /** Its codes, less their zero point or not: see `FakeQuantReference`. */
   quantized: FakeQuantReference;
-  rest: Float64Array; // [samples, d]; empty unless centre is 'dynamic'
+  residual: Float64Array; // [samples, d]; empty unless center is 'dynamic'
   coefficients: Float64Array; // [samples, r]
 }
 
@@ -26,28 +26,28 @@ export function hadaNormQuantizeReference(
   { x, scale, mean, basis }: HadaNormQuantizeNumbers,
   tokens: number,
   d: number,
-  { bits, symmetric, groupSize, range, centre, blockSize }: HadaNormQuantizeAttrs,
+  { bits, symmetric, groupSize, range, center, blockSize }: HadaNormQuantizeAttrs,
 ): HadaNormQuantizeReference {
   const rotate = (values: Float64Array) =>
     blockSize === 0 ? values : hadamardTransformReference(values, blockSize);
   const scaling = scale === undefined ? {} : { scale };
   const nothing = new Float64Array(d);
-  const dynamic = centre === 'dynamic';
-  const subtracted = dynamic ? {} : { mean: centre === 'static' ? mean! : nothing };
-  const centred = channelCenterReference(x, tokens, d, { ...scaling, ...subtracted });
-  const transformed = rotate(centred.centered);
+  const dynamic = center === 'dynamic';
+  const subtracted = dynamic ? {} : { mean: center === 'static' ? mean! : nothing };
+  const centered = channelCenterReference(x, tokens, d, { ...scaling, ...subtracted });
+  const transformed = rotate(centered.centered);
   const granularity = { kind: 'perGroup', axis: 1, groupSize } as const;
   const quantized = fakeQuantReference(transformed, [x.length / d, d], {
     ...{ bits, symmetric },
     ...(range === null ? { granularity } : { granularity: { kind: 'perTensor' }, range }),
   });
   if (!dynamic) {
-    return { transformed, quantized, rest: nothing.slice(d), coefficients: nothing.slice(d) };
+    return { transformed, quantized, residual: nothing.slice(d), coefficients: nothing.slice(d) };
   }
   const origin = { ...scaling, mean: mean ?? nothing };
-  const off = channelCenterReference(centred.mean, 1, d, origin).centered;
-  const { rest, coefficients } = splitOff(off, basis ?? [], d);
-  return { transformed, quantized, rest: rotate(rest), coefficients };
+  const off = channelCenterReference(centered.mean, 1, d, origin).centered;
+  const { residual, coefficients } = splitOff(off, basis ?? [], d);
+  return { transformed, quantized, residual: rotate(residual), coefficients };
 }
 
 /** off [samples, d] → its coefficients c = off Bᵀ, and off − c B. */
@@ -55,14 +55,15 @@ function splitOff(off: Float64Array, basis: ArrayLike<number>, d: number) {
   const samples = off.length / d;
   const rank = basis.length / d;
   const coefficients = new Float64Array(samples * rank);
-  const rest = off.slice();
+  const residual = off.slice();
   for (let s = 0; s < samples; s++) {
     for (let i = 0; i < rank; i++) {
       let sum = 0;
       for (let c = 0; c < d; c++) sum += off[s * d + c]! * basis[i * d + c]!;
       coefficients[s * rank + i] = sum;
-      for (let c = 0; c < d; c++) rest[s * d + c] = rest[s * d + c]! - sum * basis[i * d + c]!;
+      for (let c = 0; c < d; c++)
+        residual[s * d + c] = residual[s * d + c]! - sum * basis[i * d + c]!;
     }
   }
-  return { rest, coefficients };
+  return { residual, coefficients };
 }

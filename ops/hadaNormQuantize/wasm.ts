@@ -19,7 +19,7 @@ export function hadaNormQuantizeOnWasm({
   module,
 }: WasmKernelArgs<HadaNormQuantizeInputs, HadaNormQuantizeAttrs>): TensorInfo[] {
   const { x, basis } = inputs;
-  const { blockSize, groupSize, centre } = attrs;
+  const { blockSize, groupSize, center } = attrs;
   const [tokens, d] = x.shape.slice(-2) as [number, number];
   const samples = util.sizeFromShape(x.shape) / (tokens * d);
   const groups = [...x.shape.slice(0, -1), Math.ceil(d / groupSize)];
@@ -29,7 +29,7 @@ export function hadaNormQuantizeOnWasm({
     module.output(groups, 'float32'),
   ];
   const plan = blockSize === 0 ? NO_PLAN : wasmHadamardPlan(module, blockSize, false);
-  const means = centre === 'dynamic' ? module.scratch(4 * samples * d) : 0;
+  const means = center === 'dynamic' ? module.scratch(4 * samples * d) : 0;
   if (means !== 0) {
     columnMeans(module, x, means);
     outputs.push(module.output([samples, d], 'float32'));
@@ -40,16 +40,16 @@ export function hadaNormQuantizeOnWasm({
   return outputs;
 }
 
-/** rest and coefficients. */
+/** residual and coefficients. */
 function writeMeanParts(
   module: WasmModule,
   inputs: HadaNormQuantizeInputs,
   means: number,
   plan: WasmHadamardPlan,
-  [, , , rest, coefficients]: readonly TensorInfo[],
+  [, , , residual, coefficients]: readonly TensorInfo[],
 ): void {
   const { mean, scale, basis } = inputs;
-  const [samples, d] = rest!.shape as [number, number];
+  const [samples, d] = residual!.shape as [number, number];
   const rank = basis?.shape[0] ?? 0;
   const args = [
     means,
@@ -59,7 +59,7 @@ function writeMeanParts(
     rank,
     plan.address,
     d,
-    module.addressIfAny(rest),
+    module.addressIfAny(residual),
     module.addressIfAny(coefficients),
   ];
   module.run('meanParts', args, samples, { scratchBytes: plan.tempBytes });
@@ -75,7 +75,7 @@ interface Prepared {
 function quantizeRows(
   module: WasmModule,
   { x, scale, mean }: HadaNormQuantizeInputs,
-  { bits, symmetric, groupSize, range, centre }: HadaNormQuantizeAttrs,
+  { bits, symmetric, groupSize, range, center }: HadaNormQuantizeAttrs,
   { means, plan, samples, outputs }: Prepared,
 ): void {
   const [tokens, d] = x.shape.slice(-2) as [number, number];
@@ -85,8 +85,8 @@ function quantizeRows(
     x: module.addressOf(x),
     tokens,
     d,
-    means: centre === 'static' ? module.addressIfAny(mean) : means,
-    meanStride: centre === 'dynamic' ? d : 0,
+    means: center === 'static' ? module.addressIfAny(mean) : means,
+    meanStride: center === 'dynamic' ? d : 0,
     scale: module.addressIfAny(scale),
     plan: plan.address,
     groupSize,

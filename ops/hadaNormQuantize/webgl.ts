@@ -1,6 +1,6 @@
 import { type TensorInfo, tidy } from '@tensorflow/tfjs-core';
 import { findHadamardPlan } from '../numerics/hadamard.js';
-import { type CentredTexels, centredSource, centreTexels } from '../webgl/center.js';
+import { type CenteredTexels, centeredSource, centerTexels } from '../webgl/centering.js';
 import { transformTexels } from '../webgl/hadamard.js';
 import { hasPasses } from '../webgl/hadamardPasses.js';
 import { type WebglScope, webglKernel } from '../webgl/kernel.js';
@@ -14,21 +14,21 @@ import { groupShape, quantizeTexels } from './webglCodes.js';
 import { checkHalfRange } from './webglHalf.js';
 
 /**
- * Without a rotation one pass for the ranges and one that centres, scales and quantizes; with one, the other ops' passes and
+ * Without a rotation one pass for the ranges and one that centers, scales and quantizes; with one, the other ops' passes and
  * these two behind them.
  */
 export const hadaNormQuantizeWebgl = webglKernel(
   hadaNormQuantizeOp,
   ({ inputs, attrs, webgl }): TensorInfo[] => {
     const { x, basis } = inputs;
-    const { blockSize, groupSize, centre } = attrs;
+    const { blockSize, groupSize, center } = attrs;
     if (blockSize > 1 && !hasPasses(findHadamardPlan(blockSize)!)) {
       return tidy(() => hadaNormQuantizeComposite(inputs, attrs));
     }
     const given = givenTexels(webgl, inputs);
-    const means = centre === 'dynamic' ? rowMeans(webgl, given.x) : undefined;
-    const mean = means ?? (centre === 'static' ? given.mean : undefined);
-    const source: CentredTexels = { x: given.x, mean, scale: given.scale };
+    const means = center === 'dynamic' ? rowMeans(webgl, given.x) : undefined;
+    const mean = means ?? (center === 'static' ? given.mean : undefined);
+    const source: CenteredTexels = { x: given.x, mean, scale: given.scale };
     const quantized = quantizeTexels(webgl, rotated(webgl, source, attrs), attrs);
     if (!webgl.writesFloat32) checkHalfRange(webgl, x, quantized.scale.info);
     const groups = groupShape(x, groupSize);
@@ -54,18 +54,18 @@ function givenTexels(webgl: WebglScope, { x, scale, mean }: HadaNormQuantizeInpu
   return { x: texelsOf(webgl, x), scale: ifAny(scale), mean: ifAny(mean) };
 }
 
-/** Without a rotation it is centred and scaled where it is read, twice. */
+/** Without a rotation it is centered and scaled where it is read, twice. */
 function rotated(
   webgl: WebglScope,
-  source: CentredTexels,
+  source: CenteredTexels,
   { blockSize }: HadaNormQuantizeAttrs,
-): CentredTexels {
-  if (blockSize <= 1) return centredSource(webgl, source);
+): CenteredTexels {
+  if (blockSize <= 1) return centeredSource(webgl, source);
   const plan = findHadamardPlan(blockSize)!;
-  return { x: transformTexels(webgl, centredTexels(webgl, source), plan, false) };
+  return { x: transformTexels(webgl, centeredTexels(webgl, source), plan, false) };
 }
 
-/** rest and, with a basis, coefficients, [samples, d] and [samples, r]: `HadaNormQuantizeResult`. */
+/** residual and, with a basis, coefficients, [samples, d] and [samples, r]: `HadaNormQuantizeResult`. */
 function meanParts(
   webgl: WebglScope,
   means: TexelMatrix,
@@ -77,7 +77,7 @@ function meanParts(
   // [samples, 1, d] → [1, samples, d]
   const a = texelsOf(
     webgl,
-    webgl.view(centredTexels(webgl, { x: means, mean, scale }).info, shape),
+    webgl.view(centeredTexels(webgl, { x: means, mean, scale }).info, shape),
   );
   const rotate = (x: TexelMatrix) => webgl.view(rotated(webgl, { x }, attrs).x.info, shape);
   if (basis === undefined) return [rotate(a)];
@@ -89,12 +89,12 @@ function meanParts(
     { ...plain, transposeB: true },
   );
   const along = webgl.runKernel('BatchMatMul', { a: coefficients, b: basis }, plain);
-  const rest = webgl.runKernel('Sub', { a: off, b: along });
-  return [rotate(texelsOf(webgl, rest)), coefficients];
+  const residual = webgl.runKernel('Sub', { a: off, b: along });
+  return [rotate(texelsOf(webgl, residual)), coefficients];
 }
 
 /** x itself where nothing is to be done to it. */
-function centredTexels(webgl: WebglScope, source: CentredTexels): TexelMatrix {
+function centeredTexels(webgl: WebglScope, source: CenteredTexels): TexelMatrix {
   const { x, mean, scale } = source;
-  return mean === undefined && scale === undefined ? x : centreTexels(webgl, source);
+  return mean === undefined && scale === undefined ? x : centerTexels(webgl, source);
 }

@@ -1,6 +1,6 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { codeRange } from '../numerics/quantization.js';
-import { type CentredTexels, sourceGlsl, sourceInputs } from '../webgl/center.js';
+import { type CenteredTexels, sourceGlsl, sourceInputs } from '../webgl/centering.js';
 import { FINITE_GLSL, glslFloat, QUOTIENT_GLSL } from '../webgl/glsl.js';
 import type { WebglScope } from '../webgl/kernel.js';
 import { offsetsGlsl, parametersGlsl, type QuantizerShape } from '../webgl/quantizer.js';
@@ -11,7 +11,7 @@ import type { HadaNormQuantizeAttrs } from './contract.js';
 /** Codes, scale and zero point of (x − mean) / scale, as the kernel gives them: two passes over x, and small ones. */
 export function quantizeTexels(
   webgl: WebglScope,
-  source: CentredTexels,
+  source: CenteredTexels,
   attrs: HadaNormQuantizeAttrs,
 ): { codes: TexelMatrix; scale: TexelMatrix; zeroPoint: TexelMatrix } {
   const { bits, symmetric, groupSize, range } = attrs;
@@ -70,7 +70,7 @@ function parameterTexels(
 /** One pass over x. Zero points have the symmetric codes' offset in them, which is none of the quantizer's. */
 function codeTexels(
   webgl: WebglScope,
-  source: CentredTexels,
+  source: CenteredTexels,
   parameters: TexelMatrix,
   shape: QuantizerShape,
   { bits, symmetric, groupSize }: HadaNormQuantizeAttrs,

@@ -6,14 +6,14 @@ import { hadaNormQuantizeOp } from './op.js';
 /**
  * Reads the scales of a device with float16 textures: one that is NaN stands for values beyond 65504, unless x itself has what
  * is not finite. Waiting for them costs such a device time, but a wrong NaN would go on through all of a model.
- * @throws UnsupportedDeviceError where centring, scaling or rotating finite values went beyond float16.
+ * @throws UnsupportedDeviceError where centering, scaling or rotating finite values went beyond float16.
  */
 export function checkHalfRange(webgl: WebglScope, x: TensorInfo, scale: TensorInfo): void {
   const read = ({ dataId }: TensorInfo) => webgl.backend.readSync(dataId);
   if (read(scale).every(Number.isFinite) || !read(x).every(Number.isFinite)) return;
   throw new UnsupportedDeviceError(
     hadaNormQuantizeOp.kernelName,
-    'float32 textures, for values that are beyond 65504 when centred, scaled and rotated',
+    'float32 textures, for values that are beyond 65504 when centered, scaled and rotated',
     'float16 textures',
   );
 }

@@ -17,7 +17,7 @@ export function isQuantized(
 
 /** @throws InvalidArgumentError for an unknown option or activation. */
 export function checkMatMulOptions(op: string, options: QuantizedMatMulOptions): void {
-  const rows = ['bias', 'rest', 'coefficients', 'basis', 'basisScale'];
+  const rows = ['bias', 'residual', 'coefficients', 'basis', 'basisScale'];
   checkOptions(op, options, [...rows, 'activation']);
   const { activation } = options;
   if (activation === undefined || ACTIVATIONS.includes(activation satisfies Activation)) return;
@@ -54,11 +54,11 @@ export function checkRows(
   x: Tensor,
   n: number,
   d: number,
-  { bias, rest, coefficients, basis, basisScale }: QuantizedMatMulOptions,
+  { bias, residual, coefficients, basis, basisScale }: QuantizedMatMulOptions,
 ): void {
   const samples = x.shape.slice(0, -2).reduce((product, dim) => product * dim, 1);
   checkShape(op, 'bias', bias, [n]);
-  checkShape(op, 'rest', rest, [samples, d]);
+  checkShape(op, 'residual', residual, [samples, d]);
   if ((coefficients === undefined) !== (basis === undefined)) {
     const missing = basis === undefined ? 'basis' : 'coefficients';
     throw new InvalidArgumentError(op, missing, 'given together with the other one', 'none');

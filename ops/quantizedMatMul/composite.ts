@@ -33,13 +33,13 @@ export function matMulWithRows(
   x: Tensor,
   weights: Tensor,
 ): Tensor {
-  const { bias, rest, coefficients } = inputs;
+  const { bias, residual, coefficients } = inputs;
   const shape = [...x.shape.slice(0, -1), n];
   const matrix = weights as Tensor2D;
   // not batched: tfjs's batched product is slow on WASM
   const product = reshape(matMul(reshape(x, [x.size / d, d]) as Tensor2D, matrix), shape);
   const parts: Tensor[] = [];
-  if (rest !== undefined) parts.push(matMul(rest as Tensor2D, matrix));
+  if (residual !== undefined) parts.push(matMul(residual as Tensor2D, matrix));
   if (coefficients !== undefined) parts.push(basisRows(inputs));
   const rowShape = [...x.shape.slice(0, -2), 1, n];
   const rows = parts.map((part) => reshape(part, rowShape));

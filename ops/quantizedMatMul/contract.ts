@@ -9,7 +9,7 @@ export interface QuantizedMatMulInputs {
   readonly codes: Tensor; // bool [bytes]: packed codes, one byte an element; or float32 [d, n] where bits is 32
   readonly scale?: Tensor | undefined; // [groups, n]; absent where bits is 32
   readonly bias?: Tensor | undefined; // [n]
-  readonly rest?: Tensor | undefined; // [samples, d]
+  readonly residual?: Tensor | undefined; // [samples, d]
   readonly coefficients?: Tensor | undefined; // [samples, r]
   readonly basis?: Tensor | undefined; // [k, n]; k = r where there is no basisScale, else r ≤ k ≤ 2r
   readonly basisScale?: Tensor | undefined; // [k]
@@ -48,6 +48,8 @@ export interface QuantizedMatMulOptions {
   /** float32 [n], added to every token. */
   bias?: Tensor;
   /** float32 [samples, d]: a row per sample that goes through the weights and is added to its tokens' results. */
+  residual?: Tensor;
+  /** @deprecated Now `residual`. */
   rest?: Tensor;
   /** float32 [samples, r], with `basis`: their product is added to the results of the sample's tokens. */
   coefficients?: Tensor;

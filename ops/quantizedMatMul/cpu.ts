@@ -13,7 +13,7 @@ export const quantizedMatMulCpu = defineKernel<
   CpuBackend
 >(quantizedMatMulOp.kernelName, 'cpu', ({ inputs, attrs, backend }) => {
   const values = valuesOf(inputs, backend);
-  const { x, rest, bias } = values;
+  const { x, residual, bias } = values;
   const { d, n, bits, xBits, activation } = attrs;
   const out = new Float32Array((x.length / d) * n);
   const rows = new Float32Array(samplesOf(inputs) * n);
@@ -22,7 +22,7 @@ export const quantizedMatMulCpu = defineKernel<
   const floats = xBits === 0 ? x : dequantizeCodes(values, attrs);
   multiplyWeights(values, attrs, [
     ...(integers ? [] : [{ x: floats, out }]),
-    ...(rest === null ? [] : [{ x: rest, out: rows }]),
+    ...(residual === null ? [] : [{ x: residual, out: rows }]),
   ]);
   addBasis(values, n, rows);
   addRows(out, rows, bias, n);
@@ -44,7 +44,7 @@ function valuesOf(inputs: QuantizedMatMulInputs, backend: CpuBackend): Quantized
     codes: read('codes')!,
     scale: read('scale'),
     bias: read('bias'),
-    rest: read('rest'),
+    residual: read('residual'),
     coefficients: read('coefficients'),
     basis: read('basis'),
     basisScale: read('basisScale'),
@@ -52,8 +52,8 @@ function valuesOf(inputs: QuantizedMatMulInputs, backend: CpuBackend): Quantized
   };
 }
 
-function samplesOf({ x, rest, coefficients }: QuantizedMatMulInputs): number {
-  if (rest === undefined && coefficients === undefined) return 1;
+function samplesOf({ x, residual, coefficients }: QuantizedMatMulInputs): number {
+  if (residual === undefined && coefficients === undefined) return 1;
   return x.shape.slice(0, -2).reduce((product, dim) => product * dim, 1);
 }
 

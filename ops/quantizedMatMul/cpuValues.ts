@@ -8,7 +8,7 @@ export interface QuantizedMatMulValues {
   readonly codes: TypedArray;
   readonly scale: TypedArray | null;
   readonly bias: TypedArray | null;
-  readonly rest: TypedArray | null;
+  readonly residual: TypedArray | null;
   readonly coefficients: TypedArray | null;
   readonly basis: TypedArray | null;
   readonly basisScale: TypedArray | null;

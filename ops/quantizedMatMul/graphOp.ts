@@ -18,7 +18,7 @@ const checked = new WeakSet<object>();
 
 /**
  * NodeDef `QuantizedMatMul`: inputs x, codes, then scale unless bits is 32, then xScale and xZeroPoint if hasCodes, bias if
- * hasBias, rest if hasRest, coefficients and basis if hasBasis, basisScale if hasBasisScale (all b); attributes bits,
+ * hasBias, residual if hasRest, coefficients and basis if hasBasis, basisScale if hasBasisScale (all b); attributes bits,
  * groupSize, d, n, version, checksum, and if hasCodes xBits and xGroupSize (i), activation (s: none, gelu, geluTanh, silu
  * or relu, in any case). Output y.
  */
@@ -52,7 +52,7 @@ export function quantizedMatMulGraphOp(node: GraphOpNode): Tensor {
         };
   const options = present<QuantizedMatMulOptions>({
     bias: given.get('bias'),
-    rest: given.get('rest'),
+    residual: given.get('residual'),
     coefficients: given.get('coefficients'),
     basis: given.get('basis'),
     basisScale: given.get('basisScale'),
@@ -68,7 +68,7 @@ function inputNames(op: string, node: GraphOpNode, bits: number): string[] {
     ...['x', 'codes', ...(bits === 32 ? [] : ['scale'])],
     ...has('hasCodes', 'xScale', 'xZeroPoint'),
     ...has('hasBias', 'bias'),
-    ...has('hasRest', 'rest'),
+    ...has('hasRest', 'residual'),
     ...has('hasBasis', 'coefficients', 'basis'),
     ...has('hasBasisScale', 'basisScale'),
   ];

@@ -2,6 +2,7 @@ import { type Tensor, type TensorLike, tidy, zeros } from '@tensorflow/tfjs-core
 import { toFloatTensor } from '../common/checks.js';
 import { type OpContract, runOp } from '../common/kernel.js';
 import type { QuantizedActivations } from '../common/quantizedActivations.js';
+import { withRenamed } from '../common/renamed.js';
 import { InvalidArgumentError } from '../numerics/errors.js';
 import { checkCodes, checkMatMulOptions, checkRows, checkWeights, isQuantized } from './checks.js';
 import { quantizedMatMulComposite } from './composite.js';
@@ -24,7 +25,7 @@ export const quantizedMatMulOp: OpContract<QuantizedMatMulInputs, QuantizedMatMu
 };
 
 /**
- * Multiplies by packed low-bit weights: y = f(x W + (rest W + coefficients · basis) + bias), W = scale · code.
+ * Multiplies by packed low-bit weights: y = f(x W + (residual W + coefficients · basis) + bias), W = scale · code.
  *
  * The bracket is one row per sample, added to each of its tokens: the mean that HadaNorm took out of x. Everything before
  * the last two axes of x is a sample. x may be codes too: then kernels multiply integers where the backend has such
@@ -52,9 +53,10 @@ export const quantizedMatMulOp: OpContract<QuantizedMatMulInputs, QuantizedMatMu
 export function quantizedMatMul(
   x: Tensor | TensorLike | QuantizedActivations,
   weights: PackedWeights,
-  options: QuantizedMatMulOptions = {},
+  given: QuantizedMatMulOptions = {},
 ): Tensor {
   const op = quantizedMatMulOp.kernelName;
+  const options = withRenamed(op, given, 'rest', 'residual');
   checkMatMulOptions(op, options);
   checkWeights(op, weights);
   const { codes, scale, bits, groupSize, shape } = weights;

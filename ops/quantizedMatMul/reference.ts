@@ -8,7 +8,7 @@ export interface QuantizedMatMulNumbers {
   readonly codes: ArrayLike<number>; // [d, n]
   readonly scale?: ArrayLike<number>; // [groups, n]; absent: 1
   readonly bias?: ArrayLike<number>; // [n]
-  readonly rest?: ArrayLike<number>; // [samples, d]
+  readonly residual?: ArrayLike<number>; // [samples, d]
   readonly coefficients?: ArrayLike<number>; // [samples, r]
   readonly basis?: ArrayLike<number>; // [k, n]
   readonly basisScale?: ArrayLike<number>; // [k]; absent: 1
@@ -36,7 +36,7 @@ export function quantizedMatMulReference(
   numbers: QuantizedMatMulNumbers,
   { samples, d, n, groupSize, xGroupSize = d }: QuantizedMatMulSizes,
 ): QuantizedMatMulReference {
-  const { x, xScale, xZeroPoint, codes, scale, bias, rest } = numbers;
+  const { x, xScale, xZeroPoint, codes, scale, bias, residual } = numbers;
   const rows = x.length / d;
   const groups = Math.ceil(d / xGroupSize);
   const weight = (k: number, j: number) =>
@@ -51,8 +51,8 @@ export function quantizedMatMulReference(
     for (let j = 0; j < n; j++) {
       const terms = [bias?.[j] ?? 0];
       for (let k = 0; k < d; k++) terms.push(value(row, k) * weight(k, j));
-      if (rest !== undefined) {
-        for (let k = 0; k < d; k++) terms.push(rest[sample * d + k]! * weight(k, j));
+      if (residual !== undefined) {
+        for (let k = 0; k < d; k++) terms.push(residual[sample * d + k]! * weight(k, j));
       }
       terms.push(...basisTerms(numbers, samples, sample, n, j));
       out.values[row * n + j] = terms.reduce((sum, term) => sum + term);

@@ -34,9 +34,9 @@ function productArgs(
   { bits, groupSize, d, n, activation }: QuantizedMatMulAttrs,
   out: TensorInfo,
 ): ProductArgs {
-  const { x, rest, basis } = inputs;
+  const { x, residual, basis } = inputs;
   const leading = x.shape.slice(0, -2).reduce((product, dim) => product * dim, 1);
-  const samples = rest === undefined && basis === undefined ? 1 : leading;
+  const samples = residual === undefined && basis === undefined ? 1 : leading;
   return {
     codes: module.addressIfAny(inputs.codes),
     bits,
@@ -46,7 +46,7 @@ function productArgs(
     n,
     tokens: util.sizeFromShape(x.shape) / d,
     samples,
-    rest: module.addressIfAny(rest),
+    residual: module.addressIfAny(residual),
     coefficients: coefficientsOf(module, inputs, samples),
     basis: module.addressIfAny(basis),
     rank: basis?.shape[0] ?? 0,

@@ -28,7 +28,7 @@ export interface ProductArgs {
   readonly n: number;
   readonly tokens: number; // of all samples
   readonly samples: number; // of which each has its row; 1 where there are no rows
-  readonly rest: number; // [samples, k]
+  readonly residual: number; // [samples, k]
   readonly coefficients: number; // [samples, rank]
   readonly basis: number; // [rank, n]
   readonly rank: number;
@@ -61,7 +61,7 @@ export function floatProduct(module: WasmModule, args: ProductArgs, x: number): 
     segmentCount: 1,
     chunkRows,
     rows: x,
-    rest: args.rest,
+    residual: args.residual,
     sampleOf: sampleTable(module, args),
   };
   const bytes = scratchBytes(fields, 4 * NR * chunkRows);
@@ -109,7 +109,7 @@ function variantFor({ relaxed }: WasmModule, bits: number): Variant {
   return { kernel: 'gemmRelaxed32', bytes: 1, signedWeights };
 }
 
-/** Tiles of the activations and of the rest's digits, and what is known of each token. */
+/** Tiles of the activations and of the residual's digits, and what is known of each token. */
 function packRows(
   module: WasmModule,
   args: ProductArgs,
@@ -119,13 +119,13 @@ function packRows(
 ): Fields {
   const { k, tokens, samples } = args;
   const groups = Math.ceil(k / x.groupSize);
-  const digitRows = args.rest === 0 ? 0 : 3 * samples;
+  const digitRows = args.residual === 0 ? 0 : 3 * samples;
   const tokenTiles = Math.ceil(tokens / MR);
   const restTiles = Math.ceil(digitRows / MR);
   const tiles = tokenTiles + restTiles;
   const restScale = digitRows === 0 ? 0 : module.scratch(4 * samples);
   const digits = digitRows === 0 ? 0 : module.scratch(digitRows * k);
-  if (digitRows > 0) module.run('restDigits', [args.rest, k, digits, restScale], samples);
+  if (digitRows > 0) module.run('restDigits', [args.residual, k, digits, restScale], samples);
   const shifted = bytes === 1 && x.bits === 8;
   const tables = segmentTables(module, args, x, cut);
   const made = {
@@ -209,7 +209,7 @@ function productFields(args: ProductArgs): Fields {
     bias,
     out,
     tokenTiles: Math.ceil(tokens / MR),
-    restTiles: args.rest === 0 ? 0 : Math.ceil(samples / MR),
+    restTiles: args.residual === 0 ? 0 : Math.ceil(samples / MR),
     activation: ACTIVATIONS.indexOf(args.activation),
   };
 }
@@ -237,7 +237,7 @@ function runProduct(
 
 /** The fields of a record in ops/wasm/assembly/gemmTypes.ts (Product) and gemmRows.ts (Rows), in order; absent ones are 0. */
 const PRODUCT_FIELDS =
-  'codes bits k n scale groupSize segments segmentCount chunkSegments chunkCount chunkRows rows rest tokenTiles restTiles offsets flushSteps flip groupScale groupShift activationGroups tokens samples tokenScale sampleOf restScale coefficients basis rank bias activation out'.split(
+  'codes bits k n scale groupSize segments segmentCount chunkSegments chunkCount chunkRows rows residual tokenTiles restTiles offsets flushSteps flip groupScale groupShift activationGroups tokens samples tokenScale sampleOf restScale coefficients basis rank bias activation out'.split(
     ' ',
   );
 const ROWS_FIELDS =

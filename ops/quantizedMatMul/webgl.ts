@@ -45,24 +45,24 @@ export const quantizedMatMulWebgl = webglKernel<QuantizedMatMulInputs, Quantized
 
 type Args = WebglKernelArgs<QuantizedMatMulInputs, QuantizedMatMulAttrs>;
 
-/** rest W + coefficients · basis, [samples, n]. */
+/** residual W + coefficients · basis, [samples, n]. */
 function sampleRowsOf(args: Args): TensorInfo | null {
   const { inputs, attrs, webgl } = args;
-  const { x, rest, coefficients, basis, basisScale } = inputs;
-  if (rest === undefined && coefficients === undefined) return null;
+  const { x, residual, coefficients, basis, basisScale } = inputs;
+  if (residual === undefined && coefficients === undefined) return null;
   const samples = util.sizeFromShape(x.shape.slice(0, -2));
   const parts = {
-    product: rest !== undefined,
+    product: residual !== undefined,
     basisRows: basis?.shape[0] ?? 0,
     rank: coefficients?.shape[1] ?? 0,
     scaled: basisScale !== undefined,
   };
   const given: TensorInfo[] = [];
-  if (rest !== undefined) {
+  if (residual !== undefined) {
     // the segments of the tokens' product, so that it finds the same texture
     const floats = { ...attrs, xBits: 0, activation: 'none' } as const;
     given.push(
-      product(args, floats, { x: rest, rows: samples, tokens: 0, bias: false, others: [] }),
+      product(args, floats, { x: residual, rows: samples, tokens: 0, bias: false, others: [] }),
     );
   }
   for (const part of [coefficients, basis, basisScale]) if (part !== undefined) given.push(part);

@@ -185,7 +185,7 @@ function codesGlsl(
         total += groupScale.xxyy * scale.xyxy * (sums - zeroPoint.xxyy * codeSums.xyxy);`;
 }
 
-/** rest W + coefficients · basis, [samples, n]; row i of a scaled basis belongs to coefficient i mod rank. All packed but the output. */
+/** residual W + coefficients · basis, [samples, n]; row i of a scaled basis belongs to coefficient i mod rank. All packed but the output. */
 export function rowsProgram(
   shape: readonly [samples: number, n: number],
   parts: {

@@ -1,4 +1,4 @@
-import { type CentredTexels, sourceGlsl, sourceInputs } from './center.js';
+import { type CenteredTexels, sourceGlsl, sourceInputs } from './centering.js';
 import { FINITE_GLSL } from './glsl.js';
 import type { WebglScope } from './kernel.js';
 import { runTexels, type TexelMatrix } from './texels.js';
@@ -25,7 +25,7 @@ export interface RangeTexels {
  */
 export function groupRanges(
   webgl: WebglScope,
-  source: CentredTexels,
+  source: CenteredTexels,
   groupSize: number,
   dynamic: boolean,
 ): RangeTexels {

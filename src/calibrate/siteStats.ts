@@ -121,7 +121,7 @@ export function meanOf({ sum, tokens }: Moments): Float64Array {
   return sum.map((total) => total / Math.max(tokens, 1));
 }
 
-/** Standard deviation of the centred tokens: within the samples. */
+/** Standard deviation of the centered tokens: within the samples. */
 export function centeredStd({ within, tokens }: Moments): Float64Array {
   return within.map((total) => Math.sqrt(total / Math.max(tokens, 1)));
 }

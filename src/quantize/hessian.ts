@@ -5,7 +5,7 @@ import { type Feedback, gptqFeedback } from './gptq.js';
 import { splitMeans, type Transform } from './transform.js';
 
 /**
- * The second moments of what really passes through the quantized weights, factored for GPTQ: the centred tokens, and what
+ * The second moments of what really passes through the quantized weights, factored for GPTQ: the centered tokens, and what
  * of the samples' means goes the same way. Null where the statistics hold no scatter.
  */
 export function feedbackFor(t: Transform, stats: SiteStats): Feedback | null {
@@ -25,14 +25,14 @@ export function feedbackFor(t: Transform, stats: SiteStats): Feedback | null {
 
 /** The part of each mean that meets the quantized weights, transformed, [samples, d]. */
 function meansThatPass(t: Transform, means: Float32Array): Float32Array {
-  switch (t.parts.centre) {
+  switch (t.parts.center) {
     case 'dynamic':
     case 'static':
-      return splitMeans(t, means).rest;
+      return splitMeans(t, means).residual;
     case 'none':
-      return splitMeans({ ...t, mean: null }, means).rest;
+      return splitMeans({ ...t, mean: null }, means).residual;
     default:
-      return t.parts.centre satisfies never;
+      return t.parts.center satisfies never;
   }
 }
 

@@ -12,7 +12,7 @@ export interface Passing {
   readonly samples: Samples;
   readonly transformed: Float32Array; // x', [count, d]
   readonly quantized: Float32Array; // Q(x'), [count, d]
-  readonly rest: Float32Array; // of each row's mean, transformed, [count, d]; empty where nothing is centred per sample
+  readonly residual: Float32Array; // of each row's mean, transformed, [count, d]; empty where nothing is centered per sample
   readonly coefficients: Float32Array; // of each row's mean in the basis, [count, rank]
   /** SQNR of the activations, dB. */
   readonly activations: number;
@@ -26,15 +26,15 @@ export function passThrough(
 ): Passing {
   const { d } = t;
   const { rows, count, means, sampleOf } = samples;
-  const dynamic = t.parts.centre === 'dynamic';
-  const centred = dynamic ? new Float32Array(rows.length) : rows;
+  const dynamic = t.parts.center === 'dynamic';
+  const centered = dynamic ? new Float32Array(rows.length) : rows;
   if (dynamic) {
     for (let at = 0; at < rows.length; at++) {
       const mean = sampleOf[Math.floor(at / d)]! * d + (at % d);
-      centred[at] = rows[at]! - means[mean]!;
+      centered[at] = rows[at]! - means[mean]!;
     }
   }
-  const transformed = rotated(t, scaled(t, centred, dynamic ? null : t.mean));
+  const transformed = rotated(t, scaled(t, centered, dynamic ? null : t.mean));
   const quantized =
     activations === null ? transformed : fakeQuantValues(transformed, [count, d], activations);
   const split = dynamic ? splitMeans(t, means) : null;
@@ -49,7 +49,7 @@ export function passThrough(
     samples,
     transformed,
     quantized,
-    rest: split === null ? new Float32Array(0) : spread(split.rest, d),
+    residual: split === null ? new Float32Array(0) : spread(split.residual, d),
     coefficients: split === null ? new Float32Array(0) : spread(split.coefficients, t.rank),
     activations: activationSqnr(t, rows, transformed, quantized),
   };
@@ -59,10 +59,10 @@ export function passThrough(
 export function outputOf(t: Transform, linear: QuantizedLinear, passing: Passing): Float32Array {
   const { d, rank } = t;
   const { n, weights, basis, basisScale, meanProduct, lowRank } = linear;
-  const { samples, quantized, transformed, rest, coefficients } = passing;
+  const { samples, quantized, transformed, residual, coefficients } = passing;
   const { count } = samples;
   const sum = (a: Float32Array, b: Float32Array) => a.map((v, i) => v + b[i]!);
-  const input = rest.length === 0 ? quantized : sum(quantized, rest);
+  const input = residual.length === 0 ? quantized : sum(quantized, residual);
   const out = matmul(input, weights, count, d, n);
   const add = (part: Float32Array) => {
     for (let i = 0; i < out.length; i++) out[i] = out[i]! + part[i]!;
@@ -76,7 +76,7 @@ export function outputOf(t: Transform, linear: QuantizedLinear, passing: Passing
     add(matmul(factors, basis.values, count, rows, n));
   }
   if (lowRank !== null) {
-    const whole = rest.length === 0 ? transformed : sum(transformed, rest);
+    const whole = residual.length === 0 ? transformed : sum(transformed, residual);
     const left = matmul(whole, lowRank.left.values, count, d, lowRank.rank);
     add(matmul(left, lowRank.right.values, count, lowRank.rank, n));
   }

@@ -3,7 +3,7 @@ export type Method = 'hadanorm' | 'centered' | 'hadamard' | 'smoothquant' | 'rtn
 
 /** What a method is made of. */
 export interface Parts {
-  readonly centre: 'none' | 'static' | 'dynamic';
+  readonly center: 'none' | 'static' | 'dynamic';
   readonly meanRank: number | 'auto';
   readonly scale: 'balanced' | 'std' | 'smoothquant' | 'none';
   readonly alpha: number;
@@ -12,7 +12,7 @@ export interface Parts {
 }
 
 export const NOTHING: Parts = {
-  centre: 'none',
+  center: 'none',
   meanRank: 0,
   scale: 'none',
   alpha: 0.5,
@@ -23,14 +23,14 @@ export const NOTHING: Parts = {
 /** The methods as combinations of the same parts. */
 export const METHODS: Readonly<Record<Method, Parts>> = {
   hadanorm: {
-    centre: 'dynamic',
+    center: 'dynamic',
     meanRank: 'auto',
     scale: 'balanced',
     alpha: 0.5,
     rotate: 'auto',
     signs: true,
   },
-  centered: { ...NOTHING, centre: 'dynamic', meanRank: 'auto' },
+  centered: { ...NOTHING, center: 'dynamic', meanRank: 'auto' },
   hadamard: { ...NOTHING, rotate: true, signs: true },
   smoothquant: { ...NOTHING, scale: 'smoothquant' },
   rtn: NOTHING,

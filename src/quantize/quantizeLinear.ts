@@ -43,8 +43,8 @@ export function quantizeLinear(
   const { d } = t;
   const full = transformedWeights(t, w, n);
   const branch = lowRank > 0 && options.bits !== null ? lowRankBranch(full, d, n, lowRank) : null;
-  const rest = branch === null ? full : branch.rest;
-  const packed = options.bits === null ? null : quantize(rest, d, n, options, feedback);
+  const residual = branch === null ? full : branch.residual;
+  const packed = options.bits === null ? null : quantize(residual, d, n, options, feedback);
   const basis = t.basis === null ? null : storedBasis(basisProduct(t, w, n), t.rank, n, options);
   return {
     n,
@@ -150,7 +150,7 @@ function joined(first: Float32Array, second: Float32Array): Float32Array {
   return out;
 }
 
-/** SVDQuant's branch (Li et al., arXiv 2411.05007, §4): W' = left right + rest, left and right in half precision. */
+/** SVDQuant's branch (Li et al., arXiv 2411.05007, §4): W' = left right + residual, left and right in half precision. */
 function lowRankBranch(w: Float32Array, d: number, n: number, wanted: number) {
   const rank = Math.min(wanted, d, n);
   // left: orthonormal [d, rank], from the rows of W'ᵀ; right = leftᵀ W'
@@ -158,5 +158,5 @@ function lowRankBranch(w: Float32Array, d: number, n: number, wanted: number) {
   const left = half(transpose(vectors, rank, d));
   const right = half(matmul(transpose(left.values, d, rank), w, rank, d, n));
   const along = matmul(left.values, right.values, d, rank, n);
-  return { rank, left, right, rest: w.map((v, i) => v - along[i]!) };
+  return { rank, left, right, residual: w.map((v, i) => v - along[i]!) };
 }

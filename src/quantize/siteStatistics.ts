@@ -46,10 +46,10 @@ export function statsFor(
 
 function needsStats({ method, parts, activations }: LinearSettings): boolean {
   if (method === 'auto') return true;
-  const { scale, centre, meanRank } = { ...METHODS[method], ...parts };
+  const { scale, center, meanRank } = { ...METHODS[method], ...parts };
   const isStatic =
-    centre === 'static' || (activations.bits !== null && activations.range === 'static');
-  return scale !== 'none' || isStatic || (centre === 'dynamic' && meanRank !== 0);
+    center === 'static' || (activations.bits !== null && activations.range === 'static');
+  return scale !== 'none' || isStatic || (center === 'dynamic' && meanRank !== 0);
 }
 
 function checkFinite(op: string, site: string, { sum, within, absMax }: Moments): void {

@@ -21,7 +21,7 @@ export interface Transform {
   readonly d: number;
   /** σ with the random signs, [d]; null for 1. */
   readonly sigma: Float32Array | null;
-  /** μ̄, the mean over the calibration data, [d]; null where nothing is centred, or no data was given. */
+  /** μ̄, the mean over the calibration data, [d]; null where nothing is centered, or no data was given. */
   readonly mean: Float32Array | null;
   /** Orthonormal rows, up to rounding: the directions in which the mean varies most, [r, d]; null for r = 0. */
   readonly basis: Float32Array | null;
@@ -57,12 +57,12 @@ export function makeTransform(
   needStats(op, parts, stats);
   const block = parts.rotate ? (blockSize ?? d) : 0;
   if (parts.rotate) checkBlock(op, block, d);
-  const centred = parts.centre !== 'none';
+  const centered = parts.center !== 'none';
   const scale = channelScale(parts, stats, matrices, d, gptq);
   const signed = withSigns(scale, parts.rotate && parts.signs ? randomSigns(d, seed) : null);
   const sigma = signed === null ? null : roundToHalf(signed);
-  const mean = centred && stats !== null ? roundToHalf(meanOf(stats.total)) : null;
-  const rank = parts.centre === 'dynamic' ? meanRankOf(parts, matrices, d) : 0;
+  const mean = centered && stats !== null ? roundToHalf(meanOf(stats.total)) : null;
+  const rank = parts.center === 'dynamic' ? meanRankOf(parts, matrices, d) : 0;
   const bare = { parts, d, sigma, mean, basis: null, rank: 0, blockSize: block };
   if (rank === 0) return bare;
   const basis = meanBasis(bare, stats!, rank);
@@ -111,19 +111,19 @@ export function restoredWeights(t: Transform, w: Float32Array, n: number): Float
       );
 }
 
-/** A sample's mean on its way to the weights: coefficients in the basis, and the rest, rotated. */
+/** A sample's mean on its way to the weights: coefficients in the basis, and the residual, rotated. */
 export function splitMeans(
   t: Transform,
   means: Float32Array,
-): { coefficients: Float32Array; rest: Float32Array } {
+): { coefficients: Float32Array; residual: Float32Array } {
   const { d, basis, rank } = t;
   const rows = means.length / d;
   const off = scaled(t, means, t.mean);
-  if (basis === null) return { coefficients: new Float32Array(0), rest: rotated(t, off) };
+  if (basis === null) return { coefficients: new Float32Array(0), residual: rotated(t, off) };
   const coefficients = matmul(off, transpose(basis, rank, d), rows, d, rank);
   const along = matmul(coefficients, basis, rows, rank, d);
-  const rest = off.map((v, i) => v - along[i]!);
-  return { coefficients, rest: rotated(t, rest) };
+  const residual = off.map((v, i) => v - along[i]!);
+  return { coefficients, residual: rotated(t, residual) };
 }
 
 /** B diag(σ) W, [r, n]: what the basis does to the output. */
@@ -145,8 +145,8 @@ function needStats(op: string, parts: Parts, stats: SiteStats | null): void {
   if (stats !== null) return;
   const needs = [
     ...(parts.scale === 'none' ? [] : [`scale '${parts.scale}'`]),
-    ...(parts.centre === 'static' ? ["centre 'static'"] : []),
-    ...(parts.centre === 'dynamic' && parts.meanRank !== 0 ? [`meanRank ${parts.meanRank}`] : []),
+    ...(parts.center === 'static' ? ["center 'static'"] : []),
+    ...(parts.center === 'dynamic' && parts.meanRank !== 0 ? [`meanRank ${parts.meanRank}`] : []),
   ];
   if (needs.length === 0) return;
   const wayOut = `Pass stats: await calibrate(model, batches), or use method 'hadamard', or scale 'none' with meanRank 0.`;

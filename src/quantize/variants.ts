@@ -97,11 +97,11 @@ function needsRange({ bits, range }: LinearSettings['activations']): boolean {
   return bits !== null && range === 'static';
 }
 
-/** A method's parts with some replaced. One row per sample is never its own mean: centring it would leave nothing. */
+/** A method's parts with some replaced. One row per sample is never its own mean: centering it would leave nothing. */
 function partsOf(method: Method, replaced: Partial<Parts>, hasTokens: boolean): FixedParts {
   const open = { ...METHODS[method], ...replaced };
   const parts = { ...open, rotate: open.rotate !== false };
-  return hasTokens || parts.centre !== 'dynamic'
+  return hasTokens || parts.center !== 'dynamic'
     ? parts
-    : { ...parts, centre: 'none', meanRank: 0 };
+    : { ...parts, center: 'none', meanRank: 0 };
 }

@@ -14,7 +14,7 @@ export const METHODS = [
 /** What a table or a plot calls each method. */
 export const METHOD_NAMES: Readonly<Record<Method, string>> = {
   hadanorm: 'HadaNorm',
-  centered: 'Centred',
+  centered: 'Centered',
   hadamard: 'Hadamard',
   smoothquant: 'SmoothQuant',
   rtn: 'Round to nearest',

@@ -35,7 +35,7 @@ export function emitProduct(
   const { placed, quantized } = planned;
   const { d, name: linear } = placed.linear;
   const name = `${linear}/hadanorm`;
-  const { rest, codes } = from;
+  const { residual, codes } = from;
   const parts: Part[] = [
     weightsPart(e, name, d, quantized),
     codes === null
@@ -49,7 +49,7 @@ export function emitProduct(
           },
         },
     biasPart(e, name, planned),
-    rest === null ? NOTHING : { inputs: [rest], attrs: { hasRest: attr.bool(true) } },
+    residual === null ? NOTHING : { inputs: [residual], attrs: { hasRest: attr.bool(true) } },
     meanRows(e, name, planned, from, branch),
   ];
   const attrs: Attrs = Object.assign({}, ...parts.map((part) => part.attrs));
@@ -98,14 +98,14 @@ function meanRows(
   e: Emitter,
   name: string,
   { transform, quantized }: PlannedLinear,
-  { rest, coefficients }: EmittedTransform,
+  { residual, coefficients }: EmittedTransform,
   branch: BranchWeights | null,
 ): Part {
   const { basis, basisScale, n } = quantized;
   const along = coefficients === null || basis === null ? null : coefficients;
   const rows = along === null ? 0 : basis!.values.length / n;
   const matrix = along === null ? null : e.stored(`${name}/basis`, [rows, n], basis!);
-  if (rest === null || branch === null) {
+  if (residual === null || branch === null) {
     if (matrix === null) return NOTHING;
     const attrs = { hasBasis: attr.bool(true) };
     if (basisScale === null) return { inputs: [along!, matrix], attrs };
@@ -115,7 +115,7 @@ function meanRows(
       attrs: { ...attrs, hasBasisScale: attr.bool(true) },
     };
   }
-  const columns = [e.matMul(`${name}/restAlong`, rest, branch.left)];
+  const columns = [e.matMul(`${name}/restAlong`, residual, branch.left)];
   const parts = [branch.right];
   if (matrix !== null) {
     const spread = e.floats(

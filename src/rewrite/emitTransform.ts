@@ -15,7 +15,7 @@ export interface EmittedTransform {
   /** Q(x'): as float32, or where there are `codes` the codes themselves. */
   readonly quantized: Ref;
   readonly codes: EmittedCodes | null;
-  readonly rest: Ref | null; // [samples, d]
+  readonly residual: Ref | null; // [samples, d]
   readonly coefficients: Ref | null; // [samples, rank]
 }
 
@@ -60,14 +60,16 @@ export function emitTransform(
   };
   const quantizer = form.integer ? codeQuantizer(activations, t.d) : null;
   if (quantizer !== null && !form.rotated) {
-    return codesOf(e, source, { ...t, centre: t.parts.centre }, quantizer);
+    return codesOf(e, source, { ...t, center: t.parts.center }, quantizer);
   }
-  const dynamic = t.parts.centre === 'dynamic';
-  const centred = dynamic
+  const dynamic = t.parts.center === 'dynamic';
+  const centered = dynamic
     ? center(e, `${name}/center`, source.x, source.sigma, null)
     : shiftAndScale(e, `${name}/center`, source.x, source);
-  const rotated = rotate(e, `${name}/rotate`, centred, t);
-  const means = dynamic ? meanParts(e, source, t, centred) : { rest: null, coefficients: null };
+  const rotated = rotate(e, `${name}/rotate`, centered, t);
+  const means = dynamic
+    ? meanParts(e, source, t, centered)
+    : { residual: null, coefficients: null };
   if (quantizer !== null) {
     // rotated already: what is left of the op is its quantizer
     const plain = { name, x: rotated, sigma: null, mean: null };
@@ -78,16 +80,16 @@ export function emitTransform(
   return { rotated, quantized, codes: null, ...means };
 }
 
-const AS_IT_IS = { centre: 'none', blockSize: 0, basis: null, rank: 0 } as const;
+const AS_IT_IS = { center: 'none', blockSize: 0, basis: null, rank: 0 } as const;
 
-/** site → HadaNormQuantize: codes, scales and zero points, and the rest of the means. */
+/** site → HadaNormQuantize: codes, scales and zero points, and the residual of the means. */
 function codesOf(
   e: Emitter,
   { name, x, sigma, mean }: Source,
-  t: Pick<Transform, 'd' | 'basis' | 'rank' | 'blockSize'> & Pick<Parts, 'centre'>,
+  t: Pick<Transform, 'd' | 'basis' | 'rank' | 'blockSize'> & Pick<Parts, 'center'>,
   { bits, symmetric, groupSize, range }: CodeQuantizer,
 ): EmittedTransform {
-  const { centre } = t;
+  const { center } = t;
   const basis = t.basis === null ? null : basisOf(e, name, t);
   const given = { hasScale: sigma, hasMean: mean, hasBasis: basis };
   const flags = Object.entries(given).map(([flag, ref]) => [flag, attr.bool(ref !== null)]);
@@ -96,7 +98,7 @@ function codesOf(
     bits: attr.int(bits),
     symmetric: attr.bool(symmetric),
     groupSize: attr.int(groupSize),
-    centre: attr.string(centre),
+    centre: attr.string(center),
     blockSize: attr.int(t.blockSize),
     ...Object.fromEntries(flags),
     ...rangeAttrs(range),
@@ -105,27 +107,27 @@ function codesOf(
     rotated: null,
     quantized: node,
     codes: { scale: `${node}:1`, zeroPoint: `${node}:2`, bits, groupSize },
-    rest: centre === 'dynamic' ? `${node}:3` : null,
+    residual: center === 'dynamic' ? `${node}:3` : null,
     coefficients: basis === null ? null : `${node}:4`,
   };
 }
 
-/** The means that a ChannelCenter node took out: along the basis, and the rest of them rotated. */
+/** The means that a ChannelCenter node took out: along the basis, and the residual of them rotated. */
 function meanParts(
   e: Emitter,
   source: Source,
   t: Transform,
-  centred: Ref,
-): Pick<EmittedTransform, 'rest' | 'coefficients'> {
+  centered: Ref,
+): Pick<EmittedTransform, 'residual' | 'coefficients'> {
   const { name } = source;
-  const means = e.rows(`${name}/means`, `${centred}:1`, t.d);
+  const means = e.rows(`${name}/means`, `${centered}:1`, t.d);
   const off = shiftAndScale(e, `${name}/offMean`, means, source);
-  if (t.basis === null) return { rest: rotate(e, `${name}/rest`, off, t), coefficients: null };
+  if (t.basis === null) return { residual: rotate(e, `${name}/rest`, off, t), coefficients: null };
   const basis = basisOf(e, name, t);
   const coefficients = e.matMul(`${name}/coefficients`, off, basis, true);
   const along = e.matMul(`${name}/along`, coefficients, basis);
-  const rest = e.node('Sub', `${name}/beside`, [off, along]);
-  return { rest: rotate(e, `${name}/rest`, rest, t), coefficients };
+  const residual = e.node('Sub', `${name}/beside`, [off, along]);
+  return { residual: rotate(e, `${name}/rest`, residual, t), coefficients };
 }
 
 function basisOf(

@@ -11,7 +11,7 @@ const LINEAR_KEYS = [
     'method',
     'weights',
     'activations',
-    'centre',
+    'center',
     'meanRank',
     'scale',
     'alpha',
@@ -69,7 +69,7 @@ export function checkSettings(
 function checkLinearOptions(op: string, at: string, options: LinearOptions): void {
   const { meanRank, alpha, lowRank, blockSize } = options;
   checkChoice(op, `${at}method`, options.method, [...Object.keys(METHODS), 'auto']);
-  checkChoice(op, `${at}centre`, options.centre, ['none', 'static', 'dynamic']);
+  checkChoice(op, `${at}center`, options.center, ['none', 'static', 'dynamic']);
   checkChoice(op, `${at}scale`, options.scale, ['balanced', 'std', 'smoothquant', 'none']);
   if (meanRank !== undefined && meanRank !== 'auto')
     checkInteger(op, `${at}meanRank`, meanRank, 0, 64);

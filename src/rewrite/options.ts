@@ -33,8 +33,8 @@ export interface ActivationOptions {
 /** What is done to a linear: a method, and any of its parts otherwise. */
 export interface LinearOptions {
   /**
-   * - `hadanorm` (default): centre dynamically, balance, rotate (arXiv 2506.09932).
-   * - `centered`: centre dynamically, no more.
+   * - `hadanorm` (default): center dynamically, balance, rotate (arXiv 2506.09932).
+   * - `centered`: center dynamically, no more.
    * - `hadamard`: rotate (QuaRot, arXiv 2404.00456).
    * - `smoothquant`: scale by max|X|^α / max|W|^(1−α) (arXiv 2211.10438).
    * - `rtn`: nothing, round to nearest.
@@ -44,6 +44,8 @@ export interface LinearOptions {
   weights?: WeightOptions;
   activations?: ActivationOptions;
   /** Subtract each channel's mean over the tokens: of every sample as it comes, or the calibration's. */
+  center?: 'none' | 'static' | 'dynamic';
+  /** @deprecated Now `center`. */
   centre?: 'none' | 'static' | 'dynamic';
   /**
    * Directions of the mean's variation whose product is by the original weights, 0 to 64. 'auto', HadaNorm's default, is a
@@ -88,7 +90,7 @@ export interface RewriteOptions extends LinearOptions {
   /**
    * How the model computes. Default 'integer'.
    * - `simulate`: activations are quantized and dequantized by nodes of their own, products are of float32 numbers.
-   * - `integer`: one node centres, scales, rotates and quantizes, products are of codes by packed codes and apply the
+   * - `integer`: one node centers, scales, rotates and quantizes, products are of codes by packed codes and apply the
    *   activation function behind them. Backends with kernels for both multiply integers (the report says which linears);
    *   on others the same graph runs as compositions of tfjs ops. The codes are those of 'simulate'.
    */

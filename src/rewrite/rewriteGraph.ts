@@ -18,6 +18,7 @@ import type { QuantizationReport } from '../report/report.js';
 import { totalsOf } from '../report/totals.js';
 import { emitLinear } from './emit.js';
 import { type EmittedTransform, emitTransform } from './emitTransform.js';
+import { withPresentNames } from './formerNames.js';
 import { checkRewriteOptions, checkSettings } from './optionChecks.js';
 import { REWRITE_DEFAULTS, type RewriteOptions } from './options.js';
 import { type Change, replaceNodes } from './replace.js';
@@ -58,7 +59,7 @@ export class RewriteAbortedError extends HadaNormError {
 }
 
 /**
- * Quantizes the linears of a diffusion transformer: finds them by structure, puts centring, scaling, rotation and
+ * Quantizes the linears of a diffusion transformer: finds them by structure, puts centering, scaling, rotation and
  * quantization in front of them and packed weights in their place.
  *
  * The original stays as it is. Weights that are not quantized are shared with it, not copied. Without attention in the
@@ -133,8 +134,9 @@ export async function rewriteGraphAsync(
 function* rewriteSteps(
   op: string,
   model: GraphModel,
-  options: RewriteOptions,
+  given: RewriteOptions,
 ): Generator<RewriteProgress, RewriteResult> {
+  const options = withPresentNames(op, given);
   checkRewriteOptions(op, options);
   const graph = graphOfModel(op, model);
   verifyGraph(graph, op);

@@ -27,7 +27,7 @@ export function settingsFor(
     REWRITE_DEFAULTS.activations,
     ...layers.map((layer) => layer.activations),
   ]);
-  const parts = { centre: pick('centre'), meanRank: pick('meanRank'), scale: pick('scale') };
+  const parts = { center: pick('center'), meanRank: pick('meanRank'), scale: pick('scale') };
   const more = { alpha: pick('alpha'), rotate: pick('rotate'), signs: pick('signs') };
   const few = activations.bits !== null && activations.bits! <= 4;
   return {

@@ -43,7 +43,7 @@ const SUITES: Readonly<Record<string, readonly [title: string, text: string]>> =
   wasm: ['Ops', 'Each op against what one would write with tfjs without it, on the same backend.'],
   'wasm-linears': [
     'Linears',
-    'From float32 activations in JavaScript to float32 results in WASM memory: centring, scaling, rotating and quantizing the activations, the integer product, the mean’s product and the bias. Weights of 8 bits have a scale for each output channel; 4-bit ones, and 4-bit activations, for each group of 64. tfjs is `tf.fused.matMul` with bias. ORT is ONNX Runtime Web; dynamic int8 is what `quantize_dynamic` writes with `per_channel` (DynamicQuantizeLinear and MatMulInteger). Every result is checked against float32 before it is timed.',
+    'From float32 activations in JavaScript to float32 results in WASM memory: centering, scaling, rotating and quantizing the activations, the integer product, the mean’s product and the bias. Weights of 8 bits have a scale for each output channel; 4-bit ones, and 4-bit activations, for each group of 64. tfjs is `tf.fused.matMul` with bias. ORT is ONNX Runtime Web; dynamic int8 is what `quantize_dynamic` writes with `per_channel` (DynamicQuantizeLinear and MatMulInteger). Every result is checked against float32 before it is timed.',
   ],
   'wasm-overhead': [
     'HadaNorm over dynamic quantization',

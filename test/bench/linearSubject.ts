@@ -80,12 +80,17 @@ export class LinearSubject {
     return tf.fused.matMul({ a: x, b: this.matrix, bias: this.bias }) as tf.Tensor2D;
   }
 
-  /** The whole way of a rewritten linear: centre, scale, rotate, quantize, multiply, add the mean's product and bias. */
+  /** The whole way of a rewritten linear: center, scale, rotate, quantize, multiply, add the mean's product and bias. */
   hadanorm(x: tf.Tensor2D, precision: Precision): tf.Tensor {
     const { scale, mean, basis, basisProduct, basisScale, bias } = this.parts;
-    const options = { ...quantizer(precision), centre: 'dynamic', scale, mean, basis } as const;
-    const { quantized, rest, coefficients } = hadaNormQuantize(x, options);
-    const rows = { rest: rest!, coefficients: coefficients!, basis: basisProduct, basisScale };
+    const options = { ...quantizer(precision), center: 'dynamic', scale, mean, basis } as const;
+    const { quantized, residual, coefficients } = hadaNormQuantize(x, options);
+    const rows = {
+      residual: residual!,
+      coefficients: coefficients!,
+      basis: basisProduct,
+      basisScale,
+    };
     return quantizedMatMul(quantized, this.packed[precision], { bias, ...rows });
   }
 
@@ -94,17 +99,17 @@ export class LinearSubject {
     x: tf.Tensor2D,
     precision: Precision,
   ): { multiply: () => tf.Tensor; dispose: () => void } {
-    const { quantized, rest, coefficients } = hadaNormQuantize(x, quantizer(precision));
+    const { quantized, residual, coefficients } = hadaNormQuantize(x, quantizer(precision));
     const { codes, scale, zeroPoint } = quantized;
     return {
       multiply: () => quantizedMatMul(quantized, this.packed[precision]),
-      dispose: () => tf.dispose([codes, scale, zeroPoint, rest!, coefficients ?? []]),
+      dispose: () => tf.dispose([codes, scale, zeroPoint, residual!, coefficients ?? []]),
     };
   }
 
   /** Dynamic quantization without HadaNorm; the same work, another result. */
   plain(x: tf.Tensor2D, precision: Precision): tf.Tensor {
-    const options = { ...quantizer(precision), centre: 'none', blockSize: 0 } as const;
+    const options = { ...quantizer(precision), center: 'none', blockSize: 0 } as const;
     const { quantized } = hadaNormQuantize(x, options);
     return quantizedMatMul(quantized, this.packed[precision], { bias: this.parts.bias });
   }

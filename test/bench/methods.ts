@@ -63,7 +63,7 @@ async function ablation(model: Subject): Promise<void> {
     ['scale: none', { scale: 'none' }],
     ['meanRank: 0', { meanRank: 0 }],
     ['meanRank: 16', { meanRank: 16 }],
-    ['centre: static', { centre: 'static' }],
+    ['center: static', { center: 'static' }],
     ['signs: false', { signs: false }],
     ['rotate: true', { rotate: true }],
     ['lowRank: 16', { lowRank: 16 }],

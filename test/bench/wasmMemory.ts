@@ -35,7 +35,7 @@ const QUANTIZED = [
 const QUANTIZERS: Readonly<Record<string, HadaNormQuantizeOptions>> = {
   'HadaNorm, 8 bits': {},
   'HadaNorm, 4 bits in groups': { bits: 4, groupSize: 64 },
-  '8 bits alone': { centre: 'none', blockSize: 0 },
+  '8 bits alone': { center: 'none', blockSize: 0 },
 };
 
 /** Bytes of a page of memory. */

@@ -30,7 +30,7 @@ const TOKENS = 256;
 const QUANTIZERS: Readonly<Record<string, HadaNormQuantizeOptions>> = {
   'HadaNorm, 8 bits': {},
   'HadaNorm, 4 bits in groups': { bits: 4, groupSize: 64 },
-  'centred, 8 bits, not rotated': { blockSize: 0 },
+  'centered, 8 bits, not rotated': { blockSize: 0 },
 };
 
 /** What the project asks: the transform five times faster, the quantizer within three times an elementwise op. */

@@ -46,7 +46,7 @@ export const METHODS = [
   { name: 'hadanorm', title: 'HadaNorm' },
   { name: 'hadamard', title: 'Hadamard (QuaRot)' },
   { name: 'smoothquant', title: 'SmoothQuant' },
-  { name: 'centered', title: 'Centred only' },
+  { name: 'centered', title: 'Centered only' },
   { name: 'auto', title: 'Best per layer' },
 ] as const;
 

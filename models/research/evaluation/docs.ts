@@ -20,7 +20,7 @@ at 4 bits per token and group of 64; adaLN, embeddings and final layer at 8 bits
 - **(c) Pictures** from the same noise: PSNR to the original's (peak 2) over all, the mean of the pictures' decibels, and the worst; feature distance: of paired pictures over that of two
   originals of different noise; shares of the pictures in which the [feature network](../models/README.md) reads the same class and attributes as in the original's, and
   the class that was asked for.
-- **(d) Offline**: FID and KID in the network's features. These are centred by the mean of real pictures and divided by one number, the root mean square of
+- **(d) Offline**: FID and KID in the network's features. These are centered by the mean of real pictures and divided by one number, the root mean square of
   their deviation: a feature weighs what the network gives it, and the distances have no unit. KID is the unbiased squared maximum mean discrepancy with the kernel
   (xᵀy / 128 + 1)³ on all pictures at once; to the original's samples, which come from the same noise, pairs are left out of the cross term, as the U-statistic
   wants it. Intervals are the 2.5 to 97.5 % percentiles of seeded bootstrap resamplings of both sets (pairs as pairs), moved onto the figure; FID to

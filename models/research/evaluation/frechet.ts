@@ -34,7 +34,7 @@ export function gaussianOf(features: Float32Array, width: number, counts?: Float
   }
   const covariance = new Float64Array(width * width);
   for (let start = 0; start < rows; start += BLOCK) {
-    addProducts(covariance, centredColumns(features, mean, counts, start), width);
+    addProducts(covariance, centeredColumns(features, mean, counts, start), width);
   }
   for (let i = 0; i < width; i++) {
     for (let j = i; j < width; j++) {
@@ -67,8 +67,8 @@ export function frechetDistance(a: Gaussian, b: Gaussian): number {
   return distance;
 }
 
-/** [width, rows that count] of a block of rows, centred, each row times the root of its count. */
-function centredColumns(
+/** [width, rows that count] of a block of rows, centered, each row times the root of its count. */
+function centeredColumns(
   features: Float32Array,
   mean: Float64Array,
   counts: Float32Array | undefined,

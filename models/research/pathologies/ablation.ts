@@ -35,10 +35,10 @@ export const METHOD_ROWS: readonly MethodRow[] = [
   { name: 'rtn', options: { method: 'rtn' }, mean: 'none' },
   { name: 'smoothquant (α = ½)', options: { method: 'smoothquant', alpha: 0.5 }, mean: 'none' },
   { name: 'hadamard (QuaRot)', options: { method: 'hadamard', signs: false }, mean: 'none' },
-  { name: 'centred only', options: { method: 'centered', meanRank: 0 }, mean: 'original' },
-  { name: 'hadamard + centred', ...centred({ ...WHOLE, scale: 'none' }) },
-  { name: 'HadaNorm, σ = std', ...centred({ ...WHOLE, scale: 'std' }) },
-  { name: 'HadaNorm, σ balanced', ...centred({ ...WHOLE, scale: 'balanced' }) },
+  { name: 'centered only', options: { method: 'centered', meanRank: 0 }, mean: 'original' },
+  { name: 'hadamard + centered', ...centered({ ...WHOLE, scale: 'none' }) },
+  { name: 'HadaNorm, σ = std', ...centered({ ...WHOLE, scale: 'std' }) },
+  { name: 'HadaNorm, σ balanced', ...centered({ ...WHOLE, scale: 'balanced' }) },
   {
     name: 'HadaNorm, σ balanced, mean of rank 8',
     options: { ...WHOLE, meanRank: 8 },
@@ -119,7 +119,7 @@ async function outputs(
   }
 }
 
-/** Only the centred tokens meet the rounded weights. */
-function centred(options: LinearOptions): Pick<MethodRow, 'options' | 'mean'> {
+/** Only the centered tokens meet the rounded weights. */
+function centered(options: LinearOptions): Pick<MethodRow, 'options' | 'mean'> {
   return { options: { ...options, meanRank: 0 }, mean: 'original' };
 }

@@ -28,13 +28,13 @@ function introduction(files: readonly PathologiesFile[]): string[] {
     ['```sh', ...commands, '```'].join('\n'),
     `The inputs of the linears of the blocks, for 8 pictures that were kept from training at 5 times: x_t = t x + (1 − t) z, z noise. By statistic:`,
     [
-      '- **|μ| / σ**: a channel’s mean over the tokens of one sample, over its standard deviation; the median over channels and samples. Centring takes it out.',
+      '- **|μ| / σ**: a channel’s mean over the tokens of one sample, over its standard deviation; the median over channels and samples. Centering takes it out.',
       '- **The mean’s share of the energy**: tokens · Σ μ² / Σ x².',
       '- **Channel ratio**: the largest magnitude of the largest channel over that of the median channel. Scaling and rotation take it out.',
       '- **Kurtosis** of all values together; a normal distribution has 3. Rotation brings it near that.',
       '- **adaLN |1 + scale|**: what the modulation multiplies channels by, over channels and samples.',
     ].join('\n'),
-    'The ablations are mean output SQNR in dB (X W, without the bias) of every linear of the blocks, measured through the rewritten graphs on the same 8 pictures and 5 times, calibrated on 32 others. Quantizers are plain, to show what each part does: activations per token, asymmetric, from least to largest; weights per output channel, symmetric, up to the largest; both rounded to nearest; no random signs. Where tokens are centred, their mean’s product is by the original weights: every sample’s mean is moved to the calibration’s, whose product the plugin stores by the original weights, so that only the centred tokens meet the rounded ones. The last row is the plugin as it stores the rest of the mean, its product by the original weights in 8 directions, in 8 bits, and by the rounded weights in the others. What the plugin does by default (groups of 64, clipping, GPTQ, signs) is in [the README](../README.md#accuracy-and-speed).',
+    'The ablations are mean output SQNR in dB (X W, without the bias) of every linear of the blocks, measured through the rewritten graphs on the same 8 pictures and 5 times, calibrated on 32 others. Quantizers are plain, to show what each part does: activations per token, asymmetric, from least to largest; weights per output channel, symmetric, up to the largest; both rounded to nearest; no random signs. Where tokens are centered, their mean’s product is by the original weights: every sample’s mean is moved to the calibration’s, whose product the plugin stores by the original weights, so that only the centered tokens meet the rounded ones. The last row is the plugin as it stores the rest of the mean, its product by the original weights in 8 directions, in 8 bits, and by the rounded weights in the others. What the plugin does by default (groups of 64, clipping, GPTQ, signs) is in [the README](../README.md#accuracy-and-speed).',
   ];
 }
 

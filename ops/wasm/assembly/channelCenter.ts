@@ -1,10 +1,10 @@
 // ChannelCenter's second half; `columnMeans` (rows.ts) is the first.
-import { centreRow } from './rows';
+import { centerRow } from './rows';
 
 /**
  * out = (x − mean) / scale for tokens begin … end of x [samples · tokens, d]. means: [samples, d]; scale: [d], or 0.
  */
-export function centreRows(
+export function centerRows(
   x: usize,
   out: usize,
   means: usize,
@@ -18,6 +18,6 @@ export function centreRows(
   for (let token = begin; token < end; token++) {
     const at = <usize>(token * d) << 2;
     const mean = means + (<usize>((token / tokens) * d) << 2);
-    centreRow(x + at, out + at, mean, scale, d);
+    centerRow(x + at, out + at, mean, scale, d);
   }
 }

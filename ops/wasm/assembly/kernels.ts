@@ -5,7 +5,7 @@ export { gemmFloat } from './gemmFloat';
 export { dequantizeRows, narrowCodes, packRows16, packRows8, restDigits } from './gemmRows';
 export { hadaNormQuantize, meanParts } from './quantize';
 export { columnMeans } from './rows';
-export { centreRows } from './channelCenter';
+export { centerRows } from './channelCenter';
 export { fakeQuantRuns, mergeRanges, runRanges } from './fakeQuant';
 export { fakeQuantColumns } from './fakeQuantColumns';
 export { attention } from './attention';

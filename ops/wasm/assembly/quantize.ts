@@ -1,6 +1,6 @@
-// HadaNormQuantize: a row is centred, scaled, rotated and quantized in L1; x is read twice in all, once for the means.
+// HadaNormQuantize: a row is centered, scaled, rotated and quantized in L1; x is read twice in all, once for the means.
 import { hadamardRow } from './hadamard';
-import { centreRow, encodeGroup, hasNaN, Quantizer, quantizerFor, rangeOf } from './rows';
+import { centerRow, encodeGroup, hasNaN, Quantizer, quantizerFor, rangeOf } from './rows';
 
 /** What is done to the rows; ops/hadaNormQuantize/wasm.ts writes it, 4 bytes a field. */
 @unmanaged
@@ -39,7 +39,7 @@ export function hadaNormQuantize(at: usize, scratch: usize, begin: i32, end: i32
     let from = rows.x + (<usize>(token * d) << 2);
     if (rows.means !== 0 || rows.scale !== 0) {
       const sample = <usize>(token / rows.tokens * rows.meanStride) << 2;
-      centreRow(from, row, rows.means === 0 ? 0 : rows.means + sample, rows.scale, d);
+      centerRow(from, row, rows.means === 0 ? 0 : rows.means + sample, rows.scale, d);
       from = row;
     }
     if (rows.plan !== 0) {
@@ -86,7 +86,7 @@ export function meanParts(
   for (let sample = begin; sample < end; sample++) {
     const row = rest + <usize>sample * bytes;
     const c = coefficients + (<usize>(sample * rank) << 2);
-    centreRow(means + <usize>sample * bytes, row, mean, scale, d);
+    centerRow(means + <usize>sample * bytes, row, mean, scale, d);
     for (let r = 0; r < rank; r++) f32.store(c + (<usize>r << 2), dot(row, basis + <usize>r * bytes, d));
     for (let r = 0; r < rank; r++) subtract(row, basis + <usize>r * bytes, f32.load(c + (<usize>r << 2)), d);
     if (plan !== 0) hadamardRow(row, row, scratch, d, plan);

@@ -62,7 +62,7 @@ function meansOf(x: usize, to: usize, tokens: i32, stride: usize, bytes: usize):
 }
 
 /** dst = (src − mean) / scale over `d` elements; mean and scale may be 0 for none. */
-export function centreRow(src: usize, dst: usize, mean: usize, scale: usize, d: i32): void {
+export function centerRow(src: usize, dst: usize, mean: usize, scale: usize, d: i32): void {
   const bytes = <usize>d << 2;
   let at: usize = 0;
   for (; at + 16 <= bytes; at += 16) {

@@ -4,7 +4,7 @@ import { type Segment, segmentsOf } from '../../../ops/wasm/segments.js';
 import { EPS } from '../numbers/compare.js';
 import type { Product, ProductNumbers } from '../wasm/wasmProduct.js';
 
-/** The kernel for codes takes a row of the rest for 0 where its largest is below: ops/wasm/assembly/gemmRows.ts. */
+/** The kernel for codes takes a row of the residual for 0 where its largest is below: ops/wasm/assembly/gemmRows.ts. */
 const TINY_REST = 1e-30;
 
 /** Errors of the WASM activations, relative to their argument: ops/wasm/assembly/math.ts. */
@@ -57,9 +57,9 @@ export function exactProduct(given: Product, numbers: ProductNumbers): ExactProd
   };
   for (let sample = 0; sample < samples; sample++) {
     for (let j = 0; j < n; j++) {
-      const rest = restSum(given, numbers, sample, j);
+      const residual = restSum(given, numbers, sample, j);
       const basis = basisSum(given, numbers, sample, j);
-      for (let t = 0; t < tokens; t++) add(sample * tokens + t, j, [rest, basis]);
+      for (let t = 0; t < tokens; t++) add(sample * tokens + t, j, [residual, basis]);
     }
   }
   return { values, bounds, magnitudes };
@@ -76,10 +76,14 @@ function runsOf(given: Product): readonly Pick<Segment, 'start' | 'length'>[] {
   return Array.from({ length: k }, (_, start) => ({ start, length: 1 }));
 }
 
-/** Rounded are scales, products and sums; and a rest has three digits, 24 bits in all below its largest. */
+/** Rounded are scales, products and sums; and a residual has three digits, 24 bits in all below its largest. */
 function roundings({ basisRows }: Product, sums: readonly Sum[], runs: number): number {
-  const [main, rest, basis] = sums.map(({ magnitude }) => magnitude) as [number, number, number];
-  return EPS * ((runs + 6) * main + (runs + 14) * rest + (basisRows + 10) * basis);
+  const [main, residual, basis] = sums.map(({ magnitude }) => magnitude) as [
+    number,
+    number,
+    number,
+  ];
+  return EPS * ((runs + 6) * main + (runs + 14) * residual + (basisRows + 10) * basis);
 }
 
 function mainSum(
@@ -108,9 +112,9 @@ function mainSum(
 
 function restSum(given: Product, numbers: ProductNumbers, sample: number, j: number): Sum {
   const { k, n, groupSize } = given;
-  const { rest, codes, scale } = numbers;
-  if (rest === null) return { value: 0, magnitude: 0, lost: 0 };
-  const row = rest.subarray(sample * k, (sample + 1) * k);
+  const { residual, codes, scale } = numbers;
+  if (residual === null) return { value: 0, magnitude: 0, lost: 0 };
+  const row = residual.subarray(sample * k, (sample + 1) * k);
   const integer = isInteger(given);
   const top = row.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
   let value = 0;

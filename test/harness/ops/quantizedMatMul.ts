@@ -14,7 +14,7 @@ export const SHAPES = {
   x: [SAMPLES, TOKENS, D],
   scale: [3, N],
   bias: [N],
-  rest: [SAMPLES, D],
+  residual: [SAMPLES, D],
   coefficients: [SAMPLES, RANK],
   basis: [RANK, N],
 } as const;

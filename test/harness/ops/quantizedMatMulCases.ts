@@ -13,7 +13,7 @@ import { normal, sizeOf, uniform } from '../numbers/random.js';
 import type { OpCase } from './opCases.js';
 
 /** What is added to the product beside the bias. */
-export type Part = 'bias' | 'rest' | 'coefficients';
+export type Part = 'bias' | 'residual' | 'coefficients';
 
 /** One row of the case table. */
 export interface Row {
@@ -117,7 +117,7 @@ function inputsOf(row: Row, seed: number): Record<string, Values> {
       ? { codes: random([d, n], 0) }
       : { scale: random([Math.ceil(d / groupSize), n], 2) }),
     ...(parts.includes('bias') ? { bias: random([n], 3) } : {}),
-    ...(parts.includes('rest') ? { rest: random([samples, d], 4) } : {}),
+    ...(parts.includes('residual') ? { residual: random([samples, d], 4) } : {}),
     ...(parts.includes('coefficients')
       ? { coefficients: random([samples, rank], 5), basis: random([scaledRows ?? rank, n], 6) }
       : {}),

@@ -24,7 +24,7 @@ export interface Product {
   readonly intCodes: boolean; // int32 and not bytes
   readonly scales: number | null; // their magnitude; null: all of them 1
   readonly xScales: number | null;
-  readonly rest: number | null; // its magnitude; null: none
+  readonly residual: number | null; // its magnitude; null: none
   readonly rank: number;
   readonly basisRows: number; // rank to 2 rank; more than rank: with scales
   readonly bias: boolean;
@@ -39,7 +39,7 @@ export interface ProductNumbers {
   readonly x: Uint8Array | Float32Array; // [rows, k]
   readonly xScale: Float32Array; // [rows, groups]; all 1 for a float32 x
   readonly xZeroPoint: Float32Array;
-  readonly rest: Float32Array | null; // [samples, k]
+  readonly residual: Float32Array | null; // [samples, k]
   readonly coefficients: Float32Array; // [samples, rank]
   readonly basis: Float32Array; // [basisRows, n]
   readonly basisScale: Float32Array;
@@ -72,7 +72,7 @@ export function productNumbers(given: Product): ProductNumbers {
     xZeroPoint: new Float32Array(xGroups).map(() =>
       xBits === 0 ? 0 : integer(xBits, given.zeroPoints),
     ),
-    rest: given.rest === null ? null : some(samples * k, 3).map((v) => v * given.rest!),
+    residual: given.residual === null ? null : some(samples * k, 3).map((v) => v * given.residual!),
     coefficients: some(samples * rank, 4),
     basis: some(basisRows * n, 5),
     basisScale: scales(basisRows, basisRows > rank ? 0.5 : null),
@@ -124,7 +124,8 @@ export function multiply(
 
 function tensorsOf(given: Product, numbers: ProductNumbers): Record<string, TensorValues> {
   const { samples, tokens, k, n, bits, xBits, rank, basisRows } = given;
-  const { codes, scale, x, xScale, xZeroPoint, rest, coefficients, basis, basisScale } = numbers;
+  const { codes, scale, x, xScale, xZeroPoint, residual, coefficients, basis, basisScale } =
+    numbers;
   const leading = [samples, tokens];
   const packed = bits === 32 ? null : packCodes(codes as Int8Array, k, n, bits);
   const groups = [...leading, xScale.length / (samples * tokens)];
@@ -137,7 +138,7 @@ function tensorsOf(given: Product, numbers: ProductNumbers): Record<string, Tens
         ? { shape: [k, n], values: codes as Float32Array }
         : { shape: [packed.length], values: packed },
     scale: bits < 32 && { shape: [scale.length / n, n], values: scale },
-    rest: rest !== null && { shape: [samples, k], values: rest },
+    residual: residual !== null && { shape: [samples, k], values: residual },
     coefficients: rank > 0 && { shape: [samples, rank], values: coefficients },
     basis: rank > 0 && { shape: [basisRows, n], values: basis },
     basisScale: basisRows > rank && { shape: [basisRows], values: basisScale },

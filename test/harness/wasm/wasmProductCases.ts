@@ -35,7 +35,7 @@ export const products: fc.Arbitrary<Product> = fc
     intCodes: fc.boolean(),
     scales: magnitudes,
     xScales: magnitudes,
-    rest: fc.constantFrom(null, null, 0, 1e-35, 1e-20, 1, 1e20),
+    residual: fc.constantFrom(null, null, 0, 1e-35, 1e-20, 1, 1e20),
     rank: integer(0, 3),
     basisRows: integer(0, 3),
     bias: fc.boolean(),
@@ -80,7 +80,7 @@ const LONG: Product = {
     scales: null,
     xScales: null,
   },
-  ...{ rest: null, rank: 0, basisRows: 0, bias: false, activation: 'none', seed: 1 },
+  ...{ residual: null, rank: 0, basisRows: 0, bias: false, activation: 'none', seed: 1 },
 };
 
 /** Codes of weights and activations, and zero points. */

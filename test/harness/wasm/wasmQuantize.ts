@@ -18,8 +18,8 @@ export interface Quantization {
   readonly d: number;
   readonly attrs: HadaNormQuantizeAttrs;
   readonly scaled: boolean;
-  readonly mean: boolean; // always where centre is 'static'
-  readonly rank: number; // 0 unless centre is 'dynamic'
+  readonly mean: boolean; // always where center is 'static'
+  readonly rank: number; // 0 unless center is 'dynamic'
   readonly std: number;
   readonly odd: readonly (readonly [at: number, value: number])[]; // put into x
   readonly seed: number;
@@ -38,7 +38,7 @@ export interface Quantized {
   readonly codes: Uint8Array; // [rows, d]
   readonly scale: Float32Array; // [rows, groups]
   readonly zeroPoint: Float32Array; // [rows, groups]
-  readonly rest: Float32Array; // [samples, d]; none: empty
+  readonly residual: Float32Array; // [samples, d]; none: empty
   readonly coefficients: Float32Array; // [samples, rank]; none: empty
 }
 
@@ -81,7 +81,7 @@ export function quantize(
       codes: module.bytesOf(outputs[0]!),
       scale: floats(1),
       zeroPoint: floats(2),
-      rest: floats(3),
+      residual: floats(3),
       coefficients: floats(4),
     };
   };
@@ -98,18 +98,18 @@ export function chain(
   { samples, tokens, d, attrs }: Quantization,
   { x, scale, mean }: QuantizationNumbers,
 ): { transformed: Float32Array; quantized: Float32Array } {
-  const { bits, symmetric, groupSize, range, centre, blockSize } = attrs;
+  const { bits, symmetric, groupSize, range, center, blockSize } = attrs;
   return GuardedWasm.check(memoryBytes(x), [], (module) => {
     const place = (shape: number[], values: Float32Array) =>
       module.input({ shape, values }) as tf.Tensor;
     let last: tf.TensorInfo = place([samples, tokens, d], x);
-    if (centre !== 'none' || scale !== undefined) {
+    if (center !== 'none' || scale !== undefined) {
       const nothing = { ...place([], new Float32Array(1)), rank: 0 } as tf.Tensor;
       const scaling =
         scale === undefined ? nothing : ({ ...place([d], scale), rank: 1 } as tf.Tensor);
-      const subtracted = centre === 'static' ? mean! : new Float32Array(d);
+      const subtracted = center === 'static' ? mean! : new Float32Array(d);
       const repeated = Float32Array.from({ length: samples * d }, (_, i) => subtracted[i % d]!);
-      const dynamic = centre === 'dynamic';
+      const dynamic = center === 'dynamic';
       const means = dynamic ? undefined : place([samples, 1, d], repeated);
       const inputs = { x: last as tf.Tensor, scale: scaling, mean: means };
       last = channelCenterOnWasm({ inputs, attrs: { dynamic }, module })[0]!;

@@ -49,39 +49,39 @@ describeOnBackends('HadaNormQuantize at its edges', () => {
     }
   }
 
-  it('every centring gives the codes of its chain', () => {
+  it('every centering gives the codes of its chain', () => {
     tf.tidy(() => {
       const x = tf.tensor3d(normal(SAMPLES * TOKENS * D, 3, 0.3), [SAMPLES, TOKENS, D]);
       const [scale, mean] = [tf.tensor1d(normal(D, 4)), tf.tensor1d(normal(D, 5))];
       const chains: [HadaNormQuantizeOptions, tf.Tensor][] = [
-        [{ centre: 'none' }, x],
-        [{ centre: 'none', scale }, tf.div(x, scale)],
-        [{ centre: 'static', mean }, channelCenter(x, { mean }).centered],
-        [{ centre: 'static', mean, scale }, channelCenter(x, { mean, scale }).centered],
-        [{ centre: 'dynamic' }, channelCenter(x).centered],
-        // a mean given with a dynamic one is the origin of the rest alone
-        [{ centre: 'dynamic', mean, scale }, channelCenter(x, { scale }).centered],
+        [{ center: 'none' }, x],
+        [{ center: 'none', scale }, tf.div(x, scale)],
+        [{ center: 'static', mean }, channelCenter(x, { mean }).centered],
+        [{ center: 'static', mean, scale }, channelCenter(x, { mean, scale }).centered],
+        [{ center: 'dynamic' }, channelCenter(x).centered],
+        // a mean given with a dynamic one is the origin of the residual alone
+        [{ center: 'dynamic', mean, scale }, channelCenter(x, { scale }).centered],
       ];
-      for (const [options, centred] of chains) {
+      for (const [options, centered] of chains) {
         for (const blockSize of [0, 4, 96]) {
-          const rotated = blockSize === 0 ? centred : hadamardTransform(centred, { blockSize });
+          const rotated = blockSize === 0 ? centered : hadamardTransform(centered, { blockSize });
           const expected = fakeQuant(rotated).dataSync();
           const { quantized } = hadaNormQuantize(x, { ...options, blockSize });
           const values = dequantized(quantized).dataSync();
           const different = values.filter((v, i) => v !== expected[i]).length;
-          expect(different, `${options.centre}, blocks of ${blockSize}`).to.equal(0);
+          expect(different, `${options.center}, blocks of ${blockSize}`).to.equal(0);
         }
       }
     });
   });
 
-  it('rest and coefficients put the mean together again', () => {
+  it('residual and coefficients put the mean together again', () => {
     tf.tidy(() => {
       const x = tf.tensor3d(normal(SAMPLES * TOKENS * 12, 6, 5), [SAMPLES, TOKENS, 12]);
       const [scale, mean] = [tf.tensor1d(normal(12, 7)), tf.tensor1d(normal(12, 8, 5))];
       const basis = tf.slice(hadamardTransform(tf.eye(12)), [0, 0], [3, 12]) as tf.Tensor2D;
-      const { rest, coefficients } = hadaNormQuantize(x, { scale, mean, basis });
-      const back = hadamardTransform(rest!, { transpose: true });
+      const { residual, coefficients } = hadaNormQuantize(x, { scale, mean, basis });
+      const back = hadamardTransform(residual!, { transpose: true });
       const along = tf.matMul(coefficients as tf.Tensor2D, basis);
       const total = tf.add(tf.mul(tf.add(back, along), scale), mean).dataSync();
       const expected = tf.mean(x, 1).dataSync();
@@ -100,7 +100,7 @@ describeOnBackends('HadaNormQuantize at its edges', () => {
       tf.tidy(() => {
         const values = normal(3 * 8, 1);
         values[13] = value;
-        const options = { centre: 'none', blockSize: 0, groupSize: 4, symmetric: true } as const;
+        const options = { center: 'none', blockSize: 0, groupSize: 4, symmetric: true } as const;
         const { quantized } = hadaNormQuantize(tf.tensor2d(values, [3, 8]), options);
         const [codes, scale, zeroPoint] = [
           quantized.codes.dataSync(),
@@ -120,7 +120,7 @@ describeOnBackends('HadaNormQuantize at its edges', () => {
       const { NaN: nan, POSITIVE_INFINITY: more, NEGATIVE_INFINITY: less } = Number;
       const x = tf.tensor2d([more, less, 0.5, 0, nan, 1], [3, 2]);
       const range = { min: -1, max: 2 };
-      const { quantized } = hadaNormQuantize(x, { bits: 2, centre: 'none', blockSize: 0, range });
+      const { quantized } = hadaNormQuantize(x, { bits: 2, center: 'none', blockSize: 0, range });
       expect([...quantized.codes.dataSync()]).to.deep.equal([3, 0, 1, 1, 0, 0]);
       expect([...quantized.scale.dataSync()]).to.deep.equal([1, 1, nan]);
       expect([...quantized.zeroPoint.dataSync()]).to.deep.equal([1, 1, 0]);
@@ -135,7 +135,7 @@ describeOnBackends('HadaNormQuantize at its edges', () => {
       const x = tf.tensor2d(Float32Array.from(rows.flatMap((row) => [...row])), [6, 16]);
       for (const bits of [2, 4, 8]) {
         for (const symmetric of [false, true]) {
-          const given = { bits, symmetric, centre: 'none', blockSize: 0 } as const;
+          const given = { bits, symmetric, center: 'none', blockSize: 0 } as const;
           const values = dequantized(hadaNormQuantize(x, given).quantized).dataSync();
           const expected = fakeQuant(x, { bits, symmetric }).dataSync();
           expect([...values].map((v) => v + 0)).to.deep.equal([...expected].map((v) => v + 0));
@@ -148,9 +148,11 @@ describeOnBackends('HadaNormQuantize at its edges', () => {
     expectNoLeak(() =>
       tf.tidy(() => {
         const basis = tf.ones([2, 4]);
-        const { quantized, rest, coefficients } = hadaNormQuantize(tf.zeros([0, 3, 4]), { basis });
+        const { quantized, residual, coefficients } = hadaNormQuantize(tf.zeros([0, 3, 4]), {
+          basis,
+        });
         const { codes, scale, zeroPoint } = quantized;
-        const outputs = [codes, scale, zeroPoint, rest!, coefficients!];
+        const outputs = [codes, scale, zeroPoint, residual!, coefficients!];
         const shapes = outputs.map(({ shape }) => shape);
         expect(shapes).to.deep.equal([
           [0, 3, 4],
@@ -159,16 +161,16 @@ describeOnBackends('HadaNormQuantize at its edges', () => {
           [0, 4],
           [0, 2],
         ]);
-        const numbers = hadaNormQuantize([[0, 15]], { bits: 4, centre: 'none', blockSize: 0 });
+        const numbers = hadaNormQuantize([[0, 15]], { bits: 4, center: 'none', blockSize: 0 });
         expect([...numbers.quantized.codes.dataSync()]).to.deep.equal([0, 15]);
-        expect([numbers.rest, numbers.coefficients]).to.deep.equal([null, null]);
+        expect([numbers.residual, numbers.coefficients]).to.deep.equal([null, null]);
       }),
     );
   });
 
   it('it has no gradient, and says so', () => {
     tf.tidy(() => {
-      const grad = tf.grad((x) => hadaNormQuantize(x).rest!);
+      const grad = tf.grad((x) => hadaNormQuantize(x).residual!);
       expect(() => grad(tf.ones([2, 4]))).to.throw(/gradient.*HadaNormQuantize/);
     });
   });
@@ -182,10 +184,10 @@ describeOnBackends('HadaNormQuantize at its edges', () => {
     ['half a range', { range: { min: 0 } as never }, 'range.max must be a finite float32 number'],
     ['a range of infinity', { range: { min: 0, max: 1e39 } }, 'range.max must be a finite'],
     ['a range upside down', { range: { min: 2, max: 1 } }, 'range must be min ≤ max, got [2, 1].'],
-    ['another centre', { centre: 'mean' as never }, "centre must be 'none', 'static' or 'dynamic'"],
-    ['static without a mean', { centre: 'static' }, "mean must be given for centre 'static'"],
-    ['a mean for nothing', { centre: 'none', mean: [1, 1, 1, 1] }, "absent for centre 'none'"],
-    ['a basis that is not used', { centre: 'none', basis: [[1, 1, 1, 1]] }, 'basis must be absent'],
+    ['another center', { center: 'mean' as never }, "center must be 'none', 'static' or 'dynamic'"],
+    ['static without a mean', { center: 'static' }, "mean must be given for center 'static'"],
+    ['a mean for nothing', { center: 'none', mean: [1, 1, 1, 1] }, "absent for center 'none'"],
+    ['a basis that is not used', { center: 'none', basis: [[1, 1, 1, 1]] }, 'basis must be absent'],
     ['a basis of another width', { basis: [[1, 1]] }, 'basis must be of shape [r, 4], r ≥ 1, got'],
     ['a mean of another width', { mean: [1] }, 'mean must be of shape [4], got shape [1].'],
     ['a scale of rank 2', { scale: [[1, 1, 1, 1]] }, 'scale must be of shape [4], got shape [1,4]'],

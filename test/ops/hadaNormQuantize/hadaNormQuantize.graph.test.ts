@@ -24,16 +24,16 @@ const BASE = { bits: { i: 5 }, groupSize: { i: 8 }, blockSize: { i: 4 }, symmetr
 const EAGER = { bits: 5, groupSize: 8, blockSize: 4, symmetric: true };
 
 describeOnBackends('HadaNormQuantize in a graph', () => {
-  for (const centre of ['none', 'static', 'dynamic'] as const) {
-    for (const names of namesFor(centre)) {
+  for (const center of ['none', 'static', 'dynamic'] as const) {
+    for (const names of namesFor(center)) {
       const what = names.length === 0 ? 'x alone' : names.join(', ');
-      it(`centre ${centre}, ${what}, with control inputs: as it is eagerly`, () => {
+      it(`center ${center}, ${what}, with control inputs: as it is eagerly`, () => {
         expectNoLeak(() => {
           // tfjs lower-cases string attributes, converters write them as they like
-          const attrs = { ...BASE, centre: { s: centre.toUpperCase() } };
+          const attrs = { ...BASE, centre: { s: center.toUpperCase() } };
           const outputs = outputsOf(names, attrs, ['^scale']);
           const given = Object.fromEntries(names.map((name) => [name, vector(name)]));
-          const eager = eagerOutputs({ ...EAGER, centre, ...given });
+          const eager = eagerOutputs({ ...EAGER, center, ...given });
           expect(outputs).to.deep.equal(eager);
           tf.dispose(given);
         });
@@ -71,13 +71,17 @@ describeOnBackends('HadaNormQuantize in a graph', () => {
       const found = tf.tidy(() => (model.predict(x()) as tf.Tensor).arraySync());
       const expected = tf.tidy(() => {
         const vectors = Object.fromEntries(parts.map((name) => [name, vector(name)]));
-        const { quantized, rest, coefficients } = hadaNormQuantize(x(), vectors);
+        const { quantized, residual, coefficients } = hadaNormQuantize(x(), vectors);
         const codes = tf.tensor2d(normal(D * N, 5), [D, N]);
         return quantizedMatMul(
           quantized,
           { codes, bits: 32, groupSize: D, shape: [D, N] },
           {
-            ...{ rest: rest!, coefficients: coefficients!, activation: 'geluTanh' as const },
+            ...{
+              residual: residual!,
+              coefficients: coefficients!,
+              activation: 'geluTanh' as const,
+            },
             ...{
               basis: tf.tensor2d(normal(3 * N, 6), [3, N]),
               basisScale: tf.tensor1d([1, 2, 0.5]),
@@ -94,7 +98,7 @@ describeOnBackends('HadaNormQuantize in a graph', () => {
     ['more flags than inputs', { hasBasis: { b: true } }, 'inputs of node "q" must be 2 tensors'],
     ['bits as text', { bits: { s: 'five' } }, 'attribute bits must be a number, got "five".'],
     ['half a range', { rangeMin: { f: 0 } }, 'attribute rangeMax must be there beside the other'],
-    ['another centre', { centre: { s: 'mean' } }, "centre must be 'none', 'static' or 'dynamic'"],
+    ['another center', { centre: { s: 'mean' } }, "center must be 'none', 'static' or 'dynamic'"],
   ];
   for (const [what, attrs, message] of broken) {
     it(`${what} gets a typed error`, () => {
@@ -111,10 +115,10 @@ describeOnBackends('HadaNormQuantize in a graph', () => {
   }
 });
 
-/** The vectors that go with a centring. */
-function namesFor(centre: 'none' | 'static' | 'dynamic'): Name[][] {
-  if (centre === 'none') return [[], ['scale']];
-  if (centre === 'static') return [['mean'], ['scale', 'mean']];
+/** The vectors that go with a centering. */
+function namesFor(center: 'none' | 'static' | 'dynamic'): Name[][] {
+  if (center === 'none') return [[], ['scale']];
+  if (center === 'static') return [['mean'], ['scale', 'mean']];
   return [[], ['scale'], ['mean'], ['basis'], ['scale', 'mean', 'basis'], ['scale', 'basis']];
 }
 
@@ -163,9 +167,9 @@ function outputsOf(
 
 function eagerOutputs(options: HadaNormQuantizeOptions): unknown[] {
   return tf.tidy(() => {
-    const { quantized, rest, coefficients } = hadaNormQuantize(x(), options);
+    const { quantized, residual, coefficients } = hadaNormQuantize(x(), options);
     const { codes, scale, zeroPoint } = quantized;
-    const outputs = [codes, scale, zeroPoint, rest, coefficients];
+    const outputs = [codes, scale, zeroPoint, residual, coefficients];
     return outputs.filter((output) => output !== null).map((output) => output.arraySync());
   });
 }

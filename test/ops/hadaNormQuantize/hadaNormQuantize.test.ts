@@ -15,7 +15,7 @@ interface Row {
   shape: number[];
   options?: Pick<
     HadaNormQuantizeOptions,
-    'bits' | 'symmetric' | 'groupSize' | 'range' | 'centre' | 'blockSize'
+    'bits' | 'symmetric' | 'groupSize' | 'range' | 'center' | 'blockSize'
   >;
   scale?: boolean;
   mean?: boolean;
@@ -41,12 +41,12 @@ const ROWS: readonly Row[] = [
   { shape: [2, 5, 24], mean: true },
   { shape: [2, 5, 24], rank: 1 },
   { shape: [2, 5, 24], rank: 24, scale: true },
-  { shape: [2, 5, 24], options: { centre: 'none' } },
-  { shape: [2, 5, 24], options: { centre: 'none' }, scale: true },
-  { shape: [2, 5, 24], options: { centre: 'none', blockSize: 0 } },
-  { shape: [2, 5, 24], options: { centre: 'none', blockSize: 0, groupSize: 8 } },
-  { shape: [2, 5, 24], options: { centre: 'static' }, mean: true },
-  { shape: [2, 5, 24], options: { centre: 'static', blockSize: 4 }, mean: true, scale: true },
+  { shape: [2, 5, 24], options: { center: 'none' } },
+  { shape: [2, 5, 24], options: { center: 'none' }, scale: true },
+  { shape: [2, 5, 24], options: { center: 'none', blockSize: 0 } },
+  { shape: [2, 5, 24], options: { center: 'none', blockSize: 0, groupSize: 8 } },
+  { shape: [2, 5, 24], options: { center: 'static' }, mean: true },
+  { shape: [2, 5, 24], options: { center: 'static', blockSize: 4 }, mean: true, scale: true },
   // groups: of one channel, a shorter last one, one larger than there are channels
   { shape: [4, 9], options: { groupSize: 1, blockSize: 0 }, scale: true },
   { shape: [4, 20], options: { groupSize: 16, bits: 4 }, ...FULL },
@@ -54,7 +54,7 @@ const ROWS: readonly Row[] = [
   // static ranges, one of them beside 0
   { shape: [2, 5, 24], options: { range: { min: -1, max: 1.5 } }, ...FULL },
   { shape: [2, 5, 24], options: { range: { min: -1, max: 1.5 }, symmetric: true, bits: 4 } },
-  { shape: [2, 5, 24], options: { range: { min: 0.25, max: 1 }, bits: 3, centre: 'none' } },
+  { shape: [2, 5, 24], options: { range: { min: 0.25, max: 1 }, bits: 3, center: 'none' } },
   // widths without a power of two, tails of SIMD rows, large enough for other paths
   { shape: [7, 28], options: { blockSize: 28 }, ...FULL },
   { shape: [3, 33], options: { blockSize: 1 }, ...FULL },
@@ -79,10 +79,10 @@ function toCase(row: Row): OpCase {
   };
   const names = Object.keys(given);
   const samples = sizeOf(shape.slice(0, -2));
-  const { groupSize = d, centre = 'dynamic' } = options;
-  const dynamic = centre === 'dynamic';
+  const { groupSize = d, center = 'dynamic' } = options;
+  const dynamic = center === 'dynamic';
   const groups = [...shape.slice(0, -1), Math.ceil(d / Math.min(groupSize, d))];
-  // [dequantized, scale, rest, coefficients]
+  // [dequantized, scale, residual, coefficients]
   const shapes = [shape, groups, ...(dynamic ? [[samples, d]] : [])];
   if (rank > 0) shapes.push([samples, rank]);
   const at = Math.floor(sizeOf(shape) / 2);
@@ -92,9 +92,12 @@ function toCase(row: Row): OpCase {
     run: (inputs) => {
       const { x, ...vectors } = Object.fromEntries(inputs.map((input, i) => [names[i], input]));
       return tf.tidy(() => {
-        const { quantized, rest, coefficients } = hadaNormQuantize(x!, { ...options, ...vectors });
+        const { quantized, residual, coefficients } = hadaNormQuantize(x!, {
+          ...options,
+          ...vectors,
+        });
         expectWellFormed(quantized, shape);
-        const all = [dequantized(quantized), quantized.scale, rest, coefficients];
+        const all = [dequantized(quantized), quantized.scale, residual, coefficients];
         return all.filter((output) => output !== null);
       });
     },
@@ -147,14 +150,14 @@ function scales(d: number, seed: number): Float32Array {
 function check(row: Row, given: Record<string, Values>, outputs: Float32Array[]): void {
   const { shape, options = {} } = row;
   const [tokens, d] = shape.slice(-2) as [number, number];
-  const { bits = 8, symmetric = false, range = null, centre = 'dynamic', blockSize = d } = options;
+  const { bits = 8, symmetric = false, range = null, center = 'dynamic', blockSize = d } = options;
   const groupSize = Math.min(options.groupSize ?? d, d);
   const numbers = Object.fromEntries(Object.entries(given).map(([k, { values }]) => [k, values]));
   const exact = hadaNormQuantizeReference(numbers as { x: Float32Array }, tokens, d, {
-    ...{ bits, symmetric, groupSize, range, centre, blockSize },
+    ...{ bits, symmetric, groupSize, range, center, blockSize },
   });
   const slack = roundingError(row, given);
-  const [y, scale, rest, coefficients] = outputs;
+  const [y, scale, residual, coefficients] = outputs;
   expectQuantized(y!, exact, slack, row);
   scale!.forEach((value, i) => {
     const [r, channel] = rowOf(i, [Math.ceil(d / groupSize)], groupSize);
@@ -164,8 +167,8 @@ function check(row: Row, given: Record<string, Values>, outputs: Float32Array[])
   const width = row.rank ?? 0;
   // coefficients add up d products, what is along the basis adds up again
   const spread = slack * (1 + 4 * width) * Math.sqrt(d);
-  rest?.forEach((value, i) => {
-    expect(value, `rest ${i}`).to.be.closeTo(exact.rest[i]!, spread);
+  residual?.forEach((value, i) => {
+    expect(value, `residual ${i}`).to.be.closeTo(exact.residual[i]!, spread);
   });
   coefficients?.forEach((value, i) => {
     expect(value, `coefficient ${i}`).to.be.closeTo(exact.coefficients[i]!, spread);

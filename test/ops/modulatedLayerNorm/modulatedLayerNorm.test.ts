@@ -237,7 +237,7 @@ function nameOf({ shape, affine, factor, shift, center, epsilon, mean }: Row): s
     ...(affine === undefined ? [] : [affine === 'both' ? 'gamma and beta' : affine]),
     ...(factor === undefined ? [] : [`factor [${factor}]`]),
     ...(shift === undefined ? [] : [`shift [${shift}]`]),
-    ...(center === undefined ? [] : ['not centred']),
+    ...(center === undefined ? [] : ['not centered']),
     ...(epsilon === undefined ? [] : [`epsilon ${epsilon}`]),
     ...(mean === undefined ? [] : [`around ${mean}`]),
   ].join(', ');

@@ -73,10 +73,10 @@ describeOnBackends('QuantizedMatMul of codes', (backend) => {
     expectNoLeak(() =>
       tf.tidy(() => {
         const x = tf.tensor3d(normal(2 * 5 * D, 1), [2, 5, D]);
-        const { quantized, rest } = hadaNormQuantize(x, { blockSize: 0, groupSize: 4 });
+        const { quantized, residual } = hadaNormQuantize(x, { blockSize: 0, groupSize: 4 });
         const weights = packed();
-        const y = quantizedMatMul(quantized, weights, { rest: rest! }).dataSync();
-        const expected = quantizedMatMul(dequantized(quantized), weights, { rest: rest! });
+        const y = quantizedMatMul(quantized, weights, { residual: residual! }).dataSync();
+        const expected = quantizedMatMul(dequantized(quantized), weights, { residual: residual! });
         expected.dataSync().forEach((v, i) => {
           expect(y[i]).to.be.closeTo(v, 2e-5);
         });
@@ -88,7 +88,7 @@ describeOnBackends('QuantizedMatMul of codes', (backend) => {
     tf.tidy(() => {
       const values = normal(3 * D, 1);
       values[D + 2] = Number.NaN;
-      const options = { centre: 'none', blockSize: 0, groupSize: 4 } as const;
+      const options = { center: 'none', blockSize: 0, groupSize: 4 } as const;
       const { quantized } = hadaNormQuantize(tf.tensor2d(values, [3, D]), options);
       const spoilt = [...quantizedMatMul(quantized, packed()).dataSync()].map(Number.isNaN);
       expect(spoilt).to.deep.equal(spoilt.map((_, i) => Math.floor(i / N) === 1));
@@ -120,7 +120,7 @@ describeOnBackends('QuantizedMatMul of codes', (backend) => {
     ['groups of 0', () => ({ groupSize: 0 }), 'x.groupSize must be an integer ≥ 1, got 0.'],
     [
       'a part that there is not',
-      () => ({ rest: null }),
+      () => ({ residual: null }),
       'x must be made of codes, scale, zeroPoint',
     ],
     [

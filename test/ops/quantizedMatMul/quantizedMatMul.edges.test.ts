@@ -56,7 +56,7 @@ describeOnBackends('QuantizedMatMul at its edges', (backend) => {
           const samples = shape.slice(0, -2).reduce((product, dim) => product * dim, 1);
           const options = {
             bias: tensor('bias'),
-            rest: tf.zeros([samples, D]),
+            residual: tf.zeros([samples, D]),
             coefficients: tf.zeros([samples, RANK]),
             basis: tensor('basis'),
           };
@@ -113,9 +113,9 @@ describeOnBackends('QuantizedMatMul at its edges', (backend) => {
     ['a bias of another length', () => ({ bias: tf.zeros([D]) }), 'bias must be float32 of shape'],
     ['a bias that is no tensor', () => ({ bias: [1] as never }), 'bias must be a tensor, got [1].'],
     [
-      'a row per token as rest',
-      () => ({ rest: tf.zeros([SAMPLES * TOKENS, D]) }),
-      'rest must be float32 of shape [2,10], got float32 of shape [6,10].',
+      'a row per token as residual',
+      () => ({ residual: tf.zeros([SAMPLES * TOKENS, D]) }),
+      'residual must be float32 of shape [2,10], got float32 of shape [6,10].',
     ],
     ['a basis alone', () => ({ coefficients: undefined }), 'coefficients must be given together'],
     ['coefficients alone', () => ({ basis: undefined }), 'basis must be given together with the'],
@@ -204,7 +204,7 @@ function all(): Given {
     ...packed(),
     x: tensor('x'),
     bias: tensor('bias'),
-    rest: tensor('rest'),
+    residual: tensor('residual'),
     coefficients: tensor('coefficients'),
     basis: tensor('basis'),
   };

@@ -22,10 +22,10 @@ import { expectNoLeak } from '../../harness/run/memory.js';
 
 describeOnBackends('QuantizedMatMul in a graph', () => {
   for (const bias of [false, true]) {
-    for (const rest of [false, true]) {
+    for (const residual of [false, true]) {
       for (const basis of [false, true]) {
         for (const bits of [BITS, 32]) {
-          const flags = { hasBias: bias, hasRest: rest, hasBasis: basis };
+          const flags = { hasBias: bias, hasRest: residual, hasBasis: basis };
           const named = Object.entries(flags).filter(([, flag]) => flag);
           const what = named.length === 0 ? 'x alone' : named.map(([name]) => name).join(', ');
           it(`${bits} bits, ${what}, with control inputs: as it is eagerly`, () => {
@@ -34,7 +34,7 @@ describeOnBackends('QuantizedMatMul in a graph', () => {
               const direct = tf.tidy(() => {
                 const options = {
                   ...(bias ? { bias: tensor('bias') } : {}),
-                  ...(rest ? { rest: tensor('rest') } : {}),
+                  ...(residual ? { residual: tensor('residual') } : {}),
                   ...(basis
                     ? { coefficients: tensor('coefficients'), basis: tensor('basis') }
                     : {}),
@@ -117,7 +117,7 @@ function graphModel(
   bits: number,
   flags: { hasBias?: boolean; hasRest?: boolean; hasBasis?: boolean },
   attrs: Readonly<Record<string, GraphAttr | null>> = {},
-  controls: readonly string[] = ['^bias', '^rest'],
+  controls: readonly string[] = ['^bias', '^residual'],
 ): { artifacts: tf.io.ModelArtifacts; model: tf.GraphModel<tf.io.IOHandlerSync> } {
   const graph = new GraphBuilder();
   const constant = (name: keyof typeof SHAPES) => graph.constant(name, SHAPES[name], values(name));
@@ -126,10 +126,10 @@ function graphModel(
       ? graph.constant('codes', [D, N], normal(D * N, 9))
       : graph.constant('codes', [BYTES.length], new Int32Array(BYTES.length));
   const x = graph.placeholder('x', [-1, TOKENS, D]);
-  const [scale, bias, rest, coefficients, basis] = [
+  const [scale, bias, residual, coefficients, basis] = [
     constant('scale'),
     constant('bias'),
-    constant('rest'),
+    constant('residual'),
     constant('coefficients'),
     constant('basis'),
   ];
@@ -138,7 +138,7 @@ function graphModel(
     codes,
     ...(bits === 32 ? [] : [scale]),
     ...(flags.hasBias ? [bias] : []),
-    ...(flags.hasRest ? [rest] : []),
+    ...(flags.hasRest ? [residual] : []),
     ...(flags.hasBasis ? [coefficients, basis] : []),
     ...controls,
   ];

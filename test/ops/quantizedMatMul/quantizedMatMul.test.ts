@@ -5,7 +5,7 @@ import { normal } from '../../harness/numbers/random.js';
 import { runOpCases } from '../../harness/ops/opCases.js';
 import { type Part, type Row, toCase } from '../../harness/ops/quantizedMatMulCases.js';
 
-const ALL: readonly Part[] = ['bias', 'rest', 'coefficients'];
+const ALL: readonly Part[] = ['bias', 'residual', 'coefficients'];
 
 const ROWS: readonly Row[] = [
   ...[2, 3, 4, 5, 6, 7, 8, 32].flatMap((bits): Row[] => [
@@ -15,7 +15,14 @@ const ROWS: readonly Row[] = [
     { shape: [2, 3], d: 70, n: 33, bits, groupSize: 64, parts: ['bias'] },
   ]),
   // every choice of the rows that are added
-  ...[[], ['bias'], ['rest'], ['coefficients'], ['bias', 'rest'], ['rest', 'coefficients']].map(
+  ...[
+    [],
+    ['bias'],
+    ['residual'],
+    ['coefficients'],
+    ['bias', 'residual'],
+    ['residual', 'coefficients'],
+  ].map(
     (parts): Row => ({
       shape: [2, 4],
       d: 24,
@@ -95,15 +102,15 @@ runOpCases('QuantizedMatMul', ROWS.map(toCase));
 // kept here, so that a browser counts them with the op
 runOpCases('QuantizedMatMul', [
   {
-    name: 'a NaN in one sample’s rest reaches every token of that sample alone',
+    name: 'a NaN in one sample’s residual reaches every token of that sample alone',
     inputs: [
       { shape: [3, 2, 4], values: normal(24, 1) },
       { shape: [3, 4], values: Float32Array.of(1, 2, 3, 4, 5, Number.NaN, 7, 8, 9, 10, 11, 12) },
     ],
-    run: ([x, rest]) => {
+    run: ([x, residual]) => {
       const weights = { bits: 32, groupSize: 4, shape: [4, 3] as const };
       const codes = toTensor({ shape: [4, 3], values: normal(12, 2) });
-      const y = quantizedMatMul(x!, { ...weights, codes }, { rest: rest! });
+      const y = quantizedMatMul(x!, { ...weights, codes }, { residual: residual! });
       codes.dispose();
       return [y];
     },

@@ -33,7 +33,7 @@ const transforms = fc.record({
   seed: fc.integer({ min: 1, max: 1e6 }),
 });
 
-const centres = fc.record({
+const centers = fc.record({
   samples: fc.integer({ min: 1, max: 3 }),
   tokens: fc.integer({ min: 1, max: 11 }),
   d: fc.integer({ min: 1, max: 70 }),
@@ -105,9 +105,9 @@ describe('WASM kernels of transforms and quantizers', () => {
     fc.assert(property, { seed: 11, numRuns: 250 });
   });
 
-  it('centring stays within its tensors, however it is cut, and is right', () => {
+  it('centering stays within its tensors, however it is cut, and is right', () => {
     const property = fc.property(
-      centres,
+      centers,
       cuts,
       ({ samples, tokens, d, scaled, given, seed }, at) => {
         const shape = [samples, tokens, d];

@@ -92,14 +92,14 @@ describe('WASM kernels of products', () => {
     fc.assert(property, { seed: 23, numRuns: 60 });
   });
 
-  it('a rest that is not finite spoils its sample and no other', () => {
+  it('a residual that is not finite spoils its sample and no other', () => {
     const bad = fc.constantFrom(Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY);
     const property = fc.property(products, fc.nat(), bad, (given, at, value) => {
-      fc.pre(given.rest !== null && given.activation === 'none');
+      fc.pre(given.residual !== null && given.activation === 'none');
       const numbers = productNumbers(given);
       const exact = exactProduct(given, numbers);
-      const spoilt = at % numbers.rest!.length;
-      numbers.rest![spoilt] = value;
+      const spoilt = at % numbers.residual!.length;
+      numbers.residual![spoilt] = value;
       const actual = multiply(given, numbers, []);
       const sample = Math.floor(spoilt / given.k);
       const size = given.tokens * given.n;

@@ -68,7 +68,7 @@ const quantizations: fc.Arbitrary<Quantization> = fc
     symmetric: fc.boolean(),
     groupSize: fc.oneof(fc.constant(1000), integer(1, 100)),
     range: fc.constantFrom(null, null, null, [-1, 2], [0, 0], [-3, -1], [0.5, 3], [1, 1e30]),
-    centre: fc.constantFrom(
+    center: fc.constantFrom(
       'none' as const,
       'static' as const,
       'dynamic' as const,
@@ -81,14 +81,14 @@ const quantizations: fc.Arbitrary<Quantization> = fc
     odd: fc.array(fc.tuple(fc.nat(), oddities), { maxLength: 2 }),
     seed: integer(1, 1e6),
   })
-  .map(({ rows: { d, blockSize }, bits, symmetric, groupSize, range, centre, ...others }) => {
+  .map(({ rows: { d, blockSize }, bits, symmetric, groupSize, range, center, ...others }) => {
     const attrs: HadaNormQuantizeAttrs = {
-      ...{ bits, symmetric, centre, blockSize },
+      ...{ bits, symmetric, center, blockSize },
       groupSize: Math.min(groupSize, d),
       range: range === null ? null : { min: range[0]!, max: range[1]! },
     };
-    const rank = centre === 'dynamic' ? others.rank : 0;
-    const mean = centre === 'static' || (centre === 'dynamic' && others.mean);
+    const rank = center === 'dynamic' ? others.rank : 0;
+    const mean = center === 'static' || (center === 'dynamic' && others.mean);
     return { ...others, d, attrs, rank, mean };
   });
 
@@ -119,15 +119,15 @@ describe('The WASM kernel of HadaNormQuantize', () => {
 
   it('gives what is left of the means, and their coefficients', () => {
     const property = fc.property(quantizations, (given) => {
-      fc.pre(given.attrs.centre === 'dynamic');
+      fc.pre(given.attrs.center === 'dynamic');
       const plain = { ...given, std: 1, odd: [] };
       const { tokens, d, attrs } = plain;
       const numbers = quantizationNumbers(plain);
-      const { rest, coefficients } = quantize(plain, numbers, []);
+      const { residual, coefficients } = quantize(plain, numbers, []);
       const exact = hadaNormQuantizeReference(numbers, tokens, d, attrs);
       // sums over the tokens, over the channels, and over a block
-      const bound = EPS * (tokens + d + 8) * 2 * Math.max(1, maxMagnitude(exact.rest));
-      expectWithin(rest, exact.rest, bound);
+      const bound = EPS * (tokens + d + 8) * 2 * Math.max(1, maxMagnitude(exact.residual));
+      expectWithin(residual, exact.residual, bound);
       expectWithin(coefficients, exact.coefficients, bound);
     });
     fc.assert(property, { seed: 32, numRuns: 150 });

@@ -49,10 +49,15 @@ function everything(x: tf.Tensor, options: HadaNormQuantizeOptions = {}): Float3
   // no rotation where there is none for an odd number
   const blockSize = d % 2 === 0 ? d : 1;
   const scale = tf.tensor1d(normal(d, 5).map((v) => 0.5 + Math.abs(v)));
-  const centred = channelCenter(x, { scale });
-  const { quantized, rest } = hadaNormQuantize(x, { scale, blockSize, ...options });
+  const centered = channelCenter(x, { scale });
+  const { quantized, residual } = hadaNormQuantize(x, { scale, blockSize, ...options });
   const plain = hadaNormQuantize(x, { scale, blockSize: 0, groupSize: 7 }).quantized;
-  const outputs = [hadamardTransform(x, { blockSize }), centred.centered, centred.mean, rest!];
+  const outputs = [
+    hadamardTransform(x, { blockSize }),
+    centered.centered,
+    centered.mean,
+    residual!,
+  ];
   for (const { codes, scale, zeroPoint } of [quantized, plain]) {
     outputs.push(codes, scale, zeroPoint);
   }
@@ -132,7 +137,7 @@ describeOnWebgl('WebGL kernels', () => {
       const exact = hadamardTransformReference(values, 164, false);
       expect(hasPasses(hadamardPlan('test', 164))).to.equal(false);
       expectWithin(hadamardTransform(x).dataSync(), exact, 164 * EPS * maxMagnitude(values));
-      const { quantized } = hadaNormQuantize(x, { centre: 'none' });
+      const { quantized } = hadaNormQuantize(x, { center: 'none' });
       const step = Math.max(...quantized.scale.dataSync());
       expectWithin(dequantized(quantized).dataSync(), exact, 0.51 * step);
     });
@@ -161,7 +166,7 @@ describeOnWebgl('WebGL kernels', () => {
     }
   });
 
-  it('4096 tokens of 4608 channels are centred, rotated and quantized', () => {
+  it('4096 tokens of 4608 channels are centered, rotated and quantized', () => {
     const [tokens, d] = [4096, 4608];
     const noise = normal(d + 4099, 2);
     // neighbouring tokens are not alike, and channels have means of their own
@@ -175,10 +180,10 @@ describeOnWebgl('WebGL kernels', () => {
     });
     expectNoGpuLeak(() =>
       tf.tidy(() => {
-        const { quantized, rest } = hadaNormQuantize(tf.tensor2d(values, [tokens, d]));
+        const { quantized, residual } = hadaNormQuantize(tf.tensor2d(values, [tokens, d]));
         const rotatedMeans = new Float64Array(d);
         transformBlocks(means, rotatedMeans, d, false);
-        expectWithin(rest!.dataSync(), rotatedMeans, 1e-4 * maxMagnitude(rotatedMeans));
+        expectWithin(residual!.dataSync(), rotatedMeans, 1e-4 * maxMagnitude(rotatedMeans));
         const steps = quantized.scale.dataSync();
         for (const token of [0, 1, 2047, 4094, 4095]) {
           const part = (t: tf.Tensor, size: number) =>
@@ -189,9 +194,9 @@ describeOnWebgl('WebGL kernels', () => {
             scale: part(quantized.scale, 1),
             zeroPoint: part(quantized.zeroPoint, 1),
           };
-          const centred = means.map((mean, c) => values[token * d + c]! - mean);
+          const centered = means.map((mean, c) => values[token * d + c]! - mean);
           const exact = new Float64Array(d);
-          transformBlocks(centred, exact, d, false);
+          transformBlocks(centered, exact, d, false);
           expectWithin(dequantized(row).dataSync(), exact, 0.501 * steps[token]! + 1e-4);
         }
       }),

@@ -66,7 +66,7 @@ describeOnWebgl('WebGL kernels with float16 textures', () => {
     expectNoGpuLeak(() =>
       onHalf(() => {
         const x = tf.tensor2d(values, [4, 64]);
-        const run = () => hadaNormQuantize(x, { centre: 'none', scale });
+        const run = () => hadaNormQuantize(x, { center: 'none', scale });
         expect(run).to.throw(UnsupportedDeviceError, 'float32 textures');
       }),
     );
@@ -76,7 +76,7 @@ describeOnWebgl('WebGL kernels with float16 textures', () => {
     const values = normal(4 * 64, 1);
     values[5] = Number.POSITIVE_INFINITY;
     onHalf(() => {
-      const { quantized } = hadaNormQuantize(tf.tensor2d(values, [4, 64]), { centre: 'none' });
+      const { quantized } = hadaNormQuantize(tf.tensor2d(values, [4, 64]), { center: 'none' });
       const spoilt = [...quantized.scale.dataSync()].map(Number.isNaN);
       expect(spoilt).to.deep.equal([true, false, false, false]);
     });

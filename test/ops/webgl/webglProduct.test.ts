@@ -156,12 +156,12 @@ describeOnWebgl('QuantizedMatMul on WebGL', () => {
           tf.tidy(() => {
             const weights = packedWeights(200, 150, bits, 8);
             const x = activations(180, 200, 8);
-            const [bias, rest] = [
+            const [bias, residual] = [
               tf.tensor1d(normal(150, 1)),
               tf.tensor2d(normal(200, 2), [1, 200]),
             ];
             const result = (given: QuantizedActivations | tf.Tensor) =>
-              quantizedMatMul(given, weights, { bias, rest }).dataSync().slice();
+              quantizedMatMul(given, weights, { bias, residual }).dataSync().slice();
             const there = result(x);
             const floats = tf.tensor2d(normal(20 * 200, 3), [20, 200]);
             const again = result(floats);
@@ -179,12 +179,12 @@ describeOnWebgl('QuantizedMatMul on WebGL', () => {
   it('what has no room is refused before anything is allocated', () => {
     tf.tidy(() => {
       // room for the weights, but not for x
-      const [weights, rest] = [packedWeights(64, 8, 4, 64), tf.ones([1, 64])];
+      const [weights, residual] = [packedWeights(64, 8, 4, 64), tf.ones([1, 64])];
       const x = activations(30, 64);
       withFlags({ WEBGL_MAX_TEXTURE_SIZE: 24 }, () => {
         const state = () => [gpuBytes(), tf.backend().numDataIds(), tf.memory().numTensors];
         const before = state();
-        const product = () => quantizedMatMul(x, weights, { rest });
+        const product = () => quantizedMatMul(x, weights, { residual });
         expect(product).to.throw(UnsupportedDeviceError, 'for x [30, 64], it has textures');
         expect(state()).to.deep.equal(before);
       });

@@ -21,7 +21,7 @@ const WRONG: readonly (readonly [string, unknown])[] = [
   ['method', { method: null }],
   ['stats', { stats: null }],
   ['stats', { stats: { sites: new Map() } }],
-  ['centre', { centre: true }],
+  ['center', { center: true }],
   ['scale', { scale: 'max' }],
   ['meanRank', { meanRank: 65 }],
   ['meanRank', { meanRank: -1 }],

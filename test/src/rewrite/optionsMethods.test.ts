@@ -122,10 +122,10 @@ describe('Options of rewriteGraph', () => {
     expect(fixed.max).to.be.above(0);
   });
 
-  it('centring is none, static or dynamic', () => {
-    const centres = (centre: 'none' | 'static' | 'dynamic') =>
-      count(rewritten({ centre }), 'ChannelCenter');
-    expect([centres('none'), centres('static'), centres('dynamic')]).to.deep.equal([0, 4, 8]);
+  it('centering is none, static or dynamic', () => {
+    const centers = (center: 'none' | 'static' | 'dynamic') =>
+      count(rewritten({ center }), 'ChannelCenter');
+    expect([centers('none'), centers('static'), centers('dynamic')]).to.deep.equal([0, 4, 8]);
   });
 
   it('blockSize is that of every rotation; a larger one mixes more', () => {

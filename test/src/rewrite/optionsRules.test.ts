@@ -22,7 +22,7 @@ import { expectNoLeak } from '../../harness/run/memory.js';
 /** q, k and v apart, so that three linears read one tensor. */
 const SEPARATE = { attention: 'separate', linear: 'matMul' } as const;
 
-/** ChannelCenter nodes of four centred sites: two each, or none where one node centres and quantizes. */
+/** ChannelCenter nodes of four centered sites: two each, or none where one node centers and quantizes. */
 const CENTERS = [
   ['simulate', 8],
   ['integer', 0],
@@ -185,7 +185,7 @@ describe('Rules', () => {
       return [...ops].filter((op) => /Hada|ChannelCenter|FakeQuant/.test(op));
     };
     expect(nodesOf({})).to.deep.equal([]);
-    expect(nodesOf({ rotate: true, scale: 'std', centre: 'static' })).to.deep.equal([]);
+    expect(nodesOf({ rotate: true, scale: 'std', center: 'static' })).to.deep.equal([]);
   });
 });
 

@@ -45,7 +45,7 @@ describe('Statistics', () => {
     refused({}, ...wayOut);
     refused({ method: 'smoothquant' }, ...wayOut);
     refused({ method: 'centered' }, ...wayOut);
-    refused({ method: 'rtn', centre: 'static' }, ...wayOut);
+    refused({ method: 'rtn', center: 'static' }, ...wayOut);
     refused({ method: 'auto' }, 'stats must be given', "'auto'", 'await calibrate');
     const range = { range: 'static' } as const;
     refused({ method: 'rtn', activations: range }, 'stats must be given', "'static'");

@@ -45,12 +45,12 @@ function checkStructure(
   verifyGraph(after, 'test');
   const count = (op: string) => [...after.nodes.values()].filter((node) => node.op === op).length;
   expect(count('QuantizedMatMul')).to.equal(graph.expected.size);
-  const centred = before.filter(({ linear, role, site }) => {
+  const centered = before.filter(({ linear, role, site }) => {
     const { treatment } = settingsFor({}, { name: linear.name, role });
     return treatment === 'transform' && site.tokens !== 'none';
   });
-  const sites = new Set(centred.map(({ key }) => key)).size;
-  // a site is centred by one node, its static mean taken off the dynamic one by another
+  const sites = new Set(centered.map(({ key }) => key)).size;
+  // a site is centered by one node, its static mean taken off the dynamic one by another
   const wanted = method === 'hadanorm' || method === 'centered' ? 2 * sites : 0;
   expect(count('ChannelCenter'), `ChannelCenter nodes for ${sites} sites`).to.equal(wanted);
 }

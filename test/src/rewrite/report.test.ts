@@ -29,10 +29,10 @@ const OPTIONS: readonly (readonly [string, RewriteOptions])[] = [
     { method: 'hadamard', blockSize: 8, weights: { bits: 3 }, activations: { bits: 6 } },
   ],
   [
-    'centred, symmetric per tensor',
+    'centered, symmetric per tensor',
     { method: 'centered', activations: { symmetric: true, granularity: 'perTensor' } },
   ],
-  ['a static mean and range', { centre: 'static', activations: { range: 'static' } }],
+  ['a static mean and range', { center: 'static', activations: { range: 'static' } }],
   ['a low-rank branch, per channel', { lowRank: 4, weights: { granularity: 'perChannel' } }],
   [
     'a scale by deviation, few signs and directions',

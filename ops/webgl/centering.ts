@@ -2,7 +2,7 @@ import type { WebglScope } from './kernel.js';
 import { paddedGlsl, runTexels, type TexelMatrix } from './texels.js';
 
 /** x, and what makes (x − mean) / scale of it. */
-export interface CentredTexels {
+export interface CenteredTexels {
   readonly x: TexelMatrix;
   /** [samples, 1, columns], or [1, 1, columns] for all samples. */
   readonly mean?: TexelMatrix | undefined;
@@ -12,7 +12,10 @@ export interface CentredTexels {
 }
 
 /** A source that is read more often, or by more than a few. */
-export function centredSource(webgl: WebglScope, { x, mean, scale }: CentredTexels): CentredTexels {
+export function centeredSource(
+  webgl: WebglScope,
+  { x, mean, scale }: CenteredTexels,
+): CenteredTexels {
   if (mean === undefined || scale === undefined) return { x, mean, scale };
   const both = runTexels(webgl, {
     inputs: { Mean: mean, Scale: scale },
@@ -27,8 +30,8 @@ export function centredSource(webgl: WebglScope, { x, mean, scale }: CentredTexe
 }
 
 /** (x − mean) / scale as a tensor of its own. */
-export function centreTexels(webgl: WebglScope, given: CentredTexels): TexelMatrix {
-  const source = centredSource(webgl, given);
+export function centerTexels(webgl: WebglScope, given: CenteredTexels): TexelMatrix {
+  const source = centeredSource(webgl, given);
   const { samples, rows, columns, pairs } = source.x;
   return runTexels(webgl, {
     inputs: sourceInputs(source),
@@ -47,7 +50,7 @@ export function centreTexels(webgl: WebglScope, given: CentredTexels): TexelMatr
 }
 
 /** The inputs of a program that has `sourceGlsl` in it. */
-export function sourceInputs(source: CentredTexels): Record<string, TexelMatrix> {
+export function sourceInputs(source: CenteredTexels): Record<string, TexelMatrix> {
   const { x, mean, scale, both } = source;
   if (both !== undefined) return { X: x, Both: both };
   return {
@@ -62,7 +65,7 @@ export function sourceInputs(source: CentredTexels): Record<string, TexelMatrix>
  *
  * By the device's own division, as tfjs's: no ties hang on the last bit here.
  */
-export function sourceGlsl({ mean, scale, both }: CentredTexels): string {
+export function sourceGlsl({ mean, scale, both }: CenteredTexels): string {
   const sampleAt = mean?.samples === 1 ? '0' : 'row / pairs';
   const apart = `
       ${mean === undefined ? '' : `v -= texelMean(column, ${sampleAt}).xyxy;`}
