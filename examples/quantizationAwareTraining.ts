@@ -1,10 +1,10 @@
 /**
- * Quantization-aware training with the three ops, in tf.layers and in eager code: a reader of digits whose layers center,
- * rotate and quantize as HadaNorm does is trained in float32, quantized to 3 and to 2 bits, and trained on through
- * `fakeQuant`, whose gradient is straight-through.
+ * Quantization-aware training with the three ops, in tf.layers and in eager code: a reader of
+ * digits whose layers center, rotate and quantize as HadaNorm does is trained in float32, quantized
+ * to 3 and to 2 bits, and trained on through `fakeQuant`, whose gradient is straight-through.
  *
- * Run: npx tsx examples/quantizationAwareTraining.ts [--backend wasm|cpu|tensorflow]
- * On WASM it takes seconds, on the CPU backend a minute. In a browser the same functions run on WebGL.
+ * Run: npx tsx examples/quantizationAwareTraining.ts [--backend wasm|cpu|tensorflow] On WASM it
+ * takes seconds, on the CPU backend a minute. In a browser the same functions run on WebGL.
  */
 import { parseArgs } from 'node:util';
 import * as tf from '@tensorflow/tfjs';

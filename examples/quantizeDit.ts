@@ -1,12 +1,13 @@
 /**
- * The whole way: load a trained diffusion transformer, calibrate it on its own denoising trajectories, quantize it by
- * rounding to nearest and with HadaNorm, sample from all of them and from the original with the same noise, and write
- * what came out. Run: npm start
+ * The whole way: load a trained diffusion transformer, calibrate it on its own denoising
+ * trajectories, quantize it by rounding to nearest and with HadaNorm, sample from all of them and
+ * from the original with the same noise, and write what came out. Run: npm start
  *
- * Options: --model avatars (default avatars-nano; or fashion, avatars-nano-stress, the path or URL of a model.json),
- * --bits W4A8,W4A4, --method hadanorm (or centered, hadamard, smoothquant, auto), --steps 20, --solver euler (or heun),
- * --cfg 1, --seed 7, --out out. Writes samples.png, report.html and, for each of --bits, the report as JSON and the packed
- * model: all at the end, or nothing.
+ * Options: --model avatars (default avatars-nano; or fashion, avatars-nano-stress, the path or URL
+ * of a model.json), --bits W4A8,W4A4, --method hadanorm (or centered, hadamard, smoothquant, auto),
+ * --steps 20, --solver euler (or heun), --cfg 1, --seed 7, --out out. Writes samples.png,
+ * report.html and, for each of --bits, the report as JSON and the packed model: all at the end, or
+ * nothing.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';

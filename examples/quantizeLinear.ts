@@ -1,9 +1,10 @@
 /**
- * HadaNorm on one linear layer, from the three ops alone, beside the methods it competes with: round-to-nearest,
- * SmoothQuant and a plain Hadamard rotation (QuaRot). Run: npx tsx examples/quantizeLinear.ts
+ * HadaNorm on one linear layer, from the three ops alone, beside the methods it competes with:
+ * round-to-nearest, SmoothQuant and a plain Hadamard rotation (QuaRot). Run: npx tsx
+ * examples/quantizeLinear.ts
  *
- * Weights and activations are synthetic and seeded, made the way a DiT's residual stream looks: channels with means of
- * their own and a few that are far larger than the rest.
+ * Weights and activations are synthetic and seeded, made the way a DiT's residual stream looks:
+ * channels with means of their own and a few that are far larger than the rest.
  */
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
@@ -90,7 +91,9 @@ function quantizedLinear(
   return tf.add(linear(activations, weights), linear(mean, w));
 }
 
-/** σ = sqrt(std / ‖w‖): the activation's and the weight's error share what the layer makes of them. */
+/**
+ * σ = sqrt(std / ‖w‖): the activation's and the weight's error share what the layer makes of them.
+ */
 function balancedScale(x: tf.Tensor, w: tf.Tensor): tf.Tensor {
   const { centered } = channelCenter(x);
   const std = tf.sqrt(tf.mean(tf.square(tf.reshape(centered, [-1, D])), 0));

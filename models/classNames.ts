@@ -1,6 +1,6 @@
 /**
- * The DiceBear styles that the avatar models draw, by label; label 16 is none. Their licence is CC0 1.0:
- * models/research/training/README.md.
+ * The DiceBear styles that the avatar models draw, by label; label 16 is none. Their licence is CC0
+ * 1.0: models/research/training/README.md.
  */
 export const AVATAR_STYLES = [
   'planets',

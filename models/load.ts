@@ -8,8 +8,8 @@ import { stressArtifacts } from './stress.js';
 export const TRAINED = ['avatars', 'avatars-nano', 'fashion'] as const;
 
 /**
- * Synthetic variants of trained models: the same function with the outliers of large models, made by `stressArtifacts`
- * when they are loaded.
+ * Synthetic variants of trained models: the same function with the outliers of large models, made
+ * by `stressArtifacts` when they are loaded.
  */
 export const STRESSED = ['avatars-nano-stress'] as const;
 
@@ -17,8 +17,9 @@ export const STRESSED = ['avatars-nano-stress'] as const;
 export type TrainedName = (typeof TRAINED)[number] | (typeof STRESSED)[number];
 
 /**
- * A trained DiT on the current backend, in Node with or without tfjs-node. Weights are float16 in the files and float32
- * in the model. In a browser, `tf.loadGraphModel` loads the same files by the URL of model.json.
+ * A trained DiT on the current backend, in Node with or without tfjs-node. Weights are float16 in
+ * the files and float32 in the model. In a browser, `tf.loadGraphModel` loads the same files by the
+ * URL of model.json.
  *
  * @throws InvalidArgumentError for a name that is neither of `TRAINED` nor of `STRESSED`.
  */
@@ -27,8 +28,8 @@ export async function loadTrained(name: TrainedName): Promise<GraphModel> {
 }
 
 /**
- * A trained DiT as `loadTrained` loads it, before it is loaded. `userDefinedMetadata.dit` is its DitConfig; a synthetic
- * variant has `userDefinedMetadata.stress` too.
+ * A trained DiT as `loadTrained` loads it, before it is loaded. `userDefinedMetadata.dit` is its
+ * DitConfig; a synthetic variant has `userDefinedMetadata.stress` too.
  */
 export async function trainedArtifacts(name: TrainedName): Promise<io.ModelArtifacts> {
   const names: readonly TrainedName[] = [...TRAINED, ...STRESSED];

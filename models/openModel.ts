@@ -10,7 +10,8 @@ import { readGraphModel } from './readGraphModel.js';
 /**
  * A graph model on the current backend, in Node with or without tfjs-node.
  *
- * @param source The name of a trained model that is in this folder, or the path or URL (http or https) of a model.json.
+ * @param source The name of a trained model that is in this folder, or the path or URL (http or
+ * https) of a model.json.
  * @throws InvalidArgumentError for another name, or a path at which there is none.
  */
 export async function openModel(source: string): Promise<GraphModel> {

@@ -1,6 +1,9 @@
 import cliProgress from 'cli-progress';
 
-/** Shows how far a piece of work is: `advance` is called after each of its parts, with how many there are if that is new. */
+/**
+ * Shows how far a piece of work is: `advance` is called after each of its parts, with how many
+ * there are if that is new.
+ */
 export type WithBar = <T>(
   name: string,
   total: number,

@@ -3,8 +3,8 @@ import { io } from '@tensorflow/tfjs-core';
 import { HadaNormError } from '../src/index.js';
 
 /**
- * A graph model's files, model.json and its shards, as `tf.loadGraphModel(tf.io.fromMemory(…))` takes them: in Node, with or
- * without tfjs-node.
+ * A graph model's files, model.json and its shards, as `tf.loadGraphModel(tf.io.fromMemory(…))`
+ * takes them: in Node, with or without tfjs-node.
  *
  * @param folder Ends in a slash.
  * @throws HadaNormError when the shards are not as long as model.json says.

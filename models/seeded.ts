@@ -19,19 +19,23 @@ export const DIT_S_2: DitConfig = {
   numClasses: 1000,
 };
 
-/** DiT-XL/2 on 32×32×4 latents, as facebookresearch/DiT has it: 675 M parameters unless the depth is set lower. */
+/**
+ * DiT-XL/2 on 32×32×4 latents, as facebookresearch/DiT has it: 675 M parameters unless the depth is
+ * set lower.
+ */
 export const DIT_XL_2: DitConfig = { ...DIT_S_2, hiddenSize: 1152, depth: 28, numHeads: 16 };
 
 /** One channel in so many is an outlier. */
 const OUTLIER_EVERY = 64;
 
 /**
- * Untrained weights with what makes trained DiTs hard to quantize: channels of unlike scale, some outlier channels, and
- * activations with a mean.
+ * Untrained weights with what makes trained DiTs hard to quantize: channels of unlike scale, some
+ * outlier channels, and activations with a mean.
  *
  * The same seed gives the same weights everywhere; a block's weights do not depend on the depth.
  *
- * @throws InvalidArgumentError for a config that does not fit itself, or whose width sine–cosine positions cannot fill.
+ * @throws InvalidArgumentError for a config that does not fit itself, or whose width sine–cosine
+ * positions cannot fill.
  */
 export function seededDitWeights(config: DitConfig, seed: number): DitWeights {
   checkDitConfig(config);
@@ -94,7 +98,10 @@ function modulation(size: number, { hiddenSize: d }: DitConfig, seed: number): F
   return values;
 }
 
-/** Sine–cosine positions [1, tokens, d] of a square grid: half the channels tell the column, half the row. */
+/**
+ * Sine–cosine positions [1, tokens, d] of a square grid: half the channels tell the column, half
+ * the row.
+ */
 function positions(tokens: number, d: number): Float32Array {
   const grid = Math.sqrt(tokens);
   const quarter = d / 4;

@@ -7,7 +7,9 @@ const COLUMNS = 8;
 /** Height and width of a picture in the sheet, in pixels, at least: small ones are enlarged. */
 const SHOWN = 64;
 
-/** A sheet of pictures, a row for each model: the first eight that it drew, all from the same noise. */
+/**
+ * A sheet of pictures, a row for each model: the first eight that it drew, all from the same noise.
+ */
 export class Sheet {
   private readonly pictures: Uint8Array[] = [];
   private size = 0;

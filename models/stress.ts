@@ -10,7 +10,10 @@ export interface StressOptions {
   readonly valueFactor?: number;
   /** Added to other chosen channels of V: a mean that every token has. */
   readonly valueMean?: number;
-  /** Factor on chosen channels of the adaLN modulation, the inputs of attn.qkv and mlp.fc1. A power of two is exact. */
+  /**
+   * Factor on chosen channels of the adaLN modulation, the inputs of attn.qkv and mlp.fc1. A power
+   * of two is exact.
+   */
   readonly modulationFactor?: number;
   /** Channels chosen each time. */
   readonly channels?: number;
@@ -27,22 +30,29 @@ export const STRESS_DEFAULTS = {
   seed: 0,
 } as const satisfies StressOptions;
 
-/** Parts of an adaLN modulation, each d wide: (shift, scale, gate) of attention, then of the MLP. */
+/**
+ * Parts of an adaLN modulation, each d wide: (shift, scale, gate) of attention, then of the MLP.
+ */
 const MODULATION_PARTS = 6;
 
 /**
- * The same function with the outliers of large models: SYNTHETIC, for measuring quantizers on. In every block
+ * The same function with the outliers of large models: SYNTHETIC, for measuring quantizers on. In
+ * every block
  *
- * - channels of V are multiplied by `valueFactor`, and the rows of attn.proj that read them divided by it;
- * - other channels of V get `valueMean` added to their bias, which the bias of attn.proj takes back (attention's weights
- *   add up to 1, so a constant goes through them as it is);
- * - channels of shift and 1 + scale are multiplied by `modulationFactor`, before attention and before the MLP, and the rows
- *   of attn.qkv and mlp.fc1 that read them divided by it.
+ * - channels of V are multiplied by `valueFactor`, and the rows of attn.proj that read them divided
+ *   by it;
+ * - other channels of V get `valueMean` added to their bias, which the bias of attn.proj takes back
+ *   (attention's weights add up to 1, so a constant goes through them as it is);
+ * - channels of shift and 1 + scale are multiplied by `modulationFactor`, before attention and
+ *   before the MLP, and the rows of attn.qkv and mlp.fc1 that read them divided by it.
  *
- * In exact arithmetic the output is the same. With factors that are powers of two only the sums are rounded otherwise.
+ * In exact arithmetic the output is the same. With factors that are powers of two only the sums are
+ * rounded otherwise.
  *
- * @param artifacts Of a DiT that `buildDit` built with attention 'fusedQkv', its weights in float32 or float16. Left as it is.
- * @returns A model in float32 whose `userDefinedMetadata.stress` says `synthetic: true` and the options.
+ * @param artifacts Of a DiT that `buildDit` built with attention 'fusedQkv', its weights in float32
+ * or float16. Left as it is.
+ * @returns A model in float32 whose `userDefinedMetadata.stress` says `synthetic: true` and the
+ * options.
  * @throws InvalidArgumentError for another model, or a wrong option.
  */
 export function stressArtifacts(

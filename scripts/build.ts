@@ -1,4 +1,7 @@
-/** Builds what the package ships: ESM and CommonJS with types, and one minified file for script tags. */
+/**
+ * Builds what the package ships: ESM and CommonJS with types, and one minified file for script
+ * tags.
+ */
 import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build, type Plugin } from 'esbuild';
@@ -37,10 +40,12 @@ const vegaGlobal: Plugin = {
 await rm(DIST, { recursive: true, force: true });
 await compile('tsconfig.build.json');
 await compile('tsconfig.build.cjs.json');
-// the package is "type": "module"; this makes .js and .d.ts below here CommonJS for Node and for TypeScript
+// the package is "type": "module"; this makes .js and .d.ts below here CommonJS for Node and for
+// TypeScript
 await mkdir(join(DIST, 'cjs'), { recursive: true });
 await writeFile(join(DIST, 'cjs', 'package.json'), '{ "type": "commonjs" }\n');
-// for CommonJS, tsc makes import() a require(), which refuses vega (it awaits at its top level); esbuild keeps it
+// for CommonJS, tsc makes import() a require(), which refuses vega (it awaits at its top level);
+// esbuild keeps it
 await build({
   entryPoints: [join(REPORT, 'htmlVega.ts')],
   outfile: join(DIST, 'cjs', 'src', 'report', 'htmlVega.js'),

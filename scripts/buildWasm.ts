@@ -1,4 +1,7 @@
-/** `npm run build:wasm`: compiles ops/wasm/assembly (AssemblyScript) into ops/wasm/instance/binaries.ts, which is committed. */
+/**
+ * `npm run build:wasm`: compiles ops/wasm/assembly (AssemblyScript) into
+ * ops/wasm/instance/binaries.ts, which is committed.
+ */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import asc from 'assemblyscript/asc';
@@ -15,8 +18,9 @@ const MODULES = [
 ] as const;
 
 /**
- * No runtime, allocator or stack: the module lives in tfjs's memory. bulk-memory is off because tfjs's plain build may
- * run where it is missing, and because AssemblyScript would turn copies into it.
+ * No runtime, allocator or stack: the module lives in tfjs's memory. bulk-memory is off because
+ * tfjs's plain build may run where it is missing, and because AssemblyScript would turn copies into
+ * it.
  */
 const FLAGS = [
   ...['-O3', '--noAssert', '--runtime', 'stub', '--use', 'abort=', '--importMemory'],

@@ -22,8 +22,8 @@ export interface ScriptOptions {
 }
 
 /**
- * Runs a package's command-line script in the project's folder with its output passed through, as `npx` would but with
- * the given Node and without a shell; gives its exit code.
+ * Runs a package's command-line script in the project's folder with its output passed through, as
+ * `npx` would but with the given Node and without a shell; gives its exit code.
  */
 export function runScript(
   script: string,

@@ -1,4 +1,7 @@
-/** What `npm run build:wasm` asserts of the modules: they live in tfjs's memory and must leave its contents alone. */
+/**
+ * What `npm run build:wasm` asserts of the modules: they live in tfjs's memory and must leave its
+ * contents alone.
+ */
 
 const SECTION = {
   import: 2,
@@ -17,8 +20,9 @@ export class WasmModuleError extends Error {
 }
 
 /**
- * Checks that a module imports `env.memory` (unshared, without a maximum) and nothing else, and has no memory, data
- * segment, table, start function or mutable global (a stack pointer would be one) of its own.
+ * Checks that a module imports `env.memory` (unshared, without a maximum) and nothing else, and has
+ * no memory, data segment, table, start function or mutable global (a stack pointer would be one)
+ * of its own.
  * @throws WasmModuleError that says what else it has.
  */
 export function checkModule(name: string, bytes: Uint8Array): void {
@@ -58,7 +62,8 @@ function checkGlobals(body: Reader, refuse: Refuse): void {
   for (let i = 0; i < count; i++) {
     body.byte(); // type
     if (body.byte() !== 0) refuse('a mutable global, such as a stack pointer');
-    // constants only: an opcode, its value, end. A value may hold the end's byte, so it is read by its type
+    // constants only: an opcode, its value, end. A value may hold the end's byte, so it is read by
+    // its type
     body.constant();
   }
 }

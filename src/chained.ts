@@ -9,7 +9,8 @@ import {
   hadamardTransform,
 } from './index.js';
 
-// the module that declares the class: an interface merges only there (tfjs's own chained ops do the same)
+// the module that declares the class: an interface merges only there (tfjs's own chained ops do the
+// same)
 declare module '@tensorflow/tfjs-core/dist/tensor.js' {
   interface Tensor<R extends Rank = Rank> {
     /** See `hadamardTransform`. */

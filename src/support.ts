@@ -8,9 +8,11 @@ export interface OpSupport {
 }
 
 /**
- * How each op of this package runs on each backend: with a kernel of its own, or composed of tfjs ops.
+ * How each op of this package runs on each backend: with a kernel of its own, or composed of tfjs
+ * ops.
  *
- * @param backends Backend names; default the five of tfjs 4.22. Custom backends show as `none` until an op first runs there.
+ * @param backends Backend names; default the five of tfjs 4.22. Custom backends show as `none`
+ * until an op first runs there.
  *
  * @example
  * ```ts

@@ -1,8 +1,9 @@
 /**
  * `npm test`: everything that has to hold, from a checkout with its packages installed.
  *
- * Builds, checks, provisions tfjs-node and a browser, runs the suites in Node and in the browser, and closes with one
- * line over all of them, `N passed, N failed, N skipped`. NODE_VERSIONS="22 24" runs them on those Nodes as well.
+ * Builds, checks, provisions tfjs-node and a browser, runs the suites in Node and in the browser,
+ * and closes with one line over all of them, `N passed, N failed, N skipped`. NODE_VERSIONS="22 24"
+ * runs them on those Nodes as well.
  */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -18,7 +19,10 @@ const MOCHA = 'mocha/bin/mocha.js';
 const SUITES = ['test/**/*.test.ts'];
 /** Measurements on whole models: minutes, and the same on every Node. They run on the first. */
 const SLOW = ['test/**/*.slow.test.ts'];
-/** What a newer Node could break: integer kernels (relaxed SIMD is there from 22 on), packages, children, files; and the whole way once. */
+/**
+ * What a newer Node could break: integer kernels (relaxed SIMD is there from 22 on), packages,
+ * children, files; and the whole way once.
+ */
 const ON_OTHERS = [
   'test/ops/{wasm,register,quantizedMatMul,hadaNormQuantize}/*.test.ts',
   'test/e2e/{bench*,docs,examples,graphModel,package,quantizeDit,register}.test.ts',
@@ -78,8 +82,8 @@ async function check(name: string, run: () => Promise<number>): Promise<void> {
 }
 
 /**
- * tfjs-node and a browser are optional: where they cannot be had their suites say SKIPPED, and this says why. Before the
- * runs, of which two want the browser at once.
+ * tfjs-node and a browser are optional: where they cannot be had their suites say SKIPPED, and this
+ * says why. Before the runs, of which two want the browser at once.
  */
 async function provision(): Promise<void> {
   heading('browser');
@@ -93,7 +97,10 @@ async function provision(): Promise<void> {
   );
 }
 
-/** Mocha suites on one Node; slow ones only where they are asked for. Buffered: the output is printed at the end. */
+/**
+ * Mocha suites on one Node; slow ones only where they are asked for. Buffered: the output is
+ * printed at the end.
+ */
 async function suites(
   name: string,
   node: string,

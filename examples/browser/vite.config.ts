@@ -1,6 +1,6 @@
 /**
- * Builds the demo page: `npm run build:demo`. The result is static files with relative addresses, for any host; headers
- * are those that WASM threads want, and are for the host to send.
+ * Builds the demo page: `npm run build:demo`. The result is static files with relative addresses,
+ * for any host; headers are those that WASM threads want, and are for the host to send.
  */
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';

@@ -74,8 +74,9 @@ export class EagerReader {
 }
 
 /**
- * Lengths of the gradient of Σ Q(w)² by w: with the plugin's `fakeQuant`, whose gradient is straight-through, and with
- * the same written in tfjs's own ops, where `tf.round` lets nothing through.
+ * Lengths of the gradient of Σ Q(w)² by w: with the plugin's `fakeQuant`, whose gradient is
+ * straight-through, and with the same written in tfjs's own ops, where `tf.round` lets nothing
+ * through.
  */
 export function gradientsThrough(w: tf.Tensor, bits: number): { ours: number; rounded: number } {
   const scale = tf.div(tf.max(tf.abs(w)), 2 ** (bits - 1) - 1);

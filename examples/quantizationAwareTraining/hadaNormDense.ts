@@ -14,8 +14,9 @@ export const FLOAT: Bits = { weights: null, activations: null };
 const GROUP_SIZE = 16;
 
 /**
- * y = (Q((x − μ) H) + μ H) Q(Hᵀ W) + b: a linear that is quantized as HadaNorm does it, for training. The quantizers' gradients
- * are straight-through, and everything else is differentiable. With `FLOAT` it is x W + b.
+ * y = (Q((x − μ) H) + μ H) Q(Hᵀ W) + b: a linear that is quantized as HadaNorm does it, for
+ * training. The quantizers' gradients are straight-through, and everything else is differentiable.
+ * With `FLOAT` it is x W + b.
  *
  * The mean over the tokens passes by the quantizer, one row for each sample.
  *
@@ -60,7 +61,10 @@ export interface HadaNormDenseConfig {
   readonly name?: string;
 }
 
-/** `hadaNormLinear` and a ReLU, as a layer of tf.layers: [batch, tokens, d] → [batch, tokens, units]. */
+/**
+ * `hadaNormLinear` and a ReLU, as a layer of tf.layers: [batch, tokens, d] → [batch, tokens,
+ * units].
+ */
 export class HadaNormDense extends tf.layers.Layer {
   static readonly className = 'HadaNormDense';
 

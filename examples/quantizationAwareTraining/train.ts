@@ -19,7 +19,10 @@ export interface TrainOptions {
 const BATCH = 50;
 const UNITS = 48;
 
-/** Two quantized layers over the patches and a classifier in float32: [batch, TOKENS, CHANNELS] → [batch, CLASSES]. */
+/**
+ * Two quantized layers over the patches and a classifier in float32: [batch, TOKENS, CHANNELS] →
+ * [batch, CLASSES].
+ */
 export function digitReader(bits: Bits, seed: number): tf.Sequential {
   const inputShape = [TOKENS, CHANNELS];
   const initializer = tf.initializers.glorotUniform({ seed: seed + 2 });
@@ -73,7 +76,10 @@ function compile(model: tf.LayersModel, learningRate: number): void {
   model.compile({ optimizer, loss: 'categoricalCrossentropy', metrics: ['accuracy'] });
 }
 
-/** A model that was saved and loaded again; any of tfjs's handlers and URLs does what memory does here. */
+/**
+ * A model that was saved and loaded again; any of tfjs's handlers and URLs does what memory does
+ * here.
+ */
 export async function reloaded(model: tf.LayersModel): Promise<tf.LayersModel> {
   let saved: tf.io.ModelArtifacts = {};
   await model.save(

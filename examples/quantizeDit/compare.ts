@@ -21,7 +21,10 @@ const PICTURES = 8;
 
 /** What came out of a comparison. */
 export interface Comparison {
-  /** The original, then for each of the bits rounding to nearest and the method: as the rows of samples.png. */
+  /**
+   * The original, then for each of the bits rounding to nearest and the method: as the rows of
+   * samples.png.
+   */
   readonly figures: readonly ModelFigures[];
   /** Of the method, for each of the bits. */
   readonly reports: readonly { readonly title: string; readonly report: QuantizationReport }[];
@@ -30,11 +33,11 @@ export interface Comparison {
 }
 
 /**
- * Calibrates a model once, quantizes it to each of the bits by rounding to nearest and by the method, and draws with all
- * from the same noise. The model stays the caller's.
+ * Calibrates a model once, quantizes it to each of the bits by rounding to nearest and by the
+ * method, and draws with all from the same noise. The model stays the caller's.
  *
- * @throws InvalidArgumentError for a model that does not say how many classes it has; the signal's reason, or an
- *   AbortError, when it is aborted.
+ * @throws InvalidArgumentError for a model that does not say how many classes it has; the signal's
+ * reason, or an AbortError, when it is aborted.
  */
 export async function compareModels(
   model: tf.GraphModel,
@@ -87,7 +90,10 @@ export async function compareModels(
   return { figures, reports, files };
 }
 
-/** Rounding to nearest does so with weights too; other methods round as they do by default: by GPTQ at 4 bits. */
+/**
+ * Rounding to nearest does so with weights too; other methods round as they do by default: by GPTQ
+ * at 4 bits.
+ */
 function optionsOf(bits: Bits, method: Settings['method'] | 'rtn'): RewriteOptions {
   const rounding = method === 'rtn' ? ({ rounding: 'nearest' } as const) : {};
   return {

@@ -33,7 +33,7 @@ export const DEFAULTS = {
 } as const satisfies Readonly<Record<keyof Settings, string>>;
 
 /** What rounding to nearest, which is always there, is compared with. */
-const METHODS = [
+const COMPARED_METHODS = [
   'hadanorm',
   'centered',
   'hadamard',
@@ -59,7 +59,7 @@ export function settingsOf(args: readonly string[]): Settings {
   return {
     model: values.model,
     bits,
-    method: oneOf('--method', values.method, METHODS),
+    method: oneOf('--method', values.method, COMPARED_METHODS),
     steps: integer('--steps', values.steps, 1),
     solver: oneOf('--solver', values.solver, SOLVERS),
     cfg,
@@ -101,9 +101,9 @@ function oneOf<T extends string>(flag: string, value: string, known: readonly T[
   return found!;
 }
 
-function integer(flag: string, text: string, least: number): number {
-  const value = parseInteger(text, least);
-  check(flag, `an integer ≥ ${least}, below 2^32`, text, value !== null);
+function integer(flag: string, text: string, min: number): number {
+  const value = parseInteger(text, min);
+  check(flag, `an integer ≥ ${min}, below 2^32`, text, value !== null);
   return value!;
 }
 

@@ -1,6 +1,8 @@
 import { HadaNormError, type QuantizationReport, reportHtml } from 'tfjs-hadanorm';
 
-/** Reports, each with its title, as one page: that of the first, with what the others show below. */
+/**
+ * Reports, each with its title, as one page: that of the first, with what the others show below.
+ */
 export async function reportsPage(
   reports: readonly { readonly title: string; readonly report: QuantizationReport }[],
 ): Promise<string> {

@@ -14,8 +14,9 @@ export interface ModelFigures {
 }
 
 /**
- * A table for the console, of the original and what was made of it: mean output SQNR of the linears on the calibration
- * data, PSNR of the pictures (their mean, and the worst), bytes of all weights as saved, and times as shares of the original's.
+ * A table for the console, of the original and what was made of it: mean output SQNR of the linears
+ * on the calibration data, PSNR of the pictures (their mean, and the worst), bytes of all weights
+ * as saved, and times as shares of the original's.
  */
 export function summaryTable([original, ...others]: readonly ModelFigures[]): string {
   const table = new Table({

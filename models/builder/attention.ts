@@ -1,7 +1,7 @@
 import type { GraphRef } from '../../src/graph/graphBuilder.js';
 import { type DitConfig, tokensOf } from './ditConfig.js';
 import type { Layers } from './layers.js';
-import { type Linear, sliceOutputs } from './linear.js';
+import { type LinearWeights, sliceOutputs } from './linear.js';
 
 /** Multi-head self-attention on x [B, T, d], written in the config's styles. Returns [B, T, d]. */
 export function selfAttention(
@@ -9,7 +9,7 @@ export function selfAttention(
   config: DitConfig,
   name: string,
   x: GraphRef,
-  linears: { readonly qkv: Linear; readonly proj: Linear },
+  linears: { readonly qkv: LinearWeights; readonly proj: LinearWeights },
 ): GraphRef {
   const { hiddenSize: d, numHeads: heads } = config;
   const tokens = tokensOf(config);
@@ -19,12 +19,12 @@ export function selfAttention(
   const scaled = layers.mul(`${name}/scale`, dots, layers.scalar(1 / Math.sqrt(d / heads)));
   const weights = layers.graph.node('Softmax', `${name}/Softmax`, [scaled]);
   const mixed = layers.graph.node('BatchMatMulV2', `${name}/mix`, [weights, v!], attrs(false));
-  const turned = layers.transpose(`${name}/turn`, mixed, [0, 2, 1, 3]);
+  const transposed = layers.transpose(`${name}/turn`, mixed, [0, 2, 1, 3]);
   if (config.linear === 'einsum') {
     const shape = [heads, d / heads, d];
-    return layers.einsum(`${name}/proj`, 'abcd,cde->abe', turned, shape, [d], linears.proj);
+    return layers.einsum(`${name}/proj`, 'abcd,cde->abe', transposed, shape, [d], linears.proj);
   }
-  const joined = layers.reshape(`${name}/join`, turned, [-1, tokens, d]);
+  const joined = layers.reshape(`${name}/join`, transposed, [-1, tokens, d]);
   return layers.tokenLinear(`${name}/proj`, joined, linears.proj, tokens);
 }
 
@@ -34,7 +34,7 @@ function queryKeyValue(
   config: DitConfig,
   name: string,
   x: GraphRef,
-  qkv: Linear,
+  qkv: LinearWeights,
 ): GraphRef[] {
   const { hiddenSize: d, numHeads: heads, linear: style } = config;
   const tokens = tokensOf(config);

@@ -22,12 +22,15 @@ export {
 } from './ditConfig.js';
 
 /**
- * A diffusion transformer (adaLN-Zero, as facebookresearch/DiT) for a rectified flow, as a tfjs graph model.
+ * A diffusion transformer (adaLN-Zero, as facebookresearch/DiT) for a rectified flow, as a tfjs
+ * graph model.
  *
- * Inputs: `latent` float32 [B, S, S, C] (NHWC), `timestep` float32 [B] in [0, 1] (0 is noise, 1 is data), `label` int32
- * [B] in [0, numClasses]. Output: `velocity` float32 [B, S, S, C]. B is free. The config is in `userDefinedMetadata.dit`.
+ * Inputs: `latent` float32 [B, S, S, C] (NHWC), `timestep` float32 [B] in [0, 1] (0 is noise, 1 is
+ * data), `label` int32 [B] in [0, numClasses]. Output: `velocity` float32 [B, S, S, C]. B is free.
+ * The config is in `userDefinedMetadata.dit`.
  *
- * @throws InvalidArgumentError for a config that does not fit itself, or weights that do not fit the config.
+ * @throws InvalidArgumentError for a config that does not fit itself, or weights that do not fit
+ * the config.
  */
 export function buildDit(config: DitConfig, weights: DitWeights): io.ModelArtifacts {
   checkDitConfig(config);
@@ -66,8 +69,8 @@ class Dit {
     const { patchSize: p, channels } = this.config;
     const grid = this.config.inputSize / p;
     const cut = layers.reshape('x_embedder/cut', latent, [-1, grid, p, grid, p * channels]);
-    const turned = layers.transpose('x_embedder/turn', cut, [0, 1, 3, 2, 4]);
-    const flat = layers.reshape('x_embedder/flat', turned, [-1, tokens, p * p * channels]);
+    const transposed = layers.transpose('x_embedder/turn', cut, [0, 1, 3, 2, 4]);
+    const flat = layers.reshape('x_embedder/flat', transposed, [-1, tokens, p * p * channels]);
     const linear = patchLinearOf(this.weights, 'x_embedder.proj', channels, p);
     const x = layers.tokenLinear('x_embedder/proj', flat, linear, tokens);
     const values = valuesOf(this.weights, 'pos_embed');
@@ -96,7 +99,9 @@ class Dit {
     return layers.silu('condition', sum);
   }
 
-  /** One transformer block: attention and an MLP, each normed, modulated and gated by the condition. */
+  /**
+   * One transformer block: attention and an MLP, each normed, modulated and gated by the condition.
+   */
   block(name: string, x: GraphRef, condition: GraphRef): GraphRef {
     const { layers, weights } = this;
     const parts = this.modulation(name, condition, 6);
@@ -121,8 +126,8 @@ class Dit {
     const normed = this.modulated('final_layer/norm_final', x, shift!, scale!);
     const flat = this.tokenLinear('final_layer/linear', normed);
     const cut = layers.reshape('final_layer/cut', flat, [-1, grid, grid, p, p * channels]);
-    const turned = layers.transpose('final_layer/turn', cut, [0, 1, 3, 2, 4]);
-    return layers.reshape('velocity', turned, [-1, size, size, channels]);
+    const transposed = layers.transpose('final_layer/turn', cut, [0, 1, 3, 2, 4]);
+    return layers.reshape('velocity', transposed, [-1, size, size, channels]);
   }
 
   /** `count` parts of what the condition says at a layer, each [B, 1, d]. */

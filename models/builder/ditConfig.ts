@@ -124,7 +124,7 @@ export function ditConfigOf(weights: DitWeights, numHeads: number): DitConfig {
     patchSize,
     channels: dim('x_embedder.proj.weight', 1),
     hiddenSize,
-    depth: 1 + blocks.reduce<number>((most, block) => Math.max(most, Number(block)), -1),
+    depth: 1 + blocks.reduce<number>((max, block) => Math.max(max, Number(block)), -1),
     numHeads,
     mlpRatio: dim('blocks.0.mlp.fc1.weight', 0) / hiddenSize,
     numClasses: dim('y_embedder.embedding_table.weight', 0) - 1,

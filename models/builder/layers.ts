@@ -1,6 +1,6 @@
 import type { GraphAttr, GraphBuilder, GraphRef } from '../../src/graph/graphBuilder.js';
 import type { LinearStyle } from './ditConfig.js';
-import type { Linear } from './linear.js';
+import type { LinearWeights } from './linear.js';
 
 /** What a transformer is made of, as nodes that every tfjs backend runs (Einsum: all but wasm). */
 export class Layers {
@@ -70,7 +70,7 @@ export class Layers {
   }
 
   /** [B, inputs] → [B, outputs]. */
-  linear(name: string, x: GraphRef, linear: Linear): GraphRef {
+  linear(name: string, x: GraphRef, linear: LinearWeights): GraphRef {
     const { matrix, bias } = this.weights(name, linear);
     if (this.style !== 'fusedMatMul') {
       const product = this.graph.node('MatMul', `${name}/MatMul`, [x, matrix], NOT_TRANSPOSED);
@@ -80,7 +80,7 @@ export class Layers {
   }
 
   /** [B, tokens, inputs] → [B, tokens, outputs], in the style of this graph. */
-  tokenLinear(name: string, x: GraphRef, linear: Linear, tokens: number): GraphRef {
+  tokenLinear(name: string, x: GraphRef, linear: LinearWeights, tokens: number): GraphRef {
     const { inputs, outputs } = linear;
     if (this.style === 'einsum') {
       return this.einsum(name, 'abc,cd->abd', x, [inputs, outputs], [outputs], linear);
@@ -109,7 +109,7 @@ export class Layers {
     x: GraphRef,
     shape: readonly number[],
     biasShape: readonly number[],
-    { matrix, bias }: Linear,
+    { matrix, bias }: LinearWeights,
   ): GraphRef {
     const kernel = this.graph.constant(`${name}/kernel`, shape, matrix);
     const attrs = { equation: { s: equation }, N: { i: 2 } };
@@ -126,7 +126,7 @@ export class Layers {
     });
   }
 
-  private weights(name: string, linear: Linear): { matrix: GraphRef; bias: GraphRef } {
+  private weights(name: string, linear: LinearWeights): { matrix: GraphRef; bias: GraphRef } {
     const { inputs, outputs } = linear;
     return {
       matrix: this.graph.constant(`${name}/kernel`, [inputs, outputs], linear.matrix),

@@ -2,15 +2,18 @@ import { InvalidArgumentError } from '../../src/index.js';
 import type { DitWeights } from './ditConfig.js';
 
 /** A linear's weights for the graph: `matrix` is [inputs, outputs], row-major. */
-export interface Linear {
+export interface LinearWeights {
   readonly inputs: number;
   readonly outputs: number;
   readonly matrix: Float32Array;
   readonly bias: Float32Array;
 }
 
-/** PyTorch's linear `key`: its weight [out, in] turned to [in, out]. @throws InvalidArgumentError when there is none. */
-export function linearOf(weights: DitWeights, key: string): Linear {
+/**
+ * PyTorch's linear `key`: its weight [out, in] turned to [in, out]. @throws InvalidArgumentError
+ * when there is none.
+ */
+export function linearOf(weights: DitWeights, key: string): LinearWeights {
   const values = valuesOf(weights, `${key}.weight`);
   const bias = valuesOf(weights, `${key}.bias`);
   const outputs = bias.length;
@@ -24,28 +27,31 @@ export function linearOf(weights: DitWeights, key: string): Linear {
   return { inputs, outputs, matrix, bias };
 }
 
-/** PyTorch's patch convolution `key`, [d, C, p, p], as a linear on patches whose values are in the order [p, p, C]. */
+/**
+ * PyTorch's patch convolution `key`, [d, C, p, p], as a linear on patches whose values are in the
+ * order [p, p, C].
+ */
 export function patchLinearOf(
   weights: DitWeights,
   key: string,
   channels: number,
   patchSize: number,
-): Linear {
+): LinearWeights {
   const { inputs, outputs, matrix, bias } = linearOf(weights, key);
   const cells = patchSize * patchSize;
-  const turned = new Float32Array(matrix.length);
+  const transposed = new Float32Array(matrix.length);
   for (let channel = 0; channel < channels; channel++) {
     for (let cell = 0; cell < cells; cell++) {
       const start = (channel * cells + cell) * outputs;
       const row = matrix.subarray(start, start + outputs);
-      turned.set(row, (cell * channels + channel) * outputs);
+      transposed.set(row, (cell * channels + channel) * outputs);
     }
   }
-  return { inputs, outputs, matrix: turned, bias };
+  return { inputs, outputs, matrix: transposed, bias };
 }
 
 /** `outputs[from … from + count)` of a linear: a linear of its own. */
-export function sliceOutputs(linear: Linear, from: number, count: number): Linear {
+export function sliceOutputs(linear: LinearWeights, from: number, count: number): LinearWeights {
   const { inputs, outputs, matrix, bias } = linear;
   const part = new Float32Array(inputs * count);
   for (let row = 0; row < inputs; row++) {

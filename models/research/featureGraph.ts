@@ -10,7 +10,10 @@ export const FEATURE_PICTURE_SIZE = 32;
 /** Width of the network's features. */
 export const FEATURES = 128;
 
-/** Channels and stride of each 3×3 convolution, as models/research/training/features.py trained them. */
+/**
+ * Channels and stride of each 3×3 convolution, as models/research/training/features.py trained
+ * them.
+ */
 const LAYERS = [
   [32, 1],
   [64, 2],
@@ -35,10 +38,11 @@ export interface FeatureNetworkConfig {
 }
 
 /**
- * The graph of a feature network: convolutions with ReLU, the mean over the picture, and linear heads.
+ * The graph of a feature network: convolutions with ReLU, the mean over the picture, and linear
+ * heads.
  *
- * Input `picture` float32 [B, 32, 32, 3] in [−1, 1]; outputs `features` [B, 128], `classes` [B, classes] and, where there are heads,
- * `attributes` [B, values of all heads], logits.
+ * Input `picture` float32 [B, 32, 32, 3] in [−1, 1]; outputs `features` [B, 128], `classes` [B,
+ * classes] and, where there are heads, `attributes` [B, values of all heads], logits.
  *
  * @param weights By features.py's names, in PyTorch's layouts.
  * @throws InvalidArgumentError for a weight that is missing or of another shape.

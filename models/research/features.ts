@@ -18,7 +18,10 @@ export interface Described {
   readonly features: Float32Array;
   /** The label of each picture, as read: [n]. */
   readonly classes: Int32Array;
-  /** By head of `config.heads` the value's index, −1 where the head is of another class than the one read: [n, heads]. */
+  /**
+   * By head of `config.heads` the value's index, −1 where the head is of another class than the one
+   * read: [n, heads].
+   */
   readonly attributes: Int32Array;
 }
 
@@ -31,14 +34,20 @@ export interface FeatureReference {
   readonly heldOut: Float32Array;
 }
 
-/** A small network that reads the class and the attributes of a picture; its features are what FID and KID compare. */
+/**
+ * A small network that reads the class and the attributes of a picture; its features are what FID
+ * and KID compare.
+ */
 export class FeatureNetwork {
   private constructor(
     readonly config: FeatureNetworkConfig,
     private readonly model: GraphModel,
   ) {}
 
-  /** On the current backend, in Node. @throws InvalidArgumentError for a name that is none of `FEATURE_NETWORKS`. */
+  /**
+   * On the current backend, in Node. @throws InvalidArgumentError for a name that is none of
+   * `FEATURE_NETWORKS`.
+   */
   static async load(name: FeatureNetworkName): Promise<FeatureNetwork> {
     const artifacts = await readGraphModel(folderOf(name));
     const { features: config } = artifacts.userDefinedMetadata as {
@@ -48,7 +57,8 @@ export class FeatureNetwork {
   }
 
   /**
-   * @param pictures float32 [n, S, S, 3] in [−1, 1]; S is a multiple of 32, larger ones are averaged down.
+   * @param pictures float32 [n, S, S, 3] in [−1, 1]; S is a multiple of 32, larger ones are
+   * averaged down.
    * @throws InvalidArgumentError for pictures of another size.
    */
   describe(pictures: Tensor4D): Described {
@@ -91,7 +101,8 @@ export class FeatureNetwork {
 }
 
 /**
- * The features of real pictures that ship with a network; models/research/training/convertFeatures.ts wrote them.
+ * The features of real pictures that ship with a network;
+ * models/research/training/convertFeatures.ts wrote them.
  *
  * @throws HadaNormError when the file is cut off.
  */

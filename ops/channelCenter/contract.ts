@@ -2,12 +2,14 @@ import type { Tensor, TensorLike } from '@tensorflow/tfjs-core';
 
 /**
  * Inputs of the `ChannelCenter` kernel → [centered [..., tokens, d], mean [..., 1, d]], float32.
- * `scale` is always there because tfjs cannot save an absent input for the gradient: rank 0 means no scaling.
+ * `scale` is always there because tfjs cannot save an absent input for the gradient: rank 0 means
+ * no scaling.
  */
 export interface ChannelCenterInputs {
   readonly x: Tensor; // [..., tokens, d]
   readonly scale: Tensor; // [d], or [] for none
-  readonly mean?: Tensor | undefined; // [..., 1, d]; absent: the mean of x over the tokens of each sample
+  // [..., 1, d]; absent: the mean of x over the tokens of each sample
+  readonly mean?: Tensor | undefined;
 }
 
 /** Attributes of the `ChannelCenter` kernel. */
@@ -19,7 +21,10 @@ export interface ChannelCenterAttrs {
 export interface ChannelCenterOptions {
   /** Static channel scale σ, float32 [d]: the centered x is divided by it. Default none. */
   scale?: Tensor | TensorLike;
-  /** Static mean to subtract, float32 [d] or [..., 1, d]. Default: the mean over the tokens of each sample. */
+  /**
+   * Static mean to subtract, float32 [d] or [..., 1, d]. Default: the mean over the tokens of each
+   * sample.
+   */
   mean?: Tensor | TensorLike;
 }
 

@@ -1,18 +1,18 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
-import { boolAttr, dataInputs, type GraphOpNode, inputsOf, present } from '../common/graphOp.js';
+import { boolParam, dataInputs, type GraphOpNode, inputsOf, present } from '../common/graphOp.js';
 import { InvalidArgumentError } from '../numerics/errors.js';
 import type { ChannelCenterOptions } from './contract.js';
 import { channelCenter, channelCenterOp } from './op.js';
 
 /**
- * NodeDef `ChannelCenter`: inputs x, then scale if hasScale (b), then mean if hasMean (b). Outputs centered (`name`) and
- * mean (`name:1`). A node with more than one input must have one of the attributes: nothing else tells scale, mean and
- * control inputs apart.
+ * NodeDef `ChannelCenter`: inputs x, then scale if hasScale (b), then mean if hasMean (b). Outputs
+ * centered (`name`) and mean (`name:1`). A node with more than one input must have one of the
+ * attributes: nothing else tells scale, mean and control inputs apart.
  */
 export function channelCenterGraphOp(node: GraphOpNode): Tensor[] {
   const op = channelCenterOp.kernelName;
-  const hasScale = boolAttr(op, node, 'hasScale');
-  const hasMean = boolAttr(op, node, 'hasMean');
+  const hasScale = boolParam(op, node, 'hasScale');
+  const hasMean = boolParam(op, node, 'hasMean');
   if (hasScale === undefined && hasMean === undefined && node.inputs.length > 1) {
     const wayOut = 'Set hasScale and hasMean to say what the further inputs are.';
     throw new InvalidArgumentError(op, inputsOf(node), 'x alone', `${node.inputs.length}`, wayOut);

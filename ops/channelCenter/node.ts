@@ -4,7 +4,10 @@ import type { NodeBackend } from '../common/nodeBackend.js';
 import type { ChannelCenterAttrs, ChannelCenterInputs } from './contract.js';
 import { channelCenterOp } from './op.js';
 
-/** TensorFlow's own Mean, Sub and RealDiv: from 3,000 elements on they beat loops on host memory, up to 6 times. */
+/**
+ * TensorFlow's own Mean, Sub and RealDiv: from 3,000 elements on they beat loops on host memory, up
+ * to 6 times.
+ */
 export const channelCenterNode = defineKernel<ChannelCenterInputs, ChannelCenterAttrs, NodeBackend>(
   channelCenterOp.kernelName,
   'tensorflow',

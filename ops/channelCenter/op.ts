@@ -27,8 +27,8 @@ export const channelCenterOp: OpContract<ChannelCenterInputs, ChannelCenterAttrs
 /**
  * Subtracts each channel's mean over the tokens, per sample, and divides by a static channel scale.
  *
- * Everything before the last two axes is a sample: means never mix across a batch. NaN or Inf in a channel of a sample
- * makes that channel NaN throughout the sample, and no other.
+ * Everything before the last two axes is a sample: means never mix across a batch. NaN or Inf in a
+ * channel of a sample makes that channel NaN throughout the sample, and no other.
  *
  * @param x float32, [..., tokens, d], rank ≥ 2, at least one token.
  * @returns `centered` [..., tokens, d] and `mean` [..., 1, d], float32.

@@ -1,10 +1,15 @@
-/** What `channelCenterReference` returns, float64: centered [samples, tokens, d], mean [samples, d]. */
+/**
+ * What `channelCenterReference` returns, float64: centered [samples, tokens, d], mean [samples, d].
+ */
 export interface ChannelCenterReference {
   centered: Float64Array;
   mean: Float64Array;
 }
 
-/** (x − mean) / scale in float64. x: [samples, tokens, d] flat, scale: [d], mean: [d] or [samples, d]. */
+/**
+ * (x − mean) / scale in float64. x: [samples, tokens, d] flat, scale: [d], mean: [d] or [samples,
+ * d].
+ */
 export function channelCenterReference(
   x: ArrayLike<number>,
   tokens: number,

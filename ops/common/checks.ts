@@ -23,7 +23,10 @@ export function toFloatTensor(op: string, argument: string, x: Tensor | TensorLi
   return tensor(x, undefined, 'float32');
 }
 
-/** @throws InvalidArgumentError when `options` is no plain object or has a key that is not among the known ones. */
+/**
+ * @throws InvalidArgumentError when `options` is no plain object or has a key that is not among the
+ * known ones.
+ */
 export function checkOptions(
   op: string,
   options: unknown,

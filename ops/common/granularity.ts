@@ -4,7 +4,8 @@ import { checkInteger, checkOptions, normalizeAxis } from './checks.js';
 
 /**
  * Checks a granularity against a shape and gives it with its axis counted from the front.
- * @throws InvalidArgumentError for an unknown kind, a bad axis or group size, or a shape without that axis.
+ * @throws InvalidArgumentError for an unknown kind, a bad axis or group size, or a shape without
+ * that axis.
  */
 export function resolveGranularity(
   op: string,

@@ -8,12 +8,15 @@ export interface GraphOpNode {
   readonly node?: { readonly name?: string };
 }
 
-/** Runs one node of a graph model; must not return an input tensor itself, which the executor would dispose. */
+/**
+ * Runs one node of a graph model; must not return an input tensor itself, which the executor would
+ * dispose.
+ */
 export type GraphOp = (node: GraphOpNode) => Tensor | Tensor[];
 
 /**
- * The first `count` inputs. What follows them are control inputs, which carry no data: a NodeDef lists them last, and
- * tfjs-converter passes them along without their "^".
+ * The first `count` inputs. What follows them are control inputs, which carry no data: a NodeDef
+ * lists them last, and tfjs-converter passes them along without their "^".
  */
 export function dataInputs(op: string, node: GraphOpNode, count: number): Tensor[] {
   const inputs = node.inputs.slice(0, count);
@@ -28,23 +31,23 @@ export function inputsOf(node: GraphOpNode): string {
 }
 
 /** A number attribute (`i` or `f`), or undefined where the node has none. */
-export function numberAttr(op: string, node: GraphOpNode, name: string): number | undefined {
+export function numberParam(op: string, node: GraphOpNode, name: string): number | undefined {
   return typedAttr(op, node, name, 'a number', (value) => typeof value === 'number');
 }
 
 /** A bool attribute (`b`), or undefined where the node has none. */
-export function boolAttr(op: string, node: GraphOpNode, name: string): boolean | undefined {
+export function boolParam(op: string, node: GraphOpNode, name: string): boolean | undefined {
   return typedAttr(op, node, name, 'a bool', (value) => typeof value === 'boolean');
 }
 
 /** A string attribute (`s`) in lower case, as tfjs-converter reads strings, or undefined. */
-export function stringAttr(op: string, node: GraphOpNode, name: string): string | undefined {
+export function stringParam(op: string, node: GraphOpNode, name: string): string | undefined {
   const isString = (value: unknown) => typeof value === 'string';
   return typedAttr<string>(op, node, name, 'a string', isString)?.toLowerCase();
 }
 
 /** A number or list of numbers (`f`, `i`, `list.f`), or undefined where the node has none. */
-export function numbersAttr(
+export function numbersParam(
   op: string,
   node: GraphOpNode,
   name: string,

@@ -13,7 +13,10 @@ import {
   tidy,
 } from '@tensorflow/tfjs-core';
 
-/** What a kernel is given. `backend` is typed by the kernel that knows it: no backend package is imported. */
+/**
+ * What a kernel is given. `backend` is typed by the kernel that knows it: no backend package is
+ * imported.
+ */
 export interface KernelArgs<Inputs, Attrs, Backend> {
   readonly inputs: Inputs;
   readonly attrs: Attrs;
@@ -38,7 +41,9 @@ export interface CpuBackend {
 // Symbol.for: a second copy of the plugin must recognise what the first one registered
 const COMPOSED = Symbol.for('tfjs-hadanorm.composed');
 
-/** Types a kernel function for one backend. The casts from tfjs's untyped kernels live in this file. */
+/**
+ * Types a kernel function for one backend. The casts from tfjs's untyped kernels live in this file.
+ */
 export function defineKernel<Inputs, Attrs, Backend>(
   kernelName: string,
   backendName: string,
@@ -74,12 +79,18 @@ export function compositeKernel<Inputs, Attrs>(
   return Object.assign(config, { [COMPOSED]: true });
 }
 
-/** Registers a kernel unless one is there: a second import, or a second copy of the plugin, is silent. */
+/**
+ * Registers a kernel unless one is there: a second import, or a second copy of the plugin, is
+ * silent.
+ */
 export function registerKernelOnce(config: KernelConfig): void {
   if (getKernel(config.kernelName, config.backendName) == null) registerKernel(config);
 }
 
-/** How a backend runs an op: a kernel of its own, a composition of tfjs ops, or nothing registered yet. */
+/**
+ * How a backend runs an op: a kernel of its own, a composition of tfjs ops, or nothing registered
+ * yet.
+ */
 export function kernelKind(kernelName: string, backendName: string): 'own' | 'composed' | 'none' {
   const config = getKernel(kernelName, backendName);
   if (config == null) return 'none';

@@ -4,7 +4,8 @@ import { describe, InvalidArgumentError } from '../numerics/errors.js';
 const told = new Set<string>();
 
 /**
- * Options in which what came under its former name stands under its own: taken for one version more, and told once.
+ * Options in which what came under its former name stands under its own: taken for one version
+ * more, and told once.
  * @throws InvalidArgumentError where it came under both.
  */
 export function withRenamed<T extends object>(

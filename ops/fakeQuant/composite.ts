@@ -29,7 +29,10 @@ import {
 } from '../numerics/quantization.js';
 import type { FakeQuantAttrs, FakeQuantInputs, QuantizationRange } from './contract.js';
 
-/** Low and high end of the range of each group, [outer | 1, groups | 1, 1, inner | 1], both with 0 inside. */
+/**
+ * Low and high end of the range of each group, [outer | 1, groups | 1, 1, inner | 1], both with 0
+ * inside.
+ */
 export type Bounds = readonly [lo: Tensor, hi: Tensor];
 
 /** The op from tfjs ops, in the float32 steps of `quantizationParameters`. */
@@ -43,8 +46,8 @@ export function fakeQuantComposite({ x }: FakeQuantInputs, attrs: FakeQuantAttrs
 }
 
 /**
- * Cuts x into parts of shape [outer, groups, groupSize, inner], maps each with the ranges of its groups, and puts the
- * results back together. A shorter last group is a part of its own.
+ * Cuts x into parts of shape [outer, groups, groupSize, inner], maps each with the ranges of its
+ * groups, and puts the results back together. A shorter last group is a part of its own.
  */
 export function mapGroups(
   x: Tensor,
@@ -80,7 +83,10 @@ export interface TensorCodes {
   readonly zeroPoint: Tensor | 0; // 0: symmetric
 }
 
-/** The float32 steps of `quantizationParameters`, on tensors of one entry per group, then the quantizer itself. */
+/**
+ * The float32 steps of `quantizationParameters`, on tensors of one entry per group, then the
+ * quantizer itself.
+ */
 export function quantizeGroups(
   x: Tensor,
   [lo, hi]: Bounds,

@@ -15,8 +15,8 @@ export interface FakeQuantAttrs {
 }
 
 /**
- * A static range: one number for every group, or one entry per group in row-major order. Values outside are clamped.
- * As with a dynamic range, it is widened to hold 0, so that 0 stays exactly 0.
+ * A static range: one number for every group, or one entry per group in row-major order. Values
+ * outside are clamped. As with a dynamic range, it is widened to hold 0, so that 0 stays exactly 0.
  */
 export interface QuantizationRange {
   readonly min: number | readonly number[];
@@ -27,7 +27,10 @@ export interface QuantizationRange {
 export interface FakeQuantOptions {
   /** Bits per code, 2 to 16. Default 8. */
   bits?: number;
-  /** Symmetric codes around 0, zero point 0, without −2^(bits−1). Default false: unsigned codes and a zero point. */
+  /**
+   * Symmetric codes around 0, zero point 0, without −2^(bits−1). Default false: unsigned codes and
+   * a zero point.
+   */
   symmetric?: boolean;
   /** Which elements share one scale. Default `{kind: 'perToken'}`: one per row of the last axis. */
   granularity?: Granularity;

@@ -13,7 +13,10 @@ import { mapGroups } from './composite.js';
 import type { FakeQuantAttrs } from './contract.js';
 import { fakeQuantOp } from './op.js';
 
-/** Straight-through (arXiv 1308.3432): dx = dy where min ≤ x ≤ max, 0 outside. A dynamic range has no outside. */
+/**
+ * Straight-through (arXiv 1308.3432): dx = dy where min ≤ x ≤ max, 0 outside. A dynamic range has
+ * no outside.
+ */
 export const fakeQuantGrad = defineGradient<FakeQuantAttrs, Tensor>(fakeQuantOp.kernelName, {
   inputsToSave: ['x'],
   gradients: (dy, saved, attrs) => ({

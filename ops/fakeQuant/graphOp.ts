@@ -1,11 +1,11 @@
 import {
-  boolAttr,
+  boolParam,
   dataInputs,
   type GraphOpNode,
-  numberAttr,
-  numbersAttr,
+  numberParam,
+  numbersParam,
   present,
-  stringAttr,
+  stringParam,
 } from '../common/graphOp.js';
 import { InvalidArgumentError } from '../numerics/errors.js';
 import type { Granularity } from '../numerics/quantization.js';
@@ -13,8 +13,9 @@ import type { FakeQuantOptions, QuantizationRange } from './contract.js';
 import { fakeQuant, fakeQuantOp } from './op.js';
 
 /**
- * NodeDef `FakeQuant`: input x; attributes bits (i), symmetric (b), granularity (s: perTensor, perChannel, perToken or
- * perGroup, in any case), axis (i), groupSize (i), rangeMin and rangeMax (f or list of f). Output y.
+ * NodeDef `FakeQuant`: input x; attributes bits (i), symmetric (b), granularity (s: perTensor,
+ * perChannel, perToken or perGroup, in any case), axis (i), groupSize (i), rangeMin and rangeMax (f
+ * or list of f). Output y.
  */
 export function fakeQuantGraphOp(node: GraphOpNode) {
   const op = fakeQuantOp.kernelName;
@@ -22,8 +23,8 @@ export function fakeQuantGraphOp(node: GraphOpNode) {
   return fakeQuant(
     x!,
     present<FakeQuantOptions>({
-      bits: numberAttr(op, node, 'bits'),
-      symmetric: boolAttr(op, node, 'symmetric'),
+      bits: numberParam(op, node, 'bits'),
+      symmetric: boolParam(op, node, 'symmetric'),
       granularity: granularityAttr(op, node),
       range: rangeAttr(op, node),
     }),
@@ -36,10 +37,10 @@ const KINDS = new Map(
 );
 
 function granularityAttr(op: string, node: GraphOpNode): Granularity | undefined {
-  const name = stringAttr(op, node, 'granularity');
+  const name = stringParam(op, node, 'granularity');
   if (name === undefined) return undefined;
   const kind = KINDS.get(name);
-  const axis = numberAttr(op, node, 'axis') ?? -1;
+  const axis = numberParam(op, node, 'axis') ?? -1;
   switch (kind) {
     case undefined: {
       const wanted = [...KINDS.values()].join(', ');
@@ -52,15 +53,15 @@ function granularityAttr(op: string, node: GraphOpNode): Granularity | undefined
       return { kind, axis };
     case 'perGroup':
       // fakeQuant itself says what is wrong with an absent group size
-      return { kind, axis, groupSize: numberAttr(op, node, 'groupSize') ?? Number.NaN };
+      return { kind, axis, groupSize: numberParam(op, node, 'groupSize') ?? Number.NaN };
     default:
       return kind satisfies never;
   }
 }
 
 function rangeAttr(op: string, node: GraphOpNode): QuantizationRange | undefined {
-  const min = numbersAttr(op, node, 'rangeMin');
-  const max = numbersAttr(op, node, 'rangeMax');
+  const min = numbersParam(op, node, 'rangeMin');
+  const max = numbersParam(op, node, 'rangeMax');
   if (min === undefined && max === undefined) return undefined;
   if (min !== undefined && max !== undefined) return { min, max };
   const missing = min === undefined ? 'rangeMin' : 'rangeMax';

@@ -5,7 +5,10 @@ import type { FakeQuantAttrs, FakeQuantInputs } from './contract.js';
 import { fakeQuantOp } from './op.js';
 import { fakeQuantValues } from './values.js';
 
-/** Up to here (elements), one pass over host memory beats the dozen TensorFlow ops that it takes otherwise. */
+/**
+ * Up to here (elements), one pass over host memory beats the dozen TensorFlow ops that it takes
+ * otherwise.
+ */
 const HOST_UP_TO = 262_144;
 
 /** Small inputs on the host, large ones by TensorFlow ops, which use every core. */
@@ -15,7 +18,8 @@ export const fakeQuantNode = defineKernel<FakeQuantInputs, FakeQuantAttrs, unkno
   ({ inputs, attrs }) => {
     const { x } = inputs;
     if (x.size > HOST_UP_TO) return tidy(() => fakeQuantComposite(inputs, attrs));
-    // dataSync, not the backend's readSync: that one does not fetch tensors that live on another backend
+    // dataSync, not the backend's readSync: that one does not fetch tensors that live on another
+    // backend
     return tensor(fakeQuantValues(x.dataSync(), x.shape, attrs), x.shape);
   },
 );

@@ -26,17 +26,18 @@ export const fakeQuantOp: OpContract<FakeQuantInputs, FakeQuantAttrs> = {
 };
 
 /**
- * Quantizes and dequantizes: y = scale · (clamp(round(x / scale) + zeroPoint) − zeroPoint), ties to even.
+ * Quantizes and dequantizes: y = scale · (clamp(round(x / scale) + zeroPoint) − zeroPoint), ties to
+ * even.
  *
- * With a dynamic range, NaN or Inf anywhere in a group makes that whole group NaN: it has no meaningful scale. With a
- * static range ±Inf is clamped and NaN stays NaN. A group of zeros stays zeros. Scales are at least 2^−120, so that
- * magnitudes below 2^−121 become 0 on every backend. The gradient is straight-through: dy inside the range, 0
- * outside; a dynamic range has no outside.
+ * With a dynamic range, NaN or Inf anywhere in a group makes that whole group NaN: it has no
+ * meaningful scale. With a static range ±Inf is clamped and NaN stays NaN. A group of zeros stays
+ * zeros. Scales are at least 2^−120, so that magnitudes below 2^−121 become 0 on every backend. The
+ * gradient is straight-through: dy inside the range, 0 outside; a dynamic range has no outside.
  *
  * @param x float32, any shape.
  * @returns float32, the shape of x.
- * @throws InvalidArgumentError for a wrong dtype, bits, granularity or range.
- * Source: Jacob et al., arXiv 1712.05877, §2.1 (affine quantizer); straight-through: Bengio et al., arXiv 1308.3432.
+ * @throws InvalidArgumentError for a wrong dtype, bits, granularity or range. Source: Jacob et al.,
+ * arXiv 1712.05877, §2.1 (affine quantizer); straight-through: Bengio et al., arXiv 1308.3432.
  *
  * @example
  * ```ts

@@ -6,7 +6,10 @@ export interface FakeQuantReference {
   codes: Float64Array;
   /** x / scale before rounding: where this is near a tie, float32 may fall on the other side. */
   quotients: Float64Array;
-  /** The zero point before rounding, per element: the same holds for it, and shows in codes at the ends. */
+  /**
+   * The zero point before rounding, per element: the same holds for it, and shows in codes at the
+   * ends.
+   */
   zeroPoints: Float64Array;
   /** Whether the code is at an end of its range. */
   clamped: boolean[];
@@ -15,7 +18,9 @@ export interface FakeQuantReference {
   ends: { min: Float64Array; max: Float64Array }; // the same per element
 }
 
-/** The op in float64, element by element from its definition; groups are found by index arithmetic. */
+/**
+ * The op in float64, element by element from its definition; groups are found by index arithmetic.
+ */
 export function fakeQuantReference(
   x: ArrayLike<number>,
   shape: readonly number[],

@@ -119,8 +119,8 @@ export function quantizeRun(
 }
 
 /**
- * clamp(round(v / scale), low, high), the code less its zero point. The bounds are integers, so clamping first gives the same code and keeps
- * the quotient small enough for rounding by addition.
+ * clamp(round(v / scale), low, high), the code less its zero point. The bounds are integers, so
+ * clamping first gives the same code and keeps the quotient small enough for rounding by addition.
  */
 export function nearestCode(v: number, scale: number, low: number, high: number): number {
   const quotient = Math.fround(v / scale);

@@ -90,7 +90,10 @@ function runs(
   module.run('fakeQuantRuns', [record], count, options);
 }
 
-/** Rows of neighbours, cut into runs of one group each: run r, counted through all rows, is in group r mod numGroups. */
+/**
+ * Rows of neighbours, cut into runs of one group each: run r, counted through all rows, is in group
+ * r mod numGroups.
+ */
 function runsOf(
   { length, inner, groupSize, numGroups }: QuantizationLayout,
   size: number,

@@ -7,9 +7,9 @@ import { fakeQuantOp } from './op.js';
 import { CHUNK, mergeProgram, quantizeProgram, rangeProgram } from './webglShaders.js';
 
 /**
- * Ranges in stages of 64 elements, then one pass that quantizes and dequantizes. With float16 textures dynamic ranges are
- * exact, since they are elements of x, and the result is rounded to float16; static ranges per group must be normal float16
- * numbers.
+ * Ranges in stages of 64 elements, then one pass that quantizes and dequantizes. With float16
+ * textures dynamic ranges are exact, since they are elements of x, and the result is rounded to
+ * float16; static ranges per group must be normal float16 numbers.
  */
 export const fakeQuantWebgl = webglKernel<FakeQuantInputs, FakeQuantAttrs>(
   fakeQuantOp,
@@ -52,7 +52,10 @@ function dynamicRanges(webgl: WebglScope, x: TensorInfo, layout: QuantizationLay
   return ranges;
 }
 
-/** The given ranges [2, groups]; null where all groups have the same, which goes to the program as it is. */
+/**
+ * The given ranges [2, groups]; null where all groups have the same, which goes to the program as
+ * it is.
+ */
 function staticRanges(
   webgl: WebglScope,
   range: QuantizationRange,

@@ -13,8 +13,8 @@ import type { FakeQuantAttrs } from './contract.js';
 export const CHUNK = 64;
 
 /**
- * x [size] → lowest (row 0) and highest (row 1) of every CHUNK elements of a group, 0 among them, [2, groups · chunks]; NaN where
- * the elements have a NaN or Inf.
+ * x [size] → lowest (row 0) and highest (row 1) of every CHUNK elements of a group, 0 among them,
+ * [2, groups · chunks]; NaN where the elements have a NaN or Inf.
  */
 export function rangeProgram(layout: QuantizationLayout, chunks: number): WebglProgram {
   const { outer, length, inner, groupSize, numGroups } = layout;
@@ -74,9 +74,10 @@ export function mergeProgram(groups: number, from: number, to: number): WebglPro
 }
 
 /**
- * x [rows, columns] quantized and dequantized by the ranges of its groups: inputs X [size], then ranges [2, groups] or, where all
- * groups have one, a uniform `range`. The steps are those of `quantizationParameters`, in float32 on every device; a value
- * that would not fit the output is left out.
+ * x [rows, columns] quantized and dequantized by the ranges of its groups: inputs X [size], then
+ * ranges [2, groups] or, where all groups have one, a uniform `range`. The steps are those of
+ * `quantizationParameters`, in float32 on every device; a value that would not fit the output is
+ * left out.
  */
 export function quantizeProgram(
   [rows, columns]: readonly [number, number],
@@ -87,8 +88,8 @@ export function quantizeProgram(
   const { length, inner, groupSize, outerStride, groupStride, innerStride } = layout;
   const { qMin, qMax } = codeRange(bits, symmetric);
   const max = glslFloat(options.writesFloat32 ? MAX_VALUE : MAX_HALF);
-  const most = glslFloat(qMax);
-  const least = glslFloat(MIN_SCALE);
+  const maximum = glslFloat(qMax);
+  const min = glslFloat(MIN_SCALE);
   return {
     variableNames: options.shared ? ['X'] : ['X', 'ranges'],
     outputShape: [rows, columns],
@@ -104,11 +105,12 @@ export function quantizeProgram(
       int group = index / ${length * inner} * ${outerStride} +
         index / ${inner} % ${length} / ${groupSize} * ${groupStride} + index % ${inner} * ${innerStride};
       vec2 bounds = ${options.shared ? 'range' : 'vec2(getRanges(0, group), getRanges(1, group))'};
-      // halves by this way too: .5 * y - .5 * x is made .5 * (y - x), which overflows, by some compilers
-      vec4 ends = quotient(bounds.xyxy, vec4(${most}, ${most}, 2., 2.));
-      float scale = max(${symmetric ? 'max(-ends.x, ends.y)' : 'ends.y - ends.x'}, ${least});
-      float halfSpan = max(ends.w - ends.z, ${least});
-      float zeroPoint = ${symmetric ? '0.' : `roundEven(divide(-ends.z, halfSpan) * ${most})`};
+      // halves by this way too: .5 * y - .5 * x is made .5 * (y - x), which overflows, by some
+      // compilers
+      vec4 ends = quotient(bounds.xyxy, vec4(${maximum}, ${maximum}, 2., 2.));
+      float scale = max(${symmetric ? 'max(-ends.x, ends.y)' : 'ends.y - ends.x'}, ${min});
+      float halfSpan = max(ends.w - ends.z, ${min});
+      float zeroPoint = ${symmetric ? '0.' : `roundEven(divide(-ends.z, halfSpan) * ${maximum})`};
       // the second way only where it matters, since the quotient may be beyond float32
       float limit = scale * 131072. < ${max} ? 131072. : floor(divide(${max}, scale));
       float low = max(${glslFloat(qMin)} - zeroPoint, -limit);

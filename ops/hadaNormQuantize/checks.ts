@@ -51,7 +51,10 @@ export function resolveAttrs(
   return { bits, symmetric, groupSize: Math.min(groupSize, d), range, center, blockSize };
 }
 
-/** Scale, mean and basis as tensors. @throws InvalidArgumentError for what does not fit x or the centering. */
+/**
+ * Scale, mean and basis as tensors. @throws InvalidArgumentError for what does not fit x or the
+ * centering.
+ */
 export function checkVectors(
   op: string,
   d: number,

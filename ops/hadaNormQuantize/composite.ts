@@ -97,7 +97,10 @@ function quantizePart(x: Tensor3D, attrs: HadaNormQuantizeAttrs): [Tensor, Tenso
   return [where(spoilt, 0, add(offsets, origin)), add(poison, scale), where(spoilt, 0, origin)];
 }
 
-/** NaN for a group that has a NaN, or where the range is dynamic also for one with ±Inf; else 0. [rows, groups, 1] */
+/**
+ * NaN for a group that has a NaN, or where the range is dynamic also for one with ±Inf; else 0.
+ * [rows, groups, 1]
+ */
 function poisonOf(x: Tensor3D, dynamic: boolean): Tensor {
   return sum(dynamic ? sub(x, x) : where(isNaNTensor(x), x, zerosLike(x)), 2, true);
 }

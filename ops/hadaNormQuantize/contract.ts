@@ -4,14 +4,15 @@ import type { QuantizedActivations } from '../common/quantizedActivations.js';
 /**
  * Inputs of the `HadaNormQuantize` kernel.
  *
- * Outputs, in this order: codes [..., tokens, d] (int32, or bool with a byte an element), scale and zeroPoint [..., tokens,
- * groups] (float32, groups = ⌈d / groupSize⌉); where center is 'dynamic' also residual [samples, d], and with a basis
- * coefficients [samples, r].
+ * Outputs, in this order: codes [..., tokens, d] (int32, or bool with a byte an element), scale and
+ * zeroPoint [..., tokens, groups] (float32, groups = ⌈d / groupSize⌉); where center is 'dynamic'
+ * also residual [samples, d], and with a basis coefficients [samples, r].
  */
 export interface HadaNormQuantizeInputs {
   readonly x: Tensor; // [..., tokens, d], float32
   readonly scale?: Tensor | undefined; // [d]: σ, the centered x is divided by it
-  readonly mean?: Tensor | undefined; // [d]: subtracted where center is 'static', the origin of `residual` where 'dynamic'
+  // [d]: subtracted where center is 'static', the origin of `residual` where 'dynamic'
+  readonly mean?: Tensor | undefined;
   readonly basis?: Tensor | undefined; // [r, d], where center is 'dynamic'
 }
 
@@ -19,7 +20,8 @@ export interface HadaNormQuantizeInputs {
 export interface HadaNormQuantizeAttrs {
   readonly bits: number; // 2 to 8
   readonly symmetric: boolean;
-  readonly groupSize: number; // channels of a token that share a scale, 1 to d; d: one scale a token
+  // channels of a token that share a scale, 1 to d; d: one scale a token
+  readonly groupSize: number;
   readonly range: StaticRange | null; // null: each group's own minimum and maximum
   readonly center: 'none' | 'static' | 'dynamic';
   readonly blockSize: number; // channels that one Hadamard matrix mixes; 0: no rotation
@@ -39,17 +41,28 @@ export interface HadaNormQuantizeOptions {
   symmetric?: boolean;
   /** Neighbouring channels of a token that share a scale. Default all of them. */
   groupSize?: number;
-  /** A static range for the whole tensor. Default: dynamic, each group's own minimum and maximum. */
+  /**
+   * A static range for the whole tensor. Default: dynamic, each group's own minimum and maximum.
+   */
   range?: StaticRange;
-  /** What is subtracted: the mean over the tokens of each sample, the given `mean`, or nothing. Default 'dynamic'. */
+  /**
+   * What is subtracted: the mean over the tokens of each sample, the given `mean`, or nothing.
+   * Default 'dynamic'.
+   */
   center?: 'none' | 'static' | 'dynamic';
   /** @deprecated Now `center`. */
   centre?: 'none' | 'static' | 'dynamic';
   /** Channel scale σ, float32 [d]: the centered x is divided by it. Default none. */
   scale?: Tensor | TensorLike;
-  /** float32 [d]. Needed by center 'static'; with 'dynamic' the part of the means that needs no multiplying. */
+  /**
+   * float32 [d]. Needed by center 'static'; with 'dynamic' the part of the means that needs no
+   * multiplying.
+   */
   mean?: Tensor | TensorLike;
-  /** Orthonormal directions of the means' variation, float32 [r, d], with center 'dynamic'. Default none. */
+  /**
+   * Orthonormal directions of the means' variation, float32 [r, d], with center 'dynamic'. Default
+   * none.
+   */
   basis?: Tensor | TensorLike;
   /** Channels that one Hadamard matrix mixes; 0 for no rotation. Default d. */
   blockSize?: number;
@@ -59,7 +72,10 @@ export interface HadaNormQuantizeOptions {
 export interface HadaNormQuantizeResult {
   /** Codes of x' = ((x − μ) / σ) H. */
   readonly quantized: QuantizedActivations;
-  /** Where center is 'dynamic': (off − c B) H with off = (μ − mean) / σ, float32 [samples, d]; else null. */
+  /**
+   * Where center is 'dynamic': (off − c B) H with off = (μ − mean) / σ, float32 [samples, d]; else
+   * null.
+   */
   readonly residual: Tensor | null;
   /** @deprecated Now `residual`. */
   readonly rest: Tensor | null;

@@ -26,17 +26,20 @@ export const hadaNormQuantizeOp: OpContract<HadaNormQuantizeInputs, HadaNormQuan
 };
 
 /**
- * Centers, scales, rotates and quantizes in one go: codes of x' = ((x − μ) / σ) H, and the means that came out.
+ * Centers, scales, rotates and quantizes in one go: codes of x' = ((x − μ) / σ) H, and the means
+ * that came out.
  *
- * The codes are those of `fakeQuant` behind `hadamardTransform` behind `channelCenter`: scale · (code − zeroPoint) is what
- * it gives, to the last bit where the backend's arithmetic is the same. Symmetric codes have 2^(bits−1) added, which is
- * their zero point. A group that `fakeQuant` would give a NaN in has the scale NaN and codes and zero point 0.
- * Everything before the last two axes of x is a sample. For inference: it has no gradient.
+ * The codes are those of `fakeQuant` behind `hadamardTransform` behind `channelCenter`: scale ·
+ * (code − zeroPoint) is what it gives, to the last bit where the backend's arithmetic is the same.
+ * Symmetric codes have 2^(bits−1) added, which is their zero point. A group that `fakeQuant` would
+ * give a NaN in has the scale NaN and codes and zero point 0. Everything before the last two axes
+ * of x is a sample. For inference: it has no gradient.
  *
  * @param x float32, [..., tokens, d], rank ≥ 2, at least one token.
- * @returns Codes, scales and zero points; for `quantizedMatMul`, together with `residual` and `coefficients`.
- * @throws InvalidArgumentError for a wrong dtype, shape or option; HadamardSizeError for a block without a matrix.
- * Source: HadaNorm, arXiv 2506.09932, §3.
+ * @returns Codes, scales and zero points; for `quantizedMatMul`, together with `residual` and
+ * `coefficients`.
+ * @throws InvalidArgumentError for a wrong dtype, shape or option; HadamardSizeError for a block
+ * without a matrix. Source: HadaNorm, arXiv 2506.09932, §3.
  *
  * @example
  * ```ts
@@ -89,7 +92,9 @@ export function hadaNormQuantize(
   });
 }
 
-/** The residual under its former name too; not enumerable, so that a tidy or dispose meets it once. */
+/**
+ * The residual under its former name too; not enumerable, so that a tidy or dispose meets it once.
+ */
 function withFormerName(result: Omit<HadaNormQuantizeResult, 'rest'>): HadaNormQuantizeResult {
   const get = () => {
     tellRenamed(hadaNormQuantizeOp.kernelName, 'rest', 'residual');

@@ -14,8 +14,8 @@ import { groupShape, quantizeTexels } from './webglCodes.js';
 import { checkHalfRange } from './webglHalf.js';
 
 /**
- * Without a rotation one pass for the ranges and one that centers, scales and quantizes; with one, the other ops' passes and
- * these two behind them.
+ * Without a rotation one pass for the ranges and one that centers, scales and quantizes; with one,
+ * the other ops' passes and these two behind them.
  */
 export const hadaNormQuantizeWebgl = webglKernel(
   hadaNormQuantizeOp,
@@ -65,7 +65,10 @@ function rotated(
   return { x: transformTexels(webgl, centeredTexels(webgl, source), plan, false) };
 }
 
-/** residual and, with a basis, coefficients, [samples, d] and [samples, r]: `HadaNormQuantizeResult`. */
+/**
+ * residual and, with a basis, coefficients, [samples, d] and [samples, r]:
+ * `HadaNormQuantizeResult`.
+ */
 function meanParts(
   webgl: WebglScope,
   means: TexelMatrix,

@@ -8,7 +8,10 @@ import { groupRanges, type RangeTexels } from '../webgl/ranges.js';
 import { paddedGlsl, runTexels, type TexelMatrix } from '../webgl/texels.js';
 import type { HadaNormQuantizeAttrs } from './contract.js';
 
-/** Codes, scale and zero point of (x − mean) / scale, as the kernel gives them: two passes over x, and small ones. */
+/**
+ * Codes, scale and zero point of (x − mean) / scale, as the kernel gives them: two passes over x,
+ * and small ones.
+ */
 export function quantizeTexels(
   webgl: WebglScope,
   source: CenteredTexels,
@@ -67,7 +70,10 @@ function parameterTexels(
   });
 }
 
-/** One pass over x. Zero points have the symmetric codes' offset in them, which is none of the quantizer's. */
+/**
+ * One pass over x. Zero points have the symmetric codes' offset in them, which is none of the
+ * quantizer's.
+ */
 function codeTexels(
   webgl: WebglScope,
   source: CenteredTexels,

@@ -4,9 +4,11 @@ import type { WebglScope } from '../webgl/kernel.js';
 import { hadaNormQuantizeOp } from './op.js';
 
 /**
- * Reads the scales of a device with float16 textures: one that is NaN stands for values beyond 65504, unless x itself has what
- * is not finite. Waiting for them costs such a device time, but a wrong NaN would go on through all of a model.
- * @throws UnsupportedDeviceError where centering, scaling or rotating finite values went beyond float16.
+ * Reads the scales of a device with float16 textures: one that is NaN stands for values beyond
+ * 65504, unless x itself has what is not finite. Waiting for them costs such a device time, but a
+ * wrong NaN would go on through all of a model.
+ * @throws UnsupportedDeviceError where centering, scaling or rotating finite values went beyond
+ * float16.
  */
 export function checkHalfRange(webgl: WebglScope, x: TensorInfo, scale: TensorInfo): void {
   const read = ({ dataId }: TensorInfo) => webgl.backend.readSync(dataId);

@@ -24,8 +24,8 @@ export interface MatMulStrengths {
 }
 
 /**
- * The op from tfjs ops. Not batched: on WASM that path is 2 to 8 times slower, and on WebGPU it carries a NaN over into
- * the neighbouring matrices.
+ * The op from tfjs ops. Not batched: on WASM that path is 2 to 8 times slower, and on WebGPU it
+ * carries a NaN over into the neighbouring matrices.
  */
 export function hadamardTransformComposite(
   { x }: HadamardTransformInputs,
@@ -35,7 +35,8 @@ export function hadamardTransformComposite(
 }
 
 /**
- * y = x (P ⊗ Q) as two dense products, O(n·(p + q)) with p·q = n: tfjs's matMul is the fastest thing every backend has.
+ * y = x (P ⊗ Q) as two dense products, O(n·(p + q)) with p·q = n: tfjs's matMul is the fastest
+ * thing every backend has.
  */
 export function transformByMatMul(
   x: Tensor,
@@ -48,7 +49,8 @@ export function transformByMatMul(
   const q = right.size;
   const blocks = x.size / blockSize;
 
-  // a power of two near 1/√q is exact and keeps large sums from overflowing; the rest of 1/√n comes once, at the end
+  // a power of two near 1/√q is exact and keeps large sums from overflowing; the rest of 1/√n comes
+  // once, at the end
   const rightScale = p === 1 ? 1 / Math.sqrt(q) : 2 ** -Math.round(Math.log2(q) / 2);
   const rightMatrix = denseMatrix(right, rightScale);
   const byRight = matMul(reshape(x, [blocks * p, q]), rightMatrix, false, transpose);
@@ -57,8 +59,8 @@ export function transformByMatMul(
   const leftMatrix = denseMatrix(left, 1 / Math.sqrt(blockSize) / rightScale);
   const grouped = reshape(byRight, [blocks, p, q]);
   if (batched) return reshape(matMul(leftMatrix, grouped, !transpose, false), x.shape);
-  const turned = reshape(swapLastAxes(grouped), [blocks * q, p]);
-  const byBoth = matMul(turned, leftMatrix, false, transpose);
+  const transposed = reshape(swapLastAxes(grouped), [blocks * q, p]);
+  const byBoth = matMul(transposed, leftMatrix, false, transpose);
   return reshape(swapLastAxes(reshape(byBoth, [blocks, q, p])), x.shape);
 }
 
@@ -66,7 +68,10 @@ function swapLastAxes(x: Tensor): Tensor {
   return transposeAxes(x, [0, 2, 1]);
 }
 
-/** Splits H = P ⊗ Q where the sum of the orders, the cost per element, is smallest. Sylvester may be cut anywhere. */
+/**
+ * Splits H = P ⊗ Q where the sum of the orders, the cost per element, is smallest. Sylvester may be
+ * cut anywhere.
+ */
 export function balancedSplit(plan: HadamardPlan): [HadamardPlan, HadamardPlan] {
   const pieces = plan.factors.flatMap((factor) =>
     factor.kind === 'sylvester'

@@ -15,6 +15,9 @@ export interface HadamardTransformAttrs {
 export interface HadamardTransformOptions {
   /** Multiply by Hᵀ (the inverse) instead of H. Default false. */
   transpose?: boolean;
-  /** Elements that one matrix mixes: H = I ⊗ H_blockSize. Must divide n. Default n, the whole last axis. */
+  /**
+   * Elements that one matrix mixes: H = I ⊗ H_blockSize. Must divide n. Default n, the whole last
+   * axis.
+   */
   blockSize?: number;
 }

@@ -1,4 +1,10 @@
-import { boolAttr, dataInputs, type GraphOpNode, numberAttr, present } from '../common/graphOp.js';
+import {
+  boolParam,
+  dataInputs,
+  type GraphOpNode,
+  numberParam,
+  present,
+} from '../common/graphOp.js';
 import type { HadamardTransformOptions } from './contract.js';
 import { hadamardTransform, hadamardTransformOp } from './op.js';
 
@@ -9,8 +15,8 @@ export function hadamardTransformGraphOp(node: GraphOpNode) {
   return hadamardTransform(
     x!,
     present<HadamardTransformOptions>({
-      transpose: boolAttr(op, node, 'transpose'),
-      blockSize: numberAttr(op, node, 'blockSize'),
+      transpose: boolParam(op, node, 'transpose'),
+      blockSize: numberParam(op, node, 'blockSize'),
     }),
   );
 }

@@ -2,7 +2,8 @@ import { checkInteger } from '../common/checks.js';
 import { hadamardPlan, orthonormalRow } from '../numerics/hadamard.js';
 
 /**
- * Row `row` of the orthonormal Hadamard matrix of size `n` that `hadamardTransform` multiplies by: ±1/√n, float64.
+ * Row `row` of the orthonormal Hadamard matrix of size `n` that `hadamardTransform` multiplies by:
+ * ±1/√n, float64.
  * @throws HadamardSizeError when `n` has no construction.
  *
  * @example

@@ -8,7 +8,10 @@ import { hadamardTransformOp } from './op.js';
 /** Up to here (elements), the fast transform on host memory beats TensorFlow's threads. */
 const HOST_UP_TO = 16_384;
 
-/** TensorFlow's batched product beats transposes by half, and one product with H beats two up to here. */
+/**
+ * TensorFlow's batched product beats transposes by half, and one product with H beats two up to
+ * here.
+ */
 const STRENGTHS = { denseUpTo: 384, batched: true };
 
 /** Small inputs on the host, large ones by TensorFlow's matrix product, which uses every core. */
@@ -19,7 +22,8 @@ export const hadamardTransformNode = defineKernel<
 >(hadamardTransformOp.kernelName, 'tensorflow', ({ inputs: { x }, attrs }) => {
   if (x.size > HOST_UP_TO) return tidy(() => transformByMatMul(x, attrs, STRENGTHS));
   const out = new Float32Array(x.size);
-  // dataSync, not the backend's readSync: that one does not fetch tensors that live on another backend
+  // dataSync, not the backend's readSync: that one does not fetch tensors that live on another
+  // backend
   transformBlocks(x.dataSync(), out, attrs.blockSize, attrs.transpose);
   return tensor(out, x.shape);
 });

@@ -26,16 +26,19 @@ export const hadamardTransformOp: OpContract<HadamardTransformInputs, HadamardTr
 };
 
 /**
- * Multiplies the last axis by an orthonormal Hadamard matrix: y = x H, in O(n log n) for n a power of two.
+ * Multiplies the last axis by an orthonormal Hadamard matrix: y = x H, in O(n log n) for n a power
+ * of two.
  *
- * H has entries ±1/√n and H Hᵀ = I, so `transpose: true` undoes it. For n = m·2^k and products of such sizes, H is the
- * Kronecker product of Paley and Sylvester matrices; {@link hadamardRow} gives it row by row.
+ * H has entries ±1/√n and H Hᵀ = I, so `transpose: true` undoes it. For n = m·2^k and products of
+ * such sizes, H is the Kronecker product of Paley and Sylvester matrices; {@link hadamardRow} gives
+ * it row by row.
  *
  * @param x float32, [..., n], any rank ≥ 1.
  * @returns float32, the shape of x.
- * @throws HadamardSizeError when there is no Hadamard matrix of the block's size; it names the nearest choices.
- * @throws InvalidArgumentError for a wrong dtype, rank or option.
- * Source: Sylvester (1867), Paley (1933); as a rotation before quantization: QuaRot, arXiv 2404.00456, §4.
+ * @throws HadamardSizeError when there is no Hadamard matrix of the block's size; it names the
+ * nearest choices.
+ * @throws InvalidArgumentError for a wrong dtype, rank or option. Source: Sylvester (1867), Paley
+ * (1933); as a rotation before quantization: QuaRot, arXiv 2404.00456, §4.
  *
  * @example
  * ```ts

@@ -1,6 +1,9 @@
 import { hadamardPlan, orthonormalRow } from '../numerics/hadamard.js';
 
-/** y = x H by the explicit matrix, row by row, in float64. x: any number of blocks of `blockSize`, H = I ⊗ H_blockSize. */
+/**
+ * y = x H by the explicit matrix, row by row, in float64. x: any number of blocks of `blockSize`, H
+ * = I ⊗ H_blockSize.
+ */
 export function hadamardTransformReference(
   x: ArrayLike<number>,
   blockSize: number,

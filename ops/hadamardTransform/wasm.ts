@@ -5,7 +5,10 @@ import type { HadamardTransformAttrs, HadamardTransformInputs } from './contract
 import { hadamardTransformOp } from './op.js';
 import { wasmHadamardPlan } from './wasmPlan.js';
 
-/** Blocks shorter than this are transformed several at a time (elements): a row of them still fits in L1. */
+/**
+ * Blocks shorter than this are transformed several at a time (elements): a row of them still fits
+ * in L1.
+ */
 const ROW_LENGTH = 1024;
 
 export const hadamardTransformWasm = wasmKernel(hadamardTransformOp, hadamardTransformOnWasm);

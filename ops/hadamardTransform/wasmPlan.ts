@@ -55,7 +55,10 @@ function encodePlan(blockSize: number, transpose: boolean): Uint8Array {
   return bytes;
 }
 
-/** For each output: how many sums to add, which, and which to subtract; see ops/wasm/assembly/hadamardDense.ts. */
+/**
+ * For each output: how many sums to add, which, and which to subtract; see
+ * ops/wasm/assembly/hadamardDense.ts.
+ */
 function signTable(factor: HadamardFactor, transpose: boolean): Uint16Array {
   const { order } = factor;
   const signs = factorSigns(factor);

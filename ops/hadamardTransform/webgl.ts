@@ -10,8 +10,8 @@ import { hadamardTransformOp } from './op.js';
 /**
  * Passes over packed texels, for each factor of H one or, for Sylvester's, one for every 4 to 16.
  *
- * With float16 textures results are within half's precision; where a pass goes beyond 65504 they are infinite or NaN, as any
- * op's of tfjs there.
+ * With float16 textures results are within half's precision; where a pass goes beyond 65504 they
+ * are infinite or NaN, as any op's of tfjs there.
  */
 export const hadamardTransformWebgl = webglKernel(
   hadamardTransformOp,

@@ -22,14 +22,18 @@ export interface LayerNormOptions {
   /** float32 [d], added behind gamma. Default 0. */
   beta?: Tensor | TensorLike;
   /**
-   * float32, multiplied with the result: adaLN's 1 + scale. Any shape that broadcasts with x; kernels take leading axes of
-   * x, then ones, then d: for x [samples, tokens, d] it is [samples, 1, d]. Default 1.
+   * float32, multiplied with the result: adaLN's 1 + scale. Any shape that broadcasts with x;
+   * kernels take leading axes of x, then ones, then d: for x [samples, tokens, d] it is [samples,
+   * 1, d]. Default 1.
    */
   factor?: Tensor | TensorLike;
   /** float32, added behind the factor, in shapes as the factor's. Default 0. */
   shift?: Tensor | TensorLike;
   /** Added to the variance. Default 1e-6. */
   epsilon?: number;
-  /** False: the mean is not taken off, and the mean square stands for the variance (RMSNorm). Default true. */
+  /**
+   * False: the mean is not taken off, and the mean square stands for the variance (RMSNorm).
+   * Default true.
+   */
   center?: boolean;
 }

@@ -1,5 +1,11 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
-import { boolAttr, dataInputs, type GraphOpNode, numberAttr, present } from '../common/graphOp.js';
+import {
+  boolParam,
+  dataInputs,
+  type GraphOpNode,
+  numberParam,
+  present,
+} from '../common/graphOp.js';
 import type { LayerNormOptions } from '../layerNorm/contract.js';
 import { layerNormOp, modulatedLayerNorm } from './op.js';
 
@@ -12,18 +18,18 @@ const OPTIONAL = [
 ] as const;
 
 /**
- * NodeDef `ModulatedLayerNorm`: inputs x, then gamma if hasGamma, beta if hasBeta, factor if hasFactor, shift if hasShift
- * (all b); attributes epsilon (f), center (b). Output y.
+ * NodeDef `ModulatedLayerNorm`: inputs x, then gamma if hasGamma, beta if hasBeta, factor if
+ * hasFactor, shift if hasShift (all b); attributes epsilon (f), center (b). Output y.
  */
 export function layerNormGraphOp(node: GraphOpNode): Tensor {
   const op = layerNormOp.kernelName;
-  const names = OPTIONAL.filter(([, has]) => boolAttr(op, node, has) === true).map(
+  const names = OPTIONAL.filter(([, has]) => boolParam(op, node, has) === true).map(
     ([name]) => name,
   );
   const [x, ...given] = dataInputs(op, node, 1 + names.length);
   const options = present<LayerNormOptions>({
-    epsilon: numberAttr(op, node, 'epsilon'),
-    center: boolAttr(op, node, 'center'),
+    epsilon: numberParam(op, node, 'epsilon'),
+    center: boolParam(op, node, 'center'),
   });
   const modulation = Object.fromEntries(names.map((name, i) => [name, given[i]!]));
   return modulatedLayerNorm(x!, { ...options, ...modulation });

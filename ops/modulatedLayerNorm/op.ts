@@ -15,14 +15,15 @@ export const layerNormOp: OpContract<LayerNormInputs, LayerNormAttrs> = {
 };
 
 /**
- * Normalizes the last axis and modulates it: y = ((x − μ) / sqrt(σ² + ε) · gamma + beta) · factor + shift.
+ * Normalizes the last axis and modulates it: y = ((x − μ) / sqrt(σ² + ε) · gamma + beta) · factor +
+ * shift.
  *
  * NaN or Inf in a row makes that row NaN, and no other. For inference: it has no gradient.
  *
  * @param x float32, [..., d], rank ≥ 1, d ≥ 1; a tensor, or numbers that make one.
  * @returns float32, the shape of x.
- * @throws InvalidArgumentError for a wrong dtype, shape or epsilon.
- * Source: layer normalization, arXiv 1607.06450; adaLN, arXiv 2212.09748, §3.2; RMSNorm, arXiv 1910.07467.
+ * @throws InvalidArgumentError for a wrong dtype, shape or epsilon. Source: layer normalization,
+ * arXiv 1607.06450; adaLN, arXiv 2212.09748, §3.2; RMSNorm, arXiv 1910.07467.
  *
  * @example
  * ```ts

@@ -1,4 +1,6 @@
-/** What the op works on, as numbers; a factor or shift has a row for so many consecutive rows of x. */
+/**
+ * What the op works on, as numbers; a factor or shift has a row for so many consecutive rows of x.
+ */
 export interface LayerNormNumbers {
   readonly x: ArrayLike<number>; // [rows, d]
   readonly gamma?: ArrayLike<number>; // [d]

@@ -1,4 +1,6 @@
-/** Base class of every error this package throws on purpose; `op` is the op or function at fault. */
+/**
+ * Base class of every error this package throws on purpose; `op` is the op or function at fault.
+ */
 export class HadaNormError extends Error {
   override readonly name: string = 'HadaNormError';
 
@@ -70,7 +72,10 @@ export class WasmMemoryError extends HadaNormError {
   }
 }
 
-/** A worker thread of the WASM kernels failed within a call, whose result is not complete. Later calls run on one thread. */
+/**
+ * A worker thread of the WASM kernels failed within a call, whose result is not complete. Later
+ * calls run on one thread.
+ */
 export class WasmThreadError extends HadaNormError {
   override readonly name = 'WasmThreadError';
 
@@ -82,7 +87,10 @@ export class WasmThreadError extends HadaNormError {
   }
 }
 
-/** The GPU took the WebGL context away (a driver's reset, too much memory); every tensor on it is lost. */
+/**
+ * The GPU took the WebGL context away (a driver's reset, too much memory); every tensor on it is
+ * lost.
+ */
 export class WebglContextLostError extends HadaNormError {
   override readonly name = 'WebglContextLostError';
 

@@ -36,7 +36,8 @@ export function transformBlocks(
 export interface Step {
   readonly order: number;
   readonly stride: number; // elements between two entries that the factor mixes
-  readonly lookup: Uint16Array | null; // [order, order / 4] entries of signedSums; null for Sylvester
+  // [order, order / 4] entries of signedSums; null for Sylvester
+  readonly lookup: Uint16Array | null;
 }
 
 export function stepsOf(plan: HadamardPlan, transpose: boolean): Step[] {
@@ -48,7 +49,10 @@ export function stepsOf(plan: HadamardPlan, transpose: boolean): Step[] {
   });
 }
 
-/** For output j and inputs 4k … 4k + 3: where signedSums holds ±a ± b ± c ± d with the signs of that output. */
+/**
+ * For output j and inputs 4k … 4k + 3: where signedSums holds ±a ± b ± c ± d with the signs of that
+ * output.
+ */
 export function signLookup(factor: HadamardFactor, transpose: boolean): Uint16Array {
   const { order } = factor;
   const signs = factorSigns(factor);
@@ -100,8 +104,8 @@ export function butterflies(row: Float64Array, order: number): void {
 /**
  * A dense ±1 factor along an axis of `order` entries, `stride` apart.
  *
- * Four inputs have only 16 signed sums; every output picks one of them per four inputs (the "four Russians" method):
- * a quarter of the additions of the plain product, and 3 to 4 times as fast.
+ * Four inputs have only 16 signed sums; every output picks one of them per four inputs (the "four
+ * Russians" method): a quarter of the additions of the plain product, and 3 to 4 times as fast.
  */
 export function denseFactor(
   from: Float64Array,
@@ -124,7 +128,10 @@ export function denseFactor(
   }
 }
 
-/** sums[16k + code] = ±a ± b ± c ± d of the k-th four inputs; bit i of code set: the i-th has a minus. */
+/**
+ * sums[16k + code] = ±a ± b ± c ± d of the k-th four inputs; bit i of code set: the i-th has a
+ * minus.
+ */
 export function signedSums(
   from: Float64Array,
   offset: number,

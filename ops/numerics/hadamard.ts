@@ -26,8 +26,9 @@ const paleySigns = new Map<number, Int8Array>();
 /**
  * The cheapest factorization of a Hadamard matrix of `size`, or null when none is known.
  *
- * Cost counts additions per element: `order` for a dense Paley factor, log2 for Sylvester's. The choice is part of the
- * file format: weights that were rotated with one plan must meet activations rotated with the same.
+ * Cost counts additions per element: `order` for a dense Paley factor, log2 for Sylvester's. The
+ * choice is part of the file format: weights that were rotated with one plan must meet activations
+ * rotated with the same.
  */
 export function findHadamardPlan(size: number): HadamardPlan | null {
   return cheapestPlan(size)?.plan ?? null;
@@ -43,7 +44,10 @@ export function hadamardPlan(op: string, size: number): HadamardPlan {
   throw new HadamardSizeError(op, size, largestBlock(size), nextSize(size), factorization(size));
 }
 
-/** Signs of a factor as a row-major ±1 matrix, [order, order]. Built once, shared: do not write to it. */
+/**
+ * Signs of a factor as a row-major ±1 matrix, [order, order]. Built once, shared: do not write to
+ * it.
+ */
 export function factorSigns(factor: HadamardFactor): Int8Array {
   if (factor.kind === 'sylvester') return sylvesterSigns(factor.order);
   const cached = paleySigns.get(factor.order);

@@ -48,7 +48,9 @@ function nanBits(float: number): number {
   return ((float >>> 16) & 0x8000) | 0x7c00 | (payload === 0 ? 0x200 : payload);
 }
 
-/** The half-precision bits of a value; undefined where half precision would round it, and for NaN. */
+/**
+ * The half-precision bits of a value; undefined where half precision would round it, and for NaN.
+ */
 export function exactHalfBits(value: number): number | undefined {
   const bits = toHalfBits(value);
   return fromHalfBits(bits) === value ? bits : undefined;

@@ -1,15 +1,16 @@
 /**
- * The layout of packed codes, version 2. It is part of the file format, and it is the order in which kernels on SIMD
- * units read them, so that nothing is repacked at run time.
+ * The layout of packed codes, version 2. It is part of the file format, and it is the order in
+ * which kernels on SIMD units read them, so that nothing is repacked at run time.
  *
- * A matrix [d, n] of codes q in [−2^(b−1), 2^(b−1)) is stored as u = q + 2^(b−1), padded by codes of 0 to multiples of 4
- * rows and 8 columns. Panel p has the columns 8p … 8p + 7; it consists of ⌈d/4⌉ blocks of 4 rows, the first rows first.
- * A block has 32 codes: row k of its 4 and column c of its 8 is number 4c + k.
+ * A matrix [d, n] of codes q in [−2^(b−1), 2^(b−1)) is stored as u = q + 2^(b−1), padded by codes
+ * of 0 to multiples of 4 rows and 8 columns. Panel p has the columns 8p … 8p + 7; it consists of
+ * ⌈d/4⌉ blocks of 4 rows, the first rows first. A block has 32 codes: row k of its 4 and column c
+ * of its 8 is number 4c + k.
  *
- * The b bits of a block's u go to planes whose widths are powers of two, lowest bits first (4 → 4; 3 → 2 + 1;
- * 7 → 4 + 2 + 1), one plane after the other. A plane of p bits takes 4p bytes; its byte j has the codes j, j + 4p,
- * j + 8p, … in its bits from the lowest up. So b bits take b/8 bytes a code at every b, and a mask and a shift unpack 16
- * codes at a time.
+ * The b bits of a block's u go to planes whose widths are powers of two, lowest bits first (4 → 4;
+ * 3 → 2 + 1; 7 → 4 + 2 + 1), one plane after the other. A plane of p bits takes 4p bytes; its byte
+ * j has the codes j, j + 4p, j + 8p, … in its bits from the lowest up. So b bits take b/8 bytes a
+ * code at every b, and a mask and a shift unpack 16 codes at a time.
  */
 export const PACKING_VERSION = 2;
 
@@ -53,7 +54,10 @@ export function packCodes(
   return out;
 }
 
-/** The rows from `begin` to `end` (exclusive) of packed codes [d, n], written row-major to the start of `out`. */
+/**
+ * The rows from `begin` to `end` (exclusive) of packed codes [d, n], written row-major to the start
+ * of `out`.
+ */
 export function unpackCodes(
   packed: Uint8Array,
   d: number,

@@ -12,8 +12,9 @@ export type Granularity =
   | { readonly kind: 'perGroup'; readonly axis?: number; readonly groupSize: number };
 
 /**
- * A granularity laid over a shape: x seen as [outer, length, inner], cut into groups of `groupSize` along the middle
- * axis. Element [o, a, i] is in group o·outerStride + ⌊a / groupSize⌋·groupStride + i·innerStride.
+ * A granularity laid over a shape: x seen as [outer, length, inner], cut into groups of `groupSize`
+ * along the middle axis. Element [o, a, i] is in group o·outerStride + ⌊a / groupSize⌋·groupStride
+ * + i·innerStride.
  */
 export interface QuantizationLayout {
   readonly outer: number;
@@ -33,8 +34,8 @@ export interface CodeRange {
 }
 
 /**
- * How each group is quantized: y = scale · clamp(round(x / scale), low, high), low = qMin − zeroPoint and
- * high = qMax − zeroPoint. All NaN where the group has no meaningful range.
+ * How each group is quantized: y = scale · clamp(round(x / scale), low, high), low = qMin −
+ * zeroPoint and high = qMax − zeroPoint. All NaN where the group has no meaningful range.
  */
 export interface QuantizationParameters {
   readonly scale: Float32Array;
@@ -44,8 +45,8 @@ export interface QuantizationParameters {
 }
 
 /**
- * Scales are at least this, so that a group of zeros has one. It is well above the smallest normal float32, 2^−126: some
- * backends flush what is below that to 0, and all must give the same codes.
+ * Scales are at least this, so that a group of zeros has one. It is well above the smallest normal
+ * float32, 2^−126: some backends flush what is below that to 0, and all must give the same codes.
  */
 export const MIN_SCALE = 2 ** -120;
 
@@ -53,8 +54,8 @@ export const MIN_SCALE = 2 ** -120;
 export const MAX_VALUE = Math.fround(3.402823e38);
 
 /**
- * Symmetric codes leave out −2^(bits−1), so that −max and max are equally far; asymmetric codes are unsigned.
- * bits: 2 to 16.
+ * Symmetric codes leave out −2^(bits−1), so that −max and max are equally far; asymmetric codes are
+ * unsigned. bits: 2 to 16.
  */
 export function codeRange(bits: number, symmetric: boolean): CodeRange {
   const qMax = symmetric ? 2 ** (bits - 1) - 1 : 2 ** bits - 1;
@@ -91,8 +92,9 @@ export function quantizationLayout(
 }
 
 /**
- * Calls `visit(start, end, group)` for every contiguous run of elements with one group, or, where neighbours are in
- * different groups, for every row of them with `group` the first's (`columns`: element start + i is in group + i).
+ * Calls `visit(start, end, group)` for every contiguous run of elements with one group, or, where
+ * neighbours are in different groups, for every row of them with `group` the first's (`columns`:
+ * element start + i is in group + i).
  */
 export function forEachRun(
   { outer, length, inner, groupSize, outerStride, groupStride, innerStride }: QuantizationLayout,
@@ -112,11 +114,12 @@ export function forEachRun(
 }
 
 /**
- * Scale and zero point for ranges [lo, hi] that hold 0 (NaN: no meaningful range), in float32 steps, so that every
- * backend that divides and multiplies as IEEE 754 wants gets the same codes.
+ * Scale and zero point for ranges [lo, hi] that hold 0 (NaN: no meaningful range), in float32
+ * steps, so that every backend that divides and multiplies as IEEE 754 wants gets the same codes.
  *
- * Halving before subtracting keeps ranges up to the largest float32 from overflowing; the zero point comes from the
- * ratio lo / (hi − lo) and not from lo / scale, which would turn exact ties into noise.
+ * Halving before subtracting keeps ranges up to the largest float32 from overflowing; the zero
+ * point comes from the ratio lo / (hi − lo) and not from lo / scale, which would turn exact ties
+ * into noise.
  */
 export function quantizationParameters(
   lo: Float32Array,
@@ -132,12 +135,12 @@ export function quantizationParameters(
     high: new Float32Array(lo.length),
   };
   for (let g = 0; g < lo.length; g++) {
-    const least = lo[g]!;
-    const most = hi[g]!;
-    const step = symmetric ? f(Math.max(-least, most) / qMax) : f(f(most / qMax) - f(least / qMax));
+    const min = lo[g]!;
+    const max = hi[g]!;
+    const step = symmetric ? f(Math.max(-min, max) / qMax) : f(f(max / qMax) - f(min / qMax));
     const scale = Math.max(step, MIN_SCALE);
-    const halfSpan = Math.max(f(f(0.5 * most) - f(0.5 * least)), MIN_SCALE);
-    const zeroPoint = symmetric ? 0 : roundHalfToEven(f(f(f(-0.5 * least) / halfSpan) * qMax));
+    const halfSpan = Math.max(f(f(0.5 * max) - f(0.5 * min)), MIN_SCALE);
+    const zeroPoint = symmetric ? 0 : roundHalfToEven(f(f(f(-0.5 * min) / halfSpan) * qMax));
     const limit = Math.floor(f(MAX_VALUE / scale));
     parameters.scale[g] = scale;
     parameters.zeroPoint[g] = zeroPoint;

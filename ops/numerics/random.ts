@@ -1,4 +1,7 @@
-/** Seeded generator of 32 random bits, as an unsigned integer: mulberry32, the same on every machine and backend. */
+/**
+ * Seeded generator of 32 random bits, as an unsigned integer: mulberry32, the same on every machine
+ * and backend.
+ */
 export function randomBits(seed: number): () => number {
   let state = seed >>> 0;
   return () => {

@@ -26,7 +26,9 @@ export function quantizedMatMulComposite(
   return matMulWithRows(inputs, attrs, dequantizedActivations(inputs, attrs), weights);
 }
 
-/** activation(x W + per-sample rows + bias), for x [..., tokens, d] and weights [d, n] as float32. */
+/**
+ * activation(x W + per-sample rows + bias), for x [..., tokens, d] and weights [d, n] as float32.
+ */
 export function matMulWithRows(
   inputs: QuantizedMatMulInputs,
   { d, n, activation }: QuantizedMatMulAttrs,
@@ -124,9 +126,9 @@ function unpack(codes: Tensor, bits: number, d: number, n: number): Tensor {
     weight *= 2 ** width;
   }
   const ordered = reshape(unsigned!, [panels, blocks, PANEL_COLUMNS, BLOCK_ROWS]);
-  const turned = transpose(ordered, [1, 3, 0, 2]);
+  const transposed = transpose(ordered, [1, 3, 0, 2]);
   const padded = [blocks * BLOCK_ROWS, panels * PANEL_COLUMNS] as const;
-  const matrix = reshape(turned, [...padded]);
+  const matrix = reshape(transposed, [...padded]);
   return padded[0] === d && padded[1] === n ? matrix : slice(matrix, [0, 0], [d, n]);
 }
 

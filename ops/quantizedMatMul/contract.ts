@@ -2,16 +2,23 @@ import type { Tensor } from '@tensorflow/tfjs-core';
 
 /** Inputs of the `QuantizedMatMul` kernel. */
 export interface QuantizedMatMulInputs {
-  /** [..., tokens, d]: float32; or, where attribute xBits is not 0, codes as int32 or bool (a byte an element). */
+  /**
+   * [..., tokens, d]: float32; or, where attribute xBits is not 0, codes as int32 or bool (a byte
+   * an element).
+   */
   readonly x: Tensor;
-  readonly xScale?: Tensor | undefined; // [..., tokens, xGroups]; there exactly where xBits is not 0
-  readonly xZeroPoint?: Tensor | undefined; // [..., tokens, xGroups], integers as float32; beside xScale
-  readonly codes: Tensor; // bool [bytes]: packed codes, one byte an element; or float32 [d, n] where bits is 32
+  // [..., tokens, xGroups]; there exactly where xBits is not 0
+  readonly xScale?: Tensor | undefined;
+  // [..., tokens, xGroups], integers as float32; beside xScale
+  readonly xZeroPoint?: Tensor | undefined;
+  // bool [bytes]: packed codes, one byte an element; or float32 [d, n] where bits is 32
+  readonly codes: Tensor;
   readonly scale?: Tensor | undefined; // [groups, n]; absent where bits is 32
   readonly bias?: Tensor | undefined; // [n]
   readonly residual?: Tensor | undefined; // [samples, d]
   readonly coefficients?: Tensor | undefined; // [samples, r]
-  readonly basis?: Tensor | undefined; // [k, n]; k = r where there is no basisScale, else r ≤ k ≤ 2r
+  // [k, n]; k = r where there is no basisScale, else r ≤ k ≤ 2r
+  readonly basis?: Tensor | undefined;
   readonly basisScale?: Tensor | undefined; // [k]
 }
 
@@ -26,12 +33,17 @@ export interface QuantizedMatMulAttrs {
   readonly activation: Activation;
 }
 
-/** What is applied to the result: gelu is the exact one (erf), geluTanh its approximation by tanh. */
+/**
+ * What is applied to the result: gelu is the exact one (erf), geluTanh its approximation by tanh.
+ */
 export type Activation = 'none' | 'gelu' | 'geluTanh' | 'silu' | 'relu';
 
 /** Weights of a `quantizedMatMul`. */
 export interface PackedWeights {
-  /** Packed codes, a byte an element (dtype bool: the one byte-sized dtype of tfjs); float32 [d, n] where bits is 32. */
+  /**
+   * Packed codes, a byte an element (dtype bool: the one byte-sized dtype of tfjs); float32 [d, n]
+   * where bits is 32.
+   */
   readonly codes: Tensor;
   /** float32 [groups, n], groups = ⌈d / groupSize⌉; none where bits is 32. */
   readonly scale?: Tensor | undefined;
@@ -47,17 +59,24 @@ export interface PackedWeights {
 export interface QuantizedMatMulOptions {
   /** float32 [n], added to every token. */
   bias?: Tensor;
-  /** float32 [samples, d]: a row per sample that goes through the weights and is added to its tokens' results. */
+  /**
+   * float32 [samples, d]: a row per sample that goes through the weights and is added to its
+   * tokens' results.
+   */
   residual?: Tensor;
   /** @deprecated Now `residual`. */
   rest?: Tensor;
-  /** float32 [samples, r], with `basis`: their product is added to the results of the sample's tokens. */
+  /**
+   * float32 [samples, r], with `basis`: their product is added to the results of the sample's
+   * tokens.
+   */
   coefficients?: Tensor;
   /** float32 [r, n]. */
   basis?: Tensor;
   /**
-   * float32 [k], for a `basis` [k, n] stored in coarse steps, r ≤ k ≤ 2r: row i times scale i belongs to coefficient i, or
-   * from r on to coefficient i − r, as what the coarse steps left of the row before.
+   * float32 [k], for a `basis` [k, n] stored in coarse steps, r ≤ k ≤ 2r: row i times scale i
+   * belongs to coefficient i, or from r on to coefficient i − r, as what the coarse steps left of
+   * the row before.
    */
   basisScale?: Tensor;
   /** Applied to the sum of all. Default 'none'. */

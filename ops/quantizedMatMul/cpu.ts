@@ -57,7 +57,10 @@ function samplesOf({ x, residual, coefficients }: QuantizedMatMulInputs): number
   return x.shape.slice(0, -2).reduce((product, dim) => product * dim, 1);
 }
 
-/** rows [samples, n] += coefficients · basis; row i of a scaled basis belongs to coefficient i mod rank. */
+/**
+ * rows [samples, n] += coefficients · basis; row i of a scaled basis belongs to coefficient i mod
+ * rank.
+ */
 function addBasis(
   { coefficients, basis, basisScale, rank }: QuantizedMatMulValues,
   n: number,

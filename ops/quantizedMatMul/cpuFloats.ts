@@ -60,7 +60,10 @@ export function dequantizeCodes(
   return out;
 }
 
-/** out [m, n] += x[:, row … row + rows] · panel, four rows of the panel at a time: a load and a store of `out` per four products. */
+/**
+ * out [m, n] += x[:, row … row + rows] · panel, four rows of the panel at a time: a load and a
+ * store of `out` per four products.
+ */
 export function multiplyPanel(
   x: TypedArray,
   panel: TypedArray,

@@ -1,11 +1,11 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import {
-  boolAttr,
+  boolParam,
   dataInputs,
   type GraphOpNode,
-  numberAttr,
+  numberParam,
   present,
-  stringAttr,
+  stringParam,
 } from '../common/graphOp.js';
 import { describe, HadaNormError, InvalidArgumentError } from '../numerics/errors.js';
 import { crc32, PACKING_VERSION } from '../numerics/packing.js';
@@ -17,14 +17,15 @@ import { quantizedMatMul, quantizedMatMulOp } from './op.js';
 const checked = new WeakSet<object>();
 
 /**
- * NodeDef `QuantizedMatMul`: inputs x, codes, then scale unless bits is 32, then xScale and xZeroPoint if hasCodes, bias if
- * hasBias, residual if hasRest, coefficients and basis if hasBasis, basisScale if hasBasisScale (all b); attributes bits,
- * groupSize, d, n, version, checksum, and if hasCodes xBits and xGroupSize (i), activation (s: none, gelu, geluTanh, silu
- * or relu, in any case). Output y.
+ * NodeDef `QuantizedMatMul`: inputs x, codes, then scale unless bits is 32, then xScale and
+ * xZeroPoint if hasCodes, bias if hasBias, residual if hasRest, coefficients and basis if hasBasis,
+ * basisScale if hasBasisScale (all b); attributes bits, groupSize, d, n, version, checksum, and if
+ * hasCodes xBits and xGroupSize (i), activation (s: none, gelu, geluTanh, silu or relu, in any
+ * case). Output y.
  */
 export function quantizedMatMulGraphOp(node: GraphOpNode): Tensor {
   const op = quantizedMatMulOp.kernelName;
-  const integer = (name: string) => numberAttr(op, node, name) ?? Number.NaN;
+  const integer = (name: string) => numberParam(op, node, name) ?? Number.NaN;
   checkVersion(op, node);
   const bits = integer('bits');
   const names = inputNames(op, node, bits);
@@ -63,7 +64,7 @@ export function quantizedMatMulGraphOp(node: GraphOpNode): Tensor {
 
 function inputNames(op: string, node: GraphOpNode, bits: number): string[] {
   const has = (flag: string, ...names: string[]) =>
-    boolAttr(op, node, flag) === true ? names : [];
+    boolParam(op, node, flag) === true ? names : [];
   return [
     ...['x', 'codes', ...(bits === 32 ? [] : ['scale'])],
     ...has('hasCodes', 'xScale', 'xZeroPoint'),
@@ -75,7 +76,7 @@ function inputNames(op: string, node: GraphOpNode, bits: number): string[] {
 }
 
 function activationAttr(op: string, node: GraphOpNode): Activation | undefined {
-  const name = stringAttr(op, node, 'activation');
+  const name = stringParam(op, node, 'activation');
   if (name === undefined) return undefined;
   const activation = ACTIVATIONS.find((known) => known.toLowerCase() === name);
   if (activation !== undefined) return activation;
@@ -84,7 +85,7 @@ function activationAttr(op: string, node: GraphOpNode): Activation | undefined {
 }
 
 function checkVersion(op: string, node: GraphOpNode): void {
-  const version = numberAttr(op, node, 'version') ?? PACKING_VERSION;
+  const version = numberParam(op, node, 'version') ?? PACKING_VERSION;
   if (version === PACKING_VERSION) return;
   const problem = `node ${describe(node.node?.name)} has weights packed in version ${version}, this is version ${PACKING_VERSION}.`;
   const wayOut =
@@ -94,7 +95,7 @@ function checkVersion(op: string, node: GraphOpNode): void {
 
 /** A file that was altered gives an error at its first run and not noise. */
 function checkCodes(op: string, node: GraphOpNode, codes: Tensor): void {
-  const checksum = numberAttr(op, node, 'checksum');
+  const checksum = numberParam(op, node, 'checksum');
   if (checksum === undefined || codes.dtype !== 'bool' || checked.has(codes.dataId)) return;
   const found = crc32(codes.dataSync() as Uint8Array);
   if (found !== checksum) {

@@ -5,7 +5,10 @@ import type { QuantizedMatMulAttrs, QuantizedMatMulInputs } from './contract.js'
 import { dequantizeCodes, dequantizeWeights } from './cpuFloats.js';
 import { quantizedMatMulOp } from './op.js';
 
-/** Weights are unpacked on the host, one linear at a time, and multiplied by TensorFlow, which uses every core. */
+/**
+ * Weights are unpacked on the host, one linear at a time, and multiplied by TensorFlow, which uses
+ * every core.
+ */
 export const quantizedMatMulNode = defineKernel<
   QuantizedMatMulInputs,
   QuantizedMatMulAttrs,

@@ -25,16 +25,20 @@ export const quantizedMatMulOp: OpContract<QuantizedMatMulInputs, QuantizedMatMu
 };
 
 /**
- * Multiplies by packed low-bit weights: y = f(x W + (residual W + coefficients · basis) + bias), W = scale · code.
+ * Multiplies by packed low-bit weights: y = f(x W + (residual W + coefficients · basis) + bias), W
+ * = scale · code.
  *
- * The bracket is one row per sample, added to each of its tokens: the mean that HadaNorm took out of x. Everything before
- * the last two axes of x is a sample. x may be codes too: then kernels multiply integers where the backend has such
- * kernels. A token with a scale of NaN gives NaN. For inference: it has no gradient.
+ * The bracket is one row per sample, added to each of its tokens: the mean that HadaNorm took out
+ * of x. Everything before the last two axes of x is a sample. x may be codes too: then kernels
+ * multiply integers where the backend has such kernels. A token with a scale of NaN gives NaN. For
+ * inference: it has no gradient.
  *
- * @param x [..., tokens, d], rank ≥ 2: float32, a tensor or numbers that make one; or codes, from `hadaNormQuantize`.
+ * @param x [..., tokens, d], rank ≥ 2: float32, a tensor or numbers that make one; or codes, from
+ * `hadaNormQuantize`.
  * @returns float32, [..., tokens, n].
- * @throws InvalidArgumentError for a wrong dtype, shape, bits or group size.
- * Source: HadaNorm, arXiv 2506.09932, §3 (the mean's product is added back); layout of the codes: ops/numerics/packing.ts.
+ * @throws InvalidArgumentError for a wrong dtype, shape, bits or group size. Source: HadaNorm,
+ * arXiv 2506.09932, §3 (the mean's product is added back); layout of the codes:
+ * ops/numerics/packing.ts.
  *
  * @example
  * ```ts

@@ -1,6 +1,9 @@
 import type { Activation } from './contract.js';
 
-/** What the op works on, as numbers: codes are not packed; where the weights are float32, they are the codes. */
+/**
+ * What the op works on, as numbers: codes are not packed; where the weights are float32, they are
+ * the codes.
+ */
 export interface QuantizedMatMulNumbers {
   readonly x: ArrayLike<number>; // [samples, tokens, d]: numbers, or codes beside xScale
   readonly xScale?: ArrayLike<number>; // [samples, tokens, xGroups]
@@ -31,7 +34,10 @@ export interface QuantizedMatMulReference {
   magnitudes: Float64Array;
 }
 
-/** The op in float64, output by output from its definition; the activation is left to `activationReference`. */
+/**
+ * The op in float64, output by output from its definition; the activation is left to
+ * `activationReference`.
+ */
 export function quantizedMatMulReference(
   numbers: QuantizedMatMulNumbers,
   { samples, d, n, groupSize, xGroupSize = d }: QuantizedMatMulSizes,

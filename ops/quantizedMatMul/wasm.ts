@@ -8,7 +8,10 @@ import { type CodeArgs, floatProduct, integerProduct, type ProductArgs } from '.
 
 export const quantizedMatMulWasm = wasmKernel(quantizedMatMulOp, quantizedMatMulOnWasm);
 
-/** Integers where x is codes; a float32 product by weights that are unpacked a panel at a time where it is not. */
+/**
+ * Integers where x is codes; a float32 product by weights that are unpacked a panel at a time where
+ * it is not.
+ */
 export function quantizedMatMulOnWasm({
   inputs,
   attrs,
@@ -56,7 +59,10 @@ function productArgs(
   };
 }
 
-/** [samples, rows of the basis]: each coefficient times the scale of its rows, of which it may have two. */
+/**
+ * [samples, rows of the basis]: each coefficient times the scale of its rows, of which it may have
+ * two.
+ */
 function coefficientsOf(
   module: WasmModule,
   { coefficients, basis, basisScale }: QuantizedMatMulInputs,

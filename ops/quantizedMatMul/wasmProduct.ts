@@ -8,8 +8,8 @@ const MR = 4;
 const NR = 8;
 
 /**
- * The longest segment of 8-bit weights that stay exact as floats where the activations' zero points come after the sum:
- * 128 · 128 · 1024 is 2^24.
+ * The longest segment of 8-bit weights that stay exact as floats where the activations' zero points
+ * come after the sum: 128 · 128 · 1024 is 2^24.
  */
 const LONGEST_8_BITS = 1024;
 
@@ -69,8 +69,8 @@ export function floatProduct(module: WasmModule, args: ProductArgs, x: number): 
 }
 
 /**
- * The same for codes, in integers within a segment. False where it cannot be: a group of weights or activations ends within
- * four neighbours, or weights are float32.
+ * The same for codes, in integers within a segment. False where it cannot be: a group of weights or
+ * activations ends within four neighbours, or weights are float32.
  */
 export function integerProduct(module: WasmModule, args: ProductArgs, x: CodeArgs): boolean {
   if (args.bits > 8) return false;
@@ -89,15 +89,16 @@ function weightFields(bits: number, { signedWeights }: Variant): Fields {
 }
 
 /**
- * Steps of four products that a pair's 16-bit sum can take: activations reach −128, weights 2^b − 1, two products a sum
- * and step.
+ * Steps of four products that a pair's 16-bit sum can take: activations reach −128, weights 2^b −
+ * 1, two products a sum and step.
  */
 function flushSteps(bits: number): number {
   return Math.floor(32767 / (2 * 128 * (2 ** bits - 1)));
 }
 
 /**
- * Relaxed SIMD needs weights below 128 as unsigned codes, unless the machine's own dot product takes all eight bits.
+ * Relaxed SIMD needs weights below 128 as unsigned codes, unless the machine's own dot product
+ * takes all eight bits.
  */
 function variantFor({ relaxed }: WasmModule, bits: number): Variant {
   const wide: Variant = { kernel: 'gemm16', bytes: 2, signedWeights: false };
@@ -235,7 +236,10 @@ function runProduct(
   module.run(kernel, [record], panels, { grain: 4, scratchBytes: scratch });
 }
 
-/** The fields of a record in ops/wasm/assembly/gemmTypes.ts (Product) and gemmRows.ts (Rows), in order; absent ones are 0. */
+/**
+ * The fields of a record in ops/wasm/assembly/gemmTypes.ts (Product) and gemmRows.ts (Rows), in
+ * order; absent ones are 0.
+ */
 const PRODUCT_FIELDS =
   'codes bits k n scale groupSize segments segmentCount chunkSegments chunkCount chunkRows rows residual tokenTiles restTiles offsets flushSteps flip groupScale groupShift activationGroups tokens samples tokenScale sampleOf restScale coefficients basis rank bias activation out'.split(
     ' ',

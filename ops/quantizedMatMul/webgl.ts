@@ -12,10 +12,11 @@ import { packProgram, productProgram, rowsProgram } from './webglShaders.js';
 import { segmentsOf, weightsGrid, weightsTexture } from './webglWeights.js';
 
 /**
- * Weights stay packed on the GPU, an eighth or a quarter of their float32 size and the scales, and are unpacked in the
- * shader that multiplies. Codes, sums and scales of the weights are bytes, so that they are exact on devices with float16
- * textures too; there the scales of x, x where it is float32 and the result are of half precision, as all tensors are, and a
- * result beyond 65504 is infinite. Scales that come from the host are checked.
+ * Weights stay packed on the GPU, an eighth or a quarter of their float32 size and the scales, and
+ * are unpacked in the shader that multiplies. Codes, sums and scales of the weights are bytes, so
+ * that they are exact on devices with float16 textures too; there the scales of x, x where it is
+ * float32 and the result are of half precision, as all tensors are, and a result beyond 65504 is
+ * infinite. Scales that come from the host are checked.
  */
 export const quantizedMatMulWebgl = webglKernel<QuantizedMatMulInputs, QuantizedMatMulAttrs>(
   quantizedMatMulOp,
@@ -129,7 +130,10 @@ function packedX(
   return attached(backend, x, `${segments.rows} ${grid.width}`, pack);
 }
 
-/** Runs `body` with a texture that has RGBA texels of its own, not the 2 × 2 elements that tfjs would unpack. */
+/**
+ * Runs `body` with a texture that has RGBA texels of its own, not the 2 × 2 elements that tfjs
+ * would unpack.
+ */
 function withRawTexels(
   { backend }: WebglScope,
   { dataId }: TensorInfo,

@@ -5,7 +5,10 @@ import type { QuantizedMatMulAttrs } from './contract.js';
 import { activationGlsl } from './webglActivations.js';
 import { BLOCK, HEADER, type Segments, SUM_OFFSET, texelsPerBlock } from './webglWeights.js';
 
-/** x [rows, d] → texels of 4 channels of a row, as the product walks them; zeros where a segment is padded. */
+/**
+ * x [rows, d] → texels of 4 channels of a row, as the product walks them; zeros where a segment is
+ * padded.
+ */
 export function packProgram(
   x: {
     readonly rows: number;
@@ -66,8 +69,9 @@ export interface ProductSpec {
 }
 
 /**
- * activation(x W + row), [rows, n]. An invocation gives two rows and two columns: per 4 rows of W it fetches two texels of x
- * and one of W (two above 4 bits). x is codes where xBits is not 0; their products add up to integers.
+ * activation(x W + row), [rows, n]. An invocation gives two rows and two columns: per 4 rows of W
+ * it fetches two texels of x and one of W (two above 4 bits). x is codes where xBits is not 0;
+ * their products add up to integers.
  *
  * Inputs: X, W, then xScale and xZeroPoint where x is codes, then bias, then sampleRows.
  */
@@ -139,10 +143,11 @@ const GROUP_GLSL = `
         groupScale = vec2(getXScale(row.x, group), getXScale(row.y, group));`;
 
 /**
- * a and b: 4 channels of either row of x, where they are codes over 255 unless `codesOverByte` says otherwise; first and second: 4
- * rows of either column of W.
+ * a and b: 4 channels of either row of x, where they are codes over 255 unless `codesOverByte` says
+ * otherwise; first and second: 4 rows of either column of W.
  *
- * Where fetches are exact nothing is rounded but the high half of a byte: rounding takes several times as long as multiplying.
+ * Where fetches are exact nothing is rounded but the high half of a byte: rounding takes several
+ * times as long as multiplying.
  */
 function blockGlsl({ bits, xBits }: QuantizedMatMulAttrs, exactBytes: boolean): string {
   // the sums of float32 x are no integers, and keep what W is off by
@@ -166,12 +171,18 @@ function blockGlsl({ bits, xBits }: QuantizedMatMulAttrs, exactBytes: boolean): 
           vec4 first = ${both} - 16. * second;`;
 }
 
-/** Whether codes of x are multiplied as byte / 255: the error of so many small products is far below half a step. */
+/**
+ * Whether codes of x are multiplied as byte / 255: the error of so many small products is far below
+ * half a step.
+ */
 function codesOverByte(bits: number, exact: boolean): boolean {
   return exact || bits <= 4;
 }
 
-/** total += what the codes are worth: scale · (Σ x q − zero point · Σ q). Sums of codes are integers, and rounded to these. */
+/**
+ * total += what the codes are worth: scale · (Σ x q − zero point · Σ q). Sums of codes are
+ * integers, and rounded to these.
+ */
 function codesGlsl(
   { bits, d, xGroupSize }: QuantizedMatMulAttrs,
   { rows }: Segments,
@@ -185,7 +196,10 @@ function codesGlsl(
         total += groupScale.xxyy * scale.xyxy * (sums - zeroPoint.xxyy * codeSums.xyxy);`;
 }
 
-/** residual W + coefficients · basis, [samples, n]; row i of a scaled basis belongs to coefficient i mod rank. All packed but the output. */
+/**
+ * residual W + coefficients · basis, [samples, n]; row i of a scaled basis belongs to coefficient i
+ * mod rank. All packed but the output.
+ */
 export function rowsProgram(
   shape: readonly [samples: number, n: number],
   parts: {

@@ -14,17 +14,18 @@ export const HEADER = 3;
 /** In the sums' bytes 2^15 stands for 0. */
 export const SUM_OFFSET = 2 ** 15;
 /**
- * Rows of a segment at most, so that products of 8-bit codes add up exactly in float32 (whole numbers below 2^24), and sums
- * of codes take 2 bytes. At 4 bits and fewer so few that x may be a byte / 255 as texels are: of the sum of 64 products up to 8
- * some 23 roundings leave 255 · 64 · 8 · 23 · 2^−24 = 0.18 at most, which rounding the sum takes away.
+ * Rows of a segment at most, so that products of 8-bit codes add up exactly in float32 (whole
+ * numbers below 2^24), and sums of codes take 2 bytes. At 4 bits and fewer so few that x may be a
+ * byte / 255 as texels are: of the sum of 64 products up to 8 some 23 roundings leave 255 · 64 · 8
+ * · 23 · 2^−24 = 0.18 at most, which rounding the sum takes away.
  */
 function mostRows(bits: number): number {
   return bits <= 4 ? 64 : 256;
 }
 
 /**
- * The rows of W in segments of one length (the last may be shorter), each within one group of W and one of x, and each
- * padded to blocks of 4 rows.
+ * The rows of W in segments of one length (the last may be shorter), each within one group of W and
+ * one of x, and each padded to blocks of 4 rows.
  */
 export interface Segments {
   readonly count: number;
@@ -36,14 +37,14 @@ export interface Segments {
 export function segmentsOf({ d, bits, groupSize, xGroupSize }: QuantizedMatMulAttrs): Segments {
   const sizes = [groupSize, xGroupSize].filter((size) => size < d);
   const common = sizes.reduce(greatestDivisor, 0);
-  const most = mostRows(bits);
-  const rows = common === 0 ? evenRows(d, most) : divisorUpTo(common, most);
+  const max = mostRows(bits);
+  const rows = common === 0 ? evenRows(d, max) : divisorUpTo(common, max);
   return { count: Math.ceil(d / rows), rows, blocks: Math.ceil(rows / BLOCK) };
 }
 
 /** Where there is one group: whole blocks, nearly as many in the last segment as in the others. */
-function evenRows(d: number, most: number): number {
-  const count = Math.ceil(d / most);
+function evenRows(d: number, max: number): number {
+  const count = Math.ceil(d / max);
   return BLOCK * Math.ceil(d / (BLOCK * count));
 }
 
@@ -52,8 +53,8 @@ function greatestDivisor(a: number, b: number): number {
 }
 
 /** The largest divisor, of those that fill their blocks where there are any. */
-function divisorUpTo(size: number, most: number): number {
-  const divisors = Array.from({ length: Math.min(size, most) }, (_, i) => i + 1).filter(
+function divisorUpTo(size: number, max: number): number {
+  const divisors = Array.from({ length: Math.min(size, max) }, (_, i) => i + 1).filter(
     (divisor) => size % divisor === 0,
   );
   return divisors.findLast((divisor) => divisor % BLOCK === 0) ?? divisors[divisors.length - 1]!;
@@ -74,13 +75,15 @@ export function weightsGrid(attrs: QuantizedMatMulAttrs, maxSize: number): Texel
 }
 
 /**
- * The weights as an RGBA8 texture, made at the first use and disposed of together with the codes. All of it are bytes, which
- * every device keeps and reads exactly, the scales' float32 bits among them. A segment of a pair of columns has
+ * The weights as an RGBA8 texture, made at the first use and disposed of together with the codes.
+ * All of it are bytes, which every device keeps and reads exactly, the scales' float32 bits among
+ * them. A segment of a pair of columns has
  *
- *   1 texel   sums of the codes q of both columns, 2 bytes each, the low one first, with 2^15 added;
- *   2 texels  the scale of either column, the 4 bytes of a float32, the low one first;
- *   codes     at 4 bits and fewer a texel for 4 rows: byte i has row i, the first column's q + 8 in its low half, the second
- *             one's in its high half; above, a texel for 4 rows of the first column, then one for the second, bytes q + 128.
+ *   1 texel   sums of the codes q of both columns, 2 bytes each, the low one first, with 2^15
+ *   added; 2 texels  the scale of either column, the 4 bytes of a float32, the low one first; codes
+ *       at 4 bits and fewer a texel for 4 rows: byte i has row i, the first column's q + 8 in its
+ *   low half, the second one's in its high half; above, a texel for 4 rows of the first column,
+ *   then one for the second, bytes q + 128.
  */
 export function weightsTexture(
   backend: WebglBackend,
@@ -145,7 +148,10 @@ export function weightBytes(
   return out;
 }
 
-/** Sums and codes of columns `column` and `column + 1`; rows and columns that there are not have codes of 0. */
+/**
+ * Sums and codes of columns `column` and `column + 1`; rows and columns that there are not have
+ * codes of 0.
+ */
 function writeSegment(
   codes: Int8Array,
   rows: number,

@@ -39,12 +39,13 @@ function inHeads(x: Tensor, layout: string, b: number, h: number): Tensor3D {
   const missing = [...'bh'].filter((letter) => !letters.includes(letter));
   const names = [...missing, ...letters];
   const whole = reshape(part, [...missing.map(() => 1), ...part.shape]);
-  const turned = transpose(
+  const transposed = transpose(
     whole,
     [...'bhtc'].map((name) => names.indexOf(name)),
   );
-  const [, , t, c] = turned.shape as [number, number, number, number];
-  const all = turned.size === b * h * t * c ? turned : broadcastTo(turned, [b, h, t, c]);
+  const [, , t, c] = transposed.shape as [number, number, number, number];
+  const all =
+    transposed.size === b * h * t * c ? transposed : broadcastTo(transposed, [b, h, t, c]);
   return reshape(all, [b * h, t, c]) as Tensor3D;
 }
 
@@ -65,7 +66,10 @@ function fromHeads(x: Tensor, layout: string): Tensor {
   return reshape(transpose(x, [...dropped, ...order]), shapeIn(layout, { b, h, t, c }));
 }
 
-/** a b for every head. On WASM tfjs's batched product is scalar, many times slower than one product after the other. */
+/**
+ * a b for every head. On WASM tfjs's batched product is scalar, many times slower than one product
+ * after the other.
+ */
 function product(a: Tensor3D, b: Tensor3D): Tensor {
   if (getBackend() !== 'wasm') return matMul(a, b);
   const right = unstack(b) as Tensor2D[];

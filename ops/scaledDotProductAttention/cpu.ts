@@ -2,7 +2,7 @@ import type { TypedArray } from '@tensorflow/tfjs-core';
 import type { AttentionAttrs, AttentionInputs } from '../attention/contract.js';
 import { type CpuBackend, defineKernel } from '../common/kernel.js';
 import { type AttentionDims, attentionDims } from './dims.js';
-import type { View } from './layout.js';
+import type { StridedView } from './layout.js';
 import { attentionOp } from './op.js';
 
 export const attentionCpu = defineKernel<AttentionInputs, AttentionAttrs, CpuBackend>(
@@ -49,7 +49,7 @@ function attend(numbers: Numbers, dims: AttentionDims, scale: number, out: Float
   }
 }
 
-function start({ offset, stride }: View, b: number, h: number, t: number): number {
+function start({ offset, stride }: StridedView, b: number, h: number, t: number): number {
   return offset + b * stride.b + h * stride.h + t * stride.t;
 }
 
@@ -72,13 +72,16 @@ function scoresOf(
   }
 }
 
-/** exp(x − max) in place; returns their sum. Math.max keeps a NaN, so that the whole row becomes NaN. */
+/**
+ * exp(x − max) in place; returns their sum. Math.max keeps a NaN, so that the whole row becomes
+ * NaN.
+ */
 function exponentials(x: Float64Array): number {
-  let most = Number.NEGATIVE_INFINITY;
-  for (let i = 0; i < x.length; i++) most = Math.max(most, x[i]!);
+  let max = Number.NEGATIVE_INFINITY;
+  for (let i = 0; i < x.length; i++) max = Math.max(max, x[i]!);
   let total = 0;
   for (let i = 0; i < x.length; i++) {
-    x[i] = Math.exp(x[i]! - most);
+    x[i] = Math.exp(x[i]! - max);
     total += x[i]!;
   }
   return total;

@@ -1,6 +1,6 @@
 import type { AttentionAttrs, AttentionInputs } from '../attention/contract.js';
 import { InvalidArgumentError } from '../numerics/errors.js';
-import { broadcastView, checkLayout, shapeIn, type View, viewOf } from './layout.js';
+import { broadcastView, checkLayout, type StridedView, shapeIn, viewOf } from './layout.js';
 
 /** What an attention runs over. */
 export interface AttentionSizes {
@@ -13,24 +13,28 @@ export interface AttentionSizes {
   readonly valueChannels: number;
 }
 
-/** An attention as its kernels see it: four tensors as [b, h, t, c], the mask as [b, h, queries, keys]. */
+/**
+ * An attention as its kernels see it: four tensors as [b, h, t, c], the mask as [b, h, queries,
+ * keys].
+ */
 export interface AttentionDims {
   readonly sizes: AttentionSizes;
-  readonly q: View;
-  readonly k: View;
-  readonly v: View;
-  readonly output: View;
+  readonly q: StridedView;
+  readonly k: StridedView;
+  readonly v: StridedView;
+  readonly output: StridedView;
   readonly outputShape: number[];
   /** Elements between neighbours, 0 along an axis of length 1; null without a mask. */
   readonly mask: readonly [b: number, h: number, queries: number, keys: number] | null;
 }
 
-type Operands = Readonly<Record<'q' | 'k' | 'v', View>>;
+type Operands = Readonly<Record<'q' | 'k' | 'v', StridedView>>;
 type Shape4 = readonly [b: number, h: number, queries: number, keys: number];
 
 /**
  * The sizes of an attention, and where its kernels find every element.
- * @throws InvalidArgumentError where the inputs do not fit their layouts or each other, or there is no key.
+ * @throws InvalidArgumentError where the inputs do not fit their layouts or each other, or there is
+ * no key.
  */
 export function attentionDims(
   op: string,

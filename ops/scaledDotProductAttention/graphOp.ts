@@ -1,29 +1,29 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import type { AttentionOptions } from '../attention/contract.js';
 import {
-  boolAttr,
+  boolParam,
   dataInputs,
   type GraphOpNode,
-  numberAttr,
+  numberParam,
   present,
-  stringAttr,
+  stringParam,
 } from '../common/graphOp.js';
 import { attentionOp, scaledDotProductAttention } from './op.js';
 
 /**
- * NodeDef `ScaledDotProductAttention`: inputs q, k, v, then the mask if hasMask (b); attributes qLayout, kLayout, vLayout,
- * outputLayout (s), scale (f). Output y.
+ * NodeDef `ScaledDotProductAttention`: inputs q, k, v, then the mask if hasMask (b); attributes
+ * qLayout, kLayout, vLayout, outputLayout (s), scale (f). Output y.
  */
 export function attentionGraphOp(node: GraphOpNode): Tensor {
   const op = attentionOp.kernelName;
-  const hasMask = boolAttr(op, node, 'hasMask') === true;
+  const hasMask = boolParam(op, node, 'hasMask') === true;
   const [q, k, v, mask] = dataInputs(op, node, hasMask ? 4 : 3);
   const layouts = present<NonNullable<AttentionOptions['layouts']>>({
-    q: stringAttr(op, node, 'qLayout'),
-    k: stringAttr(op, node, 'kLayout'),
-    v: stringAttr(op, node, 'vLayout'),
-    output: stringAttr(op, node, 'outputLayout'),
+    q: stringParam(op, node, 'qLayout'),
+    k: stringParam(op, node, 'kLayout'),
+    v: stringParam(op, node, 'vLayout'),
+    output: stringParam(op, node, 'outputLayout'),
   });
-  const options = present<AttentionOptions>({ scale: numberAttr(op, node, 'scale'), mask });
+  const options = present<AttentionOptions>({ scale: numberParam(op, node, 'scale'), mask });
   return scaledDotProductAttention(q!, k!, v!, { ...options, layouts });
 }

@@ -3,8 +3,11 @@ import { InvalidArgumentError } from '../numerics/errors.js';
 /** What an axis of queries, keys, values or results runs over: samples, heads, tokens, channels. */
 export type AxisName = 'b' | 'h' | 't' | 'c';
 
-/** A tensor seen as [b, h, t, c]: sizes, and how many elements lie between neighbours. Channels lie side by side. */
-export interface View {
+/**
+ * A tensor seen as [b, h, t, c]: sizes, and how many elements lie between neighbours. Channels lie
+ * side by side.
+ */
+export interface StridedView {
   readonly size: Readonly<Record<AxisName, number>>;
   readonly stride: Readonly<Record<AxisName, number>>;
   /** The element at which the view starts. */
@@ -29,8 +32,8 @@ export function checkLayout(op: string, argument: string, layout: unknown, digit
 }
 
 /**
- * The view that a layout gives of a tensor: `bt0hc` takes [samples, tokens, 3, heads, channels] for queries, keys and
- * values side by side and reads the queries.
+ * The view that a layout gives of a tensor: `bt0hc` takes [samples, tokens, 3, heads, channels] for
+ * queries, keys and values side by side and reads the queries.
  * @throws InvalidArgumentError where the layout does not fit the shape.
  */
 export function viewOf(
@@ -38,7 +41,7 @@ export function viewOf(
   argument: string,
   layout: string,
   shape: readonly number[],
-): View {
+): StridedView {
   checkLayout(op, `the layout of ${argument}`, layout, true);
   if (shape.length !== layout.length) {
     const wanted = `of rank ${layout.length}, for its layout "${layout}"`;
@@ -63,7 +66,7 @@ export function viewOf(
 }
 
 /** A view of fewer samples or heads than there are is read again for each. */
-export function broadcastView(view: View, sizes: { b: number; h: number }): View {
+export function broadcastView(view: StridedView, sizes: { b: number; h: number }): StridedView {
   const { b, h } = view.size;
   const stride = {
     ...view.stride,
@@ -74,7 +77,7 @@ export function broadcastView(view: View, sizes: { b: number; h: number }): View
 }
 
 /** The shape of a result in a layout. */
-export function shapeIn(layout: string, size: View['size']): number[] {
+export function shapeIn(layout: string, size: StridedView['size']): number[] {
   return [...layout].map((name) => size[name as AxisName]);
 }
 

@@ -14,19 +14,23 @@ export const attentionOp: OpContract<AttentionInputs, AttentionAttrs> = {
 };
 
 /**
- * softmax(scale · q kᵀ + mask) v for every sample and head, read and written in whatever order the axes have.
+ * softmax(scale · q kᵀ + mask) v for every sample and head, read and written in whatever order the
+ * axes have.
  *
- * No head, and no score, takes memory of its own on backends with a kernel. Queries and keys may differ in number, the
- * channels of v from those of q; one sample or head of k, v, q or the mask stands for all. NaN in a query or in a score,
- * or +∞, makes that query's result NaN, and so does a mask that hides every key (tfjs's own softmax, which runs on webgl,
- * gives numbers there). For inference: it has no gradient.
+ * No head, and no score, takes memory of its own on backends with a kernel. Queries and keys may
+ * differ in number, the channels of v from those of q; one sample or head of k, v, q or the mask
+ * stands for all. NaN in a query or in a score, or +∞, makes that query's result NaN, and so does a
+ * mask that hides every key (tfjs's own softmax, which runs on webgl, gives numbers there). For
+ * inference: it has no gradient.
  *
- * @param q float32, [samples, heads, queries, channels] unless `layouts` says otherwise; a tensor, or numbers.
+ * @param q float32, [samples, heads, queries, channels] unless `layouts` says otherwise; a tensor,
+ * or numbers.
  * @param k float32, as q with keys for queries.
  * @param v float32, as k.
  * @returns float32, [samples, heads, queries, channels of v] in the output's layout.
- * @throws InvalidArgumentError for a wrong dtype, layout or shape, or without keys.
- * Source: "Attention is all you need", arXiv 1706.03762, §3.2; computed in blocks as in FlashAttention, arXiv 2205.14135.
+ * @throws InvalidArgumentError for a wrong dtype, layout or shape, or without keys. Source:
+ * "Attention is all you need", arXiv 1706.03762, §3.2; computed in blocks as in FlashAttention,
+ * arXiv 2205.14135.
  *
  * @example
  * ```ts

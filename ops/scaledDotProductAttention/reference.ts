@@ -9,9 +9,14 @@ export interface AttentionNumbers {
 /** What `attentionReference` returns, float64. */
 export interface AttentionReference {
   values: Float64Array; // [b, h, queries, valueChannels]
-  /** Σ p |v|: what rounding errors of the probabilities and the last product are proportional to. */
+  /**
+   * Σ p |v|: what rounding errors of the probabilities and the last product are proportional to.
+   */
   magnitudes: Float64Array; // as values
-  /** The largest Σ |q k| · |scale| + |mask| of a query: what rounding errors of its scores are proportional to. */
+  /**
+   * The largest Σ |q k| · |scale| + |mask| of a query: what rounding errors of its scores are
+   * proportional to.
+   */
   scoreMagnitudes: Float64Array; // [b, h, queries]
 }
 
@@ -43,8 +48,8 @@ export function attentionReference(
       scores.push(score + added);
       scoreMagnitudes[row] = Math.max(scoreMagnitudes[row]!, magnitude);
     }
-    const most = Math.max(...scores);
-    const weights = scores.map((score) => Math.exp(score - most));
+    const max = Math.max(...scores);
+    const weights = scores.map((score) => Math.exp(score - max));
     const total = weights.reduce((sum, weight) => sum + weight, 0);
     for (let key = 0; key < keys; key++) {
       for (let i = 0; i < d; i++) {

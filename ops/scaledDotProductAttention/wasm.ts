@@ -3,7 +3,7 @@ import type { AttentionAttrs, AttentionInputs } from '../attention/contract.js';
 import { type WasmKernelArgs, wasmKernel } from '../wasm/kernel.js';
 import { type Fields, writeRecord } from '../wasm/records.js';
 import { type AttentionDims, type AttentionSizes, attentionDims } from './dims.js';
-import type { View } from './layout.js';
+import type { StridedView } from './layout.js';
 import { attentionOp } from './op.js';
 
 /** As in ops/wasm/assembly/attentionTypes.ts. */
@@ -39,14 +39,15 @@ export function attentionOnWasm({
     ...strides(dims),
   };
   const record = writeRecord(module, FIELDS, fields, ['scale']);
-  // a thread packs the keys and values of every head of which it does a block: half a head each at least
+  // a thread packs the keys and values of every head of which it does a block: half a head each at
+  // least
   const options = { grain: Math.ceil(blocks / 2), scratchBytes: scratchBytes(sizes) };
   module.run('attention', [record], sizes.b * sizes.h * blocks, options);
   return out;
 }
 
 function strides({ q, k, v, output, mask }: AttentionDims): Fields {
-  const of = (name: string, { stride }: View) => ({
+  const of = (name: string, { stride }: StridedView) => ({
     [`${name}Sample`]: 4 * stride.b,
     [`${name}Head`]: 4 * stride.h,
     [`${name}Token`]: 4 * stride.t,

@@ -3,7 +3,10 @@ import { defineKernel, type OpContract } from '../common/kernel.js';
 import type { WasmBackend } from './instance/backend.js';
 import { disposeWasmModules, type WasmModule, wasmModule } from './module.js';
 
-/** What a kernel is given: the module is there, and its scratch memory is the kernel's until it returns. */
+/**
+ * What a kernel is given: the module is there, and its scratch memory is the kernel's until it
+ * returns.
+ */
 export interface WasmKernelArgs<Inputs, Attrs> {
   readonly inputs: Inputs;
   readonly attrs: Attrs;
@@ -12,7 +15,10 @@ export interface WasmKernelArgs<Inputs, Attrs> {
 
 let told = false;
 
-/** An op's kernel on tfjs-backend-wasm. Where the engine cannot run it the op is composed, and that is said once. */
+/**
+ * An op's kernel on tfjs-backend-wasm. Where the engine cannot run it the op is composed, and that
+ * is said once.
+ */
 export function wasmKernel<Inputs, Attrs>(
   op: OpContract<Inputs, Attrs>,
   run: (args: WasmKernelArgs<Inputs, Attrs>) => TensorInfo | TensorInfo[],

@@ -1,18 +1,21 @@
 /**
  * The WASM kernels, in the memory of tfjs-backend-wasm itself: no tensor is ever copied.
  *
- * Sources: ops/wasm/assembly/*.ts (AssemblyScript). `npm run build:wasm` compiles kernels.ts (SIMD128) and relaxed.ts
- * (relaxed SIMD) and writes both, checked, into ops/wasm/instance/binaries.ts, which is committed. To add a kernel:
+ * Sources: ops/wasm/assembly/*.ts (AssemblyScript). `npm run build:wasm` compiles kernels.ts
+ * (SIMD128) and relaxed.ts (relaxed SIMD) and writes both, checked, into
+ * ops/wasm/instance/binaries.ts, which is committed. To add a kernel:
  *
- * 1. `ops/wasm/assembly/<family>.ts`: `export function foo(x: usize, out: usize, n: i32, scratch: usize, begin: i32,
- *    end: i32): void`, items begin ≤ i < end of its parallel dimension; re-export it in kernels.ts (or relaxed.ts);
- *    `npm run build:wasm`.
- * 2. `ops/<op>/wasm.ts`: `wasmKernel(fooOp, ({ inputs, attrs, module }) => { const out = module.output(shape, 'float32');
- *    module.run('foo', [module.addressOf(inputs.x), module.addressOf(out), n], rows); return out; })` (kernel.ts).
+ * 1. `ops/wasm/assembly/<family>.ts`: `export function foo(x: usize, out: usize, n: i32, scratch:
+ *    usize, begin: i32, end: i32): void`, items begin ≤ i < end of its parallel dimension;
+ *    re-export it in kernels.ts (or relaxed.ts); `npm run build:wasm`.
+ * 2. `ops/<op>/wasm.ts`: `wasmKernel(fooOp, ({ inputs, attrs, module }) => { const out =
+ *    module.output(shape, 'float32'); module.run('foo', [module.addressOf(inputs.x),
+ *    module.addressOf(out), n], rows); return out; })` (kernel.ts).
  * 3. One line in ops/register/wasm.ts.
  *
- * Addresses stay valid when the memory grows, JavaScript views of it do not: make a view (`module.bytes()`) after the
- * last call that may allocate (`output`, `scratch`, `constant`, `addressOf`).
+ * Addresses stay valid when the memory grows, JavaScript views of it do not: make a view
+ * (`module.bytes()`) after the last call that may allocate (`output`, `scratch`, `constant`,
+ * `addressOf`).
  */
 import { type DataType, env, type TensorInfo } from '@tensorflow/tfjs-core';
 import { WasmMemoryError } from '../numerics/errors.js';
@@ -63,7 +66,10 @@ export class WasmModule {
     return this.pool?.threads ?? 1;
   }
 
-  /** Starts workers for `threads` threads where the memory is shared, in place of those that run; gives their number. */
+  /**
+   * Starts workers for `threads` threads where the memory is shared, in place of those that run;
+   * gives their number.
+   */
   async setThreads(threads: number): Promise<number> {
     this.dispose();
     const request = this.request;
@@ -102,12 +108,18 @@ export class WasmModule {
     throw new WasmMemoryError(4 * shape.reduce((size, dim) => size * dim, 1));
   }
 
-  /** `bytes` of memory for this call of the kernel, at a multiple of 64; two calls never give the same. */
+  /**
+   * `bytes` of memory for this call of the kernel, at a multiple of 64; two calls never give the
+   * same.
+   */
   scratch(bytes: number): number {
     return this.arena.take(bytes);
   }
 
-  /** The address of a table that is the same in every call: made at the first, kept as long as the backend. */
+  /**
+   * The address of a table that is the same in every call: made at the first, kept as long as the
+   * backend.
+   */
   constant(key: string, make: () => Uint8Array): number {
     const known = this.constants.get(key);
     if (known !== undefined) return known;
@@ -124,8 +136,9 @@ export class WasmModule {
   }
 
   /**
-   * Runs a kernel over items 0 … count − 1 of its parallel dimension: `exports[name](...args, scratch, begin, end)`, on
-   * all threads where there are enough items. The only way kernels are called.
+   * Runs a kernel over items 0 … count − 1 of its parallel dimension: `exports[name](...args,
+   * scratch, begin, end)`, on all threads where there are enough items. The only way kernels are
+   * called.
    */
   run(
     name: string,
@@ -160,7 +173,10 @@ export class WasmModule {
   }
 }
 
-/** tfjs flag (default true): false keeps to SIMD128 where relaxed SIMD could run. It may change between two calls. */
+/**
+ * tfjs flag (default true): false keeps to SIMD128 where relaxed SIMD could run. It may change
+ * between two calls.
+ */
 export const RELAXED_SIMD_FLAG = 'HADANORM_RELAXED_SIMD';
 
 const modules = {
@@ -168,7 +184,10 @@ const modules = {
   baseline: new WeakMap<WasmBackend, WasmModule | null>(),
 };
 
-/** The kernels on a backend's memory, attached at the first call; null where the engine cannot run them. */
+/**
+ * The kernels on a backend's memory, attached at the first call; null where the engine cannot run
+ * them.
+ */
 export function wasmModule(backend: WasmBackend): WasmModule | null {
   const relaxed = env().getBool(RELAXED_SIMD_FLAG);
   const attached = relaxed ? modules.relaxed : modules.baseline;

@@ -3,7 +3,10 @@ import type { WasmModule } from './module.js';
 /** Fields of a record that a kernel reads, by name; absent ones are 0. */
 export type Fields = Readonly<Record<string, number>>;
 
-/** Writes an AssemblyScript record, 4 bytes a field in the order of `names`; those in `floats` as float32. */
+/**
+ * Writes an AssemblyScript record, 4 bytes a field in the order of `names`; those in `floats` as
+ * float32.
+ */
 export function writeRecord(
   module: WasmModule,
   names: readonly string[],

@@ -1,4 +1,7 @@
-/** A run of the reduction with one scale for weights and activations, small enough for the tiles' scratch memory. */
+/**
+ * A run of the reduction with one scale for weights and activations, small enough for the tiles'
+ * scratch memory.
+ */
 export interface Segment {
   readonly start: number;
   readonly length: number;
@@ -17,13 +20,16 @@ export interface Segments {
   readonly longest: number;
 }
 
-/** Rows of weights in the scratch memory of a panel: 18 KiB of L1 as 16-bit values; DiT-XL's width in one piece. */
+/**
+ * Rows of weights in the scratch memory of a panel: 18 KiB of L1 as 16-bit values; DiT-XL's width
+ * in one piece.
+ */
 export const CHUNK_ROWS = 1152;
 
 /**
- * Cuts a reduction of length k where a group of weights or of activations ends, into segments of at most `longest`, a
- * multiple of 4.
- * Null where a group ends within four neighbours: the integer kernels take four at a time.
+ * Cuts a reduction of length k where a group of weights or of activations ends, into segments of at
+ * most `longest`, a multiple of 4. Null where a group ends within four neighbours: the integer
+ * kernels take four at a time.
  */
 export function segmentsOf(
   k: number,

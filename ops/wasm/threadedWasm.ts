@@ -2,7 +2,9 @@ import { backend, env, setBackend } from '@tensorflow/tfjs-core';
 import { isShared, memoryOf, type WasmBackend } from './instance/backend.js';
 import { nodeWorkerThreads } from './threads/spawn.js';
 
-/** tfjs's flag that Node's build sets to false (tfjs issue 3830: its workers do not start there). */
+/**
+ * tfjs's flag that Node's build sets to false (tfjs issue 3830: its workers do not start there).
+ */
 const THREADS_FLAG = 'WASM_HAS_MULTITHREAD_SUPPORT';
 
 /** The part of the package @tensorflow/tfjs-backend-wasm that is needed. */
@@ -11,14 +13,17 @@ export interface WasmBackendPackage {
 }
 
 /**
- * Makes the WASM backend the current one, in its threaded build in Node too, so that {@link setThreads} works there.
+ * Makes the WASM backend the current one, in its threaded build in Node too, so that {@link
+ * setThreads} works there.
  *
- * tfjs keeps to its single-threaded build in Node because its own workers do not start there. Here they do not have to:
- * tfjs gets stand-ins for them and one thread for its own kernels, and this package's workers share its memory. In a page
- * tfjs decides by itself, and this only sets the backend.
+ * tfjs keeps to its single-threaded build in Node because its own workers do not start there. Here
+ * they do not have to: tfjs gets stand-ins for them and one thread for its own kernels, and this
+ * package's workers share its memory. In a page tfjs decides by itself, and this only sets the
+ * backend.
  *
  * @param wasm The package @tensorflow/tfjs-backend-wasm, or its `setThreadsCount`.
- * @returns Whether the memory is shared. False where the backend was initialized before, without threads.
+ * @returns Whether the memory is shared. False where the backend was initialized before, without
+ * threads.
  *
  * @example
  * ```ts

@@ -13,10 +13,11 @@ interface Derived {
 const MOST = 2;
 
 /**
- * What `make` derives from a tensor, kept on the GPU for the next call and disposed of together with the tensor's data.
+ * What `make` derives from a tensor, kept on the GPU for the next call and disposed of together
+ * with the tensor's data.
  *
- * tfjs has no hook for that but the two halves of complex numbers, so that the two newest keys are kept. They show as
- * data ids of the backend, not as tensors.
+ * tfjs has no hook for that but the two halves of complex numbers, so that the two newest keys are
+ * kept. They show as data ids of the backend, not as tensors.
  *
  * @param key What is derived: the same key, the same result.
  */

@@ -1,18 +1,30 @@
 import type { DataType, TensorInfo, TypedArray } from '@tensorflow/tfjs-core';
 
-/** A fragment program as tfjs-backend-webgl compiles it: one invocation writes one texel of the output. */
+/**
+ * A fragment program as tfjs-backend-webgl compiles it: one invocation writes one texel of the
+ * output.
+ */
 export interface WebglProgram {
   /** Samplers, in the order of the inputs; a getter `getName(row, column)` comes with each. */
   readonly variableNames: readonly string[];
   readonly outputShape: readonly number[];
-  /** GLSL ES 3.00 with a `main` that calls `setOutput`. Whatever specialises a program must be in here: tfjs keys on it. */
+  /**
+   * GLSL ES 3.00 with a `main` that calls `setOutput`. Whatever specialises a program must be in
+   * here: tfjs keys on it.
+   */
   readonly userCode: string;
-  /** Inputs are read as texels of 2 rows × 2 columns: (r, c), (r, c + 1), (r + 1, c), (r + 1, c + 1). */
+  /**
+   * Inputs are read as texels of 2 rows × 2 columns: (r, c), (r, c + 1), (r + 1, c), (r + 1, c +
+   * 1).
+   */
   readonly packedInputs?: boolean;
   /** The output is written as such texels. */
   readonly packedOutput?: boolean;
   readonly outTexUsage?: TextureUsage;
-  /** Shapes come as uniforms, `nameTexShape` (texture rows, columns) and `outTexShape` among them: one program for many. */
+  /**
+   * Shapes come as uniforms, `nameTexShape` (texture rows, columns) and `outTexShape` among them:
+   * one program for many.
+   */
   readonly enableShapeUniforms?: boolean;
   readonly customUniforms?: readonly { readonly name: string; readonly type: UniformType }[];
 }

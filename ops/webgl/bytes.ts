@@ -1,7 +1,10 @@
 import { env } from '@tensorflow/tfjs-core';
 import { PIXELS_USAGE, type WebglBackend } from './backend.js';
 
-/** tfjs flag: whether kernels take a texel's byte / 255 for what it is, on devices that pass a test. Default true. */
+/**
+ * tfjs flag: whether kernels take a texel's byte / 255 for what it is, on devices that pass a test.
+ * Default true.
+ */
 export const UNROUNDED_BYTES_FLAG = 'HADANORM_WEBGL_UNROUNDED_BYTES';
 
 /** Bytes, four to a texel. */
@@ -12,8 +15,9 @@ const MOST_ERROR = 2 ** -14;
 const known = new WeakMap<WebGL2RenderingContext, boolean>();
 
 /**
- * Whether a fetch of an RGBA8 texture gives byte / 255 to float32's precision, as GPUs of desktops do: found out once for each
- * context, by fetching all 256. Then products need no rounding of what they fetch, which takes longer than multiplying.
+ * Whether a fetch of an RGBA8 texture gives byte / 255 to float32's precision, as GPUs of desktops
+ * do: found out once for each context, by fetching all 256. Then products need no rounding of what
+ * they fetch, which takes longer than multiplying.
  */
 export function fetchesBytesExactly(backend: WebglBackend): boolean {
   if (!env().getBool(UNROUNDED_BYTES_FLAG)) return false;
@@ -48,7 +52,10 @@ function largestError(backend: WebglBackend): number {
   return largest;
 }
 
-/** An RGBA8 texture of bytes [height, width, 4], as int32 data [height, width]; tfjs counts 4 bytes a texel, as it takes. */
+/**
+ * An RGBA8 texture of bytes [height, width, 4], as int32 data [height, width]; tfjs counts 4 bytes
+ * a texel, as it takes.
+ */
 export function uploadTexels(
   backend: WebglBackend,
   width: number,
@@ -63,7 +70,10 @@ export function uploadTexels(
   return info;
 }
 
-/** GLSL: the bytes of a texel of an RGBA8 texture; how exactly a device divides by 255 does not matter. */
+/**
+ * GLSL: the bytes of a texel of an RGBA8 texture; how exactly a device divides by 255 does not
+ * matter.
+ */
 export const BYTES_GLSL = `
     vec4 bytesOf(vec4 texel) {
       return floor(texel * 255. + .5);

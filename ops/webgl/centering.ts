@@ -7,7 +7,9 @@ export interface CenteredTexels {
   /** [samples, 1, columns], or [1, 1, columns] for all samples. */
   readonly mean?: TexelMatrix | undefined;
   readonly scale?: TexelMatrix | undefined; // [1, 1, columns]
-  /** (mean, mean, scale, scale) of two columns in a texel, where both are there: one fetch, not two. */
+  /**
+   * (mean, mean, scale, scale) of two columns in a texel, where both are there: one fetch, not two.
+   */
   readonly both?: TexelMatrix | undefined;
 }
 

@@ -8,8 +8,8 @@ export function glslFloat(value: number): string {
 }
 
 /**
- * `bvec4 isFinite4(vec4)` by the bits: what isnan, isinf and comparisons say of NaN and Inf is up to the driver, and
- * `v - v` may be folded to 0.
+ * `bvec4 isFinite4(vec4)` by the bits: what isnan, isinf and comparisons say of NaN and Inf is up
+ * to the driver, and `v - v` may be folded to 0.
  */
 export const FINITE_GLSL = `
     uvec4 magnitudeBits(vec4 v) {
@@ -20,12 +20,14 @@ export const FINITE_GLSL = `
     }`;
 
 /**
- * `vec4 quotient(vec4 a, vec4 b)`: a / b as IEEE 754 rounds it, where the device's own division may be 2.5 units in the last
- * place off, so that codes are those of the other backends. Needs FINITE_GLSL.
+ * `vec4 quotient(vec4 a, vec4 b)`: a / b as IEEE 754 rounds it, where the device's own division may
+ * be 2.5 units in the last place off, so that codes are those of the other backends. Needs
+ * FINITE_GLSL.
  *
- * One step by the exact remainder: halves of 12 bits, cut off by their bits, have products that float32 holds, and so are
- * the partial sums. Fused multiply-adds change nothing, for nothing is rounded. Divisors from 2^100 up are made smaller first:
- * devices that multiply by 1 / b have that as 0 where it is below the smallest normal number.
+ * One step by the exact remainder: halves of 12 bits, cut off by their bits, have products that
+ * float32 holds, and so are the partial sums. Fused multiply-adds change nothing, for nothing is
+ * rounded. Divisors from 2^100 up are made smaller first: devices that multiply by 1 / b have that
+ * as 0 where it is below the smallest normal number.
  */
 export const QUOTIENT_GLSL = `
     vec4 upperHalf(vec4 v) {

@@ -50,7 +50,10 @@ function passGlsl(pass: HadamardPass, odd: boolean): string {
     }`;
 }
 
-/** Sylvester's factor for one output: in every stage the sums or the differences of neighbours, as the bits of j say. */
+/**
+ * Sylvester's factor for one output: in every stage the sums or the differences of neighbours, as
+ * the bits of j say.
+ */
 function butterfliesGlsl(radix: number): string {
   const lines = Array.from(
     { length: radix },
@@ -74,8 +77,9 @@ function tableGlsl({ words }: SignMasks): string {
 }
 
 /**
- * `body(i)` for all inputs, as a loop over whole words of signs, each unrolled, and the rest: a fetch then need not wait for the
- * one before, and sources stay short. `start` loads the signs of `word`, whose first texel is at `base`.
+ * `body(i)` for all inputs, as a loop over whole words of signs, each unrolled, and the rest: a
+ * fetch then need not wait for the one before, and sources stay short. `start` loads the signs of
+ * `word`, whose first texel is at `base`.
  */
 function wordsGlsl(
   { order }: SignMasks,

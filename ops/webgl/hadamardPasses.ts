@@ -1,21 +1,28 @@
 import { factorSigns, type HadamardFactor, type HadamardPlan } from '../numerics/hadamard.js';
 
 /**
- * One pass over rows of texels. A texel holds columns 2t and 2t + 1, so that the lowest factor of 2 lies within texels.
+ * One pass over rows of texels. A texel holds columns 2t and 2t + 1, so that the lowest factor of 2
+ * lies within texels.
  *
- * y = x (I ⊗ F ⊗ I_stride) (I ⊗ P): F mixes `radix` texels that are `stride` apart, P the two columns of a texel.
+ * y = x (I ⊗ F ⊗ I_stride) (I ⊗ P): F mixes `radix` texels that are `stride` apart, P the two
+ * columns of a texel.
  */
 export interface HadamardPass {
   readonly radix: number; // texels; 1: none are mixed
   readonly stride: number; // texels
   /** Signs of a dense factor; null for Sylvester's, which is butterflies. */
   readonly masks: SignMasks | null;
-  /** What becomes of the two columns of a texel: nothing, a butterfly, or they are part of the dense factor. */
+  /**
+   * What becomes of the two columns of a texel: nothing, a butterfly, or they are part of the dense
+   * factor.
+   */
   readonly columns: 'apart' | 'butterfly' | 'dense';
   readonly scale: number;
 }
 
-/** Bit i % 32 of words[j · perOutput + ⌊i / 32⌋] is set where entry j of y has input i with a minus. */
+/**
+ * Bit i % 32 of words[j · perOutput + ⌊i / 32⌋] is set where entry j of y has input i with a minus.
+ */
 export interface SignMasks {
   readonly order: number;
   readonly words: Uint32Array;
@@ -56,7 +63,10 @@ export function hadamardPasses(plan: HadamardPlan, transpose: boolean): Hadamard
   return scaled(passes, plan.size);
 }
 
-/** A pass costs as much as reading its radix in texels, and about this many more, to write one and to start. */
+/**
+ * A pass costs as much as reading its radix in texels, and about this many more, to write one and
+ * to start.
+ */
 const PASS_COST = 6;
 const MOST_BITS = 4;
 
@@ -73,8 +83,8 @@ function splitBits(bits: number): number[] {
 }
 
 /**
- * 1/√size over the passes: powers of two near 1/√radix, which are exact and keep sums from growing beyond float32, or
- * float16, and the rest in the last.
+ * 1/√size over the passes: powers of two near 1/√radix, which are exact and keep sums from growing
+ * beyond float32, or float16, and the rest in the last.
  */
 function scaled(passes: readonly Omit<HadamardPass, 'scale'>[], size: number): HadamardPass[] {
   let left = 1 / Math.sqrt(size);

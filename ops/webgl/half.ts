@@ -5,8 +5,8 @@ export const MAX_HALF = 65504;
 const LEAST_NORMAL_HALF = 2 ** -14;
 
 /**
- * GLSL: what is beyond float16 becomes infinite when it is written, so that it shows. Some devices (NVIDIA's) write the largest
- * float16 instead, and cut off instead of rounding to nearest.
+ * GLSL: what is beyond float16 becomes infinite when it is written, so that it shows. Some devices
+ * (NVIDIA's) write the largest float16 instead, and cut off instead of rounding to nearest.
  *
  * @param type What the program gives `setOutput`: vec4 where its output is packed.
  */
@@ -27,7 +27,8 @@ export function halfOutputGlsl(type: 'vec4' | 'float'): string {
 
 /**
  * For numbers that go up to a device with float16 textures.
- * @throws UnsupportedDeviceError for a finite number that they would change by more than a rounding.
+ * @throws UnsupportedDeviceError for a finite number that they would change by more than a
+ * rounding.
  */
 export function checkHalf(op: string, what: string, values: ArrayLike<number>): void {
   const bad = Array.prototype.find.call(values, isOutside) as number | undefined;

@@ -20,7 +20,10 @@ export interface WebglKernelArgs<Inputs, Attrs> {
   readonly webgl: WebglScope;
 }
 
-/** Runs programs for one call of a kernel; what it made and did not give back is disposed of at the call's end. */
+/**
+ * Runs programs for one call of a kernel; what it made and did not give back is disposed of at the
+ * call's end.
+ */
 export class WebglScope {
   private readonly made: TensorInfo[] = [];
 
@@ -62,7 +65,9 @@ export class WebglScope {
     return info;
   }
 
-  /** The same data under another shape of the same size. Not tracked: it lives and dies with `info`. */
+  /**
+   * The same data under another shape of the same size. Not tracked: it lives and dies with `info`.
+   */
   view({ dataId, dtype }: TensorInfo, shape: readonly number[]): TensorInfo {
     return { dataId, dtype, shape: [...shape] };
   }
@@ -77,10 +82,11 @@ export class WebglScope {
 }
 
 /**
- * An op's kernel on tfjs-backend-webgl. With WebGL 1, which has neither integers nor texel fetches, the op is composed.
+ * An op's kernel on tfjs-backend-webgl. With WebGL 1, which has neither integers nor texel fetches,
+ * the op is composed.
  *
- * The kernel throws WebglContextLostError where the context is lost (tfjs would go on and give zeros), and
- * UnsupportedDeviceError where the device's shaders compute with less than float32.
+ * The kernel throws WebglContextLostError where the context is lost (tfjs would go on and give
+ * zeros), and UnsupportedDeviceError where the device's shaders compute with less than float32.
  */
 export function webglKernel<Inputs, Attrs>(
   op: OpContract<Inputs, Attrs>,

@@ -8,7 +8,8 @@ const MOST_PAIRS = 64;
 /**
  * Means over the rows of each sample, [samples, 1, columns].
  *
- * In stages of at most 64 texels an invocation, so that there are enough invocations, and short sums with small errors.
+ * In stages of at most 64 texels an invocation, so that there are enough invocations, and short
+ * sums with small errors.
  */
 export function rowMeans(webgl: WebglScope, x: TexelMatrix): TexelMatrix {
   const { samples, rows, columns, pairs, width } = x;
@@ -46,7 +47,9 @@ export function rowMeans(webgl: WebglScope, x: TexelMatrix): TexelMatrix {
   });
 }
 
-/** Adds up row pairs step · group … of a sample; the last pair of an odd number of rows has one row. */
+/**
+ * Adds up row pairs step · group … of a sample; the last pair of an odd number of rows has one row.
+ */
 function sumGlsl(odd: boolean, result: string): string {
   return `
     void main() {

@@ -3,7 +3,10 @@ import type { WebglProgram } from './backend.js';
 import type { WebglScope } from './kernel.js';
 import { asTexels, runTexels, type TexelMatrix } from './texels.js';
 
-/** A tensor seen as [samples, rows, columns], on the GPU, and packed by one pass where it is not yet. */
+/**
+ * A tensor seen as [samples, rows, columns], on the GPU, and packed by one pass where it is not
+ * yet.
+ */
 export function texelsOf(webgl: WebglScope, x: TensorInfo): TexelMatrix {
   const [rows, columns] = rowsAndColumns(x.shape);
   const samples = util.sizeFromShape(x.shape) / (rows * columns);
@@ -20,7 +23,10 @@ export function texelsOf(webgl: WebglScope, x: TensorInfo): TexelMatrix {
   return samePairs(data.shape, shape) ? matrix : repacked(webgl, x, data.shape, matrix);
 }
 
-/** Whether packed data of one shape is that of another as it lies; tfjs moves what is not, and no less. */
+/**
+ * Whether packed data of one shape is that of another as it lies; tfjs moves what is not, and no
+ * less.
+ */
 function samePairs(from: readonly number[], to: readonly number[]): boolean {
   const [rows, columns] = rowsAndColumns(from);
   const [wantedRows, wantedColumns] = rowsAndColumns(to);
@@ -32,7 +38,10 @@ function rowsAndColumns(shape: readonly number[]): [number, number] {
   return [shape[shape.length - 2] ?? 1, shape[shape.length - 1] ?? 1];
 }
 
-/** Unpacked → packed. By shapes in the source: tfjs takes one shader for folded textures and others where they are uniforms. */
+/**
+ * Unpacked → packed. By shapes in the source: tfjs takes one shader for folded textures and others
+ * where they are uniforms.
+ */
 function packProgram({ info, rows, columns }: TexelMatrix): WebglProgram {
   return {
     variableNames: ['X'],

@@ -9,17 +9,17 @@ export interface QuantizerShape extends CodeRange {
 }
 
 /**
- * GLSL: `vec4 parametersOf(vec2 lo, vec2 hi)` → (scale, zero point) of two groups, in the float32 steps of
- * `quantizationParameters`; NaN ranges are the caller's. Needs QUOTIENT_GLSL.
+ * GLSL: `vec4 parametersOf(vec2 lo, vec2 hi)` → (scale, zero point) of two groups, in the float32
+ * steps of `quantizationParameters`; NaN ranges are the caller's. Needs QUOTIENT_GLSL.
  *
- * A float16 scale is rounded up, so that the range still holds all values, and is no smaller than the least above 0: codes made
- * by it are right within half a step, or within half's precision.
+ * A float16 scale is rounded up, so that the range still holds all values, and is no smaller than
+ * the least above 0: codes made by it are right within half a step, or within half's precision.
  */
 export function parametersGlsl({ symmetric, qMax, half }: QuantizerShape): string {
-  const most = glslFloat(qMax);
+  const max = glslFloat(qMax);
   const step = symmetric
-    ? `vec2 s = quotient(vec4(max(-lo, hi), 0., 0.), vec4(${most})).xy;`
-    : `vec4 ends = quotient(vec4(lo, hi), vec4(${most}));
+    ? `vec2 s = quotient(vec4(max(-lo, hi), 0., 0.), vec4(${max})).xy;`
+    : `vec4 ends = quotient(vec4(lo, hi), vec4(${max}));
       vec2 s = ends.zw - ends.xy;`;
   return `
     ${half ? HALF_GLSL : ''}
@@ -32,7 +32,7 @@ export function parametersGlsl({ symmetric, qMax, half }: QuantizerShape): strin
       // not by 0.5 * hi - 0.5 * lo: some compilers make that 0.5 * (hi - lo), which overflows
       vec4 halves = quotient(vec4(lo, hi), vec4(2.));
       vec2 span = max(halves.zw - halves.xy, vec2(${glslFloat(MIN_SCALE)}));
-      vec2 zero = ${symmetric ? 'vec2(0.)' : `roundEven(quotient(vec4(-halves.xy, 0., 0.), vec4(span, 1., 1.)).xy * ${most})`};
+      vec2 zero = ${symmetric ? 'vec2(0.)' : `roundEven(quotient(vec4(-halves.xy, 0., 0.), vec4(span, 1., 1.)).xy * ${max})`};
       return vec4(s.x, zero.x, s.y, zero.y);
     }`;
 }
@@ -46,12 +46,13 @@ const HALF_GLSL = `
     }`;
 
 /**
- * GLSL: `vec4 offsetsOf(vec4 x, vec4 s, vec4 zero)`, codes less their zero points: nearest, ties to even, and where scale
- * times it is finite. Needs QUOTIENT_GLSL. For codes of at most 8 bits.
+ * GLSL: `vec4 offsetsOf(vec4 x, vec4 s, vec4 zero)`, codes less their zero points: nearest, ties to
+ * even, and where scale times it is finite. Needs QUOTIENT_GLSL. For codes of at most 8 bits.
  *
- * The device's quotient does unless it is next to a tie, a few units in the last place of 255 off at most: what is farther from 0
- * is clamped. That and the limits are rare, most of the work where they are, and loops, since there are devices (SwiftShader) that
- * compute both sides of every `if`, but leave a loop that no invocation is in.
+ * The device's quotient does unless it is next to a tie, a few units in the last place of 255 off
+ * at most: what is farther from 0 is clamped. That and the limits are rare, most of the work where
+ * they are, and loops, since there are devices (SwiftShader) that compute both sides of every `if`,
+ * but leave a loop that no invocation is in.
  */
 export function offsetsGlsl({ qMin, qMax }: CodeRange): string {
   return `

@@ -7,8 +7,8 @@ import { runTexels, type TexelMatrix } from './texels.js';
 const CHUNK_TEXELS = 32;
 
 /**
- * Ranges of groups of columns, as texels (lo, hi, lo, hi) of two rows; NaN for a range that is none. Where the range is static
- * all that is told is whether there is a NaN; the others are 0.
+ * Ranges of groups of columns, as texels (lo, hi, lo, hi) of two rows; NaN for a range that is
+ * none. Where the range is static all that is told is whether there is a NaN; the others are 0.
  */
 export interface RangeTexels {
   /** [1, 2 · row pairs, 2 · groups · chunks] */
@@ -19,9 +19,11 @@ export interface RangeTexels {
 }
 
 /**
- * Least and largest of every `groupSize` neighbouring columns, in parts that are short enough for one invocation.
+ * Least and largest of every `groupSize` neighbouring columns, in parts that are short enough for
+ * one invocation.
  *
- * @param dynamic Whether the ranges are wanted, which ±Inf spoils as NaN does; else only whether there is a NaN.
+ * @param dynamic Whether the ranges are wanted, which ±Inf spoils as NaN does; else only whether
+ * there is a NaN.
  */
 export function groupRanges(
   webgl: WebglScope,
@@ -42,7 +44,10 @@ export function groupRanges(
   return { texels, groups, chunks };
 }
 
-/** Chunks of about CHUNK_TEXELS, but no more chunks than texels in one: both are looked through by one invocation. */
+/**
+ * Chunks of about CHUNK_TEXELS, but no more chunks than texels in one: both are looked through by
+ * one invocation.
+ */
 function chunksOf(groupSize: number): number {
   const texels = Math.ceil(groupSize / 2);
   return Math.ceil(texels / Math.max(CHUNK_TEXELS, Math.ceil(Math.sqrt(texels))));
@@ -63,7 +68,8 @@ function rangeGlsl(columns: number, groupSize: number, chunks: number, dynamic: 
         vec4 high = v;
         largest = max(largest, magnitudeBits(v));`;
   return `
-    const float HIGHEST = uintBitsToFloat(0x7f7fffffu); // the largest float32: as a literal it overflows on some devices
+    // the largest float32: as a literal it overflows on some devices
+    const float HIGHEST = uintBitsToFloat(0x7f7fffffu);
     void main() {
       ivec2 place = outputTexel();
       int group = place.x${chunks === 1 ? '' : ` / ${chunks}`};

@@ -1,8 +1,9 @@
 import { UnsupportedDeviceError } from '../numerics/errors.js';
 
 /**
- * Where texels of items (rows, columns) lie in a texture: each item is `segments` runs of `segmentTexels` neighbours along
- * x, all in one line; where that does not fit, run after run fills line after line.
+ * Where texels of items (rows, columns) lie in a texture: each item is `segments` runs of
+ * `segmentTexels` neighbours along x, all in one line; where that does not fit, run after run fills
+ * line after line.
  */
 export interface TexelGrid {
   readonly segments: number;
@@ -42,8 +43,9 @@ export function texelGrid(
 }
 
 /**
- * GLSL: `vec2 name(int item, int segment)`, the center of a segment's first texel, and `vec2 nameStep`, from there to the
- * next one's. Steps through a segment stay within a tenth of a texel of the centers in textures of up to 2^14 texels.
+ * GLSL: `vec2 name(int item, int segment)`, the center of a segment's first texel, and `vec2
+ * nameStep`, from there to the next one's. Steps through a segment stay within a tenth of a texel
+ * of the centers in textures of up to 2^14 texels.
  */
 export function placeGlsl(name: string, grid: TexelGrid): string {
   const { segments, segmentTexels, segmentsPerLine, width, height } = grid;
@@ -58,7 +60,10 @@ export function placeGlsl(name: string, grid: TexelGrid): string {
     }`;
 }
 
-/** GLSL: `ivec3 name(ivec2 texel)` → (item, segment, texel of the segment); items may be beyond the last. */
+/**
+ * GLSL: `ivec3 name(ivec2 texel)` → (item, segment, texel of the segment); items may be beyond the
+ * last.
+ */
 export function placeOfGlsl(name: string, grid: TexelGrid): string {
   const { segments, segmentTexels, segmentsPerLine } = grid;
   return `

@@ -2,9 +2,10 @@ import type { TensorInfo } from '@tensorflow/tfjs-core';
 import type { WebglScope } from './kernel.js';
 
 /**
- * A packed tensor [samples, rows, columns] as a matrix of texels, each of 2 rows × 2 columns of a sample:
- * (r, c), (r, c + 1), (r + 1, c), (r + 1, c + 1). Where rows or columns are odd, the last texels have lanes of padding,
- * which may hold anything in what tfjs made and is 0 in what kernels give back.
+ * A packed tensor [samples, rows, columns] as a matrix of texels, each of 2 rows × 2 columns of a
+ * sample: (r, c), (r, c + 1), (r + 1, c), (r + 1, c + 1). Where rows or columns are odd, the last
+ * texels have lanes of padding, which may hold anything in what tfjs made and is 0 in what kernels
+ * give back.
  */
 export interface TexelMatrix {
   readonly info: TensorInfo;
@@ -22,7 +23,10 @@ export function asTexels(info: TensorInfo): TexelMatrix {
   return { info, samples, rows, columns, pairs, width };
 }
 
-/** A program from texels to texels; `main` finds its place by `outputTexel`, its inputs by `texelNAME`. */
+/**
+ * A program from texels to texels; `main` finds its place by `outputTexel`, its inputs by
+ * `texelNAME`.
+ */
 export interface TexelProgram {
   readonly inputs: Readonly<Record<string, TexelMatrix>>;
   /** [samples, rows, columns] */
@@ -71,8 +75,9 @@ function isFolded(webgl: WebglScope, { dataId }: TensorInfo, width: number): boo
 }
 
 /**
- * GLSL: `vec4 texelNAME(int column, int row)`. tfjs folds what is wider or higher than a texture may be; that is in the source
- * and not looked up by the shader, for a branch there costs as much as the fetch.
+ * GLSL: `vec4 texelNAME(int column, int row)`. tfjs folds what is wider or higher than a texture
+ * may be; that is in the source and not looked up by the shader, for a branch there costs as much
+ * as the fetch.
  */
 function readersGlsl(webgl: WebglScope, inputs: TexelProgram['inputs']): string {
   const readers = Object.entries(inputs).map(([name, { info, width }]) => {
@@ -100,7 +105,10 @@ function placeGlsl(width: number, folded: boolean): string {
     }`;
 }
 
-/** GLSL statements that put 0 into the padding lanes of the texel `name` at (column, row); `pairs` is a uniform. */
+/**
+ * GLSL statements that put 0 into the padding lanes of the texel `name` at (column, row); `pairs`
+ * is a uniform.
+ */
 export function paddedGlsl(name: string, rows: number, columns: number): string {
   const statements: string[] = [];
   if (columns % 2 === 1) {

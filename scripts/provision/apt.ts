@@ -2,7 +2,10 @@ import { run } from './run.js';
 
 const APT_LIMIT_MS = 15 * 60 * 1000;
 
-/** Installs Debian packages where this is root on such a system; answers with what stood in the way, if anything. */
+/**
+ * Installs Debian packages where this is root on such a system; answers with what stood in the way,
+ * if anything.
+ */
 export async function aptInstall(
   packages: readonly string[],
   { log, signal }: { log: (line: string) => void; signal: AbortSignal | undefined },

@@ -20,7 +20,10 @@ const PATHS = [
   'C:\\Program Files (x86)\\Google\\Chrome\\Application\\chrome.exe',
 ];
 
-/** A browser of the system (CHROME_PATH first), else Debian's package for root, else playwright's own. */
+/**
+ * A browser of the system (CHROME_PATH first), else Debian's package for root, else playwright's
+ * own.
+ */
 export async function provisionBrowser(log: (line: string) => void): Promise<BrowserResult> {
   const found = findBrowser();
   if (found !== undefined) return { available: true, path: found };

@@ -10,8 +10,9 @@ export type NodeBinary = { available: true; path: string } | { available: false;
 const INSTALL_LIMIT_MS = 10 * 60 * 1000;
 
 /**
- * A Node of a major version, from the npm packages that carry its binaries (the `node` package picks among them in an
- * install script, which a project with ignore-scripts does not run). Fetched once, then kept in the cache folder.
+ * A Node of a major version, from the npm packages that carry its binaries (the `node` package
+ * picks among them in an install script, which a project with ignore-scripts does not run). Fetched
+ * once, then kept in the cache folder.
  */
 export async function fetchNode(major: string): Promise<NodeBinary> {
   const { platform, arch } = process;

@@ -16,7 +16,10 @@ export function checkBatches(
   throw new InvalidArgumentError(op, 'batches', wanted, describe(value));
 }
 
-/** @throws InvalidArgumentError for what are no inputs; which of them a model lacks, tfjs says itself. */
+/**
+ * @throws InvalidArgumentError for what are no inputs; which of them a model lacks, tfjs says
+ * itself.
+ */
 export function checkBatch(op: string, batch: unknown, index: number): asserts batch is Batch {
   const wanted = 'a tensor, an array of tensors, or tensors by name';
   const refuse = (at: string, got: string) => {
@@ -45,7 +48,10 @@ export function inputNamed(model: GraphModel, batch: Batch, name: string): Tenso
   throw new InvalidArgumentError('calibrate', 'timestep', wanted, JSON.stringify(name));
 }
 
-/** Disposes what a run gave, but not what was given to it: an output may be an input, or a weight, as it is. */
+/**
+ * Disposes what a run gave, but not what was given to it: an output may be an input, or a weight,
+ * as it is.
+ */
 export function disposeResults(
   results: Tensor | readonly Tensor[],
   batch: Batch,

@@ -34,13 +34,15 @@ const CONTROL_FLOW =
   /^(Switch|Merge|Enter|Exit|NextIteration|LoopCond|While|StatelessWhile|If|StatelessIf|TensorArray.*|TensorList.*|NonMaxSuppression.*|Where)$/;
 
 /**
- * Runs a model on batches of inputs and gathers what quantization needs to know of each linear's input: mean, variance
- * and largest magnitude of every channel, a few samples, and the Hessian for GPTQ.
+ * Runs a model on batches of inputs and gathers what quantization needs to know of each linear's
+ * input: mean, variance and largest magnitude of every channel, a few samples, and the Hessian for
+ * GPTQ.
  *
  * Memory is bounded: see `calibrationMemory`. Statistics of shards merge to what one pass gives:
  * `(await calibrate(model, a)).merge(await calibrate(model, b))`.
  *
- * @param batches Inputs of the model; for a diffusion model, a few denoising trajectories. Any iterable, also async.
+ * @param batches Inputs of the model; for a diffusion model, a few denoising trajectories. Any
+ * iterable, also async.
  * @throws InvalidArgumentError for a wrong model or option; CalibrationAbortedError when cancelled.
  *
  * @example

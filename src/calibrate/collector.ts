@@ -11,8 +11,8 @@ import { CalibrationStats } from './stats.js';
 const MAX_TIMESTEPS = 64;
 
 /**
- * Gathers the statistics of a run. What a batch gives is added only when the whole batch went through, so that an error
- * in the middle leaves nothing half counted.
+ * Gathers the statistics of a run. What a batch gives is added only when the whole batch went
+ * through, so that an error in the middle leaves nothing half counted.
  */
 export class Collector {
   private sites: Map<string, SiteStats>;
@@ -46,7 +46,9 @@ export class Collector {
     this.times = this.timesteps(model, batch);
   }
 
-  /** @throws HadaNormError where a site was not shown in this batch, as if its op were another's. */
+  /**
+   * @throws HadaNormError where a site was not shown in this batch, as if its op were another's.
+   */
   checkSeen(): void {
     const missing = this.pending.findIndex(({ total }) => total.samples === 0);
     if (missing < 0) return;
@@ -172,8 +174,8 @@ function addScatter(
 }
 
 /**
- * Only the upper triangle, four rows of x [rows, d] at a time (rows a multiple of four): tfjs's own product on the cpu
- * backend is slower than that.
+ * Only the upper triangle, four rows of x [rows, d] at a time (rows a multiple of four): tfjs's own
+ * product on the cpu backend is slower than that.
  */
 function addOuterProducts(scatter: Float64Array, x: Float32Array, d: number): void {
   for (let row = 0; row < x.length; row += 4 * d) {

@@ -4,7 +4,10 @@ import { crc32 } from '../../ops/numerics/packing.js';
 /** Arrays of numbers that can be saved. */
 export type Numbers = Float32Array | Float64Array;
 
-/** "HNST", then version, header length and checksum as uint32 (little endian), then the header, then the numbers. */
+/**
+ * "HNST", then version, header length and checksum as uint32 (little endian), then the header, then
+ * the numbers.
+ */
 const MAGIC = 0x54534e48;
 const VERSION = 1;
 const PREFIX_BYTES = 16;
@@ -72,7 +75,9 @@ export function decodeRecords<T>(bytes: Uint8Array): { header: T; arrays: Number
   return { header: data, arrays: read };
 }
 
-/** The header, if the numbers that it tells of are there: its length is not part of the checksum. */
+/**
+ * The header, if the numbers that it tells of are there: its length is not part of the checksum.
+ */
 function parseHeader<T>(bytes: Uint8Array, end: number): Envelope<T> {
   let envelope: Envelope<T>;
   try {

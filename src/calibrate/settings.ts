@@ -19,7 +19,10 @@ export type CalibrateSettings = Required<
 export interface TimestepOptions {
   /** Name of the model's input. */
   readonly input: string;
-  /** Without bins, every distinct value counts apart, up to 64 of them; else bins of equal width from min to max. */
+  /**
+   * Without bins, every distinct value counts apart, up to 64 of them; else bins of equal width
+   * from min to max.
+   */
   readonly bins?: { readonly min: number; readonly max: number; readonly count: number };
 }
 
@@ -41,7 +44,10 @@ export interface CalibrateOptions {
   resume?: CalibrationStats;
   /** Dispose each batch's tensors when it is done. Default false. */
   disposeBatches?: boolean;
-  /** Cancels between two batches: rejects with a `CalibrationAbortedError` that holds what was gathered. */
+  /**
+   * Cancels between two batches: rejects with a `CalibrationAbortedError` that holds what was
+   * gathered.
+   */
   signal?: AbortSignal;
   /** Called after every batch. */
   onProgress?: (progress: CalibrationProgress) => void;

@@ -10,7 +10,10 @@ export interface KeepOptions {
   readonly tokensPerSample: number;
 }
 
-/** Moments of one site's channels, in float64 sums, so that any split of the data adds up to the same. */
+/**
+ * Moments of one site's channels, in float64 sums, so that any split of the data adds up to the
+ * same.
+ */
 export interface Moments {
   samples: number;
   tokens: number;
@@ -24,14 +27,18 @@ export interface Moments {
   readonly absMax: Float64Array;
 }
 
-/** One sample that was kept: chosen by a hash of its content, so that merging chooses as a single pass does. */
+/**
+ * One sample that was kept: chosen by a hash of its content, so that merging chooses as a single
+ * pass does.
+ */
 export interface KeptSample {
   readonly hash: number;
   readonly timestep: number | null;
   /** Tokens that the sample had. */
   readonly tokens: number;
   readonly mean: Float32Array; // [d]
-  readonly rows: Float32Array; // [kept tokens, d], some of its tokens; empty where only the mean was kept
+  // [kept tokens, d], some of its tokens; empty where only the mean was kept
+  readonly rows: Float32Array;
 }
 
 /** What calibration knows of the input of one site: the tensor that one or several linears read. */
@@ -187,7 +194,10 @@ function trimmed(kept: readonly KeptSample[], { means, samples }: KeepOptions): 
     );
 }
 
-/** A total order: one latent at two timesteps has one hash, and must not be kept by which came first. */
+/**
+ * A total order: one latent at two timesteps has one hash, and must not be kept by which came
+ * first.
+ */
 function compareSamples(a: KeptSample, b: KeptSample): number {
   return (
     a.hash - b.hash ||

@@ -8,7 +8,10 @@ import {
   type SiteStats,
 } from './siteStats.js';
 
-/** What `calibrate` gathered. Statistics of shards can be merged and saved; they belong to one model's graph. */
+/**
+ * What `calibrate` gathered. Statistics of shards can be merged and saved; they belong to one
+ * model's graph.
+ */
 export class CalibrationStats {
   /**
    * @param batches How many batches were seen.
@@ -21,7 +24,8 @@ export class CalibrationStats {
   ) {}
 
   /**
-   * Statistics of all the data that either saw, to float64 rounding what one pass over both would have given.
+   * Statistics of all the data that either saw, to float64 rounding what one pass over both would
+   * have given.
    * @throws HadaNormError when they are of different models or were told to keep different amounts.
    */
   merge(other: CalibrationStats): CalibrationStats {
@@ -72,7 +76,8 @@ export class CalibrationStats {
 
   /**
    * Reads what `serialize` wrote.
-   * @throws HadaNormError for bytes that are truncated, altered, of a newer version or of something else.
+   * @throws HadaNormError for bytes that are truncated, altered, of a newer version or of something
+   * else.
    */
   static deserialize(bytes: Uint8Array): CalibrationStats {
     const { header, arrays } = decodeRecords<Header>(bytes);

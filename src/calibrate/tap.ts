@@ -1,5 +1,5 @@
 import { reshape, type Tensor } from '@tensorflow/tfjs-core';
-import { dataInputs, type GraphOpNode, numberAttr } from '../../ops/common/graphOp.js';
+import { dataInputs, type GraphOpNode, numberParam } from '../../ops/common/graphOp.js';
 import { attr } from '../graph/attrs.js';
 import {
   canonical,
@@ -15,7 +15,10 @@ import type { Site } from '../recognize/sites.js';
 /** The op that shows a tensor to a calibration while the model runs, and passes it on. */
 export const TAP_OP = 'HadaNormTap';
 
-/** Sees the tensor of a site, and the one that tells its tokens apart where there is such. Must not dispose them. */
+/**
+ * Sees the tensor of a site, and the one that tells its tokens apart where there is such. Must not
+ * dispose them.
+ */
 export type TapListener = (site: number, x: Tensor, like: Tensor | null) => void;
 
 /** Who listens, by session. */
@@ -24,7 +27,8 @@ interface Taps {
   sessions: number;
 }
 
-// one for all copies of the package in a process (ESM and CommonJS, say): the op is that of the copy that came last
+// one for all copies of the package in a process (ESM and CommonJS, say): the op is that of the
+// copy that came last
 const TAPS = Symbol.for('tfjs-hadanorm.taps');
 
 function taps(): Taps {
@@ -35,8 +39,8 @@ function taps(): Taps {
 
 /** NodeDef `HadaNormTap`: inputs x, and like if hasLike; attributes session, site (i). Output x. */
 export function tapGraphOp(node: GraphOpNode): Tensor {
-  const session = numberAttr(TAP_OP, node, 'session') ?? -1;
-  const site = numberAttr(TAP_OP, node, 'site') ?? -1;
+  const session = numberParam(TAP_OP, node, 'session') ?? -1;
+  const site = numberParam(TAP_OP, node, 'site') ?? -1;
   const hasLike = node.attrs.hasLike === true;
   const [x, like] = dataInputs(TAP_OP, node, hasLike ? 2 : 1);
   taps().listeners.get(session)?.(site, x!, like ?? null);
@@ -52,7 +56,10 @@ export function listen(listener: TapListener): { session: number; stop: () => vo
   return { session, stop: () => all.listeners.delete(session) };
 }
 
-/** The graph with a tap behind each site: x → HadaNormTap → all who read x. Two sites on one tensor are chained. */
+/**
+ * The graph with a tap behind each site: x → HadaNormTap → all who read x. Two sites on one tensor
+ * are chained.
+ */
 export function withTaps(graph: Graph, sites: readonly Site[], session: number): Graph {
   const last = new Map<Ref, Ref>();
   const taps = sites.map(({ source, like }, i) => {

@@ -13,8 +13,8 @@ export function parseBits(name: string): Bits | null {
 }
 
 /** An integer in [least, 2^32); null for anything else. */
-export function parseInteger(text: string, least: number): number | null {
+export function parseInteger(text: string, min: number): number | null {
   const value = Number(text);
-  const right = text.trim() !== '' && Number.isInteger(value) && value >= least && value < 2 ** 32;
+  const right = text.trim() !== '' && Number.isInteger(value) && value >= min && value < 2 ** 32;
   return right ? value : null;
 }

@@ -16,11 +16,12 @@ import type { DitInputs, VelocityModel } from './model.js';
 import type { SamplePlan } from './samplePlan.js';
 
 /**
- * Samples on their way from noise to data along dx/dt = v(x, t), one evaluation of the model at a time.
+ * Samples on their way from noise to data along dx/dt = v(x, t), one evaluation of the model at a
+ * time.
  *
- * A step of length h is x + h v(x, t) by Euler. By Heun it is x + h (v(x, t) + v(x′, t + h)) / 2, with x′ the Euler step's
- * end; but the last step is Euler's, as in EDM (Karras et al. 2022, algorithm 1): a model is trained on times below 1, and
- * the order of the whole stays two.
+ * A step of length h is x + h v(x, t) by Euler. By Heun it is x + h (v(x, t) + v(x′, t + h)) / 2,
+ * with x′ the Euler step's end; but the last step is Euler's, as in EDM (Karras et al. 2022,
+ * algorithm 1): a model is trained on times below 1, and the order of the whole stays two.
  */
 export class Flow {
   /** The step that the next evaluation belongs to; `plan.steps` at the end. */
@@ -45,7 +46,10 @@ export class Flow {
     return solver === 'euler' || this.first !== null || this.step === steps - 1;
   }
 
-  /** What the model is run on next; the caller's. With guidance twice as long: the labels, then none. */
+  /**
+   * What the model is run on next; the caller's. With guidance twice as long: the labels, then
+   * none.
+   */
   inputs(): DitInputs {
     const { labels, guidance, steps } = this.plan;
     const none = guidance === undefined ? [] : labels.map(() => guidance.none);

@@ -1,6 +1,9 @@
 import type { Tensor, Tensor1D, Tensor4D } from '@tensorflow/tfjs-core';
 
-/** Inputs of a DiT, as `buildDit` names them: float32 [B, S, S, C], float32 [B] in [0, 1], int32 [B]. */
+/**
+ * Inputs of a DiT, as `buildDit` names them: float32 [B, S, S, C], float32 [B] in [0, 1], int32
+ * [B].
+ */
 export type DitInputs = {
   readonly latent: Tensor4D;
   readonly timestep: Tensor1D;

@@ -7,8 +7,8 @@ export interface SampleOptions {
   /** Steps from noise (t = 0) to data (t = 1). Default 20. */
   readonly steps?: number;
   /**
-   * `euler` (default) runs the model once a step and is of first order. `heun` is of second order: it runs the model twice
-   * a step, and once in the last.
+   * `euler` (default) runs the model once a step and is of first order. `heun` is of second order:
+   * it runs the model twice a step, and once in the last.
    */
   readonly solver?: Solver;
   /** Of the noise: an integer ≥ 0. Default 0. */
@@ -26,8 +26,9 @@ export interface SampleOptions {
 /** How to draw samples. */
 export interface DrawOptions extends SampleOptions {
   /**
-   * Called after each step, before `onProgress`, with the samples as they are then: [B, S, S, C], noise and picture mixed
-   * until the last. They stay the sampler's, which waits for what this returns.
+   * Called after each step, before `onProgress`, with the samples as they are then: [B, S, S, C],
+   * noise and picture mixed until the last. They stay the sampler's, which waits for what this
+   * returns.
    */
   readonly onStep?: (samples: Tensor4D, done: number, total: number) => void | Promise<void>;
 }

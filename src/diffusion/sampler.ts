@@ -17,10 +17,11 @@ export function seededNormal(shape: readonly number[], seed: number): Tensor {
 }
 
 /**
- * Follows samples from noise to data, and yields what the model is run on at each step, for calibration say: one batch a
- * step, with Heun as many as it runs the model.
+ * Follows samples from noise to data, and yields what the model is run on at each step, for
+ * calibration say: one batch a step, with Heun as many as it runs the model.
  *
- * With guidance the yielded batch is twice as long: the labels, then none. Yielded tensors belong to the caller.
+ * With guidance the yielded batch is twice as long: the labels, then none. Yielded tensors belong
+ * to the caller.
  *
  * @throws InvalidArgumentError at once, for options that do not fit the model.
  */
@@ -32,7 +33,8 @@ export function trajectory(
 }
 
 /**
- * Draws samples: float32 [labels, S, S, C], from seeded noise. Pictures are in [−1, 1], give or take.
+ * Draws samples: float32 [labels, S, S, C], from seeded noise. Pictures are in [−1, 1], give or
+ * take.
  *
  * Between steps other tasks of the page get their turn.
  *

@@ -14,9 +14,10 @@ export interface LinearEvaluation {
   readonly name: string;
   readonly role: Role;
   /**
-   * Output SQNR in dB, the bias left out of the signal; Infinity where it is equal, above 100 where `fuse` wrote the product
-   * of an untouched linear otherwise. Where the product applies the activation behind the linear (`mode: 'integer'`) it is
-   * the activation's, as it always is for activations fused into a linear.
+   * Output SQNR in dB, the bias left out of the signal; Infinity where it is equal, above 100 where
+   * `fuse` wrote the product of an untouched linear otherwise. Where the product applies the
+   * activation behind the linear (`mode: 'integer'`) it is the activation's, as it always is for
+   * activations fused into a linear.
    */
   readonly output: number;
 }
@@ -30,13 +31,15 @@ export interface EvaluateOptions {
 }
 
 /**
- * Runs every linear of a rewritten model on the inputs that it has in the original, and compares: the output SQNR of each
- * linear by itself, through the very nodes that the model runs, on data that calibration need not have seen.
+ * Runs every linear of a rewritten model on the inputs that it has in the original, and compares:
+ * the output SQNR of each linear by itself, through the very nodes that the model runs, on data
+ * that calibration need not have seen.
  *
  * @param original The model that was given to `rewriteGraph`.
  * @param rewritten What it returned.
  * @param batches Inputs of the model.
- * @throws HadaNormError when the two are not of the same model, InvalidArgumentError for wrong batches or none.
+ * @throws HadaNormError when the two are not of the same model, InvalidArgumentError for wrong
+ * batches or none.
  *
  * @example
  * ```ts
@@ -79,7 +82,10 @@ export async function evaluateLinears(
   });
 }
 
-/** A linear, and where its value can be read in both models: at the linear, or at the activation that went with it. */
+/**
+ * A linear, and where its value can be read in both models: at the linear, or at the activation
+ * that went with it.
+ */
 interface Subject {
   readonly placed: PlacedLinear;
   readonly output: string;

@@ -15,13 +15,15 @@ interface Signature {
 }
 
 /**
- * Reads the artifacts of a GraphModel: what an `io.IOHandler` loads, or `model.save` hands to a save handler.
+ * Reads the artifacts of a GraphModel: what an `io.IOHandler` loads, or `model.save` hands to a
+ * save handler.
  *
- * Strings and dtypes may be in either encoding, weight data in one buffer or several, weights quantized by tfjs. The
- * bytes of the weights are not copied until someone reads them.
+ * Strings and dtypes may be in either encoding, weight data in one buffer or several, weights
+ * quantized by tfjs. The bytes of the weights are not copied until someone reads them.
  *
  * @param weights Where the weights are, if not in `artifacts.weightData`: see `weightsFromTensors`.
- * @throws InvalidArgumentError for something else than a graph model; HadaNormError for one that is broken.
+ * @throws InvalidArgumentError for something else than a graph model; HadaNormError for one that is
+ * broken.
  */
 export function graphFromArtifacts(
   artifacts: io.ModelArtifacts,
@@ -51,11 +53,14 @@ export function graphFromArtifacts(
     }
     nodes.set(def.name, nodeFrom(def));
   }
-  const graph = { nodes, weights, rest: artifacts, ...endsOf(nodes, artifacts) };
+  const graph = { nodes, weights, artifacts, ...endsOf(nodes, artifacts) };
   return graph;
 }
 
-/** As `graphFromArtifacts`, for artifacts whose weights come as a stream (`tf.loadGraphModel` with `streamWeights`). */
+/**
+ * As `graphFromArtifacts`, for artifacts whose weights come as a stream (`tf.loadGraphModel` with
+ * `streamWeights`).
+ */
 export async function graphFromStream(artifacts: io.ModelArtifacts): Promise<Graph> {
   if (artifacts.getWeightStream === undefined) return graphFromArtifacts(artifacts);
   const chunks: Chunk[] = [];
@@ -68,7 +73,9 @@ export async function graphFromStream(artifacts: io.ModelArtifacts): Promise<Gra
   return graphFromArtifacts(artifacts, weightsFromData(artifacts.weightSpecs ?? [], chunks));
 }
 
-/** The artifacts that a graph stands for. A graph that no pass changed gives what it was read from. */
+/**
+ * The artifacts that a graph stands for. A graph that no pass changed gives what it was read from.
+ */
 export function graphToArtifacts(graph: Graph): io.ModelArtifacts {
   return {
     ...topologyArtifacts(graph),
@@ -80,9 +87,9 @@ export function graphToArtifacts(graph: Graph): io.ModelArtifacts {
 export function topologyArtifacts(graph: Graph): io.ModelArtifacts {
   // weightData may be a getter that encodes every weight: it must not be read to be left out
   const rest = Object.fromEntries(
-    Object.keys(graph.rest)
+    Object.keys(graph.artifacts)
       .filter((key) => key !== 'weightData' && key !== 'getWeightStream')
-      .map((key) => [key, graph.rest[key as keyof io.ModelArtifacts]]),
+      .map((key) => [key, graph.artifacts[key as keyof io.ModelArtifacts]]),
   ) as io.ModelArtifacts;
   const defs = [...graph.nodes.values()].map(({ def }) => def);
   return {
@@ -93,8 +100,8 @@ export function topologyArtifacts(graph: Graph): io.ModelArtifacts {
 }
 
 /**
- * Inputs and outputs by the signature, without those that the graph lacks; where it names none, as tfjs finds them:
- * placeholders, and nodes nobody reads.
+ * Inputs and outputs by the signature, without those that the graph lacks; where it names none, as
+ * tfjs finds them: placeholders, and nodes nobody reads.
  */
 function endsOf(
   nodes: ReadonlyMap<string, GraphNode>,

@@ -21,7 +21,9 @@ const DTYPES: readonly (readonly [string, number, string])[] = [
   ['DT_HALF', 19, 'float32'],
 ];
 
-/** A string attribute (`s`): base64, as the JSON of protocol buffers has bytes, or a list of bytes. */
+/**
+ * A string attribute (`s`): base64, as the JSON of protocol buffers has bytes, or a list of bytes.
+ */
 export function stringAttr(attrs: Attrs, name: string, fallback = ''): string {
   const value = attrs[name]?.s;
   return value === undefined || value === null ? fallback : decodeString(value);
@@ -49,7 +51,10 @@ export function numbersAttr(attrs: Attrs, name: string): number[] {
   return listOf(attrs, name, 'i').map(Number);
 }
 
-/** A dtype attribute (`type`) as tfjs names it: by 'DT_FLOAT' or by number; null for one that tfjs lacks. */
+/**
+ * A dtype attribute (`type`) as tfjs names it: by 'DT_FLOAT' or by number; null for one that tfjs
+ * lacks.
+ */
 export function dtypeAttr(attrs: Attrs, name: string): string | null {
   const value = attrs[name]?.type;
   const found = DTYPES.find(([text, number]) => value === text || value === number);
@@ -65,7 +70,9 @@ export function shapeAttr(attrs: Attrs, name: string): number[] | null {
   return (shape.dim ?? []).map(({ size }) => Number(size ?? 0));
 }
 
-/** Attributes for the nodes that the rewriter makes; values that an attribute can hold, by its kind. */
+/**
+ * Attributes for the nodes that the rewriter makes; values that an attribute can hold, by its kind.
+ */
 export const attr = {
   bool: (b: boolean): AttrValue => ({ b }),
   int: (i: number): AttrValue => ({ i: `${i}` }),

@@ -4,10 +4,16 @@ import type { Stored } from './encodings.js';
 import { type Graph, type GraphNode, makeNode, type Ref } from './ir.js';
 import { type Weight, weightsFromTensors } from './weights.js';
 
-/** Marks a product that belongs to a rewritten linear, so that a second rewrite does not take it for one. */
+/**
+ * Marks a product that belongs to a rewritten linear, so that a second rewrite does not take it for
+ * one.
+ */
 export const PART_ATTR = '_hadanorm';
 
-/** Collects the nodes and weights that a pass adds to a graph. Names never clash with those that are there. */
+/**
+ * Collects the nodes and weights that a pass adds to a graph. Names never clash with those that are
+ * there.
+ */
 export class Emitter {
   readonly tensors = new Map<string, Tensor>();
   readonly weights = new Map<string, Weight>();
@@ -25,7 +31,10 @@ export class Emitter {
     return nodes;
   }
 
-  /** A node; `name` is made unique, unless it takes the name of one that it replaces. Returns its first output. */
+  /**
+   * A node; `name` is made unique, unless it takes the name of one that it replaces. Returns its
+   * first output.
+   */
   node(
     op: string,
     name: string,
@@ -65,7 +74,10 @@ export class Emitter {
     return this.weight(name, { shape, dtype: 'int32' }, tensor(data, shape, 'int32'));
   }
 
-  /** x with the leading axes of `like` (all but the last `drop`) and then `dims`, whatever they are at run time. */
+  /**
+   * x with the leading axes of `like` (all but the last `drop`) and then `dims`, whatever they are
+   * at run time.
+   */
   reshapeLike(
     name: string,
     x: Ref,

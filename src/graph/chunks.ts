@@ -6,8 +6,9 @@ export type Chunk = ArrayBuffer | ArrayBufferView;
 /**
  * A model's data in any number of pieces of any length.
  *
- * In place of tfjs's `CompositeArrayBuffer`, which takes the pieces' offsets for multiples of the first one's length: it
- * finds zeros where the last piece is longer than the others, or the first one is empty.
+ * In place of tfjs's `CompositeArrayBuffer`, which takes the pieces' offsets for multiples of the
+ * first one's length: it finds zeros where the last piece is longer than the others, or the first
+ * one is empty.
  */
 export class Chunks {
   readonly byteLength: number;

@@ -1,9 +1,12 @@
 import { type TypedArray, util } from '@tensorflow/tfjs-core';
 import { numbersAttr } from './attrs.js';
-import { type Graph, type GraphNode, nodeOf, outputOf, type Ref } from './ir.js';
+import { type Graph, type GraphNode, nodeOf, outputIndexOf, type Ref } from './ir.js';
 import { IDENTITY } from './opSets.js';
 
-/** A tensor that is the same in every run: a weight, seen through identities, reshapes and transposes. */
+/**
+ * A tensor that is the same in every run: a weight, seen through identities, reshapes and
+ * transposes.
+ */
 export interface ConstantView {
   /** The weight it comes from. */
   readonly weight: string;
@@ -16,7 +19,7 @@ export interface ConstantView {
 /** The constant behind a reference, or null where there is none. */
 export function constantView(graph: Graph, ref: Ref): ConstantView | null {
   const node = graph.nodes.get(nodeOf(ref));
-  if (node === undefined || outputOf(ref) !== 0) return null;
+  if (node === undefined || outputIndexOf(ref) !== 0) return null;
   if (node.op === 'Const') return weightView(graph, node.name);
   const [first, second] = node.inputs;
   if (first === undefined) return null;

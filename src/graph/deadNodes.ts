@@ -2,8 +2,8 @@ import { type Graph, type GraphNode, type NodeDef, nodeOf } from './ir.js';
 import type { Weight } from './weights.js';
 
 /**
- * Removes the nodes that lost their last reader since `before`, again and again, and the weights that no node is left for.
- * What had no reader there is not dead but unused, and stays.
+ * Removes the nodes that lost their last reader since `before`, again and again, and the weights
+ * that no node is left for. What had no reader there is not dead but unused, and stays.
  */
 export function withoutDead(graph: Graph, before: Graph): Graph {
   const readBefore = new Set([...before.nodes.values()].flatMap(refsOf));
@@ -36,9 +36,9 @@ function refsOf({ inputs, controls }: GraphNode): string[] {
 }
 
 /** Weights are found by name also from the initializer and from the bodies of functions. */
-function namesElsewhere({ rest }: Graph): ReadonlySet<string> {
-  const initializer = rest.modelInitializer as { node?: readonly NodeDef[] } | undefined;
-  const topology = rest.modelTopology as
+function namesElsewhere({ artifacts }: Graph): ReadonlySet<string> {
+  const initializer = artifacts.modelInitializer as { node?: readonly NodeDef[] } | undefined;
+  const topology = artifacts.modelTopology as
     | { library?: { function?: readonly { nodeDef?: readonly NodeDef[] }[] } }
     | undefined;
   const bodies = (topology?.library?.function ?? []).flatMap(({ nodeDef }) => nodeDef ?? []);

@@ -19,17 +19,20 @@ export function halfScales(values: Float32Array): Stored {
   return fits ? half(values) : { values, quantization: undefined };
 }
 
-/** In 8 or 16 bits between the least and the largest value, as tfjs's uint8 and uint16 quantization have it. */
+/**
+ * In 8 or 16 bits between the least and the largest value, as tfjs's uint8 and uint16 quantization
+ * have it.
+ */
 export function affine(values: Float32Array, dtype: 'uint8' | 'uint16'): Stored {
-  const most = dtype === 'uint8' ? 255 : 65535;
+  const maximum = dtype === 'uint8' ? 255 : 65535;
   let min = 0;
   let max = 0;
   for (const v of values) {
     if (v < min) min = v;
     if (v > max) max = v;
   }
-  const scale = max > min ? (max - min) / most : 1;
-  const code = (v: number) => Math.min(Math.max(Math.round((v - min) / scale), 0), most);
+  const scale = max > min ? (max - min) / maximum : 1;
+  const code = (v: number) => Math.min(Math.max(Math.round((v - min) / scale), 0), maximum);
   const rounded = Float32Array.from(values, (v) => code(v) * scale + min);
   return { values: rounded, quantization: { dtype, scale, min } };
 }

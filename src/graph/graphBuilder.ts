@@ -1,7 +1,10 @@
 import { io, util } from '@tensorflow/tfjs-core';
 import { HadaNormError, InvalidArgumentError } from '../../ops/numerics/errors.js';
 
-/** An attribute of a NodeDef, by its kind: a bool, an integer, a float, text, a list of one of the last three, or a dtype. */
+/**
+ * An attribute of a NodeDef, by its kind: a bool, an integer, a float, text, a list of one of the
+ * last three, or a dtype.
+ */
 export type GraphAttr =
   | { readonly b: boolean }
   | { readonly i: number }
@@ -20,8 +23,8 @@ const DTYPES = { float32: 'DT_FLOAT', int32: 'DT_INT32', bool: 'DT_BOOL' } as co
 /**
  * Builds a TensorFlow graph for `tf.loadGraphModel`, node by node.
  *
- * Inputs must be added before the nodes that read them, so a graph that was built is acyclic and has no dangling name.
- * Names are unique; `-1` is a dimension that is known only at run time.
+ * Inputs must be added before the nodes that read them, so a graph that was built is acyclic and
+ * has no dangling name. Names are unique; `-1` is a dimension that is known only at run time.
  */
 export class GraphBuilder {
   private readonly nodes = new Map<string, object>();
@@ -60,7 +63,9 @@ export class GraphBuilder {
     return this.add({ name, op: 'Const', attr: { dtype: { type }, value: { tensor } } });
   }
 
-  /** Any op, of TensorFlow or of this package; `^name` is a control input. Returns its first output. */
+  /**
+   * Any op, of TensorFlow or of this package; `^name` is a control input. Returns its first output.
+   */
   node(
     op: string,
     name: string,

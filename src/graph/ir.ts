@@ -2,10 +2,16 @@ import type { io } from '@tensorflow/tfjs-core';
 import type { Attrs } from './attrs.js';
 import type { Weight } from './weights.js';
 
-/** A tensor in a graph: a node's name for its first output, `name:k` for output k. `^name` waits for a node. */
+/**
+ * A tensor in a graph: a node's name for its first output, `name:k` for output k. `^name` waits for
+ * a node.
+ */
 export type Ref = string;
 
-/** A node as a model.json has it; what this package does not know (device, debug info) is kept as it is. */
+/**
+ * A node as a model.json has it; what this package does not know (device, debug info) is kept as it
+ * is.
+ */
 export interface NodeDef {
   readonly name: string;
   readonly op: string;
@@ -26,7 +32,9 @@ export interface GraphNode {
   readonly def: NodeDef;
 }
 
-/** A tfjs GraphModel as a value: nodes and weights by name, in file order, and all else as it was. */
+/**
+ * A tfjs GraphModel as a value: nodes and weights by name, in file order, and all else as it was.
+ */
 export interface Graph {
   readonly nodes: ReadonlyMap<string, GraphNode>;
   readonly weights: ReadonlyMap<string, Weight>;
@@ -35,7 +43,7 @@ export interface Graph {
   /** Names of the model's inputs. */
   readonly inputs: readonly string[];
   /** Signature, function library, initializer, metadata: carried along untouched. */
-  readonly rest: Readonly<io.ModelArtifacts>;
+  readonly artifacts: Readonly<io.ModelArtifacts>;
 }
 
 /** A node of the file, with its inputs sorted into data and control. */
@@ -71,7 +79,7 @@ export function nodeOf(ref: Ref): string {
 }
 
 /** `name:k` → k. */
-export function outputOf(ref: Ref): number {
+export function outputIndexOf(ref: Ref): number {
   const name = nodeOf(ref);
   return ref.length > name.length + 1 && !ref.startsWith('^')
     ? Number(ref.slice(name.length + 1))
@@ -80,7 +88,7 @@ export function outputOf(ref: Ref): number {
 
 /** One spelling per tensor: `name:0` → `name`. */
 export function canonical(ref: Ref): Ref {
-  const output = outputOf(ref);
+  const output = outputIndexOf(ref);
   return output === 0 ? nodeOf(ref) : `${nodeOf(ref)}:${output}`;
 }
 

@@ -7,8 +7,10 @@ import type { Graph } from './ir.js';
 import { encodeWeight, weightsFromTensors } from './weights.js';
 
 /**
- * The graph of a loaded model. Weights are read from its tensors when asked for, so nothing is copied.
- * @throws InvalidArgumentError for anything but a loaded `tf.GraphModel`; it says how to convert a layers model.
+ * The graph of a loaded model. Weights are read from its tensors when asked for, so nothing is
+ * copied.
+ * @throws InvalidArgumentError for anything but a loaded `tf.GraphModel`; it says how to convert a
+ * layers model.
  */
 export function graphOfModel(op: string, model: GraphModel): Graph {
   checkModel(op, model);
@@ -30,8 +32,8 @@ export function graphOfModel(op: string, model: GraphModel): Graph {
 export type NewTensors = ReadonlyMap<string, Tensor>;
 
 /**
- * A model that runs a graph. Weights come from `created`, the rest are shared with `source`: the same memory, counted
- * twice, so that either model may be disposed first.
+ * A model that runs a graph. Weights come from `created`, the rest are shared with `source`: the
+ * same memory, counted twice, so that either model may be disposed first.
  */
 export function modelFromGraph(graph: Graph, source: GraphModel, created: NewTensors): GraphModel {
   const map: Record<string, Tensor> = {};
@@ -49,7 +51,8 @@ export function modelFromTensors(
   tensors: Readonly<Record<string, Tensor>>,
 ): GraphModel {
   const topology = topologyArtifacts(graph);
-  // the weights are in the tensors; a getter keeps model.save(…) working without a second copy until then
+  // the weights are in the tensors; a getter keeps model.save(…) working without a second copy
+  // until then
   const artifacts: io.ModelArtifacts = Object.defineProperty({ ...topology }, 'weightData', {
     enumerable: true,
     get: () => dataOf(graph, tensors),

@@ -10,8 +10,9 @@ import {
 import type { Graph, GraphNode } from './ir.js';
 
 /**
- * A graph as text, a node a line: `name = Op(input, other:1, ^waits) {attribute: value}`, weights with shape and dtype.
- * For tests and debugging; it says the same for either encoding of strings and dtypes.
+ * A graph as text, a node a line: `name = Op(input, other:1, ^waits) {attribute: value}`, weights
+ * with shape and dtype. For tests and debugging; it says the same for either encoding of strings
+ * and dtypes.
  */
 export function graphText(graph: Graph): string {
   const lines = [...graph.nodes.values()].map((node) => nodeText(graph, node));

@@ -1,11 +1,15 @@
 import { describe, HadaNormError } from '../../ops/numerics/errors.js';
 import { type Graph, type GraphNode, nodeOf } from './ir.js';
 
-/** The only op through which a graph may loop: the back edge of a while loop (control flow version 1). */
+/**
+ * The only op through which a graph may loop: the back edge of a while loop (control flow version
+ * 1).
+ */
 const BACK_EDGE = 'NextIteration';
 
 /**
- * Checks what every pass must keep: names that match, inputs and outputs that exist, no cycle but through a loop.
+ * Checks what every pass must keep: names that match, inputs and outputs that exist, no cycle but
+ * through a loop.
  * @throws HadaNormError that says which pass broke what.
  */
 export function verifyGraph(graph: Graph, pass: string): void {
@@ -44,7 +48,10 @@ function findCycle(graph: Graph): string | null {
   return walk(graph, () => {});
 }
 
-/** Depth first without recursion: graphs are deeper than the call stack. Returns a node on a cycle, if there is one. */
+/**
+ * Depth first without recursion: graphs are deeper than the call stack. Returns a node on a cycle,
+ * if there is one.
+ */
 function walk(graph: Graph, leave: (node: GraphNode) => void): string | null {
   const state = new Map<string, 'open' | 'done'>();
   for (const root of graph.nodes.keys()) {

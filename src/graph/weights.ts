@@ -17,7 +17,10 @@ export type WeightSpec = io.WeightsManifestEntry;
 /** The numbers of a weight, or its strings as bytes. */
 export type WeightValues = TypedArray | Uint8Array[];
 
-/** A weight by name; its values are read only when someone asks, from the file or from a loaded tensor. */
+/**
+ * A weight by name; its values are read only when someone asks, from the file or from a loaded
+ * tensor.
+ */
 export interface Weight {
   readonly spec: WeightSpec;
   /** The values, dequantized. Not cached: hold on to them no longer than needed. */
@@ -36,7 +39,10 @@ const ELEMENT_BYTES: Readonly<Record<string, number>> = {
   float16: 2,
 };
 
-/** Weights as slices of a model's data, in the order of its specs. Strings are found by walking their lengths. */
+/**
+ * Weights as slices of a model's data, in the order of its specs. Strings are found by walking
+ * their lengths.
+ */
 export function weightsFromData(
   specs: readonly WeightSpec[],
   data: io.WeightData | readonly Chunk[] | undefined,
@@ -102,7 +108,9 @@ function decodeWeight(spec: WeightSpec, bytes: ArrayBuffer): WeightValues {
   }
 }
 
-/** The inverse of tfjs's decoder: values that came from a quantized file give the very codes again. */
+/**
+ * The inverse of tfjs's decoder: values that came from a quantized file give the very codes again.
+ */
 export function encodeWeight(spec: WeightSpec, values: WeightValues): ArrayBuffer {
   if (spec.dtype === 'string') return encodeStrings(values as Uint8Array[]);
   const numbers = values as TypedArray;
@@ -112,8 +120,8 @@ export function encodeWeight(spec: WeightSpec, values: WeightValues): ArrayBuffe
     return halfBitsOf(numbers).buffer;
   }
   const { scale = 1, min = 0 } = quantization;
-  const most = quantization.dtype === 'uint8' ? 255 : 65535;
-  const code = (v: number) => Math.min(Math.max(roundHalfToEven((v - min) / scale), 0), most);
+  const max = quantization.dtype === 'uint8' ? 255 : 65535;
+  const code = (v: number) => Math.min(Math.max(roundHalfToEven((v - min) / scale), 0), max);
   return quantization.dtype === 'uint8'
     ? Uint8Array.from(numbers, code).buffer
     : Uint16Array.from(numbers, code).buffer;
@@ -162,7 +170,10 @@ function elementBytes({ name, dtype, quantization }: WeightSpec): number {
   throw new HadaNormError('graph', `weight ${describe(name)} has the dtype ${describe(dtype)}.`);
 }
 
-/** Bytes of the weight that begins at `start`; as many as are missing at least, where strings go beyond the end. */
+/**
+ * Bytes of the weight that begins at `start`; as many as are missing at least, where strings go
+ * beyond the end.
+ */
 function bytesIn(chunks: Chunks, spec: WeightSpec, start: number): number {
   const count = util.sizeFromShape(spec.shape);
   if (spec.dtype !== 'string') return count * elementBytes(spec);

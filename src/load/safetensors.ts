@@ -31,9 +31,11 @@ interface Entry {
 /**
  * Reads a safetensors file: its tensors by name, widened to float32.
  *
- * @param bytes The whole file. Tensors of F16, BF16 and F32 are read; tensors must fill the data without gaps or overlaps.
+ * @param bytes The whole file. Tensors of F16, BF16 and F32 are read; tensors must fill the data
+ * without gaps or overlaps.
  * @throws HadaNormError for a file that is cut off or whose header is no header.
- * @throws InvalidArgumentError for a tensor that is described wrongly, overlaps another, or has another dtype.
+ * @throws InvalidArgumentError for a tensor that is described wrongly, overlaps another, or has
+ * another dtype.
  */
 export function parseSafetensors(bytes: Uint8Array): Map<string, WeightValues> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -55,7 +57,9 @@ export function parseSafetensors(bytes: Uint8Array): Map<string, WeightValues> {
   );
 }
 
-/** All tensors of several shards. @throws InvalidArgumentError for a name that is in two of them. */
+/**
+ * All tensors of several shards. @throws InvalidArgumentError for a name that is in two of them.
+ */
 export function mergeShards(
   shards: readonly ReadonlyMap<string, WeightValues>[],
 ): Map<string, WeightValues> {

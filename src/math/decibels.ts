@@ -53,12 +53,18 @@ export function sumOfEnergies(parts: readonly Energies[]): Energies {
   );
 }
 
-/** Signal to quantization noise ratio, 10 log10(Σ signal² / Σ error²), in dB; Infinity where nothing is lost. */
+/**
+ * Signal to quantization noise ratio, 10 log10(Σ signal² / Σ error²), in dB; Infinity where nothing
+ * is lost.
+ */
 export function sqnrDecibels({ signal, error }: Energies): number {
   return error === 0 ? Number.POSITIVE_INFINITY : 10 * Math.log10(signal / error);
 }
 
-/** Peak signal-to-noise ratio of pictures in [−1, 1], 10 log10(2² / mean error²), in dB; Infinity where they are equal. */
+/**
+ * Peak signal-to-noise ratio of pictures in [−1, 1], 10 log10(2² / mean error²), in dB; Infinity
+ * where they are equal.
+ */
 export function psnrDecibels({ error, count }: Energies): number {
   return error === 0 ? Number.POSITIVE_INFINITY : 10 * Math.log10((PEAK ** 2 * count) / error);
 }

@@ -1,13 +1,17 @@
 import { matmul, matmulTransposed } from './matrix.js';
 
-/** Rounds of the power iteration: singular values a factor of 1.3 apart are told apart to better than 1 %. */
+/**
+ * Rounds of the power iteration: singular values a factor of 1.3 apart are told apart to better
+ * than 1 %.
+ */
 const ROUNDS = 12;
 
 /**
- * The right singular vectors of a [m, n] with the r largest singular values, [r, n], orthonormal rows.
+ * The right singular vectors of a [m, n] with the r largest singular values, [r, n], orthonormal
+ * rows.
  *
- * Orthogonal iteration on aᵀa (Golub & Van Loan, §7.3), from a fixed start, so that the same matrix gives the same
- * vectors. Rows beyond the matrix's rank are zero.
+ * Orthogonal iteration on aᵀa (Golub & Van Loan, §7.3), from a fixed start, so that the same matrix
+ * gives the same vectors. Rows beyond the matrix's rank are zero.
  */
 export function leadingRightVectors(
   a: Float32Array,
@@ -35,7 +39,10 @@ function columns(x: Float32Array, rows: number, cols: number): Float32Array {
   return out;
 }
 
-/** Deterministic and in no special position: a hash of each index (mulberry32's), as a number from −0.5 to 0.5. */
+/**
+ * Deterministic and in no special position: a hash of each index (mulberry32's), as a number from
+ * −0.5 to 0.5.
+ */
 function startingBasis(n: number, r: number): Float32Array {
   return Float32Array.from({ length: r * n }, (_, i) => {
     let t = Math.imul(i + 1, 0x6d2b79f5);

@@ -57,7 +57,9 @@ export function transpose<T extends Float32Array | Float64Array>(
   return out;
 }
 
-/** A tensor's values. Not returned from `tidy` itself, which would search every number for tensors. */
+/**
+ * A tensor's values. Not returned from `tidy` itself, which would search every number for tensors.
+ */
 export function fetched(make: () => Tensor): Float32Array {
   let values: Float32Array | undefined;
   tidy(() => {
@@ -103,11 +105,12 @@ const FACTOR_BLOCK = 64;
 const FAST_FACTOR_FROM = 768;
 
 /**
- * Factors a symmetric positive definite matrix as H = U Uᵀ with U upper triangular, in place: row-major float64
- * [d, d], the upper triangle of `h` is read and becomes U; below the diagonal is left as it was.
+ * Factors a symmetric positive definite matrix as H = U Uᵀ with U upper triangular, in place:
+ * row-major float64 [d, d], the upper triangle of `h` is read and becomes U; below the diagonal is
+ * left as it was.
  *
- * Blocked from the last columns to the first (Golub & Van Loan, §4.2.9, mirrored). Large updates are float32 where the
- * backend is fast: far below the damping that GPTQ adds.
+ * Blocked from the last columns to the first (Golub & Van Loan, §4.2.9, mirrored). Large updates
+ * are float32 where the backend is fast: far below the damping that GPTQ adds.
  *
  * @returns false where H is not positive definite to working precision.
  */
@@ -120,7 +123,10 @@ export function factorUpper(h: Float64Array, d: number): boolean {
   return true;
 }
 
-/** U[i, j] = (H[i, j] − Σ_{j < k < end} U[i, k] U[j, k]) / U[j, j], for the columns of a block, from the last. */
+/**
+ * U[i, j] = (H[i, j] − Σ_{j < k < end} U[i, k] U[j, k]) / U[j, j], for the columns of a block, from
+ * the last.
+ */
 function factorColumns(h: Float64Array, d: number, start: number, end: number): boolean {
   for (let j = end - 1; j >= start; j--) {
     const row = j * d;

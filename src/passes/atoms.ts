@@ -1,6 +1,9 @@
 import type { Dim } from '../shapes/lengths.js';
 
-/** A factor of an axis: what it runs over (samples, heads, tokens, channels), or an axis of which one index is read. */
+/**
+ * A factor of an axis: what it runs over (samples, heads, tokens, channels), or an axis of which
+ * one index is read.
+ */
 export interface Atom {
   readonly label: 'b' | 'h' | 't' | 'c' | 'part';
   readonly size: Dim;

@@ -5,12 +5,21 @@ import { IDENTITY } from '../graph/opSets.js';
 import { type Dim, openShape, quotient } from '../shapes/lengths.js';
 import type { Atom } from './atoms.js';
 import { type AttentionMatch, matchAttention } from './attentionMatch.js';
-import { emitLaid, type Laid, laidOut, layoutAttrs, layoutOf } from './layouts.js';
+import {
+  emitOperand,
+  layoutAttrs,
+  layoutOf,
+  type OperandLayout,
+  operandLayouts,
+} from './layouts.js';
 import type { FuseContext, Pass, Replacement } from './pass.js';
 import { regroup } from './regroup.js';
-import { type View, viewFrom } from './views.js';
+import { type TensorView, viewFrom } from './views.js';
 
-/** … → MatMul → (Mul, RealDiv, Add, Reshape) → Softmax → MatMul → (Transpose) ⇒ ScaledDotProductAttention */
+/**
+ * … → MatMul → (Mul, RealDiv, Add, Reshape) → Softmax → MatMul → (Transpose) ⇒
+ * ScaledDotProductAttention
+ */
 export const attentionPass: Pass = {
   name: 'attention',
   find: (context) =>
@@ -31,9 +40,9 @@ function replaceAttention(context: FuseContext, softmax: GraphNode): Replacement
   const inside = [...match.inside, match.mix, ...end.inside].filter((name) => name !== at);
   if (!context.shapesStay(inside, at)) return null;
   const inputs = [
-    emitLaid(context, `${at}/q`, q),
-    emitLaid(context, `${at}/k`, k),
-    emitLaid(context, `${at}/v`, v),
+    emitOperand(context, `${at}/q`, q),
+    emitOperand(context, `${at}/k`, k),
+    emitOperand(context, `${at}/v`, v),
     ...(match.mask === null ? [] : [match.mask]),
   ];
   const attrs = {
@@ -51,12 +60,15 @@ function replaceAttention(context: FuseContext, softmax: GraphNode): Replacement
 }
 
 /** Whether samples and heads are told apart as in the products. */
-function isWhole({ q, k, v }: AttentionMatch, { sizes }: Laid): boolean {
+function isWhole({ q, k, v }: AttentionMatch, { sizes }: OperandLayout): boolean {
   const apart = [q, k, v].some(({ labels }) => labels.includes('h'));
   return apart || !sizes.has('h');
 }
 
-/** Where the op's result goes: the node whose place it takes, and the layout that this one's readers expect. */
+/**
+ * Where the op's result goes: the node whose place it takes, and the layout that this one's readers
+ * expect.
+ */
 interface End {
   readonly at: string;
   readonly layout: string;
@@ -66,13 +78,16 @@ interface End {
 }
 
 interface Chosen {
-  readonly q: Laid;
-  readonly k: Laid;
-  readonly v: Laid;
+  readonly q: OperandLayout;
+  readonly k: OperandLayout;
+  readonly v: OperandLayout;
   readonly end: End;
 }
 
-/** Samples and heads on one axis, where something tells how many heads there are: they are told apart everywhere. */
+/**
+ * Samples and heads on one axis, where something tells how many heads there are: they are told
+ * apart everywhere.
+ */
 function withHeads(context: FuseContext, match: AttentionMatch): Chosen | null {
   if ([match.q, match.k, match.v].some(({ labels }) => labels.includes('h'))) return null;
   const found = operandsOf(context, match).flatMap(({ laid }) =>
@@ -84,23 +99,23 @@ function withHeads(context: FuseContext, match: AttentionMatch): Chosen | null {
 }
 
 function operandsOf(context: FuseContext, { q, k, v }: AttentionMatch) {
-  return [q, k, v].map(({ ref, labels }) => laidOut(context, ref, labels));
+  return [q, k, v].map(({ ref, labels }) => operandLayouts(context, ref, labels));
 }
 
 /**
- * For each operand the way to read it that skips most nodes, among those that fit; where `heads` is given and no way has
- * them, they are cut off the samples.
+ * For each operand the way to read it that skips most nodes, among those that fit; where `heads` is
+ * given and no way has them, they are cut off the samples.
  */
 function chooseOperands(
   context: FuseContext,
   match: AttentionMatch,
-  fits: (laid: Laid) => boolean,
+  fits: (laid: OperandLayout) => boolean,
   heads?: Dim,
 ): Chosen | null {
   const laid = operandsOf(context, match).map(({ views, laid: ways }, i) => {
     // a factor of the values cannot be taken along
     const usable = ways.filter(({ factor }) => i < 2 || factor === 1);
-    const single = (way: Laid) => !way.sizes.has('b') && !way.sizes.has('h');
+    const single = (way: OperandLayout) => !way.sizes.has('b') && !way.sizes.has('h');
     const way = best(usable.filter((each) => fits(each) || single(each)));
     return way ?? (heads === undefined ? undefined : cutHeads(context, views[0]!, heads));
   });
@@ -116,20 +131,23 @@ function chooseOperands(
   return several.every((name) => end.layout.includes(name)) ? { q, k, v, end } : null;
 }
 
-/** The one that skips most nodes that copy; among these one that is there already, else the nearest: linears keep their names. */
-function best(ways: readonly Laid[]): Laid | undefined {
-  const most = Math.max(...ways.map(({ skipped }) => skipped));
-  const equal = ways.filter(({ skipped }) => skipped === most);
+/**
+ * The one that skips most nodes that copy; among these one that is there already, else the nearest:
+ * linears keep their names.
+ */
+function best(ways: readonly OperandLayout[]): OperandLayout | undefined {
+  const max = Math.max(...ways.map(({ skipped }) => skipped));
+  const equal = ways.filter(({ skipped }) => skipped === max);
   return equal.find(({ shape }) => shape === null) ?? equal[0];
 }
 
-function cutHeads(context: FuseContext, view: View, heads: Dim): Laid | null {
+function cutHeads(context: FuseContext, view: TensorView, heads: Dim): OperandLayout | null {
   const axes = apart(view.axes, heads);
   return axes === null ? null : layoutOf(context, { ...view, axes });
 }
 
 /** Samples times heads → samples, heads. */
-function apart(axes: View['axes'], heads: Dim): Atom[][] | null {
+function apart(axes: TensorView['axes'], heads: Dim): Atom[][] | null {
   const out: Atom[][] = [];
   for (const atoms of axes) {
     const cut = atoms.map((atom): Atom[] | null => {
@@ -149,8 +167,8 @@ function apart(axes: View['axes'], heads: Dim): Atom[][] | null {
 }
 
 /** The last node behind the product that only puts its axes into another order, one axis each. */
-function endOf(context: FuseContext, mix: string, start: View['axes']): End | null {
-  let axes: View['axes'] | null = start;
+function endOf(context: FuseContext, mix: string, start: TensorView['axes']): End | null {
+  let axes: TensorView['axes'] | null = start;
   let name = mix;
   let end: End | null = null;
   const path: string[] = [];
@@ -169,14 +187,18 @@ function endOf(context: FuseContext, mix: string, start: View['axes']): End | nu
 }
 
 /** The product itself, where neighbouring axes are samples alike. */
-function joinedEnd(context: FuseContext, mix: string, start: View['axes']): End | null {
+function joinedEnd(context: FuseContext, mix: string, start: TensorView['axes']): End | null {
   const layout = layoutOf(context, { ref: mix, axes: start, factor: 1, skipped: 0 })?.layout;
   const shape = openShape(context.dimsOf(mix)!);
   return layout === undefined || shape === null ? null : { at: mix, layout, inside: [], shape };
 }
 
 /** What the axes are behind a node that only rearranges; null for another one. */
-function behind(context: FuseContext, axes: View['axes'], node: GraphNode): View['axes'] | null {
+function behind(
+  context: FuseContext,
+  axes: TensorView['axes'],
+  node: GraphNode,
+): TensorView['axes'] | null {
   if (IDENTITY.has(node.op)) return axes;
   if (node.op === 'Transpose') {
     const order = constantIntegers(context.graph, node.inputs[1]);

@@ -12,7 +12,9 @@ export interface Operand {
   readonly labels: readonly Label[];
 }
 
-/** softmax(scale · q kᵀ + mask) v as it was found; `out` says what the axes of the last product are. */
+/**
+ * softmax(scale · q kᵀ + mask) v as it was found; `out` says what the axes of the last product are.
+ */
 export interface AttentionMatch {
   readonly q: Operand;
   readonly k: Operand;
@@ -82,7 +84,9 @@ function scoresOf(context: FuseContext, softmax: GraphNode): Scores | null {
   }
 }
 
-/** Whether it is this side of a sum that holds the scores: factors of numbers may stand before them. */
+/**
+ * Whether it is this side of a sum that holds the scores: factors of numbers may stand before them.
+ */
 function leadsToProduct(context: FuseContext, ref: Ref): boolean {
   const node = context.node(ref);
   if (node === null) return false;
@@ -117,7 +121,10 @@ function mixOf(context: FuseContext, softmax: GraphNode): Mix | null {
   }
 }
 
-/** What the labels of the first product stand for: the result's last axis are keys, the one before queries. */
+/**
+ * What the labels of the first product stand for: the result's last axis are keys, the one before
+ * queries.
+ */
 function rolesOf({ operands, out }: LabelledProduct): ReadonlyMap<string, Label> | null {
   if (out.length < 2) return null;
   const leading = out.slice(0, -2);
@@ -174,7 +181,10 @@ function valuesOf(
   return { v: labelled(v, named), out: out.map((label) => named.get(label)!) };
 }
 
-/** A mask is added as [samples, heads, queries, keys]: where samples and heads are one axis, or more than two, it has none. */
+/**
+ * A mask is added as [samples, heads, queries, keys]: where samples and heads are one axis, or more
+ * than two, it has none.
+ */
 function fitsMask(context: FuseContext, mask: Ref, scores: Ref): boolean {
   const [own, whole] = [context.dimsOf(mask), context.dimsOf(scores)];
   if (own === null || whole === null || own.length > Math.min(whole.length, 4)) return false;

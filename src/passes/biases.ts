@@ -4,8 +4,8 @@ import { fusedParts } from '../recognize/fusedParts.js';
 import type { FuseContext, Pass, Replacement } from './pass.js';
 
 /**
- * _FusedMatMul with a bias, an operand transposed or batched ⇒ MatMul → AddV2 (→ activation): tfjs's wasm backend adds a
- * wrong bias there (docs/tfjs-wasm-bugs.md).
+ * _FusedMatMul with a bias, an operand transposed or batched ⇒ MatMul → AddV2 (→ activation):
+ * tfjs's wasm backend adds a wrong bias there (docs/tfjs-wasm-bugs.md).
  */
 export const biasPass: Pass = {
   name: 'biases',
@@ -19,13 +19,13 @@ function splitBias(context: FuseContext, node: GraphNode): Replacement | null {
   const { graph, emitter, shapeOf } = context;
   const { name, attrs, inputs } = node;
   const [a, b] = inputs as [Ref, Ref];
-  const turned = ['transpose_a', 'transpose_b'].map((flag) => boolAttr(attrs, flag));
+  const transposed = ['transpose_a', 'transpose_b'].map((flag) => boolAttr(attrs, flag));
   const batched = [a, b].some((ref) => (shapeOf(ref)?.length ?? 2) > 2);
-  if (!turned.includes(true) && !batched) return null;
-  const n = shapeOf(b)?.at(turned[1] ? -2 : -1) ?? -1;
+  if (!transposed.includes(true) && !batched) return null;
+  const n = shapeOf(b)?.at(transposed[1] ? -2 : -1) ?? -1;
   const parts = fusedParts(graph, node, n);
   if (parts === null || parts.bias === null) return null;
-  const flags = { transpose_a: attr.bool(turned[0]!), transpose_b: attr.bool(turned[1]!) };
+  const flags = { transpose_a: attr.bool(transposed[0]!), transpose_b: attr.bool(transposed[1]!) };
   const product = emitter.node('MatMul', `${name}/product`, [a, b], flags);
   const { activation } = parts;
   const isLast = activation === null;

@@ -4,7 +4,10 @@ import { type Dim, openShape, product } from '../shapes/lengths.js';
 import { type Labelled, labelledProduct } from './labels.js';
 import type { FuseContext, Pass, Replacement } from './pass.js';
 
-/** Einsum of two computed tensors ⇒ (Transpose → Reshape) each → BatchMatMulV2 → (Reshape → Transpose) */
+/**
+ * Einsum of two computed tensors ⇒ (Transpose → Reshape) each → BatchMatMulV2 → (Reshape →
+ * Transpose)
+ */
 export const einsumPass: Pass = {
   name: 'einsums',
   find: (context) =>
@@ -112,8 +115,8 @@ function arrange(
 ): Ref {
   const order = wanted.map((label) => labels.indexOf(label));
   const isOrdered = order.every((axis, i) => axis === i);
-  const turned = isOrdered
+  const transposed = isOrdered
     ? ref
     : emitter.node('Transpose', `${name}/turn`, [ref, emitter.integers(`${name}/order`, order)]);
-  return emitter.node('Reshape', name, [turned, emitter.integers(`${name}/shape`, shape)]);
+  return emitter.node('Reshape', name, [transposed, emitter.integers(`${name}/shape`, shape)]);
 }

@@ -14,13 +14,16 @@ import { productPass } from './products.js';
 const PASSES: readonly Pass[] = [attentionPass, normPass, productPass, einsumPass, biasPass];
 
 /**
- * Puts fused ops in the place of what transformers spell out: attention, layer norms with their modulation; and writes
- * products in ways that every backend runs well and right: no Einsum, no batched product with a matrix of weights, no bias
- * that tfjs adds wrongly. Finds them by data flow, never by name; computes the same up to float32 rounding.
+ * Puts fused ops in the place of what transformers spell out: attention, layer norms with their
+ * modulation; and writes products in ways that every backend runs well and right: no Einsum, no
+ * batched product with a matrix of weights, no bias that tfjs adds wrongly. Finds them by data
+ * flow, never by name; computes the same up to float32 rounding.
  *
- * `rewriteGraph` does this by itself in mode 'integer'; a fused graph can be calibrated and rewritten too.
+ * `rewriteGraph` does this by itself in mode 'integer'; a fused graph can be calibrated and
+ * rewritten too.
  *
- * @param model A loaded `tf.GraphModel`; it stays as it is. Weights are shared with it: dispose both, in any order.
+ * @param model A loaded `tf.GraphModel`; it stays as it is. Weights are shared with it: dispose
+ * both, in any order.
  * @throws InvalidArgumentError for anything else.
  *
  * @example
@@ -54,7 +57,10 @@ export function fuseGraph(model: GraphModel): GraphModel {
   }
 }
 
-/** The graph with fused ops; the same graph where there is nothing to fuse. New weights are the emitter's. */
+/**
+ * The graph with fused ops; the same graph where there is nothing to fuse. New weights are the
+ * emitter's.
+ */
 export function fuseNodes(graph: Graph, emitter: Emitter): Graph {
   return PASSES.reduce((before, pass) => {
     const after = applyPass(before, emitter, pass);

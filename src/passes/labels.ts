@@ -9,13 +9,19 @@ export interface Labelled {
   readonly labels: readonly string[];
 }
 
-/** A product of two tensors, as an Einsum would name it; a label that the result lacks is summed over. */
+/**
+ * A product of two tensors, as an Einsum would name it; a label that the result lacks is summed
+ * over.
+ */
 export interface LabelledProduct {
   readonly operands: readonly [Labelled, Labelled];
   readonly out: readonly string[];
 }
 
-/** Names the axes of a product, however it is written. Null for one that does more, or whose ranks are not known. */
+/**
+ * Names the axes of a product, however it is written. Null for one that does more, or whose ranks
+ * are not known.
+ */
 export function labelledProduct(context: FuseContext, node: GraphNode): LabelledProduct | null {
   if (!PRODUCTS.has(node.op)) return null;
   if (node.op === 'Einsum') return fromEquation(context, node);

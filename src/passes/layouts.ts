@@ -3,28 +3,34 @@ import type { Ref } from '../graph/ir.js';
 import { type Dim, openShape, product } from '../shapes/lengths.js';
 import type { Atom } from './atoms.js';
 import type { FuseContext } from './pass.js';
-import { type View, viewAbove, viewFrom } from './views.js';
+import { type TensorView, viewAbove, viewFrom } from './views.js';
 
 /** A tensor in a layout of ScaledDotProductAttention, reshaped where `shape` is there. */
-export interface Laid {
+export interface OperandLayout {
   readonly ref: Ref;
   readonly layout: string;
   /** Lengths by letter. */
   readonly sizes: ReadonlyMap<string, Dim>;
   readonly factor: number;
   readonly skipped: number;
-  /** One length at most is no number, or all but the last axis stay as they are and it is cut in `cut`. */
+  /**
+   * One length at most is no number, or all but the last axis stay as they are and it is cut in
+   * `cut`.
+   */
   readonly shape: readonly Dim[] | null;
   readonly cut: readonly number[] | null;
 }
 
-/** The ways to read an operand, from where the product reads it to as far up as its values are only moved. */
-export function laidOut(
+/**
+ * The ways to read an operand, from where the product reads it to as far up as its values are only
+ * moved.
+ */
+export function operandLayouts(
   context: FuseContext,
   ref: Ref,
   labels: readonly Atom['label'][],
-): { readonly views: readonly View[]; readonly laid: readonly Laid[] } {
-  const views: View[] = [];
+): { readonly views: readonly TensorView[]; readonly laid: readonly OperandLayout[] } {
+  const views: TensorView[] = [];
   for (let view = viewFrom(context, ref, labels); view !== null; view = viewAbove(context, view)) {
     views.push(view);
   }
@@ -32,7 +38,10 @@ export function laidOut(
 }
 
 /** A view as a layout; null where it is none, or takes a shape that cannot be written down. */
-export function layoutOf({ dimsOf }: FuseContext, { ref, axes, ...view }: View): Laid | null {
+export function layoutOf(
+  { dimsOf }: FuseContext,
+  { ref, axes, ...view }: TensorView,
+): OperandLayout | null {
   const dims = dimsOf(ref);
   if (dims === null) return null;
   // as it is, where each axis is one thing
@@ -54,7 +63,7 @@ export function layoutOf({ dimsOf }: FuseContext, { ref, axes, ...view }: View):
 }
 
 /** One letter for each atom, where that makes a layout. */
-function named(atoms: readonly Atom[]): Pick<Laid, 'layout' | 'sizes'> | null {
+function named(atoms: readonly Atom[]): Pick<OperandLayout, 'layout' | 'sizes'> | null {
   const letters = atoms.map(({ label, index }) => (label === 'part' ? `${index}` : label));
   const layout = letters.join('');
   const sizes = new Map(atoms.map(({ label, size }) => [label, size]));
@@ -64,7 +73,7 @@ function named(atoms: readonly Atom[]): Pick<Laid, 'layout' | 'sizes'> | null {
 }
 
 /** Puts the operand into the graph; returns its tensor. */
-export function emitLaid({ emitter }: FuseContext, name: string, laid: Laid): Ref {
+export function emitOperand({ emitter }: FuseContext, name: string, laid: OperandLayout): Ref {
   const { ref, shape, cut } = laid;
   if (shape === null) return ref;
   if (cut !== null) return emitter.reshapeLike(name, ref, ref, 1, cut);
@@ -72,7 +81,12 @@ export function emitLaid({ emitter }: FuseContext, name: string, laid: Laid): Re
 }
 
 /** The layouts as attributes. */
-export function layoutAttrs(q: Laid, k: Laid, v: Laid, output: string): Attrs {
+export function layoutAttrs(
+  q: OperandLayout,
+  k: OperandLayout,
+  v: OperandLayout,
+  output: string,
+): Attrs {
   return {
     qLayout: attr.string(q.layout),
     kLayout: attr.string(k.layout),

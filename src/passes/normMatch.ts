@@ -4,7 +4,10 @@ import { canonical, type GraphNode, nodeOf, type Ref } from '../graph/ir.js';
 import { IDENTITY } from '../graph/opSets.js';
 import type { FuseContext } from './pass.js';
 
-/** x normalized over its last axis, as it was found: `at` is the node whose value it is, gamma and beta within it. */
+/**
+ * x normalized over its last axis, as it was found: `at` is the node whose value it is, gamma and
+ * beta within it.
+ */
 export interface NormMatch {
   readonly x: Ref;
   readonly epsilon: number;
@@ -22,7 +25,10 @@ interface Spread {
   readonly epsilon: number;
 }
 
-/** Every normalized tensor that is made with a root: x / sqrt(…), x · rsqrt(…), in any of the ways to write them. */
+/**
+ * Every normalized tensor that is made with a root: x / sqrt(…), x · rsqrt(…), in any of the ways
+ * to write them.
+ */
 export function matchNorms(context: FuseContext, root: GraphNode): NormMatch[] {
   const power = powerOf(context, root);
   const spread = power === null ? null : spreadOf(context, root.inputs[0]!);

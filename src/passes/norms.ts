@@ -3,7 +3,10 @@ import type { GraphNode, Ref } from '../graph/ir.js';
 import { matchNorms, type NormMatch, otherInput } from './normMatch.js';
 import type { FuseContext, Pass, Replacement } from './pass.js';
 
-/** Mean, SquaredDifference, Rsqrt, … → (· gamma → + beta) → (· factor → + shift) ⇒ ModulatedLayerNorm */
+/**
+ * Mean, SquaredDifference, Rsqrt, … → (· gamma → + beta) → (· factor → + shift) ⇒
+ * ModulatedLayerNorm
+ */
 export const normPass: Pass = {
   name: 'norms',
   find: (context) =>

@@ -7,7 +7,7 @@ import {
   type GraphNode,
   makeNode,
   nodeOf,
-  outputOf,
+  outputIndexOf,
   type Ref,
 } from '../graph/ir.js';
 import type { Weight } from '../graph/weights.js';
@@ -25,7 +25,10 @@ const SHAPE_ARITHMETIC = new Set(
 export interface Replacement {
   /** The node whose name the last of the new nodes has. */
   readonly at: string;
-  /** Other nodes that are not needed any more, unless somebody reads them: what they waited for, the last one waits for. */
+  /**
+   * Other nodes that are not needed any more, unless somebody reads them: what they waited for, the
+   * last one waits for.
+   */
   readonly inside: readonly string[];
   readonly nodes: readonly GraphNode[];
 }
@@ -57,7 +60,7 @@ export class FuseContext {
 
   /** The node of which a tensor is the first output. */
   node(ref: Ref | undefined): GraphNode | null {
-    if (ref === undefined || outputOf(ref) !== 0) return null;
+    if (ref === undefined || outputIndexOf(ref) !== 0) return null;
     return this.graph.nodes.get(nodeOf(ref)) ?? null;
   }
 
@@ -77,7 +80,10 @@ export class FuseContext {
     return reader.inputs.filter((ref) => nodeOf(ref) === name).length === 1 ? reader : null;
   }
 
-  /** Whether the shapes of nodes are asked for by these and `at` alone: else they would not go when `at` is replaced. */
+  /**
+   * Whether the shapes of nodes are asked for by these and `at` alone: else they would not go when
+   * `at` is replaced.
+   */
   shapesStay(names: readonly string[], at: string): boolean {
     const inside = new Set([...names, at]);
     const seen = new Set<string>();

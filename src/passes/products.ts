@@ -5,8 +5,9 @@ import { type Dim, openShape } from '../shapes/lengths.js';
 import type { FuseContext, Pass, Replacement } from './pass.js';
 
 /**
- * x · W with W constant as an Einsum, a batched or a transposed product ⇒ Reshape → MatMul → Reshape, W turned offline:
- * tfjs's wasm backend multiplies two matrices many times as fast as batches of them, and has no Einsum.
+ * x · W with W constant as an Einsum, a batched or a transposed product ⇒ Reshape → MatMul →
+ * Reshape, W turned offline: tfjs's wasm backend multiplies two matrices many times as fast as
+ * batches of them, and has no Einsum.
  */
 export const productPass: Pass = {
   name: 'products',

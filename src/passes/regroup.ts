@@ -2,8 +2,9 @@ import { type Dim, quotient } from '../shapes/lengths.js';
 import type { Atom } from './atoms.js';
 
 /**
- * The same values under other axes: atoms in row-major order, shared out over axes of the given lengths. An atom that spans
- * several axes is split, and what was samples and heads in one becomes both. Null where it cannot be told.
+ * The same values under other axes: atoms in row-major order, shared out over axes of the given
+ * lengths. An atom that spans several axes is split, and what was samples and heads in one becomes
+ * both. Null where it cannot be told.
  */
 export function regroup(atoms: readonly Atom[], dims: readonly Dim[]): Atom[][] | null {
   // lengths of 1 hold nothing: samples, heads and parts of which there is one need no axis

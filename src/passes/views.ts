@@ -1,14 +1,17 @@
 import { numberAttr } from '../graph/attrs.js';
 import { constantIntegers, constantView } from '../graph/constants.js';
-import { type GraphNode, nodeOf, outputOf, type Ref } from '../graph/ir.js';
+import { type GraphNode, nodeOf, outputIndexOf, type Ref } from '../graph/ir.js';
 import { IDENTITY } from '../graph/opSets.js';
 import type { Dim } from '../shapes/lengths.js';
 import type { Atom } from './atoms.js';
 import type { FuseContext } from './pass.js';
 import { regroup } from './regroup.js';
 
-/** A tensor, and what its axes are: each a product of atoms, in row-major order. What is read is `factor` times it. */
-export interface View {
+/**
+ * A tensor, and what its axes are: each a product of atoms, in row-major order. What is read is
+ * `factor` times it.
+ */
+export interface TensorView {
   readonly ref: Ref;
   readonly axes: readonly (readonly Atom[])[];
   readonly factor: number;
@@ -21,22 +24,26 @@ export function viewFrom(
   { dimsOf }: FuseContext,
   ref: Ref,
   labels: readonly Atom['label'][],
-): View | null {
+): TensorView | null {
   const dims = dimsOf(ref);
   if (dims?.length !== labels.length) return null;
   const axes = labels.map((label, i): Atom[] => [{ label, size: dims[i]!, index: 0 }]);
   return { ref, axes, factor: 1, skipped: 0 };
 }
 
-/** The same values one node up, seen through a node that only rearranges, selects or scales them; else null. */
-export function viewAbove(context: FuseContext, view: View): View | null {
+/**
+ * The same values one node up, seen through a node that only rearranges, selects or scales them;
+ * else null.
+ */
+export function viewAbove(context: FuseContext, view: TensorView): TensorView | null {
   const { graph, dimsOf } = context;
   const node = graph.nodes.get(nodeOf(view.ref));
   const data = node?.op === 'Split' ? node.inputs[1] : node?.inputs[0];
   if (node === undefined || data === undefined) return null;
-  if (outputOf(view.ref) !== 0 && !['Split', 'SplitV', 'Unpack'].includes(node.op)) return null;
+  if (outputIndexOf(view.ref) !== 0 && !['Split', 'SplitV', 'Unpack'].includes(node.op))
+    return null;
   const dims = dimsOf(data);
-  const made = (axes: View['axes'] | null, copies = 1): View | null =>
+  const made = (axes: TensorView['axes'] | null, copies = 1): TensorView | null =>
     axes === null ? null : { ...view, ref: data, axes, skipped: view.skipped + copies };
   if (IDENTITY.has(node.op)) return made(view.axes, 0);
   switch (node.op) {
@@ -61,7 +68,7 @@ export function viewAbove(context: FuseContext, view: View): View | null {
   }
 }
 
-function inverse(axes: View['axes'], order: readonly number[]): View['axes'] {
+function inverse(axes: TensorView['axes'], order: readonly number[]): TensorView['axes'] {
   const above = new Array<readonly Atom[]>(axes.length).fill([]);
   order.forEach((axis, i) => {
     above[axis] = axes[i]!;
@@ -70,7 +77,11 @@ function inverse(axes: View['axes'], order: readonly number[]): View['axes'] {
 }
 
 /** A factor that is one constant number moves through everything that a view does. */
-function scaled({ graph }: FuseContext, view: View, { inputs }: GraphNode): View | null {
+function scaled(
+  { graph }: FuseContext,
+  view: TensorView,
+  { inputs }: GraphNode,
+): TensorView | null {
   const constants = inputs.map((ref) => constantView(graph, ref));
   const at = constants[0] === null ? 1 : 0;
   const constant = constants[at];
@@ -85,11 +96,11 @@ function scaled({ graph }: FuseContext, view: View, { inputs }: GraphNode): View
 /** One of the parts that a node takes of its input, where all parts are of one size. */
 function selected(
   { graph }: FuseContext,
-  view: View,
+  view: TensorView,
   node: GraphNode,
   dims: readonly Dim[],
-): View['axes'] | null {
-  const output = outputOf(view.ref);
+): TensorView['axes'] | null {
+  const output = outputIndexOf(view.ref);
   const integers = (i: number) => constantIntegers(graph, node.inputs[i]);
   const wrapped = (axis: number) => (axis < 0 ? axis + dims.length : axis);
   switch (node.op) {
@@ -129,12 +140,12 @@ function selected(
 
 /** [start, start + size) of an axis of `length`: one of length / size parts. */
 function sliced(
-  axes: View['axes'],
+  axes: TensorView['axes'],
   axis: number,
   length: Dim | undefined,
   start: number,
   size: number,
-): View['axes'] | null {
+): TensorView['axes'] | null {
   const own = axes[axis];
   if (own === undefined || typeof length !== 'number' || !(size > 0)) return null;
   // a part of a part: both in units of the smaller one
@@ -149,11 +160,11 @@ function sliced(
 
 /** An axis that is gone: one index of it. */
 function picked(
-  axes: View['axes'],
+  axes: TensorView['axes'],
   axis: number,
   dims: readonly Dim[],
   index: number,
-): View['axes'] | null {
+): TensorView['axes'] | null {
   if (!(axis >= 0 && axis < dims.length)) return null;
   const part: Atom = { label: 'part', size: dims[axis]!, index };
   return [...axes.slice(0, axis), [part], ...axes.slice(axis)];
@@ -161,11 +172,11 @@ function picked(
 
 /** x[:, :, i]: a StridedSlice that takes one index of one axis, and all of the others. */
 function stridedPick(
-  axes: View['axes'],
+  axes: TensorView['axes'],
   { attrs }: GraphNode,
   dims: readonly Dim[],
   integers: (i: number) => number[] | null,
-): View['axes'] | null {
+): TensorView['axes'] | null {
   const [begins, strides] = [integers(1), integers(3)];
   const mask = (name: string) => numberAttr(attrs, name, 0);
   const bits = mask('shrink_axis_mask');

@@ -5,9 +5,10 @@ import type { Parts } from './methods.js';
 /**
  * σ before signs, normalized so that its median is 1; null for no scaling.
  *
- * Balanced: the error of rounding to nearest is proportional to (Σ var/σ²)(Σ σ²‖w‖²), whose minimiser is
- * σ = sqrt(std / ‖w‖) by Cauchy–Schwarz. GPTQ already turns errors away from where the input varies, and leaves ‖w‖
- * to balance: it did best between the two, at std^¼ / sqrt(‖w‖) (0.3 dB at W4A8 on a trained DiT, none at W4A4).
+ * Balanced: the error of rounding to nearest is proportional to (Σ var/σ²)(Σ σ²‖w‖²), whose
+ * minimiser is σ = sqrt(std / ‖w‖) by Cauchy–Schwarz. GPTQ already turns errors away from where the
+ * input varies, and leaves ‖w‖ to balance: it did best between the two, at std^¼ / sqrt(‖w‖) (0.3
+ * dB at W4A8 on a trained DiT, none at W4A4).
  */
 export function channelScale(
   { scale, alpha }: Parts,
@@ -27,9 +28,9 @@ export function channelScale(
       return normalized(std.map((s, c) => s ** exponent / Math.sqrt(norms[c]!)));
     }
     case 'smoothquant': {
-      const most = floored(rowMaxima(matrices, d));
+      const max = floored(rowMaxima(matrices, d));
       const reach = floored(stats!.total.absMax);
-      return normalized(reach.map((x, c) => x ** alpha / most[c]! ** (1 - alpha)));
+      return normalized(reach.map((x, c) => x ** alpha / max[c]! ** (1 - alpha)));
     }
     default:
       return scale satisfies never;
@@ -39,8 +40,8 @@ export function channelScale(
 /** A channel that never moves, or that no weight reads, must not make σ zero or infinite. */
 function floored(values: Float64Array): Float64Array {
   const typical = median(values);
-  const least = typical > 0 ? typical * 1e-3 : 1;
-  return values.map((v) => Math.max(v, least));
+  const min = typical > 0 ? typical * 1e-3 : 1;
+  return values.map((v) => Math.max(v, min));
 }
 
 function normalized(values: Float64Array): Float64Array {

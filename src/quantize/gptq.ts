@@ -14,7 +14,10 @@ export const GPTQ_DAMPING = 0.01;
 /** Rows whose feedback is applied together. */
 const BLOCK = 128;
 
-/** H = (M + I) D (M + I)ᵀ with M strictly upper triangular: what GPTQ needs of a Hessian, made once per site. */
+/**
+ * H = (M + I) D (M + I)ᵀ with M strictly upper triangular: what GPTQ needs of a Hessian, made once
+ * per site.
+ */
 export interface Feedback {
   readonly d: number;
   /** M, row-major [d, d]; what is on or below the diagonal means nothing. */
@@ -40,11 +43,13 @@ export function gptqFeedback(h: Float64Array, d: number): Feedback {
 }
 
 /**
- * GPTQ: rounds the input channels one after the other and lets each make up for the errors of those before.
+ * GPTQ: rounds the input channels one after the other and lets each make up for the errors of those
+ * before.
  *
- * W: [d, n]. In the form of LDLQ (Chee et al., arXiv 2307.13304, Theorem 6), which equals Frantar et al., arXiv
- * 2210.17323, and needs no inverse: Q_k = round(W_k + Σ_{j<k} M[j, k] (W_j − Q_j)). Scales are chosen when their group
- * begins, from weights that already make up for the groups before.
+ * W: [d, n]. In the form of LDLQ (Chee et al., arXiv 2307.13304, Theorem 6), which equals Frantar
+ * et al., arXiv 2210.17323, and needs no inverse: Q_k = round(W_k + Σ_{j<k} M[j, k] (W_j − Q_j)).
+ * Scales are chosen when their group begins, from weights that already make up for the groups
+ * before.
  *
  * @throws HadaNormError for weights that are NaN or infinite.
  */
@@ -78,7 +83,10 @@ export function quantizeGptq(
   return result;
 }
 
-/** The rows of a group as GPTQ would round them if no further error came: what their scales are to fit. */
+/**
+ * The rows of a group as GPTQ would round them if no further error came: what their scales are to
+ * fit.
+ */
 interface GroupTarget {
   readonly values: Float32Array; // [rows, n]
   readonly rows: number;
@@ -86,8 +94,9 @@ interface GroupTarget {
 }
 
 /**
- * Rows of the group make up for the errors so far and, until they are rounded, for each other's moves: what W is by then
- * in Frantar et al. A group that reaches beyond the block is computed apart.
+ * Rows of the group make up for the errors so far and, until they are rounded, for each other's
+ * moves: what W is by then in Frantar et al. A group that reaches beyond the block is computed
+ * apart.
  */
 function groupTarget(
   { groupSize, d, n }: QuantizedWeights,
@@ -112,7 +121,10 @@ function groupTarget(
   return { values: moved(values, w, upper, d, n, k), rows, group };
 }
 
-/** values += Mᵀ (W − values), row by row from the first: what each row's move asks of those after it. In place. */
+/**
+ * values += Mᵀ (W − values), row by row from the first: what each row's move asks of those after
+ * it. In place.
+ */
 function moved(
   values: Float32Array,
   w: Float32Array,
@@ -164,7 +176,10 @@ function roundRow(
   }
 }
 
-/** target += Mᵀ errors, for the rows [start, end) and all errors before them: one product, where most of the work is. */
+/**
+ * target += Mᵀ errors, for the rows [start, end) and all errors before them: one product, where
+ * most of the work is.
+ */
 function addFeedback(
   target: Float32Array,
   errors: Float32Array,

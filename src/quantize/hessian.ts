@@ -5,8 +5,9 @@ import { type Feedback, gptqFeedback } from './gptq.js';
 import { splitMeans, type Transform } from './transform.js';
 
 /**
- * The second moments of what really passes through the quantized weights, factored for GPTQ: the centered tokens, and what
- * of the samples' means goes the same way. Null where the statistics hold no scatter.
+ * The second moments of what really passes through the quantized weights, factored for GPTQ: the
+ * centered tokens, and what of the samples' means goes the same way. Null where the statistics hold
+ * no scatter.
  */
 export function feedbackFor(t: Transform, stats: SiteStats): Feedback | null {
   if (stats.scatter === null) return null;

@@ -7,23 +7,26 @@ import type { Samples } from './samples.js';
 import type { LinearSettings } from './settings.js';
 import { restoredWeights, rotated, scaled, splitMeans, type Transform } from './transform.js';
 
-/** A transform's effect on the kept tokens of its site, made once for all the linears that share it. */
-export interface Passing {
+/**
+ * A transform's effect on the kept tokens of its site, made once for all the linears that share it.
+ */
+export interface TransformedSamples {
   readonly samples: Samples;
   readonly transformed: Float32Array; // x', [count, d]
   readonly quantized: Float32Array; // Q(x'), [count, d]
-  readonly residual: Float32Array; // of each row's mean, transformed, [count, d]; empty where nothing is centered per sample
+  // of each row's mean, transformed, [count, d]; empty where nothing is centered per sample
+  readonly residual: Float32Array;
   readonly coefficients: Float32Array; // of each row's mean in the basis, [count, rank]
   /** SQNR of the activations, dB. */
   readonly activations: number;
 }
 
 /** Sends the kept tokens through a transform and the activations' quantizer. */
-export function passThrough(
+export function transformSamples(
   t: Transform,
   samples: Samples,
   activations: FakeQuantAttrs | null,
-): Passing {
+): TransformedSamples {
   const { d } = t;
   const { rows, count, means, sampleOf } = samples;
   const dynamic = t.parts.center === 'dynamic';
@@ -56,10 +59,14 @@ export function passThrough(
 }
 
 /** Output of a linear for each kept token, the bias left out: what the graph will compute. */
-export function outputOf(t: Transform, linear: QuantizedLinear, passing: Passing): Float32Array {
+export function linearOutput(
+  t: Transform,
+  linear: QuantizedLinear,
+  inputs: TransformedSamples,
+): Float32Array {
   const { d, rank } = t;
   const { n, weights, basis, basisScale, meanProduct, lowRank } = linear;
-  const { samples, quantized, transformed, residual, coefficients } = passing;
+  const { samples, quantized, transformed, residual, coefficients } = inputs;
   const { count } = samples;
   const sum = (a: Float32Array, b: Float32Array) => a.map((v, i) => v + b[i]!);
   const input = residual.length === 0 ? quantized : sum(quantized, residual);
@@ -86,11 +93,14 @@ export function outputOf(t: Transform, linear: QuantizedLinear, passing: Passing
   return out;
 }
 
-/** SQNR of activations, weights and output. `exact` is x W for the kept tokens, W the original weights. */
+/**
+ * SQNR of activations, weights and output. `exact` is x W for the kept tokens, W the original
+ * weights.
+ */
 export function measure(
   t: Transform,
   linear: QuantizedLinear,
-  passing: Passing,
+  inputs: TransformedSamples,
   w: Float32Array,
   exact: Float32Array,
 ): Sqnr {
@@ -102,9 +112,9 @@ export function measure(
     effective = weights.map((v, i) => v + along[i]!);
   }
   return {
-    activations: passing.activations,
+    activations: inputs.activations,
     weights: sqnr(w, restoredWeights(t, effective, n)),
-    output: sqnr(exact, outputOf(t, linear, passing)),
+    output: sqnr(exact, linearOutput(t, linear, inputs)),
   };
 }
 
@@ -147,24 +157,27 @@ export function sqnr(signal: Float32Array, approximation: Float32Array): number 
 
 /** Largest magnitudes of the channels of x [rows, d], in bins of equal ratio. */
 export function channelHistogram(x: Float32Array, d: number, bins = 24): Histogram {
-  const most = new Float64Array(d);
-  for (let at = 0; at < x.length; at++) most[at % d] = Math.max(most[at % d]!, Math.abs(x[at]!));
-  const high = Math.max(...most, 1e-30);
+  const max = new Float64Array(d);
+  for (let at = 0; at < x.length; at++) max[at % d] = Math.max(max[at % d]!, Math.abs(x[at]!));
+  const high = Math.max(...max, 1e-30);
   const low = Math.max(
-    most.reduce((least, v) => Math.min(least, v), high),
+    max.reduce((min, v) => Math.min(min, v), high),
     high * 1e-6,
   );
   const step = Math.log(high / low) / bins || 1 / bins;
   const edges = Array.from({ length: bins + 1 }, (_, i) => low * Math.exp(i * step));
   const counts = new Array<number>(bins).fill(0);
-  for (const v of most) {
+  for (const v of max) {
     const bin = v <= low ? 0 : Math.min(Math.floor(Math.log(v / low) / step), bins - 1);
     counts[bin] = counts[bin]! + 1;
   }
   return { edges, counts };
 }
 
-/** The attributes of the FakeQuant that a linear's activations go through; null where they stay in float32. */
+/**
+ * The attributes of the FakeQuant that a linear's activations go through; null where they stay in
+ * float32.
+ */
 export function activationQuantizer(
   { bits, symmetric, granularity, groupSize, range }: LinearSettings['activations'],
   transformed: Float32Array | null,

@@ -1,4 +1,7 @@
-/** Signal to quantization noise, 10 log10(Σ signal² / Σ error²), in dB; Infinity where nothing is lost. */
+/**
+ * Signal to quantization noise, 10 log10(Σ signal² / Σ error²), in dB; Infinity where nothing is
+ * lost.
+ */
 export interface Sqnr {
   /** Of the linear's input, its error taken back to the input's own channels. */
   readonly activations: number;

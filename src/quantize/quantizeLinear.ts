@@ -12,13 +12,16 @@ export interface QuantizedLinear {
   readonly n: number;
   /** Null: the weights stay in float32, as `weights`. */
   readonly packed: QuantizedWeights | null;
-  /** What passes through the weights is multiplied by this, [d, n]; the codes, dequantized, or W' itself. */
+  /**
+   * What passes through the weights is multiplied by this, [d, n]; the codes, dequantized, or W'
+   * itself.
+   */
   readonly weights: Float32Array;
   /** Which way the codes were rounded. */
   readonly rounding: 'nearest' | 'gptq' | null;
   /**
-   * The basis of the mean through the original weights, [k, n], k ≥ r: rows from r on are what was left of the first of
-   * the others when they were rounded. See `quantizedMatMul`.
+   * The basis of the mean through the original weights, [k, n], k ≥ r: rows from r on are what was
+   * left of the first of the others when they were rounded. See `quantizedMatMul`.
    */
   readonly basis: Stored | null;
   /** What the rows were divided by, [k]; null where they are not rounded, and k is r. */
@@ -98,10 +101,16 @@ function quantize(
     : quantizeGptq(w, d, n, quantizer, feedback);
 }
 
-/** Rows of the mean's basis whose remainder is stored too: most of the mean is in the first two or so. */
+/**
+ * Rows of the mean's basis whose remainder is stored too: most of the mean is in the first two or
+ * so.
+ */
 const FINE_ROWS = 2;
 
-/** Every row scaled to a largest magnitude of 1, so that the same 8-bit steps serve each of them alike. */
+/**
+ * Every row scaled to a largest magnitude of 1, so that the same 8-bit steps serve each of them
+ * alike.
+ */
 function storedBasis(
   product: Float32Array,
   rank: number,
@@ -136,9 +145,9 @@ function scaledRows(
   const scaled = new Float32Array(values.length);
   for (let i = 0; i < rows; i++) {
     const row = values.subarray(i * n, (i + 1) * n);
-    const most = row.reduce((max, v) => Math.max(max, Math.abs(v)), 0);
-    scale[i] = most;
-    for (let j = 0; j < n && most > 0; j++) scaled[i * n + j] = row[j]! / most;
+    const maximum = row.reduce((max, v) => Math.max(max, Math.abs(v)), 0);
+    scale[i] = maximum;
+    for (let j = 0; j < n && maximum > 0; j++) scaled[i * n + j] = row[j]! / maximum;
   }
   return { rows: signed8(scaled), scale };
 }
@@ -150,7 +159,10 @@ function joined(first: Float32Array, second: Float32Array): Float32Array {
   return out;
 }
 
-/** SVDQuant's branch (Li et al., arXiv 2411.05007, §4): W' = left right + residual, left and right in half precision. */
+/**
+ * SVDQuant's branch (Li et al., arXiv 2411.05007, §4): W' = left right + residual, left and right
+ * in half precision.
+ */
 function lowRankBranch(w: Float32Array, d: number, n: number, wanted: number) {
   const rank = Math.min(wanted, d, n);
   // left: orthonormal [d, rank], from the rows of W'ᵀ; right = leftᵀ W'

@@ -1,7 +1,13 @@
 import { InvalidArgumentError } from '../../ops/numerics/errors.js';
 import type { SiteStats } from '../calibrate/siteStats.js';
 import { matmul } from '../math/matrix.js';
-import { channelHistogram, measure, measureByTimestep, outputOf, passThrough } from './measure.js';
+import {
+  channelHistogram,
+  linearOutput,
+  measure,
+  measureByTimestep,
+  transformSamples,
+} from './measure.js';
 import type { Sqnr } from './measured.js';
 import type { Method } from './methods.js';
 import { METHODS, type Parts } from './methods.js';
@@ -22,7 +28,7 @@ const COMPARED: readonly Method[] = ['rtn', 'smoothquant', 'hadamard'];
 const TIE_DB = 0.1;
 
 /** The linears of one site that share a transform, and what calibration knows of the site. */
-export class SiteWork {
+export class SiteQuantizer {
   private readonly samples: Samples | null;
   private readonly variants: Variants;
   private readonly matrices: readonly Float32Array[];
@@ -53,7 +59,7 @@ export class SiteWork {
     const w = this.matrices[i]!;
     const exact =
       samples === null ? null : matmul(samples.rows, w, samples.count, site.d, linear.n);
-    const tried = new Map<Method, Tried>();
+    const tried = new Map<Method, Candidate>();
     const method = this.chosenMethod(i, exact, tried);
     const chosen = tried.get(method) ?? this.chosenTry(method, i, exact);
     const { transform, activations } = chosen.variant;
@@ -65,20 +71,27 @@ export class SiteWork {
     };
   }
 
-  /** Quantizes the i-th linear in one way and measures it, where there is something to measure on. */
-  private attempt(variant: Variant, i: number, exact: Float32Array | null): Tried {
+  /**
+   * Quantizes the i-th linear in one way and measures it, where there is something to measure on.
+   */
+  private attempt(variant: Variant, i: number, exact: Float32Array | null): Candidate {
     const { settings } = this.tasks[i]!;
     const w = this.matrices[i]!;
-    const { transform, passing } = variant;
+    const { transform, transformed } = variant;
     const feedback = this.variants.feedback(variant, settings);
     const quantized = quantizeLinear(transform, w, w.length / transform.d, settings, feedback);
     const sqnr =
-      exact === null || passing === null ? null : measure(transform, quantized, passing, w, exact);
+      exact === null || transformed === null
+        ? null
+        : measure(transform, quantized, transformed, w, exact);
     return { variant, quantized, sqnr };
   }
 
-  /** The user's method; where it leaves the rotation open, the better way for all linears of the site together. */
-  private chosenTry(method: Method, i: number, exact: Float32Array | null): Tried {
+  /**
+   * The user's method; where it leaves the rotation open, the better way for all linears of the
+   * site together.
+   */
+  private chosenTry(method: Method, i: number, exact: Float32Array | null): Candidate {
     const { settings } = this.tasks[0]!;
     const { rotate } = { ...METHODS[method], ...settings.parts };
     const { bits } = settings.activations;
@@ -114,7 +127,11 @@ export class SiteWork {
     return plain.total > rotated.total ? plain : rotated;
   }
 
-  private chosenMethod(i: number, exact: Float32Array | null, tried: Map<Method, Tried>): Method {
+  private chosenMethod(
+    i: number,
+    exact: Float32Array | null,
+    tried: Map<Method, Candidate>,
+  ): Method {
     const { method, treatment } = this.tasks[i]!.settings;
     if (treatment === 'weightOnly') return 'rtn';
     if (method !== 'auto') return method;
@@ -131,11 +148,11 @@ export class SiteWork {
     i: number,
     exact: Float32Array | null,
     method: Method,
-    { variant, quantized, sqnr }: Tried,
-    tried: ReadonlyMap<Method, Tried>,
+    { variant, quantized, sqnr }: Candidate,
+    tried: ReadonlyMap<Method, Candidate>,
   ): Measured {
-    const { passing, transform } = variant;
-    if (exact === null || passing === null || sqnr === null) {
+    const { transformed, transform } = variant;
+    if (exact === null || transformed === null || sqnr === null) {
       return { sqnr: null, compared: {}, at8Bits: null, byTimestep: [], channels: null };
     }
     const { settings } = this.tasks[i]!;
@@ -147,8 +164,8 @@ export class SiteWork {
       compared[other] = same ? sqnr : (tried.get(other) ?? plain()).sqnr!;
     }
     for (const [candidate, { sqnr: figures }] of tried) compared[candidate] = figures!;
-    const { samples } = passing;
-    const output = outputOf(transform, quantized, passing);
+    const { samples } = transformed;
+    const output = linearOutput(transform, quantized, transformed);
     return {
       sqnr,
       compared,
@@ -159,7 +176,7 @@ export class SiteWork {
             byTimestep: measureByTimestep(samples, exact, output, quantized.n),
             channels: {
               before: channelHistogram(samples.rows, transform.d),
-              after: channelHistogram(passing.transformed, transform.d),
+              after: channelHistogram(transformed.transformed, transform.d),
             },
           }),
     };
@@ -178,8 +195,8 @@ export class SiteWork {
       treatment === 'weightOnly' || activations.bits === null
         ? null
         : this.variants.quantizerAt8Bits(activations, t);
-    const passing = passThrough(t, this.samples!, quantizer);
-    const { output } = measure(t, quantized, passing, w, exact);
+    const transformed = transformSamples(t, this.samples!, quantizer);
+    const { output } = measure(t, quantized, transformed, w, exact);
     // codes and scales; what else is stored beside them, the report adds
     return { output, bytes: storedBytes(quantized) };
   }
@@ -188,10 +205,10 @@ export class SiteWork {
 /** The way of rotating that was found better, and what was quantized to find out. */
 interface Rotation {
   readonly parts: Partial<Parts>;
-  readonly tries: (Tried | null)[];
+  readonly tries: (Candidate | null)[];
 }
 
-interface Tried {
+interface Candidate {
   readonly variant: Variant;
   readonly quantized: QuantizedLinear;
   readonly sqnr: Sqnr | null;

@@ -13,17 +13,24 @@ import type { Parts } from './methods.js';
 export type FixedParts = Parts & { readonly rotate: boolean };
 
 /**
- * What is done to a tensor before it is quantized: x' = ((x − μ) / σ) R, and to the weights that meet it:
- * W' = Rᵀ diag(σ) W. Its numbers are rounded as they will be stored, and everything else follows from the rounded ones.
+ * What is done to a tensor before it is quantized: x' = ((x − μ) / σ) R, and to the weights that
+ * meet it: W' = Rᵀ diag(σ) W. Its numbers are rounded as they will be stored, and everything else
+ * follows from the rounded ones.
  */
 export interface Transform {
   readonly parts: FixedParts;
   readonly d: number;
   /** σ with the random signs, [d]; null for 1. */
   readonly sigma: Float32Array | null;
-  /** μ̄, the mean over the calibration data, [d]; null where nothing is centered, or no data was given. */
+  /**
+   * μ̄, the mean over the calibration data, [d]; null where nothing is centered, or no data was
+   * given.
+   */
   readonly mean: Float32Array | null;
-  /** Orthonormal rows, up to rounding: the directions in which the mean varies most, [r, d]; null for r = 0. */
+  /**
+   * Orthonormal rows, up to rounding: the directions in which the mean varies most, [r, d]; null
+   * for r = 0.
+   */
   readonly basis: Float32Array | null;
   readonly rank: number;
   /** 0: no rotation. */
@@ -111,7 +118,9 @@ export function restoredWeights(t: Transform, w: Float32Array, n: number): Float
       );
 }
 
-/** A sample's mean on its way to the weights: coefficients in the basis, and the residual, rotated. */
+/**
+ * A sample's mean on its way to the weights: coefficients in the basis, and the residual, rotated.
+ */
 export function splitMeans(
   t: Transform,
   means: Float32Array,
@@ -132,8 +141,9 @@ export function basisProduct(t: Transform, w: Float32Array, n: number): Float32A
 }
 
 /**
- * The wider a layer, the more directions its mean moves in, and the less each costs: at this rank the correction takes the
- * same share of the size at every width. On a DiT-XL/2 block 24 directions were worth 0.2 dB more than 8.
+ * The wider a layer, the more directions its mean moves in, and the less each costs: at this rank
+ * the correction takes the same share of the size at every width. On a DiT-XL/2 block 24 directions
+ * were worth 0.2 dB more than 8.
  */
 function meanRankOf({ meanRank }: Parts, matrices: readonly Float32Array[], d: number): number {
   if (meanRank !== 'auto') return Math.min(meanRank, d);

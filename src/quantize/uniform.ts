@@ -20,17 +20,21 @@ export interface WeightQuantizer {
 }
 
 /**
- * Factors on the largest magnitude that the clipping search tries: the lower the bits, the more it pays to clip.
- * Both ends of the code range are tried, for −2^(b−1) has no positive partner: a negative scale turns the range around.
+ * Factors on the largest magnitude that the clipping search tries: the lower the bits, the more it
+ * pays to clip. Both ends of the code range are tried, for −2^(b−1) has no positive partner: a
+ * negative scale turns the range around.
  */
 function clippingFactors(bits: number, clipping: 'search' | 'none'): number[] {
   if (clipping === 'none') return [1];
-  const least = bits <= 2 ? 0.4 : bits <= 3 ? 0.5 : bits <= 4 ? 0.6 : bits <= 5 ? 0.75 : 0.88;
+  const min = bits <= 2 ? 0.4 : bits <= 3 ? 0.5 : bits <= 4 ? 0.6 : bits <= 5 ? 0.75 : 0.88;
   const steps = bits <= 4 ? 14 : 6;
-  return Array.from({ length: steps + 1 }, (_, i) => 1 - ((1 - least) * i) / steps);
+  return Array.from({ length: steps + 1 }, (_, i) => 1 - ((1 - min) * i) / steps);
 }
 
-/** Scales are stored in half precision where they fit its normal range; values that vanish get any scale. */
+/**
+ * Scales are stored in half precision where they fit its normal range; values that vanish get any
+ * scale.
+ */
 function storable(scale: number): number {
   const magnitude = Math.abs(scale);
   const half = magnitude >= MIN_NORMAL_HALF && magnitude <= MAX_HALF;
@@ -73,19 +77,19 @@ export class ScaleSearch {
     let best = storable(Math.abs(extreme) / this.qMax);
     // without a search: symmetric, the largest magnitude is the largest code
     if (this.quantizer.clipping === 'none') return best;
-    let least = Number.POSITIVE_INFINITY;
+    let min = Number.POSITIVE_INFINITY;
     for (const factor of this.factors) {
       for (const end of [this.qMin, this.qMax]) {
         const scale = storable((extreme * factor) / end);
-        const error = this.error(values, count, scale, least);
-        if (error < least) {
-          least = error;
+        const error = this.error(values, count, scale, min);
+        if (error < min) {
+          min = error;
           best = scale;
         }
       }
     }
     const refined = storable(this.leastSquares(values, count, best));
-    return this.error(values, count, refined, least) < least ? refined : best;
+    return this.error(values, count, refined, min) < min ? refined : best;
   }
 
   code(value: number, scale: number): number {

@@ -3,7 +3,7 @@ import { InvalidArgumentError } from '../../ops/numerics/errors.js';
 import type { SiteStats } from '../calibrate/siteStats.js';
 import type { Feedback } from './gptq.js';
 import { feedbackFor } from './hessian.js';
-import { activationQuantizer, type Passing, passThrough } from './measure.js';
+import { activationQuantizer, type TransformedSamples, transformSamples } from './measure.js';
 import type { Method } from './methods.js';
 import { METHODS, type Parts } from './methods.js';
 import type { Task } from './plan.js';
@@ -17,7 +17,7 @@ export interface Variant {
   readonly activations: FakeQuantAttrs | null;
   /** Undefined until it is asked for. */
   feedback: Feedback | null | undefined;
-  readonly passing: Passing | null;
+  readonly transformed: TransformedSamples | null;
 }
 
 /** The ways of treating one site, each made once. */
@@ -53,14 +53,14 @@ export class Variants {
     });
     const raw = { ...settings.activations, bits: null };
     const given = settings.treatment === 'weightOnly' ? raw : settings.activations;
-    const transformed = needsRange(given) ? this.transformedRows(transform) : null;
-    const activations = activationQuantizer(given, transformed);
-    const passing = samples === null ? null : passThrough(transform, samples, activations);
-    return { transform, activations, passing, feedback: undefined };
+    const rows = needsRange(given) ? this.transformedRows(transform) : null;
+    const activations = activationQuantizer(given, rows);
+    const transformed = samples === null ? null : transformSamples(transform, samples, activations);
+    return { transform, activations, transformed, feedback: undefined };
   }
 
   private transformedRows(transform: Transform): Float32Array {
-    if (this.samples !== null) return passThrough(transform, this.samples, null).transformed;
+    if (this.samples !== null) return transformSamples(transform, this.samples, null).transformed;
     const wayOut = 'Pass stats: await calibrate(model, batches).';
     const wanted = "given where activations.range is 'static'";
     throw new InvalidArgumentError(this.op, 'stats', wanted, 'none', wayOut);
@@ -97,7 +97,10 @@ function needsRange({ bits, range }: LinearSettings['activations']): boolean {
   return bits !== null && range === 'static';
 }
 
-/** A method's parts with some replaced. One row per sample is never its own mean: centering it would leave nothing. */
+/**
+ * A method's parts with some replaced. One row per sample is never its own mean: centering it would
+ * leave nothing.
+ */
 function partsOf(method: Method, replaced: Partial<Parts>, hasTokens: boolean): FixedParts {
   const open = { ...METHODS[method], ...replaced };
   const parts = { ...open, rotate: open.rotate !== false };

@@ -7,7 +7,7 @@ import {
   type Graph,
   type GraphNode,
   nodeOf,
-  outputOf,
+  outputIndexOf,
   type Ref,
 } from '../graph/ir.js';
 import { IDENTITY } from '../graph/opSets.js';
@@ -45,8 +45,8 @@ export class ActivationFinder {
   }
 
   /**
-   * The activation behind a linear, whatever ops it is written in: what is elementwise behind the linear is evaluated on
-   * numbers, and compared with the activations that there are.
+   * The activation behind a linear, whatever ops it is written in: what is elementwise behind the
+   * linear is evaluated on numbers, and compared with the activations that there are.
    */
   behind(linear: Linear): ActivationBehind | null {
     if (linear.activation !== null || this.needed.has(linear.name)) return null;
@@ -64,7 +64,10 @@ export class ActivationFinder {
     return null;
   }
 
-  /** The reshapes that a value goes through before anything else, each the only reader of the one before. */
+  /**
+   * The reshapes that a value goes through before anything else, each the only reader of the one
+   * before.
+   */
   private reshapesFrom(name: string): GraphNode[] {
     const path: GraphNode[] = [];
     for (let at = name; ; ) {
@@ -80,7 +83,10 @@ export class ActivationFinder {
     }
   }
 
-  /** Every node that is a function of `from` alone, element by element, in order, with its values on the grid. */
+  /**
+   * Every node that is a function of `from` alone, element by element, in order, with its values on
+   * the grid.
+   */
   private elementwiseFrom(from: string): Map<string, Float64Array> {
     const values = new Map<string, Float64Array>([[from, GRID]]);
     const rank = this.shapeOf(from)?.length ?? 1;
@@ -102,13 +108,16 @@ export class ActivationFinder {
     rank: number,
   ): Float64Array | null {
     const operands = inputs.map((ref) => {
-      const known = outputOf(ref) === 0 ? values.get(nodeOf(ref)) : undefined;
+      const known = outputIndexOf(ref) === 0 ? values.get(nodeOf(ref)) : undefined;
       return known ?? this.scalar(ref, rank);
     });
     return operands.includes(null) ? null : elementwise(op, operands as Float64Array[]);
   }
 
-  /** A constant of one number, on every point of the grid; one of a higher rank would give the result more axes. */
+  /**
+   * A constant of one number, on every point of the grid; one of a higher rank would give the
+   * result more axes.
+   */
   private scalar(ref: Ref, rank: number): Float64Array | null {
     const view = constantView(this.graph, ref);
     if (view === null || view.dtype !== 'float32' || view.shape.length > rank) return null;
@@ -118,7 +127,9 @@ export class ActivationFinder {
     return GRID.map(() => value!);
   }
 
-  /** The nodes between `from` and `output`, where none but the last is read by others; else null. */
+  /**
+   * The nodes between `from` and `output`, where none but the last is read by others; else null.
+   */
   private closed(
     from: string,
     output: string,
@@ -141,7 +152,10 @@ export class ActivationFinder {
   }
 }
 
-/** Constants in graphs are float32, and some have fewer digits; GELU and its approximation by tanh differ by 5e-4. */
+/**
+ * Constants in graphs are float32, and some have fewer digits; GELU and its approximation by tanh
+ * differ by 5e-4.
+ */
 function isActivation(values: Float64Array, activation: Activation): boolean {
   return values.every((value, i) => {
     const v = GRID[i]!;

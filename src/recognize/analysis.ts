@@ -1,6 +1,6 @@
 import type { Graph } from '../graph/ir.js';
 import { type ShapeOf, shapeInference } from '../shapes/shapes.js';
-import { Flow } from './dataFlow.js';
+import { DataFlow } from './dataFlow.js';
 import { findLinears, type Linear } from './linears.js';
 import type { Role } from './role.js';
 import { findRoles } from './roles.js';
@@ -33,7 +33,7 @@ export function analyze(graph: Graph): Analysis {
   const sites = new Map(
     linears.list.map((linear) => [linear, siteOf(graph, linears, shapeOf, linear)]),
   );
-  const flow = new Flow(graph, linears);
+  const flow = new DataFlow(graph, linears);
   const roles = findRoles(flow, (linear) => sites.get(linear)!.site.tokens === 'none');
   const placed = linears.list.map((linear): PlacedLinear => {
     const { site, flattened } = sites.get(linear)!;

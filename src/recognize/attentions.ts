@@ -2,7 +2,7 @@ import { stringAttr } from '../graph/attrs.js';
 import { dataRefs } from '../graph/dataRefs.js';
 import { type GraphNode, nodeOf, type Ref } from '../graph/ir.js';
 import { BINARY, IDENTITY, PRODUCTS, SHAPING, SLICING } from '../graph/opSets.js';
-import type { Flow } from './dataFlow.js';
+import type { DataFlow } from './dataFlow.js';
 import type { Linear } from './linears.js';
 import type { Placements } from './placement.js';
 import type { Role } from './role.js';
@@ -23,7 +23,9 @@ type Kind = 'attention' | 'crossAttention' | 'jointAttention';
 
 const isProduct = ({ op }: GraphNode) => PRODUCTS.has(op);
 
-/** From scores to softmax, and from there to the values: scaling, masking, capping, changing shape. */
+/**
+ * From scores to softmax, and from there to the values: scaling, masking, capping, changing shape.
+ */
 const onScores = ({ op }: GraphNode) =>
   BINARY.has(op) ||
   SHAPING.has(op) ||
@@ -37,12 +39,18 @@ const behindAttention = (node: GraphNode) =>
   SLICING.has(node.op) ||
   ['Cast', 'ConcatV2', 'Pack', 'Mul', 'FakeQuant'].includes(node.op);
 
-/** From a projection to the scores: norms, rotary embeddings, splits. Angles have projections of their own. */
+/**
+ * From a projection to the scores: norms, rotary embeddings, splits. Angles have projections of
+ * their own.
+ */
 const behindProjection = (node: GraphNode) =>
   !isProduct(node) && !['Softmax', 'Sin', 'Cos', FUSED].includes(node.op);
 
-/** Every softmax of a product of two computed tensors that is multiplied with a third, and every fused attention. */
-export function findAttentions(flow: Flow): Attention[] {
+/**
+ * Every softmax of a product of two computed tensors that is multiplied with a third, and every
+ * fused attention.
+ */
+export function findAttentions(flow: DataFlow): Attention[] {
   return [...flow.graph.nodes.values()].flatMap((node) => {
     if (node.op === FUSED) {
       const sides = node.inputs.slice(0, 3).map((ref) => [ref]);
@@ -52,7 +60,7 @@ export function findAttentions(flow: Flow): Attention[] {
   });
 }
 
-function aroundSoftmax(flow: Flow, softmax: GraphNode): Attention | null {
+function aroundSoftmax(flow: DataFlow, softmax: GraphNode): Attention | null {
   const scores = scoreProduct(flow, softmax.inputs[0]!);
   if (scores === null) return null;
   const mixing = flow
@@ -69,7 +77,7 @@ function aroundSoftmax(flow: Flow, softmax: GraphNode): Attention | null {
 
 /** The linears that queries, keys and values come from, and those that read what `ends` give. */
 function around(
-  flow: Flow,
+  flow: DataFlow,
   { name }: GraphNode,
   sides: readonly (readonly Ref[])[],
   ends: readonly GraphNode[],
@@ -81,7 +89,7 @@ function around(
 }
 
 /** Gives the linears around a softmax their roles; a fused one has several parts. */
-export function placeAttention(flow: Flow, placements: Placements, attention: Attention): void {
+export function placeAttention(flow: DataFlow, placements: Placements, attention: Attention): void {
   const { softmax, q, k, v, out } = attention;
   const kind = attentionKind(flow, attention);
   const place = (linear: Linear, role: Role, what: string) => {
@@ -96,7 +104,7 @@ export function placeAttention(flow: Flow, placements: Placements, attention: At
 }
 
 /** The product whose softmax is taken, both of its operands computed. */
-function scoreProduct(flow: Flow, ref: Ref): GraphNode | null {
+function scoreProduct(flow: DataFlow, ref: Ref): GraphNode | null {
   const seen = new Set<string>();
   const open = [nodeOf(ref)];
   // in the order of the inputs: a mask comes second
@@ -122,7 +130,7 @@ function queryAndKey({ op, attrs, inputs }: GraphNode): [Ref, Ref] {
 }
 
 /** A softmax and what is made of it on the way to the values. */
-function downstream(flow: Flow, softmax: string): ReadonlySet<string> {
+function downstream(flow: DataFlow, softmax: string): ReadonlySet<string> {
   const met = new Set([softmax]);
   flow.forward(softmax, onScores, (node) => {
     if (onScores(node)) met.add(node.name);
@@ -131,8 +139,11 @@ function downstream(flow: Flow, softmax: string): ReadonlySet<string> {
   return met;
 }
 
-/** The linears behind one side of an attention, side by side. Where one reads another, none is a projection. */
-function projections(flow: Flow, refs: readonly Ref[]): Linear[] {
+/**
+ * The linears behind one side of an attention, side by side. Where one reads another, none is a
+ * projection.
+ */
+function projections(flow: DataFlow, refs: readonly Ref[]): Linear[] {
   const found = [...new Set(refs.flatMap((ref) => flow.back(ref, behindProjection).linears))];
   if (found.length < 2) return found;
   const chained = found.some((linear) => {
@@ -142,15 +153,18 @@ function projections(flow: Flow, refs: readonly Ref[]): Linear[] {
   return chained ? [] : found;
 }
 
-/** Drops what another side's projection reads: tokens that are attended to as they are have no projection. */
-function withoutSources(flow: Flow, sides: readonly Linear[][]): Linear[][] {
+/**
+ * Drops what another side's projection reads: tokens that are attended to as they are have no
+ * projection.
+ */
+function withoutSources(flow: DataFlow, sides: readonly Linear[][]): Linear[][] {
   const sources = new Set(
     [...new Set(sides.flat())].flatMap(({ input }) => flow.back(input, behindProjection).linears),
   );
   return sides.map((side) => side.filter((linear) => !sources.has(linear)));
 }
 
-function firstLinears(flow: Flow, from: string): Linear[] {
+function firstLinears(flow: DataFlow, from: string): Linear[] {
   const isLinear = (node: GraphNode) => flow.linears.byNode.has(node.name);
   return flow
     .forward(from, behindAttention, isLinear)
@@ -158,7 +172,7 @@ function firstLinears(flow: Flow, from: string): Linear[] {
 }
 
 /** Joint: several streams are concatenated. Cross: queries and keys come from different tensors. */
-function attentionKind(flow: Flow, { q, k }: Attention): Kind {
+function attentionKind(flow: DataFlow, { q, k }: Attention): Kind {
   if (q.length > 1 && k.length > 1) return 'jointAttention';
   const roots = new Set(q.map(({ input }) => flow.root(input)));
   const shared = k.some((linear) => q.includes(linear) || roots.has(flow.root(linear.input)));

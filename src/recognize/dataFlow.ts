@@ -21,8 +21,11 @@ export interface Walk {
   readonly blocked: boolean;
 }
 
-/** Data flow between the linears of a graph: values only, no shapes, axes or indices that are computed from them. */
-export class Flow {
+/**
+ * Data flow between the linears of a graph: values only, no shapes, axes or indices that are
+ * computed from them.
+ */
+export class DataFlow {
   private readonly consumers: ReadonlyMap<string, readonly GraphNode[]>;
 
   constructor(
@@ -45,7 +48,10 @@ export class Flow {
     return constantView(this.graph, ref) !== null;
   }
 
-  /** Backwards from a tensor to the nearest linears, through the nodes that `passes` allows. Constants end a path. */
+  /**
+   * Backwards from a tensor to the nearest linears, through the nodes that `passes` allows.
+   * Constants end a path.
+   */
   back(from: Ref, passes: (node: GraphNode) => boolean): Walk {
     const found = new Set<Linear>();
     const nodes: GraphNode[] = [];
@@ -73,7 +79,10 @@ export class Flow {
     return { linears: [...found], nodes, ops, blocked };
   }
 
-  /** Forwards from a node to the first nodes that `wanted` takes, through those that `passes` allows. */
+  /**
+   * Forwards from a node to the first nodes that `wanted` takes, through those that `passes`
+   * allows.
+   */
   forward(
     from: string,
     passes: (node: GraphNode) => boolean,
@@ -107,7 +116,10 @@ export class Flow {
     return seen;
   }
 
-  /** The tensor behind identities and reshapes: what two linears have in common when they read the same values. */
+  /**
+   * The tensor behind identities and reshapes: what two linears have in common when they read the
+   * same values.
+   */
   root(ref: Ref): Ref {
     const node = this.node(ref);
     if (node === undefined || node.inputs[0] === undefined) return canonical(ref);

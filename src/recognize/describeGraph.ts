@@ -16,7 +16,10 @@ export interface DescribedLinear {
   readonly hasBias: boolean;
   /** The tensor that a transform would go behind; linears with the same one share it. */
   readonly site: string;
-  /** Whether several tokens of one sample go through it together: without them there is no mean to take out. */
+  /**
+   * Whether several tokens of one sample go through it together: without them there is no mean to
+   * take out.
+   */
   readonly tokens: boolean;
 }
 
@@ -28,9 +31,11 @@ export interface GraphDescription {
 }
 
 /**
- * Finds the linears of a model, says what each is for and by what that was seen. Nothing goes by names.
+ * Finds the linears of a model, says what each is for and by what that was seen. Nothing goes by
+ * names.
  *
- * A linear that fits no pattern has the role 'other'; `rewriteGraph` leaves it alone unless a rule includes it.
+ * A linear that fits no pattern has the role 'other'; `rewriteGraph` leaves it alone unless a rule
+ * includes it.
  *
  * @throws InvalidArgumentError for anything but a loaded `tf.GraphModel`.
  *

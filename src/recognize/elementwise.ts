@@ -39,7 +39,10 @@ const BINARY: Readonly<Record<string, (a: number, b: number) => number>> = {
   Sub: (a, b) => a - b,
 };
 
-/** What a node with so many operands computes of each element; null where this table does not know it. */
+/**
+ * What a node with so many operands computes of each element; null where this table does not know
+ * it.
+ */
 export function elementwise(op: string, operands: readonly Float64Array[]): Float64Array | null {
   const [a, b] = operands;
   const unary = operands.length === 1 ? UNARY[op] : undefined;

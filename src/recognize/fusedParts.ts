@@ -30,7 +30,9 @@ const FUSED_ACTIVATIONS: Readonly<Record<string, string>> = {
   prelu: 'Prelu',
 };
 
-/** Bias and activation of a _FusedMatMul; null where it holds something that cannot be taken apart. */
+/**
+ * Bias and activation of a _FusedMatMul; null where it holds something that cannot be taken apart.
+ */
 export function fusedParts(graph: Graph, { attrs, inputs }: GraphNode, n: number): Fused | null {
   const ops = stringsAttr(attrs, 'fused_ops').map((text) => text.toLowerCase());
   const extra = inputs.slice(2);
@@ -43,7 +45,8 @@ export function fusedParts(graph: Graph, { attrs, inputs }: GraphNode, n: number
   }
   const [kind, ...more] = ops;
   if (kind === undefined) return { bias, activation: null };
-  // tfjs takes the second of fused_ops for the activation, and would leave out one that has no bias before it
+  // tfjs takes the second of fused_ops for the activation, and would leave out one that has no bias
+  // before it
   if (bias === null) return null;
   const op = FUSED_ACTIVATIONS[kind];
   const slopes = kind === 'prelu' ? (extra.shift() ?? null) : null;

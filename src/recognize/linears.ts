@@ -32,7 +32,10 @@ export interface Linear {
   readonly activation: FusedActivation | null;
 }
 
-/** Every product with a constant matrix in the graph, in file order, by node name: its product and its bias addition. */
+/**
+ * Every product with a constant matrix in the graph, in file order, by node name: its product and
+ * its bias addition.
+ */
 export interface Linears {
   readonly list: readonly Linear[];
   /** The linear that a node belongs to. */
@@ -85,16 +88,16 @@ function matchMatMul(
   if (view.shape.slice(0, -2).some((dim) => dim !== 1)) return null;
   // leading ones of W would give the result axes that x does not have
   if (view.shape.length > 2 && (shapeOf(x)?.length ?? 0) < view.shape.length) return null;
-  const turned = boolAttr(attrs, transposeW);
+  const transposed = boolAttr(attrs, transposeW);
   const flat = { ...view, shape: view.shape.slice(-2) };
-  const matrix = turned ? permuted(flat, [1, 0]) : flat;
+  const matrix = transposed ? permuted(flat, [1, 0]) : flat;
   const [d, n] = matrix.shape as [number, number];
   const fused = op === '_FusedMatMul' ? fusedParts(graph, node, n) : NOTHING_FUSED;
   if (fused === null) return null;
   return {
     name,
     product: name,
-    form: `${op}${turned ? ' (W transposed)' : ''}`,
+    form: `${op}${transposed ? ' (W transposed)' : ''}`,
     input: x,
     inputAxes: 1,
     matrix: () => toFloats(matrix),
@@ -107,7 +110,8 @@ function matchMatMul(
 }
 
 /**
- * `…K,KN->…N` with W constant: the contracted labels K last in x, the new labels N last in the result, any order in W.
+ * `…K,KN->…N` with W constant: the contracted labels K last in x, the new labels N last in the
+ * result, any order in W.
  */
 function matchEinsum(graph: Graph, { attrs, inputs, name }: GraphNode): Linear | null {
   const equation = stringAttr(attrs, 'equation').replace(/\s/g, '');
@@ -149,7 +153,10 @@ function matchEinsum(graph: Graph, { attrs, inputs, name }: GraphNode): Linear |
   };
 }
 
-/** Takes the addition of a constant vector behind the product along, where nothing else reads the product. */
+/**
+ * Takes the addition of a constant vector behind the product along, where nothing else reads the
+ * product.
+ */
 function withBias(
   graph: Graph,
   shapeOf: ShapeOf,
@@ -166,7 +173,8 @@ function withBias(
   if (stringAttr(reader.attrs, 'data_format').toUpperCase() === 'NCHW') return linear;
   const other = reader.inputs.find((ref) => nodeOf(ref) !== linear.name);
   const view = other === undefined ? null : constantView(graph, other);
-  // [n], or [heads, channels] behind an Einsum, with leading ones; more of them than the product has would add axes
+  // [n], or [heads, channels] behind an Einsum, with leading ones; more of them than the product
+  // has would add axes
   const bias = vector(view, linear.n);
   const rank = shapeOf(linear.product)?.length ?? linear.outputAxes.length + 1;
   if (bias === null || view === null || view.shape.length > rank) return linear;

@@ -1,6 +1,6 @@
 import type { GraphNode } from '../graph/ir.js';
 import { BINARY, IDENTITY, NONLINEARITIES, SHAPING, SLICING, UNARY } from '../graph/opSets.js';
-import type { Flow, Walk } from './dataFlow.js';
+import type { DataFlow, Walk } from './dataFlow.js';
 import type { Linear } from './linears.js';
 import type { Placements } from './placement.js';
 
@@ -10,9 +10,12 @@ const insideMlp = ({ op }: GraphNode) =>
     ? op !== 'Softmax'
     : BINARY.has(op) || SHAPING.has(op) || SLICING.has(op) || IDENTITY.has(op) || op === 'ConcatV2';
 
-/** Two linears, or a gated pair and a third, with an activation between them, beside or behind an attention. */
+/**
+ * Two linears, or a gated pair and a third, with an activation between them, beside or behind an
+ * attention.
+ */
 export function placeMlps(
-  flow: Flow,
+  flow: DataFlow,
   placements: Placements,
   softmaxes: ReadonlySet<string>,
 ): void {
@@ -28,13 +31,14 @@ export function placeMlps(
     const [first] = walk.linears as [Linear];
     const upstream = flow.ancestors(first.input);
     const behind = [...softmaxes].some((name) => upstream.has(name));
-    // before any attention it embeds the conditions; only beside or behind one it is part of a block
+    // before any attention it embeds the conditions; only beside or behind one it is part of a
+    // block
     if (behind || besideAttention.has(flow.root(first.input)))
       placeMlp(flow, placements, walk, out);
   }
 }
 
-function isMlp(flow: Flow, placements: Placements, walk: Walk, out: Linear): boolean {
+function isMlp(flow: DataFlow, placements: Placements, walk: Walk, out: Linear): boolean {
   const { linears, ops, blocked } = walk;
   if (blocked || linears.length === 0 || linears.length > 2) return false;
   if (linears.some((linear) => placements.has(linear) || linear === out)) return false;
@@ -42,7 +46,7 @@ function isMlp(flow: Flow, placements: Placements, walk: Walk, out: Linear): boo
   return roots.size === 1 && [...ops].some((op) => NONLINEARITIES.has(op));
 }
 
-function placeMlp(flow: Flow, placements: Placements, walk: Walk, out: Linear): void {
+function placeMlp(flow: DataFlow, placements: Placements, walk: Walk, out: Linear): void {
   const kind = activationName(walk.ops);
   const to = JSON.stringify(out.name);
   const gates = walk.linears.length === 2 ? gatesOf(flow, walk) : new Set<Linear>();
@@ -55,8 +59,11 @@ function placeMlp(flow: Flow, placements: Placements, walk: Walk, out: Linear): 
   placements.set(out, { role: 'mlp.out', reason: `reads ${from} through ${kind}` });
 }
 
-/** The gate of a GEGLU or SwiGLU goes through the activation; the other linear is multiplied with it as it is. */
-function gatesOf(flow: Flow, { linears, nodes }: Walk): ReadonlySet<Linear> {
+/**
+ * The gate of a GEGLU or SwiGLU goes through the activation; the other linear is multiplied with it
+ * as it is.
+ */
+function gatesOf(flow: DataFlow, { linears, nodes }: Walk): ReadonlySet<Linear> {
   const active = nodes.filter(({ op }) => NONLINEARITIES.has(op));
   return new Set([
     ...active.flatMap(({ name }) => flow.back(name, insideMlp).linears),

@@ -2,16 +2,22 @@ import { constantView } from '../graph/constants.js';
 import { dataRefs } from '../graph/dataRefs.js';
 import { type GraphNode, nodeOf, type Ref } from '../graph/ir.js';
 import { IDENTITY, SHAPING, SLICING, SUMS } from '../graph/opSets.js';
-import type { Flow } from './dataFlow.js';
+import type { DataFlow } from './dataFlow.js';
 import type { Linear } from './linears.js';
 import type { Placements } from './placement.js';
 
-/** Sums and products between a normalized tensor and where it is modulated: gamma, beta, 1 + scale, shift. */
+/**
+ * Sums and products between a normalized tensor and where it is modulated: gamma, beta, 1 + scale,
+ * shift.
+ */
 const MAX_DEPTH = 6;
 
-/** adaLN: a linear on one row per sample, a part of which scales or shifts a normalized tensor, or gates a branch. */
+/**
+ * adaLN: a linear on one row per sample, a part of which scales or shifts a normalized tensor, or
+ * gates a branch.
+ */
 export function placeModulations(
-  flow: Flow,
+  flow: DataFlow,
   placements: Placements,
   oneRow: (linear: Linear) => boolean,
 ): void {
@@ -34,7 +40,7 @@ export function placeModulations(
 }
 
 /** From a modulation linear to where its parts meet the tokens. */
-const onModulation = (flow: Flow) => (node: GraphNode) =>
+const onModulation = (flow: DataFlow) => (node: GraphNode) =>
   SHAPING.has(node.op) ||
   IDENTITY.has(node.op) ||
   SLICING.has(node.op) ||
@@ -44,7 +50,7 @@ const onModulation = (flow: Flow) => (node: GraphNode) =>
 
 /** What a part of a modulation does to the other operand of a node, or null. */
 function effectOn(
-  flow: Flow,
+  flow: DataFlow,
   node: GraphNode,
   other: Ref,
   linear: Linear,
@@ -64,12 +70,15 @@ function effectOn(
   return isBranch ? 'gates a branch' : null;
 }
 
-function isSumWithConstant(flow: Flow, { op, inputs }: GraphNode): boolean {
+function isSumWithConstant(flow: DataFlow, { op, inputs }: GraphNode): boolean {
   return SUMS.has(op) && inputs.some((ref) => flow.isConstant(ref));
 }
 
-/** Whether a tensor is x · rsqrt(…) or x / sqrt(…), possibly shifted, of something else than the linear itself. */
-function normalizes(flow: Flow, ref: Ref, linear: Linear, depth = 0): boolean {
+/**
+ * Whether a tensor is x · rsqrt(…) or x / sqrt(…), possibly shifted, of something else than the
+ * linear itself.
+ */
+function normalizes(flow: DataFlow, ref: Ref, linear: Linear, depth = 0): boolean {
   const node = flow.node(ref);
   if (node === undefined || depth > MAX_DEPTH || flow.linears.byNode.has(node.name)) return false;
   if (node.op.startsWith('FusedBatchNorm')) return true;
@@ -87,13 +96,16 @@ function normalizes(flow: Flow, ref: Ref, linear: Linear, depth = 0): boolean {
 }
 
 /** Whether it is the linear itself that is normalized. */
-function isOwn(flow: Flow, ref: Ref, linear: Linear): boolean {
+function isOwn(flow: DataFlow, ref: Ref, linear: Linear): boolean {
   const passes = (n: GraphNode) => n.op === 'Sub' || SHAPING.has(n.op) || IDENTITY.has(n.op);
   return flow.back(ref, passes).linears.includes(linear);
 }
 
-/** Whether a tensor is a root, or one over it: Sqrt, Rsqrt or Pow by ±½, possibly times gamma, as Keras folds it. */
-function isRoot(flow: Flow, ref: Ref): boolean {
+/**
+ * Whether a tensor is a root, or one over it: Sqrt, Rsqrt or Pow by ±½, possibly times gamma, as
+ * Keras folds it.
+ */
+function isRoot(flow: DataFlow, ref: Ref): boolean {
   const node = flow.node(ref);
   if (node === undefined) return false;
   if (node.op === 'Rsqrt' || node.op === 'Sqrt') return true;

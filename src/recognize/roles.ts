@@ -1,7 +1,7 @@
 import type { GraphNode } from '../graph/ir.js';
 import { IDENTITY, SHAPING, SLICING, SUMS } from '../graph/opSets.js';
 import { findAttentions, placeAttention } from './attentions.js';
-import type { Flow } from './dataFlow.js';
+import type { DataFlow } from './dataFlow.js';
 import type { Linear } from './linears.js';
 import { placeMlps } from './mlps.js';
 import { placeModulations } from './modulations.js';
@@ -14,7 +14,7 @@ export type { Placement } from './placement.js';
  *
  * @param oneRow Whether a linear reads one row per sample, as the conditioning path of a DiT does.
  */
-export function findRoles(flow: Flow, oneRow: (linear: Linear) => boolean): Placements {
+export function findRoles(flow: DataFlow, oneRow: (linear: Linear) => boolean): Placements {
   const placements: Placements = new Map();
   const attentions = findAttentions(flow);
   const softmaxes = new Set(attentions.map(({ softmax }) => softmax));
@@ -33,8 +33,11 @@ export function findRoles(flow: Flow, oneRow: (linear: Linear) => boolean): Plac
   return placements;
 }
 
-/** Times and positions on their way to a sine or cosine are no activations: 8 bits would leave nothing of their angle. */
-function placeFrequencies(flow: Flow, placements: Placements): void {
+/**
+ * Times and positions on their way to a sine or cosine are no activations: 8 bits would leave
+ * nothing of their angle.
+ */
+function placeFrequencies(flow: DataFlow, placements: Placements): void {
   const scales = (node: GraphNode) =>
     SHAPING.has(node.op) ||
     IDENTITY.has(node.op) ||
@@ -49,8 +52,10 @@ function placeFrequencies(flow: Flow, placements: Placements): void {
   }
 }
 
-/** What is left before the first attention embeds inputs; what no linear follows is the final layer. */
-function placeEnds(flow: Flow, placements: Placements, softmaxes: ReadonlySet<string>): void {
+/**
+ * What is left before the first attention embeds inputs; what no linear follows is the final layer.
+ */
+function placeEnds(flow: DataFlow, placements: Placements, softmaxes: ReadonlySet<string>): void {
   const readBy = new Set<Linear>();
   const upstreamOf = new Map(
     flow.linears.list.map((linear) => [linear, flow.ancestors(linear.input)]),

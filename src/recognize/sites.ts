@@ -7,7 +7,8 @@ import type { ShapeOf } from '../shapes/shapes.js';
 import type { Linear, Linears } from './linears.js';
 
 /**
- * The tensor that a linear's transform belongs on. Several linears may share one: q, k and v, or the gates of an MLP.
+ * The tensor that a linear's transform belongs on. Several linears may share one: q, k and v, or
+ * the gates of an MLP.
  */
 export interface Site {
   /** The tensor itself: [..., tokens, channels], the channels over the last `axes` axes. */
@@ -16,16 +17,19 @@ export interface Site {
   /** Its channels. */
   readonly d: number;
   /**
-   * Where the tokens of one sample are: on the axis before the channels; or hidden, because samples and tokens were
-   * flattened into rows, and then `like` ([..., tokens, anything], its last `likeAxes` axes no rows) says how to
-   * take them apart; or nowhere: one row per sample.
+   * Where the tokens of one sample are: on the axis before the channels; or hidden, because samples
+   * and tokens were flattened into rows, and then `like` ([..., tokens, anything], its last
+   * `likeAxes` axes no rows) says how to take them apart; or nowhere: one row per sample.
    */
   readonly tokens: 'axis' | 'hidden' | 'none';
   readonly like: Ref | null;
   readonly likeAxes: number;
 }
 
-/** Where the transform of a linear goes. `flattened`: the linear itself reads the site through a reshape to rows. */
+/**
+ * Where the transform of a linear goes. `flattened`: the linear itself reads the site through a
+ * reshape to rows.
+ */
 export function siteOf(
   graph: Graph,
   linears: Linears,
@@ -58,7 +62,10 @@ export function siteKey({ source, axes }: Site): string {
   return axes === 1 ? source : `${source}/${axes}`;
 }
 
-/** The tensor of rank ≥ 3 that a reshape turned into rows of d channels, its trailing axes kept whole. */
+/**
+ * The tensor of rank ≥ 3 that a reshape turned into rows of d channels, its trailing axes kept
+ * whole.
+ */
 function beforeFlattening(
   graph: Graph,
   shapeOf: ShapeOf,
@@ -96,7 +103,10 @@ function reshapeBehind(graph: Graph, ref: Ref): Ref | null {
   return IDENTITY.has(node.op) ? reshapeBehind(graph, node.inputs[0]) : null;
 }
 
-/** Whether the product takes matrices only, so that its input has rank 2 even where no shape is known. */
+/**
+ * Whether the product takes matrices only, so that its input has rank 2 even where no shape is
+ * known.
+ */
 function isMatrixProduct(graph: Graph, { product }: Linear): boolean {
   const op = graph.nodes.get(product)?.op;
   return op === 'MatMul' || op === '_FusedMatMul';

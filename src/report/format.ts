@@ -74,8 +74,9 @@ export function printable(text: string): string {
 }
 
 /**
- * A name in at most `width` characters, its end and its numbers kept longest: segments (between `/`) without a digit
- * leave first, from the middle on. `dit/blocks/12/attention/proj/MatMul` becomes `dit/…/12/…/proj/MatMul`.
+ * A name in at most `width` characters, its end and its numbers kept longest: segments (between
+ * `/`) without a digit leave first, from the middle on. `dit/blocks/12/attention/proj/MatMul`
+ * becomes `dit/…/12/…/proj/MatMul`.
  */
 export function shortenName(name: string, width: number): string {
   let segments = name.split('/');
@@ -103,7 +104,10 @@ export function groupByRole(linears: readonly LinearReport[]): Map<Role, LinearR
   return groups;
 }
 
-/** What a report compares its own method with, in the order of `METHODS`; for 'auto' that is every method. */
+/**
+ * What a report compares its own method with, in the order of `METHODS`; for 'auto' that is every
+ * method.
+ */
 export function otherMethods({ method: own, linears }: QuantizationReport): Method[] {
   const compared = METHODS.filter((method) => linears.some((linear) => linear.compared[method]));
   return compared.filter((method) => method !== own);

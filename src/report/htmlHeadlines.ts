@@ -55,10 +55,10 @@ function meanOutput(report: QuantizationReport): Headline {
 
 function worstOutput({ linears }: QuantizationReport): Headline {
   const worst = linears.reduce<LinearReport | null>(
-    (least, linear) =>
-      outputOf(linear) < (least === null ? Number.POSITIVE_INFINITY : outputOf(least))
+    (min, linear) =>
+      outputSqnr(linear) < (min === null ? Number.POSITIVE_INFINITY : outputSqnr(min))
         ? linear
-        : least,
+        : min,
     null,
   );
   return {
@@ -80,7 +80,7 @@ function treated({ linears }: QuantizationReport): Headline {
   };
 }
 
-function outputOf({ sqnr }: LinearReport): number {
+function outputSqnr({ sqnr }: LinearReport): number {
   return sqnr?.output ?? Number.POSITIVE_INFINITY;
 }
 

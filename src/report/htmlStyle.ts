@@ -1,4 +1,7 @@
-/** The page's style sheet: light and dark, and colours that colour-blind readers can tell apart (after Okabe and Ito). */
+/**
+ * The page's style sheet: light and dark, and colours that colour-blind readers can tell apart
+ * (after Okabe and Ito).
+ */
 export const STYLE = `
 :root {
   color-scheme: light dark;

@@ -1,6 +1,9 @@
 import { describe, InvalidArgumentError } from '../../ops/numerics/errors.js';
 
-/** Checks a parsed JSON value, found at a path like `report.linears[3].name`, and makes what it stands for. */
+/**
+ * Checks a parsed JSON value, found at a path like `report.linears[3].name`, and makes what it
+ * stands for.
+ */
 export type Reader<T> = (value: unknown, path: string) => T;
 
 /** The numbers that JSON has no literal for, as `encodeNumber` writes them. */

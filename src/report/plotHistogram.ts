@@ -3,7 +3,10 @@ import { formatTimes, printable } from './format.js';
 import type { Plot } from './htmlSvg.js';
 import type { LinearReport } from './report.js';
 
-/** A linear with histograms, and how far its outliers stand out: the largest channel over the median one. */
+/**
+ * A linear with histograms, and how far its outliers stand out: the largest channel over the median
+ * one.
+ */
 export interface ChannelPanel {
   readonly name: string;
   readonly channels: NonNullable<LinearReport['channels']>;
@@ -19,7 +22,7 @@ const OPACITY = { before: 0.45, after: 0.85 };
 const COUNT_TICKS = [0, 1, 10, 100, 1000, 10_000];
 
 /** The linears whose outliers stand out most before the transform, the worst first. */
-export function worstChannels(linears: readonly LinearReport[], most: number): ChannelPanel[] {
+export function worstChannels(linears: readonly LinearReport[], max: number): ChannelPanel[] {
   return linears
     .flatMap(({ name, channels }) =>
       channels === null || barsOf(channels.before, 'before').length === 0
@@ -34,10 +37,13 @@ export function worstChannels(linears: readonly LinearReport[], most: number): C
           ],
     )
     .sort((a, b) => b.before - a.before)
-    .slice(0, most);
+    .slice(0, max);
 }
 
-/** Largest channel over median channel, as near as the bins tell; 1 for a histogram without channels. */
+/**
+ * Largest channel over median channel, as near as the bins tell; 1 for a histogram without
+ * channels.
+ */
 export function outlierRatio({ edges, counts }: Histogram): number {
   const last = counts.reduce((found, count, i) => (count > 0 ? i : found), -1);
   if (last < 0) return 1;
@@ -56,10 +62,13 @@ export function outlierRatio({ edges, counts }: Histogram): number {
   return 1;
 }
 
-/** How many channels have which largest magnitude, before the transform and after it, both on logarithmic axes. */
+/**
+ * How many channels have which largest magnitude, before the transform and after it, both on
+ * logarithmic axes.
+ */
 export function channelPlot({ name, channels, before, after }: ChannelPanel): Plot {
   const bars = [...barsOf(channels.before, 'before'), ...barsOf(channels.after, 'after')];
-  const most = bars.reduce((max, { count }) => Math.max(max, count), 1);
+  const maximum = bars.reduce((max, { count }) => Math.max(max, count), 1);
   const title = `${printable(name)}: channels before and after`;
   return {
     title,
@@ -84,8 +93,8 @@ export function channelPlot({ name, channels, before, after }: ChannelPanel): Pl
         y: {
           field: 'count',
           type: 'quantitative',
-          scale: { type: 'symlog', domain: [0, most] },
-          axis: { title: 'channels', values: COUNT_TICKS.filter((tick) => tick <= most) },
+          scale: { type: 'symlog', domain: [0, maximum] },
+          axis: { title: 'channels', values: COUNT_TICKS.filter((tick) => tick <= maximum) },
         },
         y2: { datum: 0 },
         color: {
@@ -100,7 +109,10 @@ export function channelPlot({ name, channels, before, after }: ChannelPanel): Pl
   };
 }
 
-/** Bins with channels in them; one that begins at 0 begins at half its end, as 0 is not on a logarithmic axis. */
+/**
+ * Bins with channels in them; one that begins at 0 begins at half its end, as 0 is not on a
+ * logarithmic axis.
+ */
 function barsOf({ edges, counts }: Histogram, when: 'before' | 'after') {
   return counts.flatMap((count, i) => {
     const to = edges[i + 1]!;

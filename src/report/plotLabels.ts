@@ -2,7 +2,9 @@ import { printable, shortenName } from './format.js';
 
 /** Names as the rows of one plot. */
 export interface RowLabels {
-  /** What the names have in common, `*` where they differ: all of a single name, null for nothing. */
+  /**
+   * What the names have in common, `*` where they differ: all of a single name, null for nothing.
+   */
   readonly pattern: string | null;
   /** The rest of each name, no two alike, in the order of the names. */
   readonly labels: readonly string[];
@@ -12,7 +14,9 @@ export interface RowLabels {
 const WIDTH = 16;
 const PATTERN_WIDTH = 42;
 
-/** Labels for the linears of one plot: of `blocks/0/proj` and `blocks/1/proj` they are `0` and `1`. */
+/**
+ * Labels for the linears of one plot: of `blocks/0/proj` and `blocks/1/proj` they are `0` and `1`.
+ */
 export function rowLabels(names: readonly string[]): RowLabels {
   if (names.length === 1) {
     return { pattern: shortenName(printable(names[0]!), PATTERN_WIDTH), labels: [''] };
@@ -32,10 +36,10 @@ export function rowLabels(names: readonly string[]): RowLabels {
 }
 
 /** How many tokens all begin with, `most` at most. */
-function commonLength(split: readonly (readonly string[])[], most: number): number {
+function commonLength(split: readonly (readonly string[])[], max: number): number {
   const [first = []] = split;
   let length = 0;
-  while (length < most && split.every((tokens) => tokens[length] === first[length])) length++;
+  while (length < max && split.every((tokens) => tokens[length] === first[length])) length++;
   return length;
 }
 

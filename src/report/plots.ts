@@ -5,7 +5,10 @@ import type { Plot } from './htmlSvg.js';
 import { rowLabels } from './plotLabels.js';
 import type { LinearReport } from './report.js';
 
-/** The shape of each method's marks, besides its colour: SVG paths of about equal area in a square from −1 to 1. */
+/**
+ * The shape of each method's marks, besides its colour: SVG paths of about equal area in a square
+ * from −1 to 1.
+ */
 export const METHOD_SHAPES: Readonly<Record<Method, string>> = {
   hadanorm: 'M-1,0A1,1,0,1,1,1,0A1,1,0,1,1,-1,0Z',
   centered: 'M-0.85,-0.85H0.85V0.85H-0.85Z',
@@ -14,7 +17,10 @@ export const METHOD_SHAPES: Readonly<Record<Method, string>> = {
   rtn: 'M-1,-0.6L-0.6,-1L0,-0.4L0.6,-1L1,-0.6L0.4,0L1,0.6L0.6,1L0,0.4L-0.6,1L-1,0.6L-0.4,0Z',
 };
 
-/** Colours of the heat map, from low to high: viridis, which colour-blind readers can tell apart too. */
+/**
+ * Colours of the heat map, from low to high: viridis, which colour-blind readers can tell apart
+ * too.
+ */
 export const HEAT_COLOURS = ['#440154', '#414487', '#2a788e', '#22a884', '#7ad151', '#fde725'];
 
 /** The style sheet's colour of a method. */
@@ -51,7 +57,10 @@ export function outputsOf({ method, sqnr, compared }: LinearReport): Map<Method,
   return outputs;
 }
 
-/** The linears of one role: a row each, and in it a mark for each method. Infinity is `∞` at the edge. */
+/**
+ * The linears of one role: a row each, and in it a mark for each method. Infinity is `∞` at the
+ * edge.
+ */
 export function methodPlot(role: Role, linears: readonly LinearReport[], span: Span): Plot {
   const { labels } = rowLabels(linears.map(({ name }) => name));
   const values = linears.flatMap((linear, i) =>
@@ -148,7 +157,10 @@ export function timestepPlot(role: Role, linears: readonly LinearReport[], span:
   };
 }
 
-/** Room for the labels by their length: without a page, vega cannot measure text and leaves too much. */
+/**
+ * Room for the labels by their length: without a page, vega cannot measure text and leaves too
+ * much.
+ */
 function rowAxis(labels: readonly string[]) {
   const extent = 8 + LABEL_CHARACTER * Math.max(...labels.map((label) => [...label].length));
   const room = { minExtent: extent, maxExtent: extent, labelLimit: 0 };

@@ -42,12 +42,12 @@ interface Choice {
 }
 
 /**
- * Picks the linears that 8-bit weights and activations help most to reach a target: the worst output first, and no more
- * of them than it takes (with `maxBytes`: as many as fit).
+ * Picks the linears that 8-bit weights and activations help most to reach a target: the worst
+ * output first, and no more of them than it takes (with `maxBytes`: as many as fit).
  *
  * @param report From a rewrite with calibration data.
- * @throws InvalidArgumentError for a report without calibration data, and for a target that 8 bits do not reach: the
- * message says the best that can be had.
+ * @throws InvalidArgumentError for a report without calibration data, and for a target that 8 bits
+ * do not reach: the message says the best that can be had.
  *
  * @example
  * ```ts
@@ -119,8 +119,8 @@ const PICKERS: Readonly<Record<Kind, Picker>> = {
 
   maxBytes(worstFirst, target, bytes) {
     if (bytes > target) {
-      const least = `at least ${bytes} (${formatBytes(bytes)})`;
-      throw unreachable('maxBytes', least, target);
+      const min = `at least ${bytes} (${formatBytes(bytes)})`;
+      throw unreachable('maxBytes', min, target);
     }
     let left = target - bytes;
     return helped(worstFirst).filter(({ extraBytes }) => {

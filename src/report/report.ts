@@ -17,7 +17,9 @@ export interface LinearReport {
   /** How it runs, and why so. */
   readonly execution: 'integer' | 'simulated' | 'float';
   readonly reason: string;
-  /** Bytes of the weights, with what the method stores beside them, as saved; before: as float32. */
+  /**
+   * Bytes of the weights, with what the method stores beside them, as saved; before: as float32.
+   */
   readonly bytes: { readonly before: number; readonly after: number };
   /** On the calibration data; null without such data. */
   readonly sqnr: Sqnr | null;
@@ -27,11 +29,16 @@ export interface LinearReport {
   readonly at8Bits: { readonly output: number; readonly bytes: number } | null;
   /** Output SQNR by timestep of a transformed linear, where the statistics have timesteps. */
   readonly byTimestep: readonly { readonly timestep: number; readonly output: number }[];
-  /** Largest magnitude of each input channel, before and after the transform; null where there is none. */
+  /**
+   * Largest magnitude of each input channel, before and after the transform; null where there is
+   * none.
+   */
   readonly channels: { readonly before: Histogram; readonly after: Histogram } | null;
 }
 
-/** What `rewriteGraph` did and what it costs. As JSON: `reportJson`, which keeps infinite decibels. */
+/**
+ * What `rewriteGraph` did and what it costs. As JSON: `reportJson`, which keeps infinite decibels.
+ */
 export interface QuantizationReport {
   readonly version: 1;
   readonly method: Method | 'auto';

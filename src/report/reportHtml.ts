@@ -36,12 +36,13 @@ const HISTOGRAMS = 6;
 const POLICY = "default-src 'none'; style-src 'unsafe-inline'";
 
 /**
- * A quantization report as one page, with plots inlined: no script, nothing to load, for light and dark screens. It has
- * the headline figures; output SQNR of each linear by method and by timestep; histograms of the channels before and after
- * the transform, where outliers stand out most; and a table of everything.
+ * A quantization report as one page, with plots inlined: no script, nothing to load, for light and
+ * dark screens. It has the headline figures; output SQNR of each linear by method and by timestep;
+ * histograms of the channels before and after the transform, where outliers stand out most; and a
+ * table of everything.
  *
- * Plots are drawn with vega and vega-lite, imported at the first call. In a page of script tags, add those of vega and
- * vega-lite.
+ * Plots are drawn with vega and vega-lite, imported at the first call. In a page of script tags,
+ * add those of vega and vega-lite.
  *
  * @throws InvalidArgumentError for an option that there is none of.
  * @throws HadaNormError where vega or vega-lite is not to be had.

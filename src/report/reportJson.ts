@@ -64,8 +64,9 @@ const readReport = readObject<QuantizationReport>({
 });
 
 /**
- * A quantization report as JSON, for `parseReport`. Every number survives: those that JSON has no literal for are
- * written as the strings `"Infinity"`, `"-Infinity"`, `"NaN"` and `"-0"`. Plain `JSON.stringify` would make them null or 0.
+ * A quantization report as JSON, for `parseReport`. Every number survives: those that JSON has no
+ * literal for are written as the strings `"Infinity"`, `"-Infinity"`, `"NaN"` and `"-0"`. Plain
+ * `JSON.stringify` would make them null or 0.
  *
  * @example
  * ```ts
@@ -89,10 +90,11 @@ export function reportJson(report: QuantizationReport): string {
 }
 
 /**
- * A quantization report from what `reportJson` wrote. Fields that the report's type does not have are left out.
+ * A quantization report from what `reportJson` wrote. Fields that the report's type does not have
+ * are left out.
  *
- * @throws InvalidArgumentError for text that is not JSON, another version, and fields that are missing or of a wrong
- * type: its `argument` is the path, such as `report.linears[3].sqnr.output`.
+ * @throws InvalidArgumentError for text that is not JSON, another version, and fields that are
+ * missing or of a wrong type: its `argument` is the path, such as `report.linears[3].sqnr.output`.
  *
  * @example
  * ```ts

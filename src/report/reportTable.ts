@@ -47,8 +47,9 @@ interface Figures {
 }
 
 /**
- * A quantization report as a table for the console: a row for each linear or role, then the totals. Decibels of the
- * output stand under the method that made them; `–` is a value that there is none of, `∞` dB a linear that lost nothing.
+ * A quantization report as a table for the console: a row for each linear or role, then the totals.
+ * Decibels of the output stand under the method that made them; `–` is a value that there is none
+ * of, `∞` dB a linear that lost nothing.
  *
  * @throws InvalidArgumentError for an option that there is none of.
  *

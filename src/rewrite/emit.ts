@@ -12,13 +12,16 @@ import type { EmittedTransform } from './emitTransform.js';
 export interface LinearForm {
   /** Whether the product applies activations that it has. */
   readonly integer: boolean;
-  /** The activation behind the linear, where the product applies it in the place of the graph's own nodes. */
+  /**
+   * The activation behind the linear, where the product applies it in the place of the graph's own
+   * nodes.
+   */
   readonly behind: ActivationBehind | null;
 }
 
 /**
- * Puts a quantized linear in the place of an original; its last node takes the original's name, or that of the activation
- * behind it.
+ * Puts a quantized linear in the place of an original; its last node takes the original's name, or
+ * that of the activation behind it.
  */
 export function emitLinear(
   e: Emitter,
@@ -43,7 +46,10 @@ export function emitLinear(
   steps.reduce<Ref>((y, step, i) => step(y, i === steps.length - 1 ? end : null), '');
 }
 
-/** Puts what follows from y into the graph; `end` is the name to take over, or null. Returns its output. */
+/**
+ * Puts what follows from y into the graph; `end` is the name to take over, or null. Returns its
+ * output.
+ */
 type Step = (y: Ref, end: string | null) => Ref;
 
 function branchWeights(e: Emitter, { transform, quantized, placed }: PlannedLinear) {

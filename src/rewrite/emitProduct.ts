@@ -87,13 +87,17 @@ function biasPart(e: Emitter, name: string, planned: PlannedLinear): Part {
   if (bias === null && meanProduct === null) return NOTHING;
   const own = bias?.read();
   const sum = Float32Array.from({ length: n }, (_, j) => (own?.[j] ?? 0) + (meanProduct?.[j] ?? 0));
-  // half precision is far finer than quantized activations are, but not than 8-bit weights alone beside a large bias
+  // half precision is far finer than quantized activations are, but not than 8-bit weights alone
+  // beside a large bias
   const fine = packed === null || activations === null;
   const stored = fine ? { values: sum, quantization: undefined } : half(sum);
   return { inputs: [e.stored(`${name}/bias`, [n], stored)], attrs: { hasBias: attr.bool(true) } };
 }
 
-/** The rows that do not go through the codes: the mean's along its basis, and its part in the low-rank branch. */
+/**
+ * The rows that do not go through the codes: the mean's along its basis, and its part in the
+ * low-rank branch.
+ */
 function meanRows(
   e: Emitter,
   name: string,
@@ -134,7 +138,10 @@ function meanRows(
   };
 }
 
-/** [rank, rows] that takes each coefficient to its rows of the basis, scaled: what `basisScale` does within the product. */
+/**
+ * [rank, rows] that takes each coefficient to its rows of the basis, scaled: what `basisScale` does
+ * within the product.
+ */
 function spreading(rank: number, rows: number, scale: Float32Array | null): Float32Array {
   const out = new Float32Array(rank * rows);
   for (let i = 0; i < rows; i++) out[(i % rank) * rows + i] = scale?.[i] ?? 1;

@@ -112,7 +112,9 @@ function codesOf(
   };
 }
 
-/** The means that a ChannelCenter node took out: along the basis, and the residual of them rotated. */
+/**
+ * The means that a ChannelCenter node took out: along the basis, and the residual of them rotated.
+ */
 function meanParts(
   e: Emitter,
   source: Source,

@@ -15,7 +15,10 @@ export interface CodeQuantizer {
   readonly range: StaticRange | null;
 }
 
-/** The quantizer as attributes of `HadaNormQuantize`; null for none, and for one that the op does not have. */
+/**
+ * The quantizer as attributes of `HadaNormQuantize`; null for none, and for one that the op does
+ * not have.
+ */
 export function codeQuantizer(activations: FakeQuantAttrs | null, d: number): CodeQuantizer | null {
   if (activations === null) return null;
   const { bits, symmetric, granularity, range } = activations;
@@ -35,7 +38,10 @@ export function codeQuantizer(activations: FakeQuantAttrs | null, d: number): Co
   }
 }
 
-/** Why a linear with codes on both sides is not multiplied in integers on the current backend; null where it is. */
+/**
+ * Why a linear with codes on both sides is not multiplied in integers on the current backend; null
+ * where it is.
+ */
 export function notInIntegers(
   backendName: string,
   weights: QuantizedWeights,

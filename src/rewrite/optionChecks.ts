@@ -53,7 +53,10 @@ export function checkRewriteOptions(op: string, options: RewriteOptions): void {
   });
 }
 
-/** What no option alone shows: rules can put parts together that do not fit. @throws InvalidArgumentError. */
+/**
+ * What no option alone shows: rules can put parts together that do not fit. @throws
+ * InvalidArgumentError.
+ */
 export function checkSettings(
   op: string,
   name: string,

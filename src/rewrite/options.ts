@@ -6,11 +6,16 @@ import type { Role } from '../recognize/role.js';
 export interface WeightOptions {
   /** 2 to 8, or null to leave them in float32. Default 4. */
   bits?: number | null;
-  /** Which weights share a scale: `groupSize` input channels of one output channel, or all of them. Default 'perGroup'. */
+  /**
+   * Which weights share a scale: `groupSize` input channels of one output channel, or all of them.
+   * Default 'perGroup'.
+   */
   granularity?: 'perGroup' | 'perChannel';
   /** Input channels per group. Default 64. */
   groupSize?: number;
-  /** Search the scale with the least squared error, or take the largest magnitude. Default 'search'. */
+  /**
+   * Search the scale with the least squared error, or take the largest magnitude. Default 'search'.
+   */
   clipping?: 'search' | 'none';
   /** Default 'gptq' at 4 bits and fewer where the statistics hold a Hessian, else 'nearest'. */
   rounding?: 'nearest' | 'gptq';
@@ -22,7 +27,10 @@ export interface ActivationOptions {
   bits?: number | null;
   /** Default false: asymmetric, with a zero point. */
   symmetric?: boolean;
-  /** Which values share a scale. Default 'perToken'; at 4 bits and fewer 'perGroup' of each token's channels. */
+  /**
+   * Which values share a scale. Default 'perToken'; at 4 bits and fewer 'perGroup' of each token's
+   * channels.
+   */
   granularity?: 'perToken' | 'perGroup' | 'perTensor';
   /** Channels per group. Default 64. */
   groupSize?: number;
@@ -43,27 +51,38 @@ export interface LinearOptions {
   method?: Method | 'auto';
   weights?: WeightOptions;
   activations?: ActivationOptions;
-  /** Subtract each channel's mean over the tokens: of every sample as it comes, or the calibration's. */
+  /**
+   * Subtract each channel's mean over the tokens: of every sample as it comes, or the
+   * calibration's.
+   */
   center?: 'none' | 'static' | 'dynamic';
   /** @deprecated Now `center`. */
   centre?: 'none' | 'static' | 'dynamic';
   /**
-   * Directions of the mean's variation whose product is by the original weights, 0 to 64. 'auto', HadaNorm's default, is a
-   * 48th of the layer's smaller width, from 8 to 32: 8 for a width of 384, 24 for 1152.
+   * Directions of the mean's variation whose product is by the original weights, 0 to 64. 'auto',
+   * HadaNorm's default, is a 48th of the layer's smaller width, from 8 to 32: 8 for a width of 384,
+   * 24 for 1152.
    */
   meanRank?: number | 'auto';
-  /** The static channel scale σ. Default 'balanced': sqrt(std / ‖w‖), or std^¼ / sqrt(‖w‖) before GPTQ. */
+  /**
+   * The static channel scale σ. Default 'balanced': sqrt(std / ‖w‖), or std^¼ / sqrt(‖w‖) before
+   * GPTQ.
+   */
   scale?: 'balanced' | 'std' | 'smoothquant' | 'none';
   /** SmoothQuant's α. Default 0.5. */
   alpha?: number;
   /**
-   * Multiply by a Hadamard matrix. 'auto', HadaNorm's default, measures on the calibration data whether that helps, where
-   * activations have 6 bits and more: fewer always need it. Without such data it rotates.
+   * Multiply by a Hadamard matrix. 'auto', HadaNorm's default, measures on the calibration data
+   * whether that helps, where activations have 6 bits and more: fewer always need it. Without such
+   * data it rotates.
    */
   rotate?: boolean | 'auto';
   /** Random signs before the rotation. Default true. */
   signs?: boolean;
-  /** Leading singular directions of the weights that stay in half precision beside the quantized rest. Default 0. */
+  /**
+   * Leading singular directions of the weights that stay in half precision beside the quantized
+   * rest. Default 0.
+   */
   lowRank?: number;
   /** Channels that one Hadamard matrix mixes; must divide the layer's. Default all of them. */
   blockSize?: number;
@@ -85,24 +104,33 @@ export interface RewriteOptions extends LinearOptions {
   stats?: CalibrationStats;
   /** Mixed precision and exclusions, by role and name. */
   rules?: readonly Rule[];
-  /** The linears that are left untransformed (modulation, embeddings, final layer); false leaves them alone. Default 8 bits. */
+  /**
+   * The linears that are left untransformed (modulation, embeddings, final layer); false leaves
+   * them alone. Default 8 bits.
+   */
   weightOnly?: WeightOptions | false;
   /**
    * How the model computes. Default 'integer'.
-   * - `simulate`: activations are quantized and dequantized by nodes of their own, products are of float32 numbers.
-   * - `integer`: one node centers, scales, rotates and quantizes, products are of codes by packed codes and apply the
-   *   activation function behind them. Backends with kernels for both multiply integers (the report says which linears);
-   *   on others the same graph runs as compositions of tfjs ops. The codes are those of 'simulate'.
+   * - `simulate`: activations are quantized and dequantized by nodes of their own, products are of
+   *   float32 numbers.
+   * - `integer`: one node centers, scales, rotates and quantizes, products are of codes by packed
+   *   codes and apply the activation function behind them. Backends with kernels for both multiply
+   *   integers (the report says which linears); on others the same graph runs as compositions of
+   *   tfjs ops. The codes are those of 'simulate'.
    */
   mode?: 'simulate' | 'integer';
   /**
-   * Put fused ops in the place of attention and norms, and lower products that tfjs runs slowly or wrongly, as `fuseGraph`
-   * does; where something was quantized. Default: true in mode 'integer', false in mode 'simulate'.
+   * Put fused ops in the place of attention and norms, and lower products that tfjs runs slowly or
+   * wrongly, as `fuseGraph` does; where something was quantized. Default: true in mode 'integer',
+   * false in mode 'simulate'.
    */
   fuse?: boolean;
   /** Seed of the random signs. Default 0. */
   seed?: number;
-  /** Measure rtn, smoothquant and hadamard too, for the report; it takes as long as quantizing with each. Default true. */
+  /**
+   * Measure rtn, smoothquant and hadamard too, for the report; it takes as long as quantizing with
+   * each. Default true.
+   */
   compare?: boolean;
 }
 

@@ -8,9 +8,10 @@ import type { LinearReport } from '../report/report.js';
 import { FORMAT_VERSION } from '../save/format.js';
 
 /**
- * Puts new nodes in the place of linears and removes what nothing reads any more.
- * product (→ bias addition) → [transform →] QuantizedMatMul (→ …), the last one under the old name; with the activation
- * behind it, where the product applies that: … (→ reshape) → Mul, Erf, … → … QuantizedMatMul (→ …) under that one's name.
+ * Puts new nodes in the place of linears and removes what nothing reads any more. product (→ bias
+ * addition) → [transform →] QuantizedMatMul (→ …), the last one under the old name; with the
+ * activation behind it, where the product applies that: … (→ reshape) → Mul, Erf, … → …
+ * QuantizedMatMul (→ …) under that one's name.
  */
 export function replaceNodes(graph: Graph, emitter: Emitter, changes: readonly Change[]): Graph {
   const gone = new Set<string>();
@@ -30,7 +31,7 @@ export function replaceNodes(graph: Graph, emitter: Emitter, changes: readonly C
   }
   const weights = new Map<string, Weight>([...graph.weights, ...emitter.weights]);
   const kept = withoutDead({ ...graph, nodes, weights }, graph);
-  return { ...kept, rest: { ...graph.rest, userDefinedMetadata: metadataOf(graph) } };
+  return { ...kept, artifacts: { ...graph.artifacts, userDefinedMetadata: metadataOf(graph) } };
 }
 
 /** What a linear waited for, the last of the nodes in its place waits for too. */
@@ -41,11 +42,14 @@ function waiting(nodes: readonly GraphNode[], controls: readonly string[]): read
   return [...nodes.slice(0, -1), makeNode(op, name, inputs, attrs, [...new Set(controls)])];
 }
 
-function metadataOf({ rest }: Graph): Record<string, object> {
-  return { ...rest.userDefinedMetadata, hadanorm: { version: FORMAT_VERSION } };
+function metadataOf({ artifacts }: Graph): Record<string, object> {
+  return { ...artifacts.userDefinedMetadata, hadanorm: { version: FORMAT_VERSION } };
 }
 
-/** What takes the place of one linear. It holds no weights: those are in the emitter's tensors, packed. */
+/**
+ * What takes the place of one linear. It holds no weights: those are in the emitter's tensors,
+ * packed.
+ */
 export interface Change {
   readonly linear: Linear;
   /** The activation that goes with it. */

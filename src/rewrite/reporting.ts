@@ -5,7 +5,10 @@ import type { PlacedLinear } from '../recognize/analysis.js';
 import type { LinearReport } from '../report/report.js';
 import { codeQuantizer, notInIntegers } from './lowering.js';
 
-/** In the file: a linear's own, the transform's on the first linear that uses it, and of one that it shares with others. */
+/**
+ * In the file: a linear's own, the transform's on the first linear that uses it, and of one that it
+ * shares with others.
+ */
 export interface ChangedBytes {
   readonly own: number;
   readonly shared: number;

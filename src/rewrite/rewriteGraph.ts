@@ -9,8 +9,8 @@ import { weightBytes } from '../graph/weights.js';
 import { fuseNodes } from '../passes/fuseGraph.js';
 import { type Task, transformKey } from '../quantize/plan.js';
 import type { LinearSettings } from '../quantize/settings.js';
+import { SiteQuantizer } from '../quantize/siteQuantizer.js';
 import { statsFor } from '../quantize/siteStatistics.js';
-import { SiteWork } from '../quantize/siteWork.js';
 import type { Transform } from '../quantize/transform.js';
 import { ActivationFinder } from '../recognize/activations.js';
 import { type Analysis, analyze } from '../recognize/analysis.js';
@@ -59,16 +59,17 @@ export class RewriteAbortedError extends HadaNormError {
 }
 
 /**
- * Quantizes the linears of a diffusion transformer: finds them by structure, puts centering, scaling, rotation and
- * quantization in front of them and packed weights in their place.
+ * Quantizes the linears of a diffusion transformer: finds them by structure, puts centering,
+ * scaling, rotation and quantization in front of them and packed weights in their place.
  *
- * The original stays as it is. Weights that are not quantized are shared with it, not copied. Without attention in the
- * graph nothing is changed. Blocks until done; `rewriteGraphAsync` is for large models and for pages.
+ * The original stays as it is. Weights that are not quantized are shared with it, not copied.
+ * Without attention in the graph nothing is changed. Blocks until done; `rewriteGraphAsync` is for
+ * large models and for pages.
  *
  * @param model A loaded `tf.GraphModel`.
- * @throws InvalidArgumentError for a wrong option, missing statistics, or a `tf.LayersModel` (it says how to convert it);
- *   HadamardSizeError for a width that has no Hadamard matrix.
- * Source: HadaNorm, arXiv 2506.09932.
+ * @throws InvalidArgumentError for a wrong option, missing statistics, or a `tf.LayersModel` (it
+ * says how to convert it); HadamardSizeError for a width that has no Hadamard matrix. Source:
+ * HadaNorm, arXiv 2506.09932.
  *
  * @example
  * ```ts
@@ -104,7 +105,8 @@ export function rewriteGraph(model: GraphModel, options: RewriteOptions = {}): R
 }
 
 /**
- * As `rewriteGraph`, a linear at a time: the page stays alive, progress is reported, and a signal cancels.
+ * As `rewriteGraph`, a linear at a time: the page stays alive, progress is reported, and a signal
+ * cancels.
  *
  * @throws RewriteAbortedError (name 'AbortError') when cancelled, and what `rewriteGraph` throws.
  */
@@ -193,7 +195,7 @@ function* quantizeAll(
   for (const group of groups.values()) {
     const [first] = group as [Task];
     const stats = statsFor(op, options, first);
-    const work = new SiteWork(op, group, stats, options);
+    const work = new SiteQuantizer(op, group, stats, options);
     const emitted = new Map<Transform, SharedTransform>();
     const form = { integer, rotated: group.some(({ settings }) => hasBranch(settings)) };
     for (let i = 0; i < group.length; i++) {

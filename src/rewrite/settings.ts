@@ -44,7 +44,10 @@ export function settingsFor(
   };
 }
 
-/** adaLN modulation, embeddings and the final layer lose most and gain least: their weights alone are quantized. */
+/**
+ * adaLN modulation, embeddings and the final layer lose most and gain least: their weights alone
+ * are quantized.
+ */
 function defaultTreatment(role: Role, { weightOnly }: RewriteOptions): LinearSettings['treatment'] {
   if (role === 'other') return 'skip';
   if (role !== 'modulation' && role !== 'embedding' && role !== 'final') return 'transform';

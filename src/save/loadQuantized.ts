@@ -4,12 +4,14 @@ import { describe, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { checkSealed, ModelFormatError } from './format.js';
 
 /**
- * Loads a model that `saveQuantized` wrote, checked first: version, size and checksum of everything. The weights stay
- * packed in memory, and outputs equal those of the saved model to the bit.
+ * Loads a model that `saveQuantized` wrote, checked first: version, size and checksum of
+ * everything. The weights stay packed in memory, and outputs equal those of the saved model to the
+ * bit.
  *
  * @param source A URL of model.json, or any tfjs load handler.
  * @param options As for `tf.loadGraphModel` (`requestInit`, `onProgress`, …).
- * @throws ModelFormatError for a model that is truncated, altered, of another version or not saved by this package.
+ * @throws ModelFormatError for a model that is truncated, altered, of another version or not saved
+ * by this package.
  */
 export async function loadQuantized(
   source: string | io.IOHandler,

@@ -8,15 +8,18 @@ import { graphOfModel } from '../graph/model.js';
 import { encodeWeight } from '../graph/weights.js';
 import { sealed } from './format.js';
 
-/** Bytes per file of weights, as tensorflowjs_converter has it: browsers cache files of this size. */
+/**
+ * Bytes per file of weights, as tensorflowjs_converter has it: browsers cache files of this size.
+ */
 const SHARD_BYTES = 4 * 2 ** 20;
 
 /**
- * Saves a rewritten model packed: 4-bit weights take half a byte. Plain `tf.loadGraphModel` reads it once this package is
- * imported; `loadQuantized` checks it first.
+ * Saves a rewritten model packed: 4-bit weights take half a byte. Plain `tf.loadGraphModel` reads
+ * it once this package is imported; `loadQuantized` checks it first.
  *
  * @param model A model of `rewriteGraph`, or one that was loaded. It stays usable.
- * @param target Any tfjs save handler, or its URL ('indexeddb://…', 'downloads://…', with tfjs-node 'file://…').
+ * @param target Any tfjs save handler, or its URL ('indexeddb://…', 'downloads://…', with tfjs-node
+ * 'file://…').
  * @throws InvalidArgumentError for a target that no handler knows.
  *
  * @example
@@ -56,8 +59,8 @@ export interface QuantizedFilesOptions {
 }
 
 /**
- * A rewritten model as the files that `saveQuantized` stands for, to write, zip or upload: 'model.json' and
- * 'group1-shard1of3.bin' and so on, which must lie in one folder.
+ * A rewritten model as the files that `saveQuantized` stands for, to write, zip or upload:
+ * 'model.json' and 'group1-shard1of3.bin' and so on, which must lie in one folder.
  *
  * @example
  * ```ts

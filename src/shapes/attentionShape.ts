@@ -2,7 +2,9 @@ import { boolAttr, stringAttr } from '../graph/attrs.js';
 import type { GraphNode } from '../graph/ir.js';
 import type { PartialShape } from './shapeRules.js';
 
-/** The shape of a ScaledDotProductAttention: its axes are named by the layouts in its attributes. */
+/**
+ * The shape of a ScaledDotProductAttention: its axes are named by the layouts in its attributes.
+ */
 export function attentionShape(
   { attrs }: GraphNode,
   operands: readonly (PartialShape | null)[],

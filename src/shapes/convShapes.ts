@@ -2,7 +2,9 @@ import { numbersAttr, stringAttr } from '../graph/attrs.js';
 import type { GraphNode } from '../graph/ir.js';
 import type { PartialShape } from './shapeRules.js';
 
-/** The shape of Conv2D and _FusedConv2D. Filters are [height, width, in, out] in either data format. */
+/**
+ * The shape of Conv2D and _FusedConv2D. Filters are [height, width, in, out] in either data format.
+ */
 export function convolvedShape(
   { attrs }: GraphNode,
   input: PartialShape | null,

@@ -10,14 +10,20 @@ import { shapeVector } from './shapeVectors.js';
 /** The lengths of a tensor's axes; null where not even their number is known. */
 export type DimsOf = (ref: Ref) => readonly Dim[] | null;
 
-/** Ops whose first output has the leading axes of their first input; what becomes of the last one the shape says. */
+/**
+ * Ops whose first output has the leading axes of their first input; what becomes of the last one
+ * the shape says.
+ */
 const KEEPS_LEADING = new Set(
   'QuantizedMatMul HadamardTransform ChannelCenter FakeQuant HadaNormQuantize ModulatedLayerNorm'.split(
     ' ',
   ),
 );
 
-/** Names the lengths that shape inference leaves open, so that two of them can be told to be the same. */
+/**
+ * Names the lengths that shape inference leaves open, so that two of them can be told to be the
+ * same.
+ */
 export function dimsInference(graph: Graph, shapeOf: ShapeOf): DimsOf {
   const inference = new Inference(graph, shapeOf);
   // inputs first: a deep graph would overflow the stack otherwise
@@ -107,7 +113,10 @@ class Inference {
     return operand < 0 ? null : this.dim(inputs[operand]!, terms[operand]!.indexOf(out[axis]!));
   }
 
-  /** The one length that is not 1 among operands' axes, counted from the end; null where there are several. */
+  /**
+   * The one length that is not 1 among operands' axes, counted from the end; null where there are
+   * several.
+   */
   private broadcast(inputs: readonly Ref[], fromEnd: number): Dim | null {
     const lengths = new Set<Dim>();
     for (const ref of inputs) {
@@ -119,7 +128,9 @@ class Inference {
     return lengths.size === 1 ? [...lengths][0]! : null;
   }
 
-  /** An entry of the new shape; the one that is left open is what of the old shape the others leave. */
+  /**
+   * An entry of the new shape; the one that is left open is what of the old shape the others leave.
+   */
   private reshaped(from: Ref, shape: Ref, axis: number): Dim | null {
     const entries = shapeVector(this.graph, shape, this.rank)?.map((entry) =>
       typeof entry === 'number' ? entry : this.dim(entry.of, entry.axis),

@@ -1,4 +1,7 @@
-/** A length: a number, or a product of a number and names of lengths that only the run knows. Equal texts are equal lengths. */
+/**
+ * A length: a number, or a product of a number and names of lengths that only the run knows. Equal
+ * texts are equal lengths.
+ */
 export type Dim = number | string;
 
 interface Monomial {

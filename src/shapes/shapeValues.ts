@@ -1,5 +1,5 @@
 import { constantIntegers, constantView } from '../graph/constants.js';
-import { type Graph, type GraphNode, nodeOf, outputOf, type Ref } from '../graph/ir.js';
+import { type Graph, type GraphNode, nodeOf, outputIndexOf, type Ref } from '../graph/ir.js';
 import { IDENTITY } from '../graph/opSets.js';
 import type { PartialShape } from './shapeRules.js';
 import { slicedVector } from './slices.js';
@@ -7,10 +7,16 @@ import { slicedVector } from './slices.js';
 /** Longer vectors are no shapes. */
 const MAX_LENGTH = 16;
 
-/** What an integer scalar or vector holds as far as it is known, −1 for what is not; null for its length unknown. */
+/**
+ * What an integer scalar or vector holds as far as it is known, −1 for what is not; null for its
+ * length unknown.
+ */
 export type ValuesOf = (ref: Ref | undefined) => readonly number[] | null;
 
-/** Follows shapes that a graph computes, as Keras does: Shape → StridedSlice, Gather, Prod → Pack, Concat. */
+/**
+ * Follows shapes that a graph computes, as Keras does: Shape → StridedSlice, Gather, Prod → Pack,
+ * Concat.
+ */
 export function shapeValues(graph: Graph, shapeOf: (ref: Ref) => PartialShape | null): ValuesOf {
   const valuesOf: ValuesOf = (ref) => {
     const node = graph.nodes.get(nodeOf(ref ?? ''));
@@ -20,7 +26,7 @@ export function shapeValues(graph: Graph, shapeOf: (ref: Ref) => PartialShape | 
       const size = view.shape.reduce((a, b) => a * b, 1);
       return view.dtype === 'int32' && size <= MAX_LENGTH ? Array.from(view.read()) : null;
     }
-    const known = computed(graph, node, outputOf(ref), valuesOf, shapeOf);
+    const known = computed(graph, node, outputIndexOf(ref), valuesOf, shapeOf);
     if (known !== null) return known;
     const shape = shapeOf(ref);
     const length = shape?.length === 1 ? shape[0]! : -1;

@@ -1,12 +1,18 @@
 import { constantIntegers, constantView } from '../graph/constants.js';
-import { type Graph, nodeOf, outputOf, type Ref } from '../graph/ir.js';
+import { type Graph, nodeOf, outputIndexOf, type Ref } from '../graph/ir.js';
 import { IDENTITY } from '../graph/opSets.js';
 import { slicedVector } from './slices.js';
 
-/** An entry of a shape that a graph computes: a number (−1: whatever is left), or axis `axis` of a tensor. */
+/**
+ * An entry of a shape that a graph computes: a number (−1: whatever is left), or axis `axis` of a
+ * tensor.
+ */
 export type ShapeEntry = number | { readonly of: Ref; readonly axis: number };
 
-/** What an integer vector holds, entry by entry; null where that is not known. `rankOf` is the rank of a tensor. */
+/**
+ * What an integer vector holds, entry by entry; null where that is not known. `rankOf` is the rank
+ * of a tensor.
+ */
 export function shapeVector(
   graph: Graph,
   ref: Ref | undefined,
@@ -39,7 +45,7 @@ export function shapeVector(
       return taken?.every((entry) => entry !== undefined) ? taken : null;
     }
     case 'Unpack': {
-      const entry = vector(0)?.[outputOf(ref)];
+      const entry = vector(0)?.[outputIndexOf(ref)];
       return entry === undefined ? null : [entry];
     }
     case 'Pack':

@@ -1,6 +1,13 @@
 import { numberAttr, shapeAttr, stringAttr } from '../graph/attrs.js';
 import { constantIntegers, constantView, squeezedAxes } from '../graph/constants.js';
-import { canonical, type Graph, type GraphNode, nodeOf, outputOf, type Ref } from '../graph/ir.js';
+import {
+  canonical,
+  type Graph,
+  type GraphNode,
+  nodeOf,
+  outputIndexOf,
+  type Ref,
+} from '../graph/ir.js';
 import { BINARY, IDENTITY, REDUCTIONS, UNARY } from '../graph/opSets.js';
 import { topologicalOrder } from '../graph/verify.js';
 import { attentionShape } from './attentionShape.js';
@@ -24,8 +31,8 @@ const SAME = new Set(
 );
 
 /**
- * Infers shapes from placeholders, weights and attributes. What a calibration run observed comes first.
- * An op it does not know has no shape; it never guesses.
+ * Infers shapes from placeholders, weights and attributes. What a calibration run observed comes
+ * first. An op it does not know has no shape; it never guesses.
  */
 export function shapeInference(
   graph: Graph,
@@ -40,7 +47,7 @@ export function shapeInference(
     if (node === undefined) return null;
     // a loop's back edge finds this and stops
     known.set(ref, null);
-    const shape = infer(graph, node, outputOf(ref), shapeOf, valuesOf);
+    const shape = infer(graph, node, outputIndexOf(ref), shapeOf, valuesOf);
     known.set(ref, shape);
     return shape;
   };

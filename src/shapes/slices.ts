@@ -81,9 +81,9 @@ function slicedDim(dim: number, { begin, end, stride }: AxisSlice): number {
   if (whole && Math.abs(stride) === 1) return dim;
   if (dim < 0) return -1;
   // backwards, from the last index to before the first
-  const [least, most] = stride > 0 ? [0, dim] : [-1, dim - 1];
-  const at = (index: number) => Math.min(Math.max(from0(index, dim), least), most);
-  const first = begin === null ? (stride > 0 ? least : most) : at(begin);
-  const last = end === null ? (stride > 0 ? most : least) : at(end);
+  const [min, max] = stride > 0 ? [0, dim] : [-1, dim - 1];
+  const at = (index: number) => Math.min(Math.max(from0(index, dim), min), max);
+  const first = begin === null ? (stride > 0 ? min : max) : at(begin);
+  const last = end === null ? (stride > 0 ? max : min) : at(end);
   return Math.max(Math.ceil((last - first) / stride), 0);
 }

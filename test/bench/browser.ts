@@ -23,7 +23,10 @@ const FOLDERS: Readonly<Record<string, string>> = {
 const PAGE = `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">
 <script type="module" src="/page.js"></script>`;
 
-/** Runs the suites for browsers in Chromium; gives its name and version, and its GPU's. Rows come as they do in Node. */
+/**
+ * Runs the suites for browsers in Chromium; gives its name and version, and its GPU's. Rows come as
+ * they do in Node.
+ */
 export async function benchInBrowser(options: RunOptions): Promise<Record<string, string>> {
   const { log, onRows, signal, ...asked } = options;
   const found = await provisionBrowser(log);

@@ -1,7 +1,8 @@
 /**
- * npm run bench:docs -- FILE …: writes docs/wasm-benchmarks.md and docs/webgl-benchmarks.md from what
- * `npm run bench -- wasm --json FILE` and `npm run bench -- webgl --browser --json FILE` wrote. Files of one engine and
- * GPU that hold different suites are put together; a page that the files have no rows for stays as it is.
+ * npm run bench:docs -- FILE …: writes docs/wasm-benchmarks.md and docs/webgl-benchmarks.md from
+ * what `npm run bench -- wasm --json FILE` and `npm run bench -- webgl --browser --json FILE`
+ * wrote. Files of one engine and GPU that hold different suites are put together; a page that the
+ * files have no rows for stays as it is.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -12,13 +12,19 @@ export interface Contest {
   readonly dispose?: () => void | Promise<void>;
 }
 
-/** A named way to get the result; `run` returns when the result is there, and must not leave anything behind. */
+/**
+ * A named way to get the result; `run` returns when the result is there, and must not leave
+ * anything behind.
+ */
 export interface Contender {
   readonly name: string;
   readonly run: () => void | Promise<void>;
   /** Called before each sample, which does not count it. */
   readonly setUp?: () => void | Promise<void>;
-  /** What the project asks of this contender, where it asks: the least ratio to a peer, by the peer's name. */
+  /**
+   * What the project asks of this contender, where it asks: the least ratio to a peer, by the
+   * peer's name.
+   */
   readonly bars?: Readonly<Record<string, number>>;
 }
 
@@ -30,7 +36,10 @@ export interface BenchSuite {
   readonly missing?: string | undefined;
 }
 
-/** One of ours against one peer: medians in milliseconds; ratio = peerMs / oursMs, so above 1 ours is faster. */
+/**
+ * One of ours against one peer: medians in milliseconds; ratio = peerMs / oursMs, so above 1 ours
+ * is faster.
+ */
 export interface BenchRow {
   readonly suite: string;
   readonly case: string;
@@ -47,8 +56,9 @@ export interface RaceOptions {
   /** Samples of each contender, taken in turn. Default 9; slow cases take 3. */
   readonly rounds?: number;
   /**
-   * How long each contender runs before it is timed, at least. Default 500: engines compile again what has run for a while,
-   * in the background, and a runtime of a thousand functions was at half its speed after 100.
+   * How long each contender runs before it is timed, at least. Default 500: engines compile again
+   * what has run for a while, in the background, and a runtime of a thousand functions was at half
+   * its speed after 100.
    */
   readonly warmMs?: number;
   /** Ends the race between two samples; the error is the signal's reason. */
@@ -58,10 +68,16 @@ export interface RaceOptions {
 /** A sample repeats a fast contender for at least this long, well above the clock's noise. */
 const MIN_SAMPLE_MS = 20;
 
-/** Where a contender is slower than this there are 3 rounds: its relative noise is small and the wait is long. */
+/**
+ * Where a contender is slower than this there are 3 rounds: its relative noise is small and the
+ * wait is long.
+ */
 const SLOW_MS = 1500;
 
-/** Prepares a case, warms all contenders up, samples them in turn, and compares each of ours with each peer. */
+/**
+ * Prepares a case, warms all contenders up, samples them in turn, and compares each of ours with
+ * each peer.
+ */
 export async function race(
   suite: string,
   { name, prepare }: BenchCase,
@@ -110,7 +126,10 @@ async function sample(
   return samples.map(median);
 }
 
-/** Runs twice and more, until the engine has had its time; gives the milliseconds of a run, at the fastest. */
+/**
+ * Runs twice and more, until the engine has had its time; gives the milliseconds of a run, at the
+ * fastest.
+ */
 async function warm(
   run: Contender['run'],
   warmMs: number,

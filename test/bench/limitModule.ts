@@ -1,4 +1,7 @@
-/** Loops over one instruction on registers, nothing else: what no kernel that needs the instruction can pass. */
+/**
+ * Loops over one instruction on registers, nothing else: what no kernel that needs the instruction
+ * can pass.
+ */
 export const INSTRUCTIONS = {
   /** i32x4.dot_i16x8_s and an addition: 8 multiply-adds. */
   dot16: { macs: 8, relaxed: false, adds: false, code: [...simd(0xba), ...simd(0xae)] },
@@ -10,7 +13,10 @@ export const INSTRUCTIONS = {
 
 export type Instruction = keyof typeof INSTRUCTIONS;
 
-/** Accumulators: enough to hide the latency, few enough for V8 to keep them in x86's 16 registers (12 ran at 0.6 ×). */
+/**
+ * Accumulators: enough to hide the latency, few enough for V8 to keep them in x86's 16 registers
+ * (12 ran at 0.6 ×).
+ */
 export const ACCUMULATORS = 10;
 
 /** Additions in a turn of the chain's loop. */

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import type { Linear } from '../../models/builder/linear.js';
+import type { LinearWeights } from '../../models/builder/linear.js';
 import { hadamardPlan, orthonormalRow } from '../../ops/numerics/hadamard.js';
 import { packCodes } from '../../ops/numerics/packing.js';
 import {
@@ -13,7 +13,10 @@ import { quantizeNearest } from '../../src/quantize/uniform.js';
 import { normal } from '../harness/numbers/random.js';
 import { readValues } from './wasmVariants.js';
 
-/** How a linear is quantized: bits of the weights, bits of the activations; groups share a scale below 8 bits. */
+/**
+ * How a linear is quantized: bits of the weights, bits of the activations; groups share a scale
+ * below 8 bits.
+ */
 export const PRECISIONS = {
   W8A8: { weights: 8, activations: 8 },
   W4A8: { weights: 4, activations: 8 },
@@ -25,7 +28,10 @@ export type Precision = keyof typeof PRECISIONS;
 /** Channels that share a scale where not all do. */
 const GROUP = 64;
 
-/** Rows of the mean's basis that a rewritten model stores twice: in coarse steps, and what those left. */
+/**
+ * Rows of the mean's basis that a rewritten model stores twice: in coarse steps, and what those
+ * left.
+ */
 const FINE_ROWS = 2;
 
 /** The parts of HadaNorm that do not depend on the precision. */
@@ -63,7 +69,7 @@ export class LinearSubject {
   }
 
   /** The linear as it is, on the JavaScript side. */
-  get linear(): Linear {
+  get linear(): LinearWeights {
     const matrix = this.matrix.dataSync<'float32'>();
     const bias = this.bias.dataSync<'float32'>();
     return { inputs: this.d, outputs: this.n, matrix, bias };
@@ -80,7 +86,10 @@ export class LinearSubject {
     return tf.fused.matMul({ a: x, b: this.matrix, bias: this.bias }) as tf.Tensor2D;
   }
 
-  /** The whole way of a rewritten linear: center, scale, rotate, quantize, multiply, add the mean's product and bias. */
+  /**
+   * The whole way of a rewritten linear: center, scale, rotate, quantize, multiply, add the mean's
+   * product and bias.
+   */
   hadanorm(x: tf.Tensor2D, precision: Precision): tf.Tensor {
     const { scale, mean, basis, basisProduct, basisScale, bias } = this.parts;
     const options = { ...quantizer(precision), center: 'dynamic', scale, mean, basis } as const;

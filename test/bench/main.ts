@@ -1,8 +1,8 @@
 /**
  * npm run bench [-- SUITE …] [--json FILE] [--case TEXT] [--rounds N] [--warm MS] [--browser]
  *
- * `npm run bench -- wasm` runs everything about the WASM kernels, in this Node or with --browser in Chromium;
- * `npm run bench -- webgl --browser` everything about the WebGL kernels.
+ * `npm run bench -- wasm` runs everything about the WASM kernels, in this Node or with --browser in
+ * Chromium; `npm run bench -- webgl --browser` everything about the WebGL kernels.
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -61,10 +61,10 @@ if (values.json !== undefined) {
   writeFileSync(values.json, `${JSON.stringify(benchFile(runtime, rows), null, 2)}\n`);
 }
 
-function integer(option: 'rounds' | 'warm', least: number): number {
+function integer(option: 'rounds' | 'warm', min: number): number {
   const value = Number(values[option]);
-  if (Number.isInteger(value) && value >= least) return value;
-  return fail(`--${option} must be an integer ≥ ${least}, got ${values[option]}`);
+  if (Number.isInteger(value) && value >= min) return value;
+  return fail(`--${option} must be an integer ≥ ${min}, got ${values[option]}`);
 }
 
 function fail(message: string): never {

@@ -1,6 +1,6 @@
 /**
- * `npm run methods -- avatars S XL`: output SQNR of every method on the project's models, on data that calibration did not
- * see, as tables in Markdown. Without arguments: avatars-nano.
+ * `npm run methods -- avatars S XL`: output SQNR of every method on the project's models, on data
+ * that calibration did not see, as tables in Markdown. Without arguments: avatars-nano.
  */
 import type { RewriteOptions } from '../../src/index.js';
 import {

@@ -18,7 +18,9 @@ export const MODEL_WEIGHTS = {
 
 export type ModelPrecision = keyof typeof MODEL_WEIGHTS;
 
-/** Samples of random noise that calibration sees: what is timed does not depend on what it finds. */
+/**
+ * Samples of random noise that calibration sees: what is timed does not depend on what it finds.
+ */
 const CALIBRATION_BATCHES = 2;
 const CALIBRATION_SAMPLES = 4;
 

@@ -9,9 +9,9 @@ import { addLinear, type OnnxPrecision } from './onnxLinear.js';
 import { OnnxBuilder, type OnnxRef } from './onnxModel.js';
 
 /**
- * The DiT of models/builder/dit.ts as torch.onnx would write it: LayerNormalization and Gelu are one node each, SiLU, the
- * modulation and attention are spelled out. Inputs and output have the names and shapes of the graph model's, with a fixed
- * batch of 1.
+ * The DiT of models/builder/dit.ts as torch.onnx would write it: LayerNormalization and Gelu are
+ * one node each, SiLU, the modulation and attention are spelled out. Inputs and output have the
+ * names and shapes of the graph model's, with a fixed batch of 1.
  */
 export function onnxDit(
   config: DitConfig,
@@ -52,8 +52,8 @@ class OnnxDit {
     const { patchSize: p, channels, inputSize } = this.config;
     const grid = inputSize / p;
     const cut = this.reshape('x_embedder/cut', latent, [1, grid, p, grid, p * channels]);
-    const turned = this.transpose('x_embedder/turn', cut, [0, 1, 3, 2, 4]);
-    const flat = this.reshape('x_embedder/flat', turned, [1, tokens, p * p * channels]);
+    const transposed = this.transpose('x_embedder/turn', cut, [0, 1, 3, 2, 4]);
+    const flat = this.reshape('x_embedder/flat', transposed, [1, tokens, p * p * channels]);
     const linear = patchLinearOf(weights, 'x_embedder.proj', channels, p);
     const x = addLinear(graph, 'x_embedder/proj', flat, linear, precision);
     const positions = graph.constant('pos_embed', [1, tokens, d], valuesOf(weights, 'pos_embed'));
@@ -100,8 +100,8 @@ class OnnxDit {
     const normed = this.modulated('final_layer/norm_final', x, shift!, scale!);
     const flat = this.linear('final_layer/linear', normed);
     const cut = this.reshape('final_layer/cut', flat, [1, grid, grid, p, p * channels]);
-    const turned = this.transpose('final_layer/turn', cut, [0, 1, 3, 2, 4]);
-    return this.reshape('velocity', turned, [1, size, size, channels]);
+    const transposed = this.transpose('final_layer/turn', cut, [0, 1, 3, 2, 4]);
+    return this.reshape('velocity', transposed, [1, size, size, channels]);
   }
 
   private attention(name: string, x: OnnxRef): OnnxRef {
@@ -109,9 +109,9 @@ class OnnxDit {
     const heads = this.config.numHeads;
     const all = this.linear(`${name}/qkv`, x);
     const cut = this.reshape(`${name}/heads`, all, [1, tokens, 3, heads, d / heads]);
-    const turned = this.transpose(`${name}/turn`, cut, [2, 0, 3, 1, 4]);
+    const transposed = this.transpose(`${name}/turn`, cut, [2, 0, 3, 1, 4]);
     const parts = graph
-      .nodeOf('Split', `${name}/split`, [turned], 3, { axis: { i: 0 }, num_outputs: { i: 3 } })
+      .nodeOf('Split', `${name}/split`, [transposed], 3, { axis: { i: 0 }, num_outputs: { i: 3 } })
       .map((part, i) => this.reshape(`${name}/part_${i}`, part, [1, heads, tokens, d / heads]));
     const [q, k, v] = parts as [OnnxRef, OnnxRef, OnnxRef];
     const keys = this.transpose(`${name}/keys`, k, [0, 1, 3, 2]);

@@ -1,7 +1,10 @@
-import type { Linear } from '../../models/builder/linear.js';
+import type { LinearWeights } from '../../models/builder/linear.js';
 import { OnnxBuilder, type OnnxRef } from './onnxModel.js';
 
-/** How the linears of a model compute: as they are, or as onnxruntime's `quantize_dynamic` leaves them. */
+/**
+ * How the linears of a model compute: as they are, or as onnxruntime's `quantize_dynamic` leaves
+ * them.
+ */
 export type OnnxPrecision = 'float32' | 'int8';
 
 /** The largest code: onnxruntime keeps symmetric int8 weights to −127 … 127. */
@@ -12,7 +15,7 @@ export function addLinear(
   graph: OnnxBuilder,
   name: string,
   x: OnnxRef,
-  linear: Linear,
+  linear: LinearWeights,
   precision: OnnxPrecision,
 ): OnnxRef {
   const product =
@@ -27,10 +30,11 @@ export function addLinear(
 }
 
 /**
- * One linear as a model: `x` float32 [tokens, d] → the first row of y, [1, n]. The rest stays where the next layer of a
- * model would read it: copying it out takes this runtime as long as a tenth of the linear.
+ * One linear as a model: `x` float32 [tokens, d] → the first row of y, [1, n]. The rest stays where
+ * the next layer of a model would read it: copying it out takes this runtime as long as a tenth of
+ * the linear.
  */
-export function linearModel(linear: Linear, precision: OnnxPrecision): Uint8Array {
+export function linearModel(linear: LinearWeights, precision: OnnxPrecision): Uint8Array {
   const graph = new OnnxBuilder();
   const x = graph.input('x', 'float32', ['tokens', linear.inputs]);
   const y = addLinear(graph, 'y', x, linear, precision);
@@ -38,12 +42,15 @@ export function linearModel(linear: Linear, precision: OnnxPrecision): Uint8Arra
   return graph.build(graph.node('Slice', 'first', [y, ...first]), 'float32', [1, linear.outputs]);
 }
 
-/** The nodes that `quantize_dynamic(per_channel=True)` writes; onnxruntime fuses them into one kernel at load. */
+/**
+ * The nodes that `quantize_dynamic(per_channel=True)` writes; onnxruntime fuses them into one
+ * kernel at load.
+ */
 function addInt8Product(
   graph: OnnxBuilder,
   name: string,
   x: OnnxRef,
-  { matrix, inputs: d, outputs: n }: Linear,
+  { matrix, inputs: d, outputs: n }: LinearWeights,
 ): OnnxRef {
   const { codes, scale } = quantizeColumns(matrix, d, n);
   const weights = graph.constant(`${name}/weight_quantized`, [d, n], codes);

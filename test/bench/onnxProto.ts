@@ -1,7 +1,8 @@
 import protobuf from 'protobufjs';
 
 /**
- * The part of the ONNX format that the benchmark's models need, fields and numbers as in onnx/onnx.proto.
+ * The part of the ONNX format that the benchmark's models need, fields and numbers as in
+ * onnx/onnx.proto.
  */
 const SCHEMA = `syntax = "proto2"; package onnx;
 message AttributeProto {

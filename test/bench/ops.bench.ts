@@ -7,7 +7,10 @@ import { normal } from '../harness/numbers/random.js';
 import { hadamardMatrix } from './hadamardMatrix.js';
 import type { BenchCase, BenchSuite, Contender } from './harness.js';
 
-/** Tokens × width of real layers: DiT-S (384), DiT-XL and PixArt (1152) with their MLPs (1536, 4608). */
+/**
+ * Tokens × width of real layers: DiT-S (384), DiT-XL and PixArt (1152) with their MLPs (1536,
+ * 4608).
+ */
 const SHAPES = [
   [16, 384],
   [64, 384],
@@ -16,7 +19,9 @@ const SHAPES = [
   [256, 4608],
 ] as const;
 
-/** One suite per backend of this process: our kernels against what tfjs offers on the same backend. */
+/**
+ * One suite per backend of this process: our kernels against what tfjs offers on the same backend.
+ */
 export const opSuites: readonly BenchSuite[] = backends.map(({ name, missing }) => ({
   name,
   missing,

@@ -8,7 +8,10 @@ export interface BenchTable {
   readonly texts: number;
 }
 
-/** A table for each suite: with a column for each peer where cases have several, else with a column for its name. */
+/**
+ * A table for each suite: with a column for each peer where cases have several, else with a column
+ * for its name.
+ */
 export function tablesOf(rows: readonly BenchRow[]): BenchTable[] {
   return [...groupBy(rows, ({ suite }) => suite)].map(([suite, own]) => {
     const contests = groupBy(own, ({ case: name, ours }) => `${name}\n${ours}`);
@@ -44,7 +47,10 @@ function longTable(suite: string, rows: readonly BenchRow[]): BenchTable {
   return { suite, head, rows: cells, texts: 3 };
 }
 
-/** Times faster than the peer; with the least that is asked for, where that is, and whether it is reached. */
+/**
+ * Times faster than the peer; with the least that is asked for, where that is, and whether it is
+ * reached.
+ */
 function ratioOf({ ratio, bar }: BenchRow): string {
   if (bar === undefined) return digits(ratio);
   return `${digits(ratio)} (≥ ${Number(bar.toPrecision(2))} ${ratio >= bar ? '✓' : '✗'})`;

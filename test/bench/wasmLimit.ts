@@ -28,8 +28,9 @@ const NAMES: Readonly<Record<Instruction, string>> = {
 };
 
 /**
- * How near the integer product comes to what the machine allows: against the instruction alone, for as many multiply-adds
- * (1 is the limit); and against a chain of as many additions, one a cycle, so that the ratio is multiply-adds a cycle.
+ * How near the integer product comes to what the machine allows: against the instruction alone, for
+ * as many multiply-adds (1 is the limit); and against a chain of as many additions, one a cycle, so
+ * that the ratio is multiply-adds a cycle.
  */
 export const limitSuite: BenchSuite = { name: 'wasm-limit', prepare };
 

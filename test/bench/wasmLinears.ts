@@ -15,7 +15,9 @@ import {
   withVariant,
 } from './wasmVariants.js';
 
-/** Widths of real models: each has q, k and v in one linear, a projection, and the two of its MLP. */
+/**
+ * Widths of real models: each has q, k and v in one linear, a projection, and the two of its MLP.
+ */
 const MODELS: readonly (readonly [name: string, width: number])[] = [
   ['DiT-S', 384],
   ['DiT-XL', 1152],
@@ -25,13 +27,19 @@ const TOKENS = [64, 256, 1024] as const;
 
 const ALL_PRECISIONS = Object.keys(PRECISIONS) as Precision[];
 
-/** How near a result must come to the float32 one, dB: it must be the same linear, not another, faster one. */
+/**
+ * How near a result must come to the float32 one, dB: it must be the same linear, not another,
+ * faster one.
+ */
 const LEAST_DB = { W8A8: 30, W4A8: 15, W4A4: 12, float32: 80, int8: 25 } as const;
 
 /** HadaNorm may cost a tenth of the linear. */
 const OVERHEAD_BAR = 1 / 1.1;
 
-/** Quantized linears, from float32 activations to float32 results, against float32 and against ONNX Runtime Web. */
+/**
+ * Quantized linears, from float32 activations to float32 results, against float32 and against ONNX
+ * Runtime Web.
+ */
 export const linearSuite = suiteOf('wasm-linears', (name, subjectOf) =>
   TOKENS.map((tokens) => ({
     name: `${name}, ${tokens} tokens`,
@@ -49,7 +57,10 @@ export const overheadSuite = suiteOf('wasm-overhead', (name, subjectOf) =>
   ),
 );
 
-/** A suite over all shapes of linears; a subject is made when its first case has its turn, and kept until the next. */
+/**
+ * A suite over all shapes of linears; a subject is made when its first case has its turn, and kept
+ * until the next.
+ */
 function suiteOf(
   name: string,
   casesOf: (shape: string, subjectOf: () => LinearSubject) => BenchCase[],
@@ -120,8 +131,8 @@ function overheadContest(subject: LinearSubject, tokens: number, precision: Prec
 }
 
 /**
- * Activations come from JavaScript, as ONNX Runtime Web wants them; results stay where the next layer would read them.
- * The wasm backend has computed them when the call returns.
+ * Activations come from JavaScript, as ONNX Runtime Web wants them; results stay where the next
+ * layer would read them. The wasm backend has computed them when the call returns.
  */
 function contender(
   name: string,

@@ -41,7 +41,10 @@ const QUANTIZERS: Readonly<Record<string, HadaNormQuantizeOptions>> = {
 /** Bytes of a page of memory. */
 const PAGE = 4096;
 
-/** What works on rows, against a plain copy of the float32 rows within the same memory: the ratio is a share of its GB/s. */
+/**
+ * What works on rows, against a plain copy of the float32 rows within the same memory: the ratio is
+ * a share of its GB/s.
+ */
 export const memorySuite: BenchSuite = { name: 'wasm-memory', prepare };
 
 async function prepare(): Promise<{ cases: BenchCase[]; dispose: () => void }> {
@@ -85,11 +88,15 @@ function contest(
   };
 }
 
-/** Copying a tensor's bytes within tfjs's memory, to where a copy is fastest: memmove, and a loop in WASM. */
+/**
+ * Copying a tensor's bytes within tfjs's memory, to where a copy is fastest: memmove, and a loop in
+ * WASM.
+ */
 function copyContenders(from: tf.Tensor, to: tf.Tensor): Contender[] {
   const module = currentModule();
   const source = module.addressOf(from);
-  // x86 takes loads and stores at the same place in their pages for dependent: half a page apart there are none
+  // x86 takes loads and stores at the same place in their pages for dependent: half a page apart
+  // there are none
   const apart = (source + PAGE / 2 - module.addressOf(to)) % PAGE;
   const target = module.addressOf(to) + ((apart + PAGE) % PAGE);
   const length = 4 * from.size;

@@ -25,7 +25,10 @@ const MODELS = {
 /** How near an output must come to the float32 model's, dB; 80 are a ten thousandth of its size. */
 const LEAST_DB = { W8A8: 20, W4A8: 10, float32: 80, int8: 20 } as const;
 
-/** Whole models, from inputs to output, one sample: rewritten against float32 and against the same DiT in ONNX Runtime Web. */
+/**
+ * Whole models, from inputs to output, one sample: rewritten against float32 and against the same
+ * DiT in ONNX Runtime Web.
+ */
 export const modelSuite: BenchSuite = { name: 'wasm-models', prepare };
 
 async function prepare(): Promise<{ cases: BenchCase[]; dispose: () => void }> {

@@ -24,7 +24,9 @@ const BARS = { '1 thread': 1.7 } as const;
 
 const THREADS_FLAG = 'WASM_HAS_MULTITHREAD_SUPPORT';
 
-/** W4A8 on two threads against one, in tfjs's threaded build, whose own kernels keep to one thread. */
+/**
+ * W4A8 on two threads against one, in tfjs's threaded build, whose own kernels keep to one thread.
+ */
 export const threadSuite: BenchSuite = { name: 'wasm-threads', prepare };
 
 async function prepare(): Promise<{ cases: BenchCase[]; dispose: () => void }> {

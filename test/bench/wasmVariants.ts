@@ -17,7 +17,10 @@ export const VARIANTS = { relaxed: 'relaxed SIMD', baseline: 'SIMD128' } as cons
 
 export type Variant = keyof typeof VARIANTS;
 
-/** What the project asks of the variants: of a linear, and of a whole model (of either). The least ratio to each peer. */
+/**
+ * What the project asks of the variants: of a linear, and of a whole model (of either). The least
+ * ratio to each peer.
+ */
 export const BARS = {
   linear: {
     relaxed: { [PEERS.tfjs]: 4, [PEERS.onnxInt8]: 1.3 },
@@ -31,7 +34,10 @@ export const BARS = {
 
 let told = false;
 
-/** tfjs's backend 'wasm' in its build for one thread. Says once that rows are missing where relaxed SIMD is. */
+/**
+ * tfjs's backend 'wasm' in its build for one thread. Says once that rows are missing where relaxed
+ * SIMD is.
+ */
 export async function setWasmBackend(): Promise<void> {
   // in an isolated page tfjs would take its threaded build
   tf.env().set('WASM_HAS_MULTITHREAD_SUPPORT', false);
@@ -66,7 +72,10 @@ export function resetVariant(): void {
   tf.env().set(RELAXED_SIMD_FLAG, true);
 }
 
-/** The values of a tensor that is made for them. Not by what tidy returns: tfjs would look for tensors among the values. */
+/**
+ * The values of a tensor that is made for them. Not by what tidy returns: tfjs would look for
+ * tensors among the values.
+ */
 export function readValues(compute: () => tf.Tensor): Float32Array {
   const tensor = tf.tidy(compute);
   const values = tensor.dataSync<'float32'>();

@@ -19,8 +19,8 @@ export function adapterName(): string | null {
 }
 
 /**
- * What computes one tensor on the GPU, as a contender: a run is a burst of them, and ends when a number of the last one
- * has come back, and with it all before it.
+ * What computes one tensor on the GPU, as a contender: a run is a burst of them, and ends when a
+ * number of the last one has come back, and with it all before it.
  */
 export async function gpuContender(
   name: string,
@@ -35,7 +35,10 @@ export async function gpuContender(
   return bars === undefined ? { name, run } : { name, run, bars };
 }
 
-/** How many of the slowest make a burst: the contenders of a case have the same, so that their ratio is one of times. */
+/**
+ * How many of the slowest make a burst: the contenders of a case have the same, so that their ratio
+ * is one of times.
+ */
 export async function burstFor(computes: readonly (() => tf.Tensor)[]): Promise<number> {
   const times: number[] = [];
   for (const compute of computes) {

@@ -33,7 +33,10 @@ const QUANTIZERS: Readonly<Record<string, HadaNormQuantizeOptions>> = {
   'centered, 8 bits, not rotated': { blockSize: 0 },
 };
 
-/** What the project asks: the transform five times faster, the quantizer within three times an elementwise op. */
+/**
+ * What the project asks: the transform five times faster, the quantizer within three times an
+ * elementwise op.
+ */
 const HADAMARD_BARS = { 'tf.matMul by H': 5 } as const;
 const QUANTIZE_BARS = { 'tf.abs': 1 / 3 } as const;
 const LINEAR_BARS = { 'tfjs fp32': 1 } as const;

@@ -19,7 +19,10 @@ import { psnrOfBytes, referencePictures } from './demo/reference.js';
 import { takeScreenshots } from './demo/screenshots.js';
 import { type Site, serveDemo } from './demo/site.js';
 
-/** From the click to the first finished picture (ms): the bar is 10 s, twice that where others use the machine too. */
+/**
+ * From the click to the first finished picture (ms): the bar is 10 s, twice that where others use
+ * the machine too.
+ */
 const FIRST_PICTURE_LIMIT_MS = 20_000;
 
 /** For what takes a quarter of a minute on a machine that has nothing else to do (ms). */
@@ -94,10 +97,10 @@ describe('The demo page', () => {
     const reference = await referencePictures(settings, null);
     drawn = await Promise.all(COLUMNS.map((column) => picturesOf(page, column)));
     // from model to model it is 26 to 36 dB: a column that shows another's pictures is found out
-    for (const [i, least] of [45, 40, 40].entries()) {
+    for (const [i, min] of [45, 40, 40].entries()) {
       const column = COLUMNS[i]!;
-      expect(psnrOfBytes(drawn[i]!, reference[column]), column).to.be.above(least);
-      if (i > 0) expect(psnrOfBytes(drawn[i]!, reference.fp32), column).to.be.below(least);
+      expect(psnrOfBytes(drawn[i]!, reference[column]), column).to.be.above(min);
+      if (i > 0) expect(psnrOfBytes(drawn[i]!, reference.fp32), column).to.be.below(min);
     }
     packed = await savedModel(page);
   }).timeout(BUSY_LIMIT_MS);

@@ -38,11 +38,11 @@ describe('Documentation', () => {
   });
   after(() => rmSync(folder, { recursive: true, force: true }));
 
-  for (const [file, least] of SOURCES) {
+  for (const [file, min] of SOURCES) {
     const examples = codeBlocks(readFileSync(join(ROOT, file), 'utf8'));
 
     it(`${file} has an example for each thing it explains`, () => {
-      expect(examples.length).to.be.at.least(least);
+      expect(examples.length).to.be.at.least(min);
     });
 
     examples.forEach((code, i) => {

@@ -23,7 +23,9 @@ import { expectNoLeakAsync } from '../harness/run/memory.js';
 const BITS: Bits = { weights: 2, activations: 2 };
 const SEED = 3;
 
-/** By how much training through the quantizers must read more digits than quantizing after training. */
+/**
+ * By how much training through the quantizers must read more digits than quantizing after training.
+ */
 const MARGIN = 0.04;
 
 /** The weights of a reader in float32, trained once for all backends. */

@@ -21,7 +21,10 @@ describe('The main example, npm start', function () {
   });
   after(() => rmSync(out, { recursive: true, force: true }));
 
-  /** A row of the last table: SQNR, mean and worst PSNR in dB, MB, and size and time as shares of the original's. */
+  /**
+   * A row of the last table: SQNR, mean and worst PSNR in dB, MB, and size and time as shares of
+   * the original's.
+   */
   const rowOf = (name: string): number[] => {
     const units = ['dB', 'dB', 'dB', 'MB', '×', '×'];
     const cells = units.map((unit) => `${NUMBER} ${unit}`);

@@ -1,9 +1,9 @@
 import {
   BACKENDS,
   BITS,
-  METHODS,
   MODELS,
   type ModelName,
+  OFFERED_METHODS,
   offered,
   SOLVERS,
 } from '../shared/choices.js';
@@ -19,7 +19,7 @@ export class SettingsForm {
   /** @param onChange Called when something in it was changed by hand. */
   constructor(onChange: () => void) {
     this.fill('model', MODELS);
-    this.fill('method', METHODS);
+    this.fill('method', OFFERED_METHODS);
     this.fill('solver', SOLVERS);
     this.fill(
       'bits',

@@ -1,7 +1,10 @@
 import type { Message, Request } from '../shared/protocol.js';
 import type { Settings } from '../shared/settings.js';
 
-/** A worker that has not stopped by then is ended (ms): a step of a large model takes longer on a slow backend. */
+/**
+ * A worker that has not stopped by then is ended (ms): a step of a large model takes longer on a
+ * slow backend.
+ */
 const CANCEL_LIMIT_MS = 1500;
 
 /** What the page is told. */
@@ -14,7 +17,9 @@ export interface SessionEvents {
 
 /** The page's worker, or the next one where that had to be ended. */
 export class Session {
-  /** None where the last one failed before there was anything to do: another try at the next start. */
+  /**
+   * None where the last one failed before there was anything to do: another try at the next start.
+   */
   private worker: Worker | null;
   private run = 0;
   private running = false;
@@ -64,7 +69,10 @@ export class Session {
     this.events.message(message);
   }
 
-  /** Ends the worker, and has another ready if there was a run: a worker that cannot even start is not tried at once. */
+  /**
+   * Ends the worker, and has another ready if there was a run: a worker that cannot even start is
+   * not tried at once.
+   */
   private replace(problem: string | null): void {
     const { running, run } = this;
     this.ended();

@@ -4,7 +4,10 @@ import { byId } from './dom.js';
 /** How long the button says that it was done (ms). */
 const SAID_MS = 2500;
 
-/** Has the button copy a link to the settings; where the clipboard is closed the link is shown, to be copied by hand. */
+/**
+ * Has the button copy a link to the settings; where the clipboard is closed the link is shown, to
+ * be copied by hand.
+ */
 export function shareButton(settings: () => Settings): void {
   const button = byId<HTMLButtonElement>('share');
   const field = byId<HTMLInputElement>('link');

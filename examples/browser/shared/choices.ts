@@ -42,7 +42,7 @@ export const BACKENDS = [
 export const BITS = ['W8A8', 'W4A8', 'W4A4'] as const;
 
 /** What rounding to nearest, which is always there, is compared with. */
-export const METHODS = [
+export const OFFERED_METHODS = [
   { name: 'hadanorm', title: 'HadaNorm' },
   { name: 'hadamard', title: 'Hadamard (QuaRot)' },
   { name: 'smoothquant', title: 'SmoothQuant' },
@@ -68,7 +68,7 @@ export const MAX_GUIDANCE = 10;
 export type ModelName = (typeof MODELS)[number]['name'];
 export type BackendName = (typeof BACKENDS)[number]['name'];
 export type BitsName = (typeof BITS)[number];
-export type MethodName = (typeof METHODS)[number]['name'];
+export type MethodName = (typeof OFFERED_METHODS)[number]['name'];
 export type Source = (typeof SOURCES)[number];
 export type Calibration = (typeof CALIBRATIONS)[number];
 
@@ -84,7 +84,7 @@ export function backendTitle(name: BackendName): string {
 
 /** What a method is called. */
 export function methodTitle(name: MethodName): string {
-  return METHODS.find((method) => method.name === name)!.title;
+  return OFFERED_METHODS.find((method) => method.name === name)!.title;
 }
 
 /** The label of each picture: one class for all, or as different ones as can be. */

@@ -1,7 +1,10 @@
 import type { BackendName } from './choices.js';
 import type { Settings } from './settings.js';
 
-/** The three models that denoise side by side: the original, rounded to nearest, and by the chosen method or packed. */
+/**
+ * The three models that denoise side by side: the original, rounded to nearest, and by the chosen
+ * method or packed.
+ */
 export const COLUMNS = ['fp32', 'rtn', 'small'] as const;
 
 /** One of `COLUMNS`. */
@@ -98,7 +101,10 @@ export interface LayerPlots {
     readonly pattern: string;
     readonly svg: string;
   }[];
-  /** Marks with their methods' names; paths in a square from −1.3 to 1.3, colours of the page's style sheet. */
+  /**
+   * Marks with their methods' names; paths in a square from −1.3 to 1.3, colours of the page's
+   * style sheet.
+   */
   readonly legend: readonly {
     readonly name: string;
     readonly path: string;

@@ -10,10 +10,10 @@ import {
   MAX_GUIDANCE,
   MAX_PICTURES,
   MAX_STEPS,
-  METHODS,
   type MethodName,
   MODELS,
   type ModelName,
+  OFFERED_METHODS,
   offered,
   SOLVERS,
   SOURCES,
@@ -70,7 +70,7 @@ const FIELDS: { readonly [K in keyof Settings]: Field<Settings[K]> } = {
   backend: oneOf(namesOf(BACKENDS)),
   source: oneOf(SOURCES),
   bits: oneOf(BITS),
-  method: oneOf(namesOf(METHODS)),
+  method: oneOf(namesOf(OFFERED_METHODS)),
   calibration: oneOf(CALIBRATIONS),
   packed: { wanted: 'an http or https address', parse: parseAddress },
   label: {
@@ -84,7 +84,10 @@ const FIELDS: { readonly [K in keyof Settings]: Field<Settings[K]> } = {
   seed: integer(0, 2 ** 32 - 1),
 };
 
-/** Reads values by name, such as a form's; what is missing or does not fit is the default, with a note if it was there. */
+/**
+ * Reads values by name, such as a form's; what is missing or does not fit is the default, with a
+ * note if it was there.
+ */
 export function readSettings(values: { get(name: string): string | null }): ReadLink {
   const notes: string[] = [];
   const settings: Settings = { ...DEFAULTS };
@@ -139,12 +142,12 @@ function oneOf<T extends string>(known: readonly T[]): Field<T> {
   };
 }
 
-function integer(least: number, most: number): Field<number> {
+function integer(min: number, max: number): Field<number> {
   return {
-    wanted: `an integer from ${least} to ${most}`,
+    wanted: `an integer from ${min} to ${max}`,
     parse: (text) => {
-      const value = parseInteger(text, least);
-      return value !== null && value <= most ? value : null;
+      const value = parseInteger(text, min);
+      return value !== null && value <= max ? value : null;
     },
   };
 }

@@ -14,8 +14,8 @@ const { port1, port2 } = new MessageChannel();
 const waiting: (() => void)[] = [];
 port1.onmessage = () => waiting.shift()?.();
 
-// tfjs gives others their turn by it, and takes it when it is loaded. Frames would round every step's time up, and stop in
-// a tab that is not looked at.
+// tfjs gives others their turn by it, and takes it when it is loaded. Frames would round every
+// step's time up, and stop in a tab that is not looked at.
 scope.requestAnimationFrame = (callback) => {
   port2.postMessage(null);
   return waiting.push(callback);
@@ -34,7 +34,8 @@ scope.onmessage = async ({ data }) => {
   try {
     await (await engine).take(data);
   } catch (error) {
-    // the engine answers for what goes wrong in a run: this is about its own code, which could not be fetched, say
+    // the engine answers for what goes wrong in a run: this is about its own code, which could not
+    // be fetched, say
     const message = `The page's code could not be loaded: ${error instanceof Error ? error.message : error}`;
     const memory = { numTensors: 0, numBytes: 0, gpuBytes: null };
     tell({ kind: 'end', run: data.run, outcome: { kind: 'failed', message }, memory });

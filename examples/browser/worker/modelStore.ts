@@ -17,7 +17,9 @@ export interface FetchOptions {
   readonly onProgress: (share: number) => void;
 }
 
-/** Opens models, and keeps the files of the last original: another run need not fetch them again. */
+/**
+ * Opens models, and keeps the files of the last original: another run need not fetch them again.
+ */
 export class ModelStore {
   private last: { name: ModelName; artifacts: io.ModelArtifacts; fileBytes: number } | null = null;
 
@@ -37,10 +39,11 @@ export class ModelStore {
 }
 
 /**
- * A packed model, checked, from files that were picked or else from an address relative to the page's.
+ * A packed model, checked, from files that were picked or else from an address relative to the
+ * page's.
  *
- * @throws InvalidArgumentError where there is neither, or not one model.json; ModelFormatError for files that are no
- *   packed model, or not a whole one.
+ * @throws InvalidArgumentError where there is neither, or not one model.json; ModelFormatError for
+ * files that are no packed model, or not a whole one.
  */
 export async function openPacked(
   { files, address, base }: { files: readonly File[]; address: string; base: string },

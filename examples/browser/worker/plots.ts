@@ -21,7 +21,10 @@ import {
 import type { LinearReport } from '../../../src/report/report.js';
 import type { Figures, LayerPlots } from '../shared/protocol.js';
 
-/** Output SQNR of every transformed linear on the calibration data, by the method and by rounding to nearest. */
+/**
+ * Output SQNR of every transformed linear on the calibration data, by the method and by rounding to
+ * nearest.
+ */
 export function layerPlots(
   report: QuantizationReport,
   rounded: QuantizationReport,
@@ -48,7 +51,10 @@ export interface Measured {
   readonly small: Partial<Figures>;
 }
 
-/** As `layerPlots`, of a packed model, through the nodes that run; where it is of another graph there are no plots. */
+/**
+ * As `layerPlots`, of a packed model, through the nodes that run; where it is of another graph
+ * there are no plots.
+ */
 export async function measuredPlots(
   original: GraphModel,
   made: QuantizedModels,

@@ -48,7 +48,10 @@ export async function fileBytesOf(
   return { files, bytes: files.reduce((sum, { bytes }) => sum + bytes.length, 0) };
 }
 
-/** Rounding to nearest does so with weights too; other methods round as they do by default: by GPTQ at 4 bits. */
+/**
+ * Rounding to nearest does so with weights too; other methods round as they do by default: by GPTQ
+ * at 4 bits.
+ */
 function optionsOf(column: 'rtn' | 'small', { bits, method }: Settings): RewriteOptions {
   const { weights, activations } = parseBits(bits)!;
   const rounding = column === 'rtn' ? ({ rounding: 'nearest' } as const) : {};

@@ -25,11 +25,13 @@ export interface TitledReport {
 }
 
 /**
- * One run: the original denoises first, so that there is something to see; then come rounding to nearest and the method,
- * or a packed model, all from the same noise. Nothing of it stays in memory.
+ * One run: the original denoises first, so that there is something to see; then come rounding to
+ * nearest and the method, or a packed model, all from the same noise. Nothing of it stays in
+ * memory.
  *
  * @returns The method's report; null for a packed model, which was not quantized here.
- * @throws The signal's reason, or an AbortError, when it is aborted; errors of tfjs and of this package.
+ * @throws The signal's reason, or an AbortError, when it is aborted; errors of tfjs and of this
+ * package.
  */
 export async function runOnce(context: RunContext): Promise<TitledReport | null> {
   const { run, settings, base, signal, store, tell } = context;

@@ -11,7 +11,10 @@ export interface Bar {
   readonly reached: boolean;
 }
 
-/** Least PSNR of HadaNorm at W4A4 above another method's, dB, over 64 samples of 8 steps without guidance. */
+/**
+ * Least PSNR of HadaNorm at W4A4 above another method's, dB, over 64 samples of 8 steps without
+ * guidance.
+ */
 const PSNR_BARS: readonly (readonly [model: string, other: Method, decibels: number])[] = [
   ['avatars-nano', 'rtn', 3],
   ['avatars-nano', 'hadamard', 1],
@@ -26,7 +29,10 @@ export function barsOf({ paired, offline }: EvaluationFile): Bar[] {
   return [...PSNR_BARS.flatMap((bar) => psnrBars(paired, bar)), ...kernelBars(offline)];
 }
 
-/** The PSNR of all pictures together, which the worst ones decide, and the mean of the pictures' own. */
+/**
+ * The PSNR of all pictures together, which the worst ones decide, and the mean of the pictures'
+ * own.
+ */
 function psnrBars(
   rows: readonly PairedRow[],
   [model, other, decibels]: (typeof PSNR_BARS)[number],
@@ -76,7 +82,10 @@ function overPictures(
   return estimateOf(figure(all), resamplings(pictures.length, REPLICATES, seed).map(figure));
 }
 
-/** HadaNorm at W8A8 is no farther from the original's samples than real pictures may be from real pictures. */
+/**
+ * HadaNorm at W8A8 is no farther from the original's samples than real pictures may be from real
+ * pictures.
+ */
 function kernelBars(rows: readonly OfflineRow[]): Bar[] {
   return rows.flatMap((row) => {
     const { method, bits, original, model } = row;
@@ -84,12 +93,12 @@ function kernelBars(rows: readonly OfflineRow[]): Bar[] {
     if (method !== 'hadanorm' || bits !== 'W8A8' || original === null || floor === undefined) {
       return [];
     }
-    const most = floor.real.kid.high;
+    const max = floor.real.kid.high;
     return {
       what: `${model}, W8A8${roundingNote(row)}: KID of HadaNorm to fp32 samples within the real-vs-real floor`,
-      asked: `≤ ${thousandths(most)} · 10⁻³`,
+      asked: `≤ ${thousandths(max)} · 10⁻³`,
       got: `${thousandths(original.kid.value)} · 10⁻³`,
-      reached: original.kid.value <= most,
+      reached: original.kid.value <= max,
     };
   });
 }

@@ -11,8 +11,8 @@ export interface Estimate {
 }
 
 /**
- * How often each of `size` things is drawn when `size` are drawn with replacement: one row of counts [size] for each
- * replicate. The same seed gives the same rows.
+ * How often each of `size` things is drawn when `size` are drawn with replacement: one row of
+ * counts [size] for each replicate. The same seed gives the same rows.
  */
 export function resamplings(size: number, replicates: number, seed: number): Float32Array[] {
   const next = uniformNumbers(seed);
@@ -27,8 +27,9 @@ export function resamplings(size: number, replicates: number, seed: number): Flo
 }
 
 /**
- * The 95 % percentile interval of a bootstrap, moved so that the replicates' mean is the figure itself: a Fréchet distance
- * is biased upwards by finite samples, and resampling a sample adds that bias once more.
+ * The 95 % percentile interval of a bootstrap, moved so that the replicates' mean is the figure
+ * itself: a Fréchet distance is biased upwards by finite samples, and resampling a sample adds that
+ * bias once more.
  */
 export function estimateOf(value: number, replicates: readonly number[]): Estimate {
   const sorted = [...replicates].sort((a, b) => a - b);

@@ -20,7 +20,10 @@ export interface Resampling {
   readonly replicates: number;
 }
 
-/** Features with resamplings of them; of sets of one origin the same rows are drawn: pairs stay pairs. */
+/**
+ * Features with resamplings of them; of sets of one origin the same rows are drawn: pairs stay
+ * pairs.
+ */
 export class ResampledSet {
   readonly width: number;
   /** How often each row counts: the first time once, then in each resampling. */
@@ -68,8 +71,8 @@ export function distancesOf(x: ResampledSet, y: ResampledSet): Distances {
 }
 
 /**
- * The scale of real pictures' features: their mean, and one deviation for all of them, so that a feature weighs what the
- * network gives it and one that hardly ever changes is not blown up.
+ * The scale of real pictures' features: their mean, and one deviation for all of them, so that a
+ * feature weighs what the network gives it and one that hardly ever changes is not blown up.
  */
 export function featureScaleOf(features: Float32Array, width: number): FeatureScale {
   const { mean, covariance } = gaussianOf(features, width);

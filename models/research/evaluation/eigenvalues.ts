@@ -6,8 +6,8 @@ const MOST_ROUNDS = 60;
 /**
  * The eigenvalues of a symmetric matrix, in no order.
  *
- * Householder's tridiagonal form (Golub & Van Loan, §8.3.1), then QL with implicit shifts (EISPACK's tql1): 4/3 n³
- * multiplications, a hundredth of a second for n = 128.
+ * Householder's tridiagonal form (Golub & Van Loan, §8.3.1), then QL with implicit shifts
+ * (EISPACK's tql1): 4/3 n³ multiplications, a hundredth of a second for n = 128.
  *
  * @param matrix Row-major float64 [n, n]; left as it is.
  * @throws HadaNormError for a matrix with NaN or infinite values.
@@ -105,10 +105,10 @@ function sweep(d: Float64Array, e: Float64Array, at: number, end: number): void 
     sine = f / r;
     cosine = g / r;
     g = d[i + 1]! - shift;
-    const turned = (d[i]! - g) * sine + 2 * cosine * b;
-    shift = sine * turned;
+    const transposed = (d[i]! - g) * sine + 2 * cosine * b;
+    shift = sine * transposed;
     d[i + 1] = g + shift;
-    g = cosine * turned - b;
+    g = cosine * transposed - b;
   }
   d[at] = d[at]! - shift;
   e[at] = g;

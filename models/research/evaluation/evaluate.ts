@@ -39,9 +39,11 @@ export interface EvaluationInput {
 /**
  * Measures every method at every bit-width, a row at a time.
  *
- * All get the same calibration, weights' bits, groups and rounding; they are evaluated on noise that calibration did not see.
+ * All get the same calibration, weights' bits, groups and rounding; they are evaluated on noise
+ * that calibration did not see.
  *
- * @throws The signal's reason, or an AbortError, when aborted; rows that were handed out stay right.
+ * @throws The signal's reason, or an AbortError, when aborted; rows that were handed out stay
+ * right.
  */
 export async function evaluate(input: EvaluationInput): Promise<void> {
   const { plan, model, network, sheet, signal, withBar } = input;

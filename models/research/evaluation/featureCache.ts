@@ -32,9 +32,10 @@ export interface SampledOptions {
 }
 
 /**
- * Draws samples and keeps what the network sees in them, a file for each batch, so that a run can be cut off and go on, and
- * several processes can share what they drew. Files are named by what the model and the network give for seeded noise: of
- * another model, or one quantized otherwise, none is taken.
+ * Draws samples and keeps what the network sees in them, a file for each batch, so that a run can
+ * be cut off and go on, and several processes can share what they drew. Files are named by what the
+ * model and the network give for seeded noise: of another model, or one quantized otherwise, none
+ * is taken.
  *
  * @throws HadaNormError for a file that is not as long as it should be.
  */
@@ -77,7 +78,9 @@ export async function sampledFeatures(
   return { features, classes: seen, labels: batches.flatMap(({ labels }) => labels) };
 }
 
-/** A name for what a model and a network do: of the velocity for seeded noise, and of its features. */
+/**
+ * A name for what a model and a network do: of the velocity for seeded noise, and of its features.
+ */
 function fingerprintOf(model: VelocityModel, network: FeatureNetwork): string {
   const { shape } = planOf('sampledFeatures', model, { labels: [0] });
   return tidy(() => {

@@ -38,7 +38,8 @@ const OPTIONS = {
 /**
  * Reads the command line, without node and script.
  *
- * @throws InvalidArgumentError for a flag that does not fit, TypeError for one that there is none of.
+ * @throws InvalidArgumentError for a flag that does not fit, TypeError for one that there is none
+ * of.
  */
 export function commandOf(args: readonly string[]): Command {
   const { values, positionals } = parseArgs({
@@ -90,9 +91,9 @@ function oneOf(flag: string, value: string, names: readonly string[]): string {
   return value;
 }
 
-function integer(flag: string, text: string, least: number): number {
-  const value = parseInteger(text, least);
-  if (value === null) throw invalid(flag, `an integer ≥ ${least}`, text);
+function integer(flag: string, text: string, min: number): number {
+  const value = parseInteger(text, min);
+  if (value === null) throw invalid(flag, `an integer ≥ ${min}`, text);
   return value;
 }
 

@@ -89,7 +89,10 @@ function centeredColumns(
   return columns;
 }
 
-/** The upper triangle of `sums` += columns · columnsᵀ; four sums at a time: one chain of additions stalls. */
+/**
+ * The upper triangle of `sums` += columns · columnsᵀ; four sums at a time: one chain of additions
+ * stalls.
+ */
 function addProducts(sums: Float64Array, columns: Float64Array, width: number): void {
   const length = columns.length / width;
   for (let i = 0; i < width; i++) {
@@ -122,15 +125,17 @@ function addProducts(sums: Float64Array, columns: Float64Array, width: number): 
   }
 }
 
-/** Σ = L Lᵀ by Cholesky with the largest pivot first (Golub & Van Loan, §4.2.8): Lᵀ [rank, width]. */
+/**
+ * Σ = L Lᵀ by Cholesky with the largest pivot first (Golub & Van Loan, §4.2.8): Lᵀ [rank, width].
+ */
 function factored(covariance: Float64Array, width: number) {
   const rest = Float64Array.from({ length: width }, (_, i) => covariance[i * width + i]!);
-  const least = NO_VARIANCE * Math.max(...rest);
+  const min = NO_VARIANCE * Math.max(...rest);
   const factor = new Float64Array(width * width);
   let rank = 0;
   for (; rank < width; rank++) {
     const pivot = rest.indexOf(Math.max(...rest));
-    if (!(rest[pivot]! > least)) break;
+    if (!(rest[pivot]! > min)) break;
     const root = Math.sqrt(rest[pivot]!);
     const row = rank * width;
     for (let i = 0; i < width; i++) {

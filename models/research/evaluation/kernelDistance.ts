@@ -11,8 +11,8 @@ export interface KernelDistanceInput {
   readonly y: Float32Array;
   readonly width: number;
   /**
-   * How often each row counts, a row of [n] or [m] for each distance wanted; without them each counts once. Where paired, y
-   * counts as x does.
+   * How often each row counts, a row of [n] or [m] for each distance wanted; without them each
+   * counts once. Where paired, y counts as x does.
    */
   readonly counts?: { readonly x: readonly Float32Array[]; readonly y: readonly Float32Array[] };
   /** Whether row i of y was made from the same noise as row i of x. */
@@ -30,11 +30,13 @@ interface Mean {
 }
 
 /**
- * The kernel distance of two sets of features (KID, Bińkowski et al. 2018): the unbiased estimate of the squared maximum
- * mean discrepancy with the kernel (xᵀy / d + 1)³; below 0 where the sets are closer than chance has them.
+ * The kernel distance of two sets of features (KID, Bińkowski et al. 2018): the unbiased estimate
+ * of the squared maximum mean discrepancy with the kernel (xᵀy / d + 1)³; below 0 where the sets
+ * are closer than chance has them.
  *
- * A row is never compared with itself, nor, within one resampling, with its own copies. Of paired sets, the cross term
- * leaves out the pairs, which are not independent (Gretton et al. 2012, the U-statistic of h).
+ * A row is never compared with itself, nor, within one resampling, with its own copies. Of paired
+ * sets, the cross term leaves out the pairs, which are not independent (Gretton et al. 2012, the
+ * U-statistic of h).
  *
  * @returns A distance for each row of counts.
  * @throws InvalidArgumentError for sets that do not fit.
@@ -59,7 +61,10 @@ export function kernelDistances(input: KernelDistanceInput): number[] {
   return within.map((value, i) => value + others[i]! - 2 * across[i]!);
 }
 
-/** For each row of counts the mean of k − 1: the 1 is in every mean, and float32 is better spent on the rest. */
+/**
+ * For each row of counts the mean of k − 1: the 1 is in every mean, and float32 is better spent on
+ * the rest.
+ */
 function meanKernels(what: Mean, width: number): number[] {
   const { rowCounts, columnCounts, distinct } = what;
   const sums = weightedSums(what, width);
@@ -78,7 +83,10 @@ function meanKernels(what: Mean, width: number): number[] {
   });
 }
 
-/** Σᵢⱼ aᵢ bⱼ (k(xᵢ, yⱼ) − 1) for each row of counts a, b: products of the counts by the kernel's values, in blocks. */
+/**
+ * Σᵢⱼ aᵢ bⱼ (k(xᵢ, yⱼ) − 1) for each row of counts a, b: products of the counts by the kernel's
+ * values, in blocks.
+ */
 function weightedSums({ rows, columns, rowCounts, columnCounts }: Mean, width: number): number[] {
   const [n, m] = [rows.length / width, columns.length / width];
   const sums = rowCounts.map(() => 0);

@@ -1,9 +1,11 @@
 /**
- * npm run evaluate [-- --model avatars-nano --methods rtn,smoothquant,hadamard,centered,hadanorm --bits W8A8,W4A8,W4A4
- *   --rounding auto|nearest|gptq --samples 64 --steps 8 --seed 7 --offline --count 4096 --replicates 200 --json FILE --cache FOLDER --sheet PNG]
+ * npm run evaluate [-- --model avatars-nano --methods rtn,smoothquant,hadamard,centered,hadanorm
+ * --bits W8A8,W4A8,W4A4 --rounding auto|nearest|gptq --samples 64 --steps 8 --seed 7 --offline
+ * --count 4096 --replicates 200 --json FILE --cache FOLDER --sheet PNG]
  *
- * Measures what quantization does to a trained model: docs/evaluation.md says how. Rows that are in the file of --json
- * already are not measured again, and samples of --offline are kept in --cache: a run that was cut off goes on.
+ * Measures what quantization does to a trained model: docs/evaluation.md says how. Rows that are in
+ * the file of --json already are not measured again, and samples of --offline are kept in --cache:
+ * a run that was cut off goes on.
  *
  * npm run evaluate -- --docs FILE … writes docs/evaluation.md from such files.
  */

@@ -47,7 +47,10 @@ export class RealPictures {
     return { count: this.count, replicates, real, original: null, classAccuracy: null };
   }
 
-  /** How far samples are from real pictures, and from the original's samples of the same noise, where given. */
+  /**
+   * How far samples are from real pictures, and from the original's samples of the same noise,
+   * where given.
+   */
   figures(sampled: SampledFeatures, originals: ResampledSet | null): OfflineFigures {
     const own = this.setOf(sampled.features, 'samples');
     return {

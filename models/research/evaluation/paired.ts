@@ -28,8 +28,8 @@ export function pairedRuns({ recordings }: Subject): number {
 export type PairedFigures = Omit<PairedRow, keyof RowKey | 'samples'>;
 
 /**
- * Parts (a) to (c) of one configuration: its linears, its velocity on the original's trajectory, and its pictures from the
- * original's noise.
+ * Parts (a) to (c) of one configuration: its linears, its velocity on the original's trajectory,
+ * and its pictures from the original's noise.
  *
  * @param small What `rewriteGraph` made of `subject.model`, with its report.
  * @param onPictures Gets each batch of pictures, while they live.

@@ -3,7 +3,10 @@ import type { METHODS, Method } from '../../../src/index.js';
 import type { TrainedName } from '../../load.js';
 import type { FeatureNetworkName } from '../features.js';
 
-/** How weights are rounded; 'auto' is what the plugin does: GPTQ at 4 bits and fewer, else to nearest. */
+/**
+ * How weights are rounded; 'auto' is what the plugin does: GPTQ at 4 bits and fewer, else to
+ * nearest.
+ */
 export type Rounding = 'auto' | 'nearest' | 'gptq';
 
 /** What is evaluated. */

@@ -6,7 +6,10 @@ import { type Energies, energiesOf } from '../../../src/math/decibels.js';
 /** Samples of a batch. */
 const BATCH = 16;
 
-/** The original's Euler trajectory from seeded noise, at every step. Its tensors are the holder's: `disposeRecording`. */
+/**
+ * The original's Euler trajectory from seeded noise, at every step. Its tensors are the holder's:
+ * `disposeRecording`.
+ */
 export interface Recording {
   readonly labels: readonly number[];
   readonly seed: number;
@@ -25,7 +28,10 @@ export interface Watched {
   readonly onRun: () => void;
 }
 
-/** Labels and seeds of batches of pictures: labels evenly spread, noise that depends on the seed and the batch alone. */
+/**
+ * Labels and seeds of batches of pictures: labels evenly spread, noise that depends on the seed and
+ * the batch alone.
+ */
 export function batchesOf(count: number, classes: number, seed: number, size = BATCH) {
   return Array.from({ length: Math.ceil(count / size) }, (_, batch) => ({
     labels: Array.from(
@@ -81,7 +87,8 @@ export function disposeRecording({ inputs, pictures }: Recording): void {
 }
 
 /**
- * Runs a quantized model on the very inputs of the original's trajectory, and compares what it says.
+ * Runs a quantized model on the very inputs of the original's trajectory, and compares what it
+ * says.
  *
  * @returns Energies of the velocities by step.
  */
@@ -102,7 +109,9 @@ export async function teacherForced(
   return steps;
 }
 
-/** Draws what a recording drew, from the same noise, by another model. The tensor is the caller's. */
+/**
+ * Draws what a recording drew, from the same noise, by another model. The tensor is the caller's.
+ */
 export function drawAgain(
   model: VelocityModel,
   { labels, seed, inputs }: Recording,

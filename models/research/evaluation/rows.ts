@@ -38,14 +38,19 @@ export interface PairedRow extends RowKey, Agreement {
   readonly originalAccuracy: number;
 }
 
-/** Part (d) of one configuration, or of the original, or the floor: pictures learned from against others. */
+/**
+ * Part (d) of one configuration, or of the original, or the floor: pictures learned from against
+ * others.
+ */
 export interface OfflineRow extends RowKey {
   readonly count: number;
   /** Resamplings of the intervals. */
   readonly replicates: number;
   /** To real pictures that the model learned from. */
   readonly real: Distances;
-  /** To the original's samples from the same noise; null for the original itself and for the floor. */
+  /**
+   * To the original's samples from the same noise; null for the original itself and for the floor.
+   */
   readonly original: Distances | null;
   /** Share of the samples that are read as the class that was asked for; null for the floor. */
   readonly classAccuracy: number | null;

@@ -18,7 +18,9 @@ const CALIBRATION_SEED = 1;
 /** Runs of the model that calibration takes. */
 export const CALIBRATION_RUNS = CALIBRATION.keep.length;
 
-/** A model, what was calibrated on it, and what it draws: what every configuration is compared with. */
+/**
+ * A model, what was calibrated on it, and what it draws: what every configuration is compared with.
+ */
 export interface Subject {
   readonly name: string;
   readonly model: GraphModel;

@@ -14,7 +14,10 @@ export interface TitledTable extends TextTable {
 /** Of a value that there is none of. */
 const NONE = '–';
 
-/** Parts (a) to (c) of one model: overview, linears by role, velocity by step; for each rounding and protocol apart. */
+/**
+ * Parts (a) to (c) of one model: overview, linears by role, velocity by step; for each rounding and
+ * protocol apart.
+ */
 export function pairedTables(rows: readonly PairedRow[]): TitledTable[] {
   const groups = groupBy(
     inOrder(rows),

@@ -46,7 +46,10 @@ export const METHOD_ROWS: readonly MethodRow[] = [
   },
 ];
 
-/** Mean output SQNR of the linears of the blocks in dB: a row for each of `METHOD_ROWS`, a column for each of `BITS`. */
+/**
+ * Mean output SQNR of the linears of the blocks in dB: a row for each of `METHOD_ROWS`, a column
+ * for each of `BITS`.
+ */
 export type Ablation = readonly (readonly number[])[];
 
 /** Options of `ablate`. */
@@ -57,9 +60,10 @@ export interface AblateOptions {
 }
 
 /**
- * Quantizes a model with each method at each of `BITS` and measures its linears one by one on held-out batches, through the
- * rewritten graph: activations per token, asymmetric, from least to largest; weights per output channel, symmetric, up to the
- * largest; both rounded to nearest. No random signs, no clipping, no groups, no GPTQ.
+ * Quantizes a model with each method at each of `BITS` and measures its linears one by one on
+ * held-out batches, through the rewritten graph: activations per token, asymmetric, from least to
+ * largest; weights per output channel, symmetric, up to the largest; both rounded to nearest. No
+ * random signs, no clipping, no groups, no GPTQ.
  */
 export async function ablate(
   model: GraphModel,

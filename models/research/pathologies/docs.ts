@@ -71,10 +71,10 @@ function firstRoundSection(given: readonly PathologiesFile[]): string[] {
       }),
     ),
   );
-  const most = Math.max(...off).toFixed(2);
+  const max = Math.max(...off).toFixed(2);
   return [
     '## Against the first training',
-    `The models were trained twice. The first training’s table was measured in PyTorch on its weights, with the same quantizers, on 8 other pictures and by code of its own. Here is the plugin on the same weights: ours (theirs, the difference). Of ${off.length} figures the one furthest off is ${most} dB away; theirs were written down to a tenth of a dB.`,
+    `The models were trained twice. The first training’s table was measured in PyTorch on its weights, with the same quantizers, on 8 other pictures and by code of its own. Here is the plugin on the same weights: ours (theirs, the difference). Of ${off.length} figures the one furthest off is ${max} dB away; theirs were written down to a tenth of a dB.`,
     ...given.flatMap(({ model, ablation }) => [
       `### ${model}, the first training’s weights`,
       markdownTable(ablationTable(ablation, FIRST_ROUND[model])),

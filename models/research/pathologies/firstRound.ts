@@ -2,8 +2,8 @@
 export type KnownAblation = readonly (readonly (number | null)[])[];
 
 /**
- * Mean output SQNR in dB of the weights that the models had before they were trained again, as `ablate` gives it, measured
- * in PyTorch: quantizers as `ablate` has them, 8 pictures at 5 times.
+ * Mean output SQNR in dB of the weights that the models had before they were trained again, as
+ * `ablate` gives it, measured in PyTorch: quantizers as `ablate` has them, 8 pictures at 5 times.
  */
 export const FIRST_ROUND: Readonly<Record<string, KnownAblation>> = {
   avatars: [

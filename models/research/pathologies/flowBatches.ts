@@ -22,7 +22,8 @@ export interface LabelledPictures {
 /**
  * Avatars as the models learned them.
  *
- * @param seeds `[label, i]`: the i-th picture of a style; 0 to 2699 were trained on, 2700 to 2999 kept from training.
+ * @param seeds `[label, i]`: the i-th picture of a style; 0 to 2699 were trained on, 2700 to 2999
+ * kept from training.
  * @param size Height and width: 64, or that halved.
  * @throws InvalidArgumentError for another size, or a label without a style.
  */
@@ -53,8 +54,8 @@ export function drawPictures(
 }
 
 /**
- * A batch of a model's inputs for each time: x_t = t x + (1 − t) z, z normal noise of its own for each picture and time.
- * The tensors are the caller's.
+ * A batch of a model's inputs for each time: x_t = t x + (1 − t) z, z normal noise of its own for
+ * each picture and time. The tensors are the caller's.
  */
 export function* flowBatches(
   { size, pixels, labels }: LabelledPictures,

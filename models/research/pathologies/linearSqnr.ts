@@ -16,10 +16,11 @@ import { type CalibrationStats, type DescribedLinear, HadaNormError } from '../.
 export type MeasuredLinear = Pick<DescribedLinear, 'name' | 'site' | 'shape'>;
 
 /**
- * Output SQNR of linears in dB as `evaluateLinears` measures it, through the rewritten graph and without the bias in the
- * signal, but as if the mean's product were by the original weights: every sample's mean is moved to the calibration's, whose
- * product the plugin stores by the original weights, and so only what is centered meets the rounded ones. Where nothing is
- * centered it is what `evaluateLinears` says.
+ * Output SQNR of linears in dB as `evaluateLinears` measures it, through the rewritten graph and
+ * without the bias in the signal, but as if the mean's product were by the original weights: every
+ * sample's mean is moved to the calibration's, whose product the plugin stores by the original
+ * weights, and so only what is centered meets the rounded ones. Where nothing is centered it is
+ * what `evaluateLinears` says.
  *
  * @param linears Whose sites are [samples, tokens, d].
  * @param means The statistics that the rewritten model centers by; null where it centers nothing.

@@ -2,9 +2,10 @@
  * npm run pathologies -- [--model avatars-nano] [--weights FILE … --heads N] [--json FILE]
  * npm run pathologies -- --docs FILE …
  *
- * What makes a trained avatar model hard to quantize, by layer and time, and what each part of HadaNorm does about it.
- * `--weights` measures safetensors in facebookresearch's names in the place of the model's own weights; `--docs` writes
- * docs/pathologies.md from the files that `--json` wrote. Ctrl-C stops.
+ * What makes a trained avatar model hard to quantize, by layer and time, and what each part of
+ * HadaNorm does about it. `--weights` measures safetensors in facebookresearch's names in the place
+ * of the model's own weights; `--docs` writes docs/pathologies.md from the files that `--json`
+ * wrote. Ctrl-C stops.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

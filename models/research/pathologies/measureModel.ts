@@ -41,7 +41,8 @@ export const AVATAR_PICTURES: PictureChoice = {
 const SEEDS = { calibration: 8, heldOut: 7 };
 
 /**
- * Statistics and ablation of a model that learned the avatars, at each time on the same pictures, with noise of its own.
+ * Statistics and ablation of a model that learned the avatars, at each time on the same pictures,
+ * with noise of its own.
  *
  * @throws InvalidArgumentError for a model whose pictures are not avatars of 64 or 32 pixels.
  */

@@ -53,8 +53,8 @@ export interface ObserveOptions {
 }
 
 /**
- * Runs a DiT of `buildDit` on batches, each of one time, and describes the inputs of the linears of its blocks and its adaLN
- * modulations. The batches are disposed.
+ * Runs a DiT of `buildDit` on batches, each of one time, and describes the inputs of the linears of
+ * its blocks and its adaLN modulations. The batches are disposed.
  *
  * @throws InvalidArgumentError for a model without such linears, or no batches.
  */

@@ -2,7 +2,10 @@ import { InvalidArgumentError } from '../../../src/index.js';
 
 /** What makes activations hard to quantize. */
 export interface ActivationStatistics {
-  /** Median over samples and channels of |μ| / σ: a channel's mean over a sample's tokens, over its standard deviation. */
+  /**
+   * Median over samples and channels of |μ| / σ: a channel's mean over a sample's tokens, over its
+   * standard deviation.
+   */
   readonly meanToStd: number;
   /** Energy of the means as a share of all energy: tokens · Σ μ² / Σ x². */
   readonly meanEnergy: number;
@@ -53,7 +56,7 @@ export function activationStatistics(
   return {
     meanToStd: median(ratios),
     meanEnergy: meanSquares / x.reduce((sum, v) => sum + v * v, 0),
-    channelRatio: reach.reduce((most, v) => Math.max(most, v), 0) / median(reach),
+    channelRatio: reach.reduce((max, v) => Math.max(max, v), 0) / median(reach),
     kurtosis: kurtosis(x),
   };
 }
@@ -62,9 +65,9 @@ export function activationStatistics(
 export function magnitudeRange(x: Float32Array): MagnitudeRange {
   const magnitudes = Float64Array.from(x, Math.abs);
   return {
-    least: magnitudes.reduce((least, v) => Math.min(least, v), Number.POSITIVE_INFINITY),
+    least: magnitudes.reduce((min, v) => Math.min(min, v), Number.POSITIVE_INFINITY),
     median: median(magnitudes),
-    largest: magnitudes.reduce((most, v) => Math.max(most, v), 0),
+    largest: magnitudes.reduce((max, v) => Math.max(max, v), 0),
   };
 }
 

@@ -9,8 +9,8 @@ export interface Drawings {
 }
 
 /**
- * Avatars as a dataset: so many of each artist, whose place among them is the label; the last tenth of each is kept from
- * training. The heads of the attributes are those of all artists, in order.
+ * Avatars as a dataset: so many of each artist, whose place among them is the label; the last tenth
+ * of each is kept from training. The heads of the attributes are those of all artists, in order.
  *
  * @param count Pictures of each artist, seeds `style:0` and on.
  * @param size Height and width.

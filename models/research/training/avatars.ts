@@ -99,7 +99,10 @@ export function styleDefinition(name: AvatarStyle): StyleDefinition {
   return require(`@dicebear/styles/${name}.json`);
 }
 
-/** Parts with a choice of forms that a still picture shows; the many like stars of a sky are left out. */
+/**
+ * Parts with a choice of forms that a still picture shows; the many like stars of a sky are left
+ * out.
+ */
 function attributesOf(style: AvatarStyle, { components }: StyleDefinition): Attribute[] {
   return Object.entries(components).flatMap(([component, { variants = {} }]) => {
     const forms = Object.keys(variants);

@@ -1,5 +1,6 @@
 /**
- * Writes a trained DiT as a tfjs graph model: model.json and weight shards, as `tf.loadGraphModel` reads them.
+ * Writes a trained DiT as a tfjs graph model: model.json and weight shards, as `tf.loadGraphModel`
+ * reads them.
  *
  * Run: npx tsx models/research/training/convert.ts <safetensors…> --heads 4 --out models/avatars
  */

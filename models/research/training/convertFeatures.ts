@@ -1,8 +1,10 @@
 /**
- * Writes a feature network as a tfjs graph model, and what it sees in real pictures: reference.bin, float16 [2, 4096, 128], of the
- * pictures that were trained on and of those that were kept from it, as many of each class as of the others.
+ * Writes a feature network as a tfjs graph model, and what it sees in real pictures: reference.bin,
+ * float16 [2, 4096, 128], of the pictures that were trained on and of those that were kept from it,
+ * as many of each class as of the others.
  *
- * Run: npx tsx models/research/training/convertFeatures.ts avatars-features.safetensors --data /data/avatars --name avatars
+ * Run: npx tsx models/research/training/convertFeatures.ts avatars-features.safetensors --data
+ * /data/avatars --name avatars
  */
 import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';

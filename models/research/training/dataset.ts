@@ -38,10 +38,11 @@ export const NOT_OF_CLASS = 255;
 const FILES = ['images.u8', 'labels.u8', 'heldOut.u8', 'attributes.u8'] as const;
 
 /**
- * Writes a dataset into a folder: dataset.json and images.u8 [count, size, size, 3], labels.u8 [count], heldOut.u8
- * [count] and attributes.u8 [count, heads].
+ * Writes a dataset into a folder: dataset.json and images.u8 [count, size, size, 3], labels.u8
+ * [count], heldOut.u8 [count] and attributes.u8 [count, heads].
  *
- * @throws HadaNormError when there are not `info.count` pictures, or one is not as `info` says; nothing is written then.
+ * @throws HadaNormError when there are not `info.count` pictures, or one is not as `info` says;
+ * nothing is written then.
  */
 export async function writeDataset(
   folder: string,

@@ -1,5 +1,6 @@
 /**
- * Draws the avatars that the models learn: 16 CC0 styles of DiceBear, the last tenth of each kept from training.
+ * Draws the avatars that the models learn: 16 CC0 styles of DiceBear, the last tenth of each kept
+ * from training.
  *
  * Run: npx tsx models/research/training/makeAvatars.ts --out <folder> [--count 3000] [--size 64]
  */

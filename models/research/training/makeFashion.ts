@@ -1,9 +1,11 @@
 /**
- * Fashion-MNIST as a dataset of the same form: ten kinds of clothes that are easily confused, for a class accuracy.
+ * Fashion-MNIST as a dataset of the same form: ten kinds of clothes that are easily confused, for a
+ * class accuracy.
  *
  * Wants the four files of Debian's package dataset-fashion-mnist (Zalando SE, MIT licence).
  *
- * Run: npx tsx models/research/training/makeFashion.ts --out <folder> [--from /usr/share/datasets/fashion-mnist]
+ * Run: npx tsx models/research/training/makeFashion.ts --out <folder> [--from
+ * /usr/share/datasets/fashion-mnist]
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -6,8 +6,8 @@ import { exactHalfBits } from '../../../ops/numerics/half.js';
 const SHARD_BYTES = 4 * 1024 * 1024;
 
 /**
- * Writes model.json and the shards into a folder, in the place of those that are there. Weights that half precision holds exactly are stored in
- * it.
+ * Writes model.json and the shards into a folder, in the place of those that are there. Weights
+ * that half precision holds exactly are stored in it.
  */
 export async function saveGraphModel(artifacts: io.ModelArtifacts, folder: string): Promise<void> {
   const { weightSpecs = [], weightData, modelTopology, ...about } = artifacts;
@@ -25,7 +25,10 @@ export async function saveGraphModel(artifacts: io.ModelArtifacts, folder: strin
   await writeFile(join(folder, 'model.json'), `${JSON.stringify(json)}\n`);
 }
 
-/** Stores every float weight that half precision holds exactly as float16, and the others as they are. */
+/**
+ * Stores every float weight that half precision holds exactly as float16, and the others as they
+ * are.
+ */
 function asHalves(
   specs: readonly io.WeightsManifestEntry[],
   data: ArrayBuffer,

@@ -1,5 +1,6 @@
-// softmax(scale · q kᵀ + mask) v, a block of queries against a block of keys at a time (FlashAttention, arXiv 2205.14135):
-// scores never leave the cache, and neither their number nor that of the heads takes memory.
+// softmax(scale · q kᵀ + mask) v, a block of queries against a block of keys at a time
+// (FlashAttention, arXiv 2205.14135): scores never leave the cache, and neither their number nor
+// that of the heads takes memory.
 import { packKeys, packQueries, packValues } from './attentionPack';
 import { mixTile, scoreTile } from './attentionTiles';
 import { Attention, KEYS, MR, placeWork, QUERIES, SCORE_ROW, Work } from './attentionTypes';
@@ -83,7 +84,9 @@ function addMask(a: Attention, work: Work, mask: usize, count: i32, keys: i32): 
   }
 }
 
-/** Scores of a query → exp(score − the largest so far); what was summed before is rescaled to it. */
+/**
+ * Scores of a query → exp(score − the largest so far); what was summed before is rescaled to it.
+ */
 function weigh(a: Attention, work: Work, query: i32, start: i32, keys: i32): void {
   const row = work.scores + <usize>query * SCORE_ROW;
   const end = row + (<usize>((keys + 3) & ~3) << 2);
@@ -98,7 +101,8 @@ function weigh(a: Attention, work: Work, query: i32, start: i32, keys: i32): voi
     max(f32x4.extract_lane(largest, 2), f32x4.extract_lane(largest, 3)),
   );
   f32.store(most, now);
-  // where all scores are −∞ their weights are 0: −∞ − −∞ would be NaN, and a later block may have better ones
+  // where all scores are −∞ their weights are 0: −∞ − −∞ would be NaN, and a later block may have
+  // better ones
   const base = f32x4.splat(now === -Infinity ? 0 : now);
   let sum = f32x4.splat(0);
   for (let at = row; at < end; at += 16) {

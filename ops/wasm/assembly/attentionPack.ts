@@ -1,7 +1,10 @@
 // Keys, values and queries of a head in the order in which the products read them.
 import { MR, NR, QUERIES } from './attentionTypes';
 
-/** Keys with `stride` bytes between them → panels of 8: [⌈keys / 8⌉][channels][8], zeros behind the last key. */
+/**
+ * Keys with `stride` bytes between them → panels of 8: [⌈keys / 8⌉][channels][8], zeros behind the
+ * last key.
+ */
 export function packKeys(from: usize, stride: usize, keys: i32, channels: i32, to: usize): void {
   const panelBytes = <usize>channels << 5;
   let key = 0;
@@ -49,7 +52,10 @@ function turnRows(row0: usize, stride: usize, count: i32, to: usize, step: usize
   }
 }
 
-/** Values with `stride` bytes between them → panels of 8 channels: [⌈channels / 8⌉][keys][8], zeros behind the last channel. */
+/**
+ * Values with `stride` bytes between them → panels of 8 channels: [⌈channels / 8⌉][keys][8], zeros
+ * behind the last channel.
+ */
 export function packValues(from: usize, stride: usize, keys: i32, channels: i32, to: usize): void {
   for (let c = 0; c < channels; c += NR) {
     const count = min(NR, channels - c);

@@ -1,8 +1,11 @@
-// The two products of an attention, in tiles of 4 rows × 8 columns: more accumulators than 8 spill, fewer wait for additions.
+// The two products of an attention, in tiles of 4 rows × 8 columns: more accumulators than 8 spill,
+// fewer wait for additions.
 import { SCORE_ROW } from './attentionTypes';
 import { madd } from './math';
 
-/** Scores of 4 queries [channels][4] against a panel of 8 keys [channels][8]; rows SCORE_ROW apart. */
+/**
+ * Scores of 4 queries [channels][4] against a panel of 8 keys [channels][8]; rows SCORE_ROW apart.
+ */
 export function scoreTile(queries: usize, keys: usize, channels: i32, to: usize): void {
   let c00 = f32x4.splat(0), c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00, c30 = c00, c31 = c00;
   const end = keys + (<usize>channels << 5);

@@ -1,4 +1,5 @@
-// What an attention is told, and where a thread works on it; ops/scaledDotProductAttention/wasm.ts writes the record, 4 bytes a field.
+// What an attention is told, and where a thread works on it; ops/scaledDotProductAttention/wasm.ts
+// writes the record, 4 bytes a field.
 
 /** Queries of a block: their scores against a block of keys stay in L1. */
 export const QUERIES: i32 = 16;
@@ -6,7 +7,9 @@ export const QUERIES: i32 = 16;
 /** Keys of a block. */
 export const KEYS: i32 = 256;
 
-/** Bytes between two queries' scores: rows a power of two apart would fall on the same cache lines. */
+/**
+ * Bytes between two queries' scores: rows a power of two apart would fall on the same cache lines.
+ */
 export const SCORE_ROW: usize = 4 * 256 + 64;
 
 /** Rows in a tile, columns in a panel. */
@@ -61,7 +64,10 @@ export class Work {
 /** Bytes of the pointers above, up to the next multiple of 16. */
 const HEADER: usize = 32;
 
-/** Places a thread's arrays in its scratch: as long as `scratchBytes` of ops/scaledDotProductAttention/wasm.ts says. */
+/**
+ * Places a thread's arrays in its scratch: as long as `scratchBytes` of
+ * ops/scaledDotProductAttention/wasm.ts says.
+ */
 export function placeWork(at: usize, a: Attention): Work {
   const work = changetype<Work>(at);
   const panels = <usize>((a.valueChannels + 7) >> 3);

@@ -2,7 +2,8 @@
 import { centerRow } from './rows';
 
 /**
- * out = (x − mean) / scale for tokens begin … end of x [samples · tokens, d]. means: [samples, d]; scale: [d], or 0.
+ * out = (x − mean) / scale for tokens begin … end of x [samples · tokens, d]. means: [samples, d];
+ * scale: [d], or 0.
  */
 export function centerRows(
   x: usize,

@@ -1,8 +1,9 @@
-// FakeQuant: y = scale · clamp(round(x / scale), low, high), in the float32 steps of ops/numerics/quantization.ts.
+// FakeQuant: y = scale · clamp(round(x / scale), low, high), in the float32 steps of
+// ops/numerics/quantization.ts.
 //
-// x is [outer, length, inner], cut into groups along the middle axis; see QuantizationLayout. Where inner is 1, or a group
-// is one index of the middle axis, groups are made of runs of neighbours ("runs"); else neighbours are in different groups
-// ("columns").
+// x is [outer, length, inner], cut into groups along the middle axis; see QuantizationLayout. Where
+// inner is 1, or a group is one index of the middle axis, groups are made of runs of neighbours
+// ("runs"); else neighbours are in different groups ("columns").
 import { Quantizer, quantizerFor, rangeOf } from './rows';
 
 /** What all kernels here need; ops/fakeQuant/wasm.ts writes it, 4 bytes a field. */
@@ -13,7 +14,8 @@ export class FakeQuantArgs {
   length: u32; // elements of a row of runs: length · inner
   run: u32; // elements of a run; the last of a row may be shorter
   numGroups: u32; // run r is in group r mod numGroups
-  ranges: usize; // f32 [numGroups, 2], low and high ends that hold 0 between them; 0: each run's own
+  // f32 [numGroups, 2], low and high ends that hold 0 between them; 0: each run's own
+  ranges: usize;
   qMin: f32;
   qMax: f32;
   symmetric: i32;
@@ -41,7 +43,10 @@ export function fakeQuantRuns(at: usize, scratch: usize, begin: u32, end: u32): 
   }
 }
 
-/** ranges[run] = the range of each run, for groups of several runs. Runs begin … end. Scratch: 16 bytes. */
+/**
+ * ranges[run] = the range of each run, for groups of several runs. Runs begin … end. Scratch: 16
+ * bytes.
+ */
 export function runRanges(at: usize, ranges: usize, scratch: usize, begin: u32, end: u32): void {
   const args = changetype<FakeQuantArgs>(at);
   const q = changetype<Quantizer>(scratch);
@@ -57,7 +62,10 @@ export function runRanges(at: usize, ranges: usize, scratch: usize, begin: u32, 
   }
 }
 
-/** merged[g] = the range of runs g, g + numGroups, … of `runs`, NaN where one of them is. Groups begin … end. */
+/**
+ * merged[g] = the range of runs g, g + numGroups, … of `runs`, NaN where one of them is. Groups
+ * begin … end.
+ */
 export function mergeRanges(
   ranges: usize,
   merged: usize,
@@ -94,8 +102,9 @@ function quantizeRun(x: usize, y: usize, count: u32, q: Quantizer): void {
 }
 
 /**
- * scale · clamp(round(v / scale), low, high). Clamping first gives the same code, since the bounds are integers. pmin and
- * pmax pass on a NaN that comes first; where the range is NaN, so is the scale.
+ * scale · clamp(round(v / scale), low, high). Clamping first gives the same code, since the bounds
+ * are integers. pmin and pmax pass on a NaN that comes first; where the range is NaN, so is the
+ * scale.
  */
 // @ts-ignore: decorator
 @inline

@@ -1,4 +1,5 @@
-// FakeQuant where neighbours are in different groups: x is [outer, length, inner], a group is one column of `groupSize` rows.
+// FakeQuant where neighbours are in different groups: x is [outer, length, inner], a group is one
+// column of `groupSize` rows.
 import { nearestValue } from './fakeQuant';
 import { Quantizer, quantizerFor } from './rows';
 
@@ -19,7 +20,10 @@ export class FakeQuantColumnsArgs {
 /** Columns of an item: a cache line. */
 const COLUMNS: u32 = 16;
 
-/** Columns that are gone through together, row by row, with what is known of them in L1: whole lines in order. */
+/**
+ * Columns that are gone through together, row by row, with what is known of them in L1: whole lines
+ * in order.
+ */
 const WIDTH: u32 = 512;
 
 /** Scratch: scale, low, high and the largest bits of WIDTH columns; then a Quantizer. */

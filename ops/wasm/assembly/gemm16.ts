@@ -1,8 +1,12 @@
-// The integer product on plain SIMD128: codes widened to 16 bits, i32x4.dot_i16x8_s (8 multiply-adds an instruction).
+// The integer product on plain SIMD128: codes widened to 16 bits, i32x4.dot_i16x8_s (8
+// multiply-adds an instruction).
 import { flushTile, high16, loadScales, low16, ofSegment, ofTile, Panel, placePanel, real, sampleRows, storePanel } from './gemmPanel';
 import { NR, Product, SEGMENT, Segment } from './gemmTypes';
 
-/** Panels begin … end of out [tokens, n] = activation(scale · (codes − zeroPoint) W + rows). `at`: a Product. */
+/**
+ * Panels begin … end of out [tokens, n] = activation(scale · (codes − zeroPoint) W + rows). `at`: a
+ * Product.
+ */
 export function gemm16(at: usize, scratch: usize, begin: i32, end: i32): void {
   const product = changetype<Product>(at);
   const panel = placePanel(scratch, product);

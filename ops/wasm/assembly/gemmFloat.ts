@@ -1,9 +1,13 @@
-// Products of float32 activations with packed weights (or float32 ones): layers whose weights alone are quantized.
+// Products of float32 activations with packed weights (or float32 ones): layers whose weights alone
+// are quantized.
 import { clearAccumulators, copyFloats, high16, low16, Panel, placePanel, sampleRows, storePanel } from './gemmPanel';
 import { MR, NR, Product } from './gemmTypes';
 import { madd } from './math';
 
-/** Panels begin … end of out [tokens, n] = activation(x W + rows), a panel's weights as float32 in scratch. `at`: a Product. */
+/**
+ * Panels begin … end of out [tokens, n] = activation(x W + rows), a panel's weights as float32 in
+ * scratch. `at`: a Product.
+ */
 export function gemmFloat(at: usize, scratch: usize, begin: i32, end: i32): void {
   const product = changetype<Product>(at);
   const panel = placePanel(scratch, product);

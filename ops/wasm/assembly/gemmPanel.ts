@@ -1,4 +1,5 @@
-// What the integer kernels have in common around their tiles: a panel's weights unpacked, the rows of the samples, the epilogue.
+// What the integer kernels have in common around their tiles: a panel's weights unpacked, the rows
+// of the samples, the epilogue.
 import { GELU, GELU_TANH, NR, Product, RELU, SEGMENT, Segment, SILU } from './gemmTypes';
 import { gelu4, geluTanh4, silu4 } from './math';
 
@@ -23,7 +24,10 @@ export function placePanel(at: usize, product: Product): Panel {
   return panel;
 }
 
-/** Codes u of a block of 8 columns and 4 rows, 16 a vector: columns 0–3, then 4–7, four rows each. Planes: ops/numerics/packing.ts. */
+/**
+ * Codes u of a block of 8 columns and 4 rows, 16 a vector: columns 0–3, then 4–7, four rows each.
+ * Planes: ops/numerics/packing.ts.
+ */
 @inline
 export function low16(at: usize, bits: i32): v128 {
   if (bits === 8) return v128.load(at);

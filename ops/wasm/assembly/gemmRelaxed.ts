@@ -1,15 +1,22 @@
-// The integer product with relaxed SIMD: bytes of activations by codes below 128 (16 multiply-adds an instruction).
-// Weights go in as unsigned codes u = q + 2^(b−1), the accumulators start at −2^(b−1) Σ activations of the segment; or as q
-// (8 bits where the machine's dot product is signed), from 0.
+// The integer product with relaxed SIMD: bytes of activations by codes below 128 (16 multiply-adds
+// an instruction). Weights go in as unsigned codes u = q + 2^(b−1), the accumulators start at
+// −2^(b−1) Σ activations of the segment; or as q (8 bits where the machine's dot product is
+// signed), from 0.
 import { flushTile, high16, loadScales, low16, ofSegment, ofTile, Panel, placePanel, real, sampleRows, storePanel } from './gemmPanel';
 import { NR, Product, SEGMENT, Segment } from './gemmTypes';
 
-/** As gemm16, with pairs summed in 16 bits and widened every `flushSteps`: two instructions per 16 products on x86 without VNNI. */
+/**
+ * As gemm16, with pairs summed in 16 bits and widened every `flushSteps`: two instructions per 16
+ * products on x86 without VNNI.
+ */
 export function gemmRelaxed16(at: usize, scratch: usize, begin: i32, end: i32): void {
   panels(at, scratch, begin, end, true);
 }
 
-/** As gemm16, summed in 32 bits: one instruction per 16 products on ARM and on x86 with AVX-VNNI, three elsewhere. */
+/**
+ * As gemm16, summed in 32 bits: one instruction per 16 products on ARM and on x86 with AVX-VNNI,
+ * three elsewhere.
+ */
 export function gemmRelaxed32(at: usize, scratch: usize, begin: i32, end: i32): void {
   panels(at, scratch, begin, end, false);
 }
@@ -33,7 +40,10 @@ function panels(at: usize, scratch: usize, begin: i32, end: i32, pairs: bool): v
   }
 }
 
-/** Codes of a chunk → u8 [k/4][8][4]; and by segment Σ q down the columns, where the activations have shifts. */
+/**
+ * Codes of a chunk → u8 [k/4][8][4]; and by segment Σ q down the columns, where the activations
+ * have shifts.
+ */
 function unpack8(panel: Panel, codes: usize, product: Product, first: i32, last: i32): void {
   const bits = product.bits;
   const blockBytes = <usize>(bits << 2);

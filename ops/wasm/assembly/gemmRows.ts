@@ -1,4 +1,5 @@
-// Activations for the integer product: codes [tokens, k] to tiles of 4 rows, less their zero points; the means' rows as digits.
+// Activations for the integer product: codes [tokens, k] to tiles of 4 rows, less their zero
+// points; the means' rows as digits.
 import { MR, SEGMENT, Segment } from './gemmTypes';
 
 /** What is packed; ops/quantizedMatMul/wasmProduct.ts writes it, 4 bytes a field. */
@@ -166,7 +167,10 @@ function packTail(rows: Rows, token: i32): void {
   f32.store(rows.tokenScale + at, f32.load(rows.scale + at));
 }
 
-/** Rows of floats [samples, k] as three signed digits of base 256 each, 24 bits below the row's largest: rest = scale · (65536 a + 256 b + c). */
+/**
+ * Rows of floats [samples, k] as three signed digits of base 256 each, 24 bits below the row's
+ * largest: rest = scale · (65536 a + 256 b + c).
+ */
 export function restDigits(
   rest: usize, k: i32, digits: usize, scales: usize, scratch: usize, begin: i32, end: i32,
 ): void {

@@ -1,4 +1,5 @@
-// What the integer product is told, as records in linear memory; ops/quantizedMatMul/wasmProduct.ts writes them field by field, 4 bytes each.
+// What the integer product is told, as records in linear memory; ops/quantizedMatMul/wasmProduct.ts
+// writes them field by field, 4 bytes each.
 
 /** Rows in a tile of activations (mr), columns in a panel of weights (nr). */
 export const MR = 4;
@@ -40,7 +41,8 @@ export class Product {
   flushSteps: i32; // relaxed: steps of 4 along k that 16-bit sums can take
   flip: i32; // relaxed: 128 turns 8-bit codes u into q, 0 leaves them
   groupScale: usize; // f32 [tiles][activation groups][4]; 0 for a scale per token
-  groupShift: usize; // relaxed: f32 [tiles][activation groups][4], zero points less what was subtracted; 0 for none
+  // relaxed: f32 [tiles][activation groups][4], zero points less what was subtracted; 0 for none
+  groupShift: usize;
   activationGroups: i32;
   tokens: i32;
   samples: i32;

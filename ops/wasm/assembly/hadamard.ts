@@ -1,11 +1,9 @@
 // y = x H: rows of a Hadamard transform, float32, in L1.
 //
-// A plan (ops/hadamardTransform/wasmPlan.ts writes it) is
-//   f32 scale, 1/√blockSize
-//   i32 order of the Sylvester factor, 1 for none; it is the last factor, along neighbouring elements
-//   i32 number of dense factors
-//   per dense factor: i32 kind, i32 order, i32 stride (elements between two entries that it mixes), i32 offset of its
-//   table from the plan's start (bytes)
+// A plan (ops/hadamardTransform/wasmPlan.ts writes it) is   f32 scale, 1/√blockSize   i32 order of
+// the Sylvester factor, 1 for none; it is the last factor, along neighbouring elements   i32 number
+// of dense factors   per dense factor: i32 kind, i32 order, i32 stride (elements between two
+// entries that it mixes), i32 offset of its   table from the plan's start (bytes)
 import { denseFactor } from './hadamardDense';
 import { paley12 } from './hadamard12';
 import { sylvester } from './sylvester';
@@ -17,7 +15,9 @@ const FACTOR_BYTES: usize = 16;
 const KIND_TABLE: i32 = 0;
 const KIND_PALEY12: i32 = 1;
 
-/** items: rows of `length` elements, whole blocks; the last may be shorter, `size` elements in all. */
+/**
+ * items: rows of `length` elements, whole blocks; the last may be shorter, `size` elements in all.
+ */
 export function hadamardTransform(
   src: usize,
   dst: usize,
@@ -36,9 +36,9 @@ export function hadamardTransform(
 }
 
 /**
- * dst = src (I ⊗ H), one row of `length` elements, a multiple of the plan's block size; for other kernels to import.
- * dst may be src. `temp`: the plan's tempBytes, none (0) where no factor needs a table. Every element is multiplied by
- * 1/√blockSize first, so that large sums do not overflow.
+ * dst = src (I ⊗ H), one row of `length` elements, a multiple of the plan's block size; for other
+ * kernels to import. dst may be src. `temp`: the plan's tempBytes, none (0) where no factor needs a
+ * table. Every element is multiplied by 1/√blockSize first, so that large sums do not overflow.
  */
 export function hadamardRow(
   src: usize,
@@ -52,7 +52,8 @@ export function hadamardRow(
   let scale = load<f32>(plan);
   const sylvesterOrder = load<u32>(plan, 4);
   const denseFactors = load<i32>(plan, 8);
-  // factors commute; this one first, because it alone goes through src in order, as prefetchers like it
+  // factors commute; this one first, because it alone goes through src in order, as prefetchers
+  // like it
   if (sylvesterOrder > 1 || denseFactors === 0) {
     sylvester(src, dst, bytes, <usize>sylvesterOrder << 2, scale);
     from = dst;

@@ -1,12 +1,18 @@
-// Paley's matrix of order 12, the factor of most DiT widths, in 4.7 additions per element instead of 11.
+// Paley's matrix of order 12, the factor of most DiT widths, in 4.7 additions per element instead
+// of 11.
 //
-// All Hadamard matrices of order 12 are equivalent (Hall 1961), so Hᵀ = D P W P′ D′ with Williamson's W = I ⊗ J + Q ⊗ (2I − J),
-// J = ones [3, 3], Q the skew [4, 4] matrix of ±1 with 0 on the diagonal (Q + I is Hadamard). For the three columns x_c of
-// x seen as [4, 3]: (W x)_c = R − Q R + 2 Q x_c with R = Σ x_c. With t_c = Q x_c this is 2 (z + t_c), z = Σ (x_c − t_c) / 2:
-// 8 additions for each t_c, 20 for z, 12 for the outputs. The permutations and signs are written into the code.
-// H itself is D P Hᵀ P D with P: i → 11 − i on 1 … 10 and D = diag(−1, 1, …, 1) (χ(−1) = −1 for q = 11).
+// All Hadamard matrices of order 12 are equivalent (Hall 1961), so Hᵀ = D P W P′ D′ with
+// Williamson's W = I ⊗ J + Q ⊗ (2I − J), J = ones [3, 3], Q the skew [4, 4] matrix of ±1 with 0 on
+// the diagonal (Q + I is Hadamard). For the three columns x_c of x seen as [4, 3]: (W x)_c = R − Q
+// R + 2 Q x_c with R = Σ x_c. With t_c = Q x_c this is 2 (z + t_c), z = Σ (x_c − t_c) / 2: 8
+// additions for each t_c, 20 for z, 12 for the outputs. The permutations and signs are written into
+// the code. H itself is D P Hᵀ P D with P: i → 11 − i on 1 … 10 and D = diag(−1, 1, …, 1) (χ(−1) =
+// −1 for q = 11).
 
-/** dst = scale · src by H, or by Hᵀ; columns of 12 entries, `stride` (bytes, at least 16) apart. dst may be src. */
+/**
+ * dst = scale · src by H, or by Hᵀ; columns of 12 entries, `stride` (bytes, at least 16) apart. dst
+ * may be src.
+ */
 export function paley12(
   src: usize,
   dst: usize,

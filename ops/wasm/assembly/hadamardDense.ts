@@ -1,11 +1,13 @@
-// A dense ±1 factor by a table: along columns of `order` entries `stride` apart, 16 columns at a time.
+// A dense ±1 factor by a table: along columns of `order` entries `stride` apart, 16 columns at a
+// time.
 //
-// Four inputs have only 8 signed sums up to their sign; every output adds or subtracts one of them per four inputs (the
-// "four Russians" method): a quarter of the additions of the plain product.
+// Four inputs have only 8 signed sums up to their sign; every output adds or subtracts one of them
+// per four inputs (the "four Russians" method): a quarter of the additions of the plain product.
 //
-// The table has, for each output: u16 number of sums to add, then order / 4 times u16 which sum, those to add first, then
-// those to subtract. Sum 8 k + code is a ± b ± c ± d of inputs 4 k …: bit 0 of code: −b, bit 1: −c, bit 2: −d.
-// temp: order × 128 bytes for the sums, and where the stride is below 4 elements order × 64 for the columns.
+// The table has, for each output: u16 number of sums to add, then order / 4 times u16 which sum,
+// those to add first, then those to subtract. Sum 8 k + code is a ± b ± c ± d of inputs 4 k …: bit
+// 0 of code: −b, bit 1: −c, bit 2: −d. temp: order × 128 bytes for the sums, and where the stride
+// is below 4 elements order × 64 for the columns.
 
 /** Four vectors of columns share one look-up. */
 const PANEL_BYTES: usize = 64;
@@ -94,7 +96,10 @@ function moveColumn(
   }
 }
 
-/** temp[8 k + code][4 vectors] = the signed sums of the k-th four inputs of the columns at a, b, c and d. */
+/**
+ * temp[8 k + code][4 vectors] = the signed sums of the k-th four inputs of the columns at a, b, c
+ * and d.
+ */
 function signedSums(
   a: usize,
   b: usize,

@@ -1,4 +1,5 @@
-// What the baseline module (SIMD128) exports. Everything below ops/wasm/assembly is AssemblyScript: `npm run build:wasm`.
+// What the baseline module (SIMD128) exports. Everything below ops/wasm/assembly is AssemblyScript:
+// `npm run build:wasm`.
 export { hadamardTransform } from './hadamard';
 export { gemm16 } from './gemm16';
 export { gemmFloat } from './gemmFloat';

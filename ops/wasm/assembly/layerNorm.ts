@@ -1,8 +1,8 @@
 // ((x − μ) / sqrt(σ² + ε) · gamma + beta) · factor + shift: a row at a time, which stays in L1.
 
 /**
- * items: rows of d elements. gamma, beta: [d]; factor, shift: a row for so many consecutive rows of x; each 0 for none.
- * `center` 0 leaves the mean in (RMSNorm).
+ * items: rows of d elements. gamma, beta: [d]; factor, shift: a row for so many consecutive rows of
+ * x; each 0 for none. `center` 0 leaves the mean in (RMSNorm).
  */
 export function layerNorm(
   x: usize,

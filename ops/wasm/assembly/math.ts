@@ -37,7 +37,10 @@ export function expNegative4(x: v128): v128 {
   return v128.andnot(f32x4.mul(p, power), f32x4.lt(x, least));
 }
 
-/** erf(x), within 5e-7; NaN for NaN. After Eigen's rational approximation, generic_fast_erf_float (MPL 2.0, formula only). */
+/**
+ * erf(x), within 5e-7; NaN for NaN. After Eigen's rational approximation, generic_fast_erf_float
+ * (MPL 2.0, formula only).
+ */
 // @ts-ignore: decorator
 @inline
 export function erf4(value: v128): v128 {

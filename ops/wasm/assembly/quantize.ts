@@ -1,4 +1,5 @@
-// HadaNormQuantize: a row is centered, scaled, rotated and quantized in L1; x is read twice in all, once for the means.
+// HadaNormQuantize: a row is centered, scaled, rotated and quantized in L1; x is read twice in all,
+// once for the means.
 import { hadamardRow } from './hadamard';
 import { centerRow, encodeGroup, hasNaN, Quantizer, quantizerFor, rangeOf } from './rows';
 
@@ -75,8 +76,9 @@ function quantizeRow(rows: Rows, q: Quantizer, row: usize, token: i32, groups: i
 }
 
 /**
- * off = (means − mean) / scale; coefficients = off Bᵀ; rest = (off − coefficients B) H, for samples begin … end.
- * means: [samples, d]; mean, scale: [d] or 0; basis: [rank, d]; plan: or 0. Scratch: what the plan wants.
+ * off = (means − mean) / scale; coefficients = off Bᵀ; rest = (off − coefficients B) H, for samples
+ * begin … end. means: [samples, d]; mean, scale: [d] or 0; basis: [rank, d]; plan: or 0. Scratch:
+ * what the plan wants.
  */
 export function meanParts(
   means: usize, mean: usize, scale: usize, basis: usize, rank: i32, plan: usize, d: i32, rest: usize, coefficients: usize,

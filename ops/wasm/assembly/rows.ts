@@ -1,17 +1,27 @@
-// What ChannelCenter, FakeQuant and HadaNormQuantize do to a row: one arithmetic, so that fused and unfused give the same codes.
+// What ChannelCenter, FakeQuant and HadaNormQuantize do to a row: one arithmetic, so that fused and
+// unfused give the same codes.
 
-/** The smallest scale of a quantizer, 2^−120, and the largest value of a code: ops/numerics/quantization.ts. */
+/**
+ * The smallest scale of a quantizer, 2^−120, and the largest value of a code:
+ * ops/numerics/quantization.ts.
+ */
 const MIN_SCALE: f32 = 7.52316384526264e-37;
 const MAX_VALUE: f32 = 3.402823e38;
 
-/** 1.5 · 2^23: adding it rounds a float below 2^22 to the nearest integer, ties to even, which its low bits then hold. */
+/**
+ * 1.5 · 2^23: adding it rounds a float below 2^22 to the nearest integer, ties to even, which its
+ * low bits then hold.
+ */
 const ROUND: f32 = 12582912;
 const ROUND_BITS: i32 = 0x4b400000;
 
 /** Columns that one item of `columnMeans` has: a cache line. */
 export const COLUMNS: i32 = 16;
 
-/** Means over the tokens of x [samples, tokens, d] → [samples, d]. Items: blocks of 16 columns, sample after sample. */
+/**
+ * Means over the tokens of x [samples, tokens, d] → [samples, d]. Items: blocks of 16 columns,
+ * sample after sample.
+ */
 export function columnMeans(
   x: usize, means: usize, tokens: i32, d: i32, scratch: usize, begin: i32, end: i32,
 ): void {
@@ -79,7 +89,10 @@ export function centerRow(src: usize, dst: usize, mean: usize, scale: usize, d: 
   }
 }
 
-/** How a group is quantized: y = scale · clamp(round(x / scale), low, high). All NaN without a meaningful range. */
+/**
+ * How a group is quantized: y = scale · clamp(round(x / scale), low, high). All NaN without a
+ * meaningful range.
+ */
 @unmanaged
 export class Quantizer {
   scale: f32;
@@ -91,7 +104,10 @@ export class Quantizer {
 /** Twice the bits of infinity, its sign dropped: those of a finite number are less. */
 const TWICE_INFINITE: i32 = 0xff000000;
 
-/** The least and the greatest of `count` elements and 0 → lo, hi in the first two fields; NaN where there is a NaN or Inf. */
+/**
+ * The least and the greatest of `count` elements and 0 → lo, hi in the first two fields; NaN where
+ * there is a NaN or Inf.
+ */
 export function rangeOf(x: usize, count: i32, to: Quantizer): void {
   const end = x + (<usize>count << 2);
   let low = f32x4.splat(0);
@@ -144,7 +160,10 @@ export function hasNaN(x: usize, count: i32): bool {
   return false;
 }
 
-/** From `low` and `high`, a range that holds 0, the quantizer, in the float32 steps of quantizationParameters (ops/numerics/quantization.ts). */
+/**
+ * From `low` and `high`, a range that holds 0, the quantizer, in the float32 steps of
+ * quantizationParameters (ops/numerics/quantization.ts).
+ */
 export function quantizerFor(q: Quantizer, qMin: f32, qMax: f32, symmetric: bool): void {
   const least = q.low;
   const most = q.high;
@@ -159,7 +178,10 @@ export function quantizerFor(q: Quantizer, qMin: f32, qMax: f32, symmetric: bool
   q.high = -greater(zeroPoint - qMax, -limit);
 }
 
-/** The greater one, NaN where the first is: cheaper than max, which looks after NaN on both sides and −0. */
+/**
+ * The greater one, NaN where the first is: cheaper than max, which looks after NaN on both sides
+ * and −0.
+ */
 // @ts-ignore: decorator
 @inline
 function greater(a: f32, b: f32): f32 {

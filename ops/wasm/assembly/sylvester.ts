@@ -30,7 +30,9 @@ function startsWithFive(blockBytes: usize): bool {
   return ctz(blockBytes) % 3 === 1;
 }
 
-/** The stages above the first four or five, three at a time: 8 vectors are what the registers hold. */
+/**
+ * The stages above the first four or five, three at a time: 8 vectors are what the registers hold.
+ */
 function across(row: usize, bytes: usize, blockBytes: usize): void {
   let span: usize = startsWithFive(blockBytes) ? 128 : 64;
   while (span < blockBytes) {
@@ -156,7 +158,10 @@ function vectorOctets(src: usize, dst: usize, bytes: usize, scale: f32): void {
   }
 }
 
-/** The sign bits of a pattern of ±1. Not a constant: V8 would compute one anew at each use, three instructions each time. */
+/**
+ * The sign bits of a pattern of ±1. Not a constant: V8 would compute one anew at each use, three
+ * instructions each time.
+ */
 // @ts-ignore: decorator
 @inline
 function signs(s: v128, pattern: v128): v128 {

@@ -1,15 +1,18 @@
 import { WasmMemoryError } from '../../numerics/errors.js';
 import type { EmscriptenModule } from './backend.js';
 
-/** Blocks begin at multiples of a cache line, so that threads do not write to one line from two sides. */
+/**
+ * Blocks begin at multiples of a cache line, so that threads do not write to one line from two
+ * sides.
+ */
 const ALIGNMENT = 64;
 
 /** Kept between calls (bytes); what does not fit is given back after its call. */
 const KEPT_BYTES = 1 << 20;
 
 /**
- * Scratch memory in tfjs's heap. A block stays the caller's until `release`; a small arena is kept between calls, since
- * most kernels need a few kilobytes each time.
+ * Scratch memory in tfjs's heap. A block stays the caller's until `release`; a small arena is kept
+ * between calls, since most kernels need a few kilobytes each time.
  */
 export class Arena {
   private base = 0;

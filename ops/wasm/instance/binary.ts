@@ -6,9 +6,10 @@ export function fromBase64(base64: string): Uint8Array<ArrayBuffer> {
 /**
  * The same module with its import `env.memory` declared shared, as tfjs's threaded build has it.
  *
- * Plain loads and stores are encoded alike for both, so one binary serves both kinds of memory: only the import's limits
- * change, from {min} (flag 0) to {min, max 65536 pages, shared} (flag 3). `scripts/wasmBinary.ts` asserts that env.memory
- * is the only import, hence that the section ends with these limits.
+ * Plain loads and stores are encoded alike for both, so one binary serves both kinds of memory:
+ * only the import's limits change, from {min} (flag 0) to {min, max 65536 pages, shared} (flag 3).
+ * `scripts/wasmBinary.ts` asserts that env.memory is the only import, hence that the section ends
+ * with these limits.
  */
 export function withSharedMemory(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   const IMPORT_SECTION = 2;

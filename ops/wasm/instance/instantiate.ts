@@ -4,7 +4,10 @@ import { fromBase64, withSharedMemory } from './binary.js';
 import type { WasmExports } from './exports.js';
 import { type RelaxedDot, relaxedDotOf } from './relaxedDot.js';
 
-/** The modules that run here, compiled for one kind of memory; workers make their own instances of them. */
+/**
+ * The modules that run here, compiled for one kind of memory; workers make their own instances of
+ * them.
+ */
 export interface CompiledModules {
   readonly baseline: WebAssembly.Module;
   readonly relaxed: WebAssembly.Module | null;
@@ -18,7 +21,10 @@ export interface Instances {
   readonly relaxed: RelaxedDot | null;
 }
 
-/** The kernels on tfjs's memory, with relaxed SIMD where it is wanted and right; null where the engine cannot run them. */
+/**
+ * The kernels on tfjs's memory, with relaxed SIMD where it is wanted and right; null where the
+ * engine cannot run them.
+ */
 export function instantiate(
   heap: EmscriptenModule,
   memory: WebAssembly.Memory,
@@ -43,7 +49,10 @@ function exportsOf(module: WebAssembly.Module, memory: WebAssembly.Memory): Wasm
   return new WebAssembly.Instance(module, { env: { memory } }).exports as WasmExports;
 }
 
-/** Null where the engine lacks the instructions, or compiles so much in the background only (Chrome before 114). */
+/**
+ * Null where the engine lacks the instructions, or compiles so much in the background only (Chrome
+ * before 114).
+ */
 function compile(base64: string, shared: boolean): WebAssembly.Module | null {
   const plain = fromBase64(base64);
   const bytes = shared ? withSharedMemory(plain) : plain;

@@ -3,19 +3,20 @@ import type { EmscriptenModule } from './backend.js';
 import type { WasmExports } from './exports.js';
 
 /**
- * What the engine makes of the relaxed dot product when its second operand leaves 0 … 127, which the standard leaves open:
- * - 'signed', 'unsigned': one instruction of the machine (ARM's SDOT; AVX-VNNI) that takes all eight bits, so that 8-bit
- *   weights can go through it too;
- * - 'pairs': anything else, as x86 without VNNI, which adds pairs in 16 bits with saturation, or ARM without SDOT, where
- *   they wrap at −128 · −128 twice.
+ * What the engine makes of the relaxed dot product when its second operand leaves 0 … 127, which
+ * the standard leaves open:
+ * - 'signed', 'unsigned': one instruction of the machine (ARM's SDOT; AVX-VNNI) that takes all
+ *   eight bits, so that 8-bit weights can go through it too;
+ * - 'pairs': anything else, as x86 without VNNI, which adds pairs in 16 bits with saturation, or
+ *   ARM without SDOT, where they wrap at −128 · −128 twice.
  */
 export type RelaxedDot = 'signed' | 'unsigned' | 'pairs';
 
 const ROUNDS = 64;
 
 /**
- * Known answers of the relaxed instructions; null where they are wrong. Validation is not enough: Node 20 behind its flag
- * accepts them and gives wrong values.
+ * Known answers of the relaxed instructions; null where they are wrong. Validation is not enough:
+ * Node 20 behind its flag accepts them and gives wrong values.
  */
 export function relaxedDotOf(
   heap: EmscriptenModule,
@@ -58,7 +59,8 @@ class Probe {
     const [a, b, sums, out] = this.at as [number, number, number, number];
     for (let round = 0; round < ROUNDS; round++) {
       const products = Array.from({ length: 16 }, (_, i) => {
-        // the first rounds are the extremes: 127 and −128 times the largest and, of all eight bits, times −128
+        // the first rounds are the extremes: 127 and −128 times the largest and, of all eight bits,
+        // times −128
         const left = round < 4 ? 127 - 255 * (round % 2) : ((round * 89 + i * 151) % 256) - 128;
         const ends = round < 2 ? top : (top + 1) / 2;
         const right = round < 4 ? ends : (round * 61 + i * 37) % (top + 1);

@@ -1,11 +1,13 @@
 /**
  * The block of shared memory by which a caller and its workers agree, in 32-bit words.
  *
- * The gate is odd while a job may be joined and even while not; every change adds 1. A worker counts itself in `active`,
- * then looks again whether the gate is still the one that it saw; the caller closes the gate, then waits until nobody is
- * active. In the one order that atomics have, either the worker sees the gate closed or the caller sees the worker, so
- * nobody reads a job that is being written. Work is taken in chunks from `next`, by the caller too: a worker that comes
- * late, or never, costs time and nothing else. Only one that dies within a chunk holds the caller up.
+ * The gate is odd while a job may be joined and even while not; every change adds 1. A worker
+ * counts itself in `active`, then looks again whether the gate is still the one that it saw; the
+ * caller closes the gate, then waits until nobody is active. In the one order that atomics have,
+ * either the worker sees the gate closed or the caller sees the worker, so nobody reads a job that
+ * is being written. Work is taken in chunks from `next`, by the caller too: a worker that comes
+ * late, or never, costs time and nothing else. Only one that dies within a chunk holds the caller
+ * up.
  */
 export const CONTROL = {
   gate: 0,
@@ -21,7 +23,10 @@ export const CONTROL = {
 
 export const CONTROL_WORDS = 16;
 
-/** Behind the words, float64: what scratch memory begins at, bytes of it per thread, then the arguments. */
+/**
+ * Behind the words, float64: what scratch memory begins at, bytes of it per thread, then the
+ * arguments.
+ */
 export const NUMBERS_OFFSET_BYTES = 4 * CONTROL_WORDS;
 export const MAX_ARGS = 30;
 export const NUMBERS = 2 + MAX_ARGS;

@@ -31,7 +31,10 @@ export interface PoolSetup {
   readonly names: readonly string[];
 }
 
-/** How long a worker may stay in its chunk when all others are done; and at least so many times what the caller took. */
+/**
+ * How long a worker may stay in its chunk when all others are done; and at least so many times what
+ * the caller took.
+ */
 export const JOIN_MS = 10_000;
 const JOIN_FACTOR = 20;
 
@@ -45,7 +48,10 @@ export class WorkerPool {
   private constructor(
     private readonly words: Int32Array,
     private readonly numbers: Float64Array,
-    /** Blocks of scratch memory that a job needs: one for each worker that was asked for, and the caller's. */
+    /**
+     * Blocks of scratch memory that a job needs: one for each worker that was asked for, and the
+     * caller's.
+     */
     readonly slots: number,
   ) {}
 
@@ -77,7 +83,8 @@ export class WorkerPool {
 
   /**
    * Runs a job on all threads; `own` is the kernel as this thread calls it.
-   * @throws WasmThreadError when a worker dies in a chunk or a kernel throws in one: the result is not complete.
+   * @throws WasmThreadError when a worker dies in a chunk or a kernel throws in one: the result is
+   * not complete.
    */
   run(job: Job, own: (begin: number, end: number) => void): void {
     const { words } = this;
@@ -139,7 +146,10 @@ export class WorkerPool {
     numbers.set(args, 2);
   }
 
-  /** Waits until no worker is in a chunk. A page's main thread must not sleep, so it looks again and again. */
+  /**
+   * Waits until no worker is in a chunk. A page's main thread must not sleep, so it looks again and
+   * again.
+   */
   private join(workedMs: number): void {
     const { words } = this;
     const deadline = performance.now() + Math.max(this.joinMs, JOIN_FACTOR * workedMs);
@@ -156,7 +166,10 @@ export class WorkerPool {
 
 let maySleep = true;
 
-/** Sleeps until the word is notified, for `ms` at most; returns at once where the thread must not sleep. */
+/**
+ * Sleeps until the word is notified, for `ms` at most; returns at once where the thread must not
+ * sleep.
+ */
 function sleepWhile(words: Int32Array, index: number, ms: number): void {
   const value = Atomics.load(words, index);
   if (value === 0 || !maySleep) return;

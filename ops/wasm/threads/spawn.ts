@@ -8,7 +8,10 @@ export interface SpawnedWorker {
   terminate(): void;
 }
 
-/** The parts of Node's worker_threads that are used; imports of Node's modules would not load in a page. */
+/**
+ * The parts of Node's worker_threads that are used; imports of Node's modules would not load in a
+ * page.
+ */
 interface NodeWorker {
   on(event: string, listener: (value: unknown) => void): void;
   unref(): void;

@@ -1,8 +1,8 @@
 import { CONTROL, CONTROL_WORDS, NUMBERS, NUMBERS_OFFSET_BYTES, SPINS } from './control.js';
 
 /**
- * What a worker runs, as text: it must start from a page's Blob and in Node without a file of its own. It is given a
- * `WorkerStart`, says 'ready', and never comes back to its event loop.
+ * What a worker runs, as text: it must start from a page's Blob and in Node without a file of its
+ * own. It is given a `WorkerStart`, says 'ready', and never comes back to its event loop.
  */
 export const WORKER_SOURCE = `'use strict';
 const node = typeof require === 'function' ? require('node:worker_threads') : null;

@@ -6,7 +6,10 @@ import { sample, trajectory } from '../../../src/diffusion/sampler.js';
 import { calibrate, fuseGraph, loadQuantized, rewriteGraph } from '../../../src/index.js';
 import type { PickedFile } from './driver.js';
 
-/** Settings of the page that a reference is made with; the rest is W4A8 of avatars-nano by Euler, without guidance. */
+/**
+ * Settings of the page that a reference is made with; the rest is W4A8 of avatars-nano by Euler,
+ * without guidance.
+ */
 export interface ReferenceSettings {
   readonly labels: readonly number[];
   readonly steps: number;
@@ -22,7 +25,10 @@ export interface ReferencePictures {
 
 const BITS = { weights: { bits: 4 }, activations: { bits: 8 }, compare: false } as const;
 
-/** What Node draws on WASM with the page's settings: after the page's quick calibration, or with the packed model. */
+/**
+ * What Node draws on WASM with the page's settings: after the page's quick calibration, or with the
+ * packed model.
+ */
 export async function referencePictures(
   settings: ReferenceSettings,
   packed: readonly PickedFile[] | null,

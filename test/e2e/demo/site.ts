@@ -17,7 +17,10 @@ export interface Site {
   close(): Promise<void>;
 }
 
-/** Builds the demo into a folder of its own as `npm run build:demo` does, and serves it as `npm run demo` does. */
+/**
+ * Builds the demo into a folder of its own as `npm run build:demo` does, and serves it as `npm run
+ * demo` does.
+ */
 export async function serveDemo(): Promise<Site> {
   const folder = await mkdtemp(join(tmpdir(), 'tfjs-hadanorm-demo-'));
   const vite = join(ROOT, 'node_modules', 'vite', 'bin', 'vite.js');

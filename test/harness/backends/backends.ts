@@ -4,13 +4,17 @@ import '@tensorflow/tfjs-backend-wasm';
 import '../../../scripts/provision/nodeUtilShim.js';
 import '../../../src/index.js';
 
-/** A backend that the suites run on; `missing` says why it cannot run here, undefined that it can. */
+/**
+ * A backend that the suites run on; `missing` says why it cannot run here, undefined that it can.
+ */
 export interface BackendUnderTest {
   readonly name: string;
   readonly missing?: string;
 }
 
-/** The backends of this process, Node's. In a browser, backends.browser.ts takes this file's place. */
+/**
+ * The backends of this process, Node's. In a browser, backends.browser.ts takes this file's place.
+ */
 export const backends: readonly BackendUnderTest[] = [
   { name: 'cpu' },
   { name: 'wasm' },

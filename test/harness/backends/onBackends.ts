@@ -2,7 +2,8 @@ import * as tf from '@tensorflow/tfjs';
 import { backends } from './backends.js';
 
 /**
- * A describe block per backend, with that backend set; where it is missing, one skipped test that says why.
+ * A describe block per backend, with that backend set; where it is missing, one skipped test that
+ * says why.
  *
  * @param leftOut Reasons, by backend, not to run there.
  */

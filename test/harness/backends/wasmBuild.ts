@@ -4,7 +4,10 @@ import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import { setThreads } from '../../../src/index.js';
 import { WASM_BUILDS, type WasmBuild } from './wasmBuildNames.js';
 
-/** Threads of tfjs's kernels and of the plugin's on the threaded build: more than one, however small the machine. */
+/**
+ * Threads of tfjs's kernels and of the plugin's on the threaded build: more than one, however small
+ * the machine.
+ */
 export const THREADS = 2;
 
 /** The build that the page's address names, undefined where tfjs chooses. */
@@ -13,7 +16,9 @@ export function askedBuild(): WasmBuild | undefined {
   return WASM_BUILDS.find((build) => build === name);
 }
 
-/** Says where run.ts serves the builds and, where one is asked for, starts the WASM backend in it. */
+/**
+ * Says where run.ts serves the builds and, where one is asked for, starts the WASM backend in it.
+ */
 export async function startWasm(): Promise<void> {
   setWasmPaths('/wasm/');
   const build = askedBuild();

@@ -1,8 +1,8 @@
 /**
  * `npm run test:browser`: the suites in a browser alone.
  *
- * `npm run test:browser -- FILE … --grep TEXT --backend webgl --backend wasm` runs these test files, tests and backends, and
- * `--wasm-build plain` runs them on that build of tfjs-backend-wasm.
+ * `npm run test:browser -- FILE … --grep TEXT --backend webgl --backend wasm` runs these test
+ * files, tests and backends, and `--wasm-build plain` runs them on that build of tfjs-backend-wasm.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -19,7 +19,9 @@ const USAGE =
 
 const BACKENDS = ['cpu', 'wasm', 'webgl', 'webgpu'];
 
-/** Finds or installs a browser and runs the suites in it; where there is none they count as skipped. */
+/**
+ * Finds or installs a browser and runs the suites in it; where there is none they count as skipped.
+ */
 export async function browserSuites(
   log: (line: string) => void,
   selection: BrowserSelection = {},

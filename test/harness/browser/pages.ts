@@ -41,8 +41,9 @@ export async function bundle(files: readonly string[]): Promise<Uint8Array> {
 }
 
 /**
- * Serves pages cross-origin isolated, as WASM threads want it: at /page/NAME/ one for each of `scripts`; the files of
- * tfjs-backend-wasm and of models/; and whatever a page has PUT under /kept/, to all pages.
+ * Serves pages cross-origin isolated, as WASM threads want it: at /page/NAME/ one for each of
+ * `scripts`; the files of tfjs-backend-wasm and of models/; and whatever a page has PUT under
+ * /kept/, to all pages.
  */
 export function servePages(scripts: ReadonlyMap<string, Uint8Array>): Promise<Server> {
   const modules = join(ROOT, 'node_modules');

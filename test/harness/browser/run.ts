@@ -5,7 +5,9 @@ import { addTally, type Counts, count, emptyTally, type Tally } from '../run/tal
 import { bundle, servePages } from './pages.js';
 import { SUITES, WASM_SUITES } from './suites.js';
 
-/** What the page tells: the outcome of a test, with the error or the reason, or that all have run. */
+/**
+ * What the page tells: the outcome of a test, with the error or the reason, or that all have run.
+ */
 export type PageEvent =
   | { kind: keyof Counts; suite: string; text?: string }
   | { kind: 'end'; slowest: readonly string[] };
@@ -54,7 +56,10 @@ const FLAGS = [
   '--no-first-run',
 ];
 
-/** Runs the suites in a real browser, on its cpu, wasm, webgl and webgpu backends, then on every build of wasm alone. */
+/**
+ * Runs the suites in a real browser, on its cpu, wasm, webgl and webgpu backends, then on every
+ * build of wasm alone.
+ */
 export async function runInBrowser(options: BrowserRunOptions): Promise<Tally> {
   const { executablePath, log, files } = options;
   const runs = pagesOf(options);
@@ -106,7 +111,9 @@ function pagesOf({ files, grep, backends, wasmBuilds }: BrowserSelection): PageR
   return (files ?? grep ?? backends) ? [all] : [all, ...builds(WASM_BUILDS)];
 }
 
-/** Counts what the page tells until it has told all; a page that dies or hangs is one failure more. */
+/**
+ * Counts what the page tells until it has told all; a page that dies or hangs is one failure more.
+ */
 async function watch(
   page: Page,
   label: string,

@@ -6,7 +6,10 @@ export type Answer = (
   request: IncomingMessage,
 ) => Promise<[type: string, body: string | Uint8Array]>;
 
-/** Serves on a free port of this machine, cross-origin isolated: WASM threads want it, and clocks finer than 0.1 ms. */
+/**
+ * Serves on a free port of this machine, cross-origin isolated: WASM threads want it, and clocks
+ * finer than 0.1 ms.
+ */
 export async function serveIsolated(answer: Answer): Promise<Server> {
   const server = createServer((request, response) => {
     const headers = {

@@ -69,17 +69,17 @@ export function attend(k: Kit, parts: Projections, spec: AttentionSpec): Tokens 
   const channels = q.d / spec.heads;
   // heads and samples on one axis, where the counts are known
   const merged = spec.softmax === 'merged' && q.count > 0 && key.count > 0;
-  const turned = (x: Tokens, isValue = false) => {
+  const transposed = (x: Tokens, isValue = false) => {
     const heads = toHeads(k, x, spec.heads);
     const normed = spec.qkNorm && !isValue ? norm(k, heads, channels, 'rms') : heads;
     const y = k.transpose(normed, [0, 2, 1, 3]);
     const placed = spec.rope && !isValue ? rope(k, y, x.count, channels) : y;
     return merged ? k.reshape(placed, [-1, x.count, channels]) : placed;
   };
-  const scores = scaledScores(k, turned(q), turned(key), spec, channels);
+  const scores = scaledScores(k, transposed(q), transposed(key), spec, channels);
   const mask = [...(merged ? [1] : [1, 1]), Math.max(q.count, 1), Math.max(key.count, 1)];
   const masked = spec.mask ? k.add(scores, k.weight(mask, 1)) : scores;
-  const mixed = k.batchMatMul(softmaxOf(k, masked, spec.softmax), turned(v, true));
+  const mixed = k.batchMatMul(softmaxOf(k, masked, spec.softmax), transposed(v, true));
   const inHeads = merged ? k.reshape(mixed, [-1, spec.heads, q.count, channels]) : mixed;
   const joined = k.transpose(inHeads, [0, 2, 1, 3]);
   const ref =
@@ -142,6 +142,6 @@ function toHeads(k: Kit, { ref, count, d }: Tokens, heads: number): GraphRef {
 function rope(k: Kit, x: GraphRef, count: number, channels: number): GraphRef {
   const shape = [1, 1, Math.max(count, 1), channels];
   const [first, second] = k.split(x, 3, 2);
-  const turned = k.concat([k.node('Neg', [second!]), first!], 3);
-  return k.add(k.mul(x, k.weight(shape, 0.5)), k.mul(turned, k.weight(shape, 0.5)));
+  const transposed = k.concat([k.node('Neg', [second!]), first!], 3);
+  return k.add(k.mul(x, k.weight(shape, 0.5)), k.mul(transposed, k.weight(shape, 0.5)));
 }

@@ -29,7 +29,10 @@ export function rootsIn(model: tf.GraphModel): number {
   return [...graph.nodes.values()].filter(isRoot).length;
 }
 
-/** What a graph gives for several batch sizes and token counts, by the cpu backend: wasm cannot run them all. */
+/**
+ * What a graph gives for several batch sizes and token counts, by the cpu backend: wasm cannot run
+ * them all.
+ */
 export async function exactOutputs(graph: ZooGraph, how: How): Promise<Float32Array[][]> {
   const backend = tf.getBackend();
   await tf.setBackend('cpu');

@@ -84,7 +84,10 @@ class Joint {
   }
 }
 
-/** Two streams with their own linears and one attention over both, as in SD3; the last block drops the text. */
+/**
+ * Two streams with their own linears and one attention over both, as in SD3; the last block drops
+ * the text.
+ */
 export function mmDit(attention: AttentionSpec, form: LinearForm): ZooGraph {
   const j = new Joint(attention, form);
   let { image, text, condition } = j.embedded();
@@ -112,7 +115,10 @@ function jointTail(j: Joint, x: Tokens, attended: Tokens, parts: readonly GraphR
   return j.gated(y, parts[5]!, mlp(j.k, second, spec, j.form));
 }
 
-/** Flux's single stream: one linear for q, k, v and the MLP, another for what attention and MLP give. */
+/**
+ * Flux's single stream: one linear for q, k, v and the MLP, another for what attention and MLP
+ * give.
+ */
 export function singleStream(attention: AttentionSpec, form: LinearForm): ZooGraph {
   const j = new Joint(attention, form);
   const { k } = j;

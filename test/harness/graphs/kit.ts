@@ -84,12 +84,15 @@ export class Kit {
     return this.node('Mean', [x, this.ints([-1])], { keep_dims: { b: true } });
   }
 
-  matMul(a: GraphRef, b: GraphRef, turned = false): GraphRef {
-    return this.node('MatMul', [a, b], { transpose_a: { b: false }, transpose_b: { b: turned } });
+  matMul(a: GraphRef, b: GraphRef, transposed = false): GraphRef {
+    return this.node('MatMul', [a, b], {
+      transpose_a: { b: false },
+      transpose_b: { b: transposed },
+    });
   }
 
-  batchMatMul(a: GraphRef, b: GraphRef, turned = false): GraphRef {
-    return this.node('BatchMatMulV2', [a, b], { adj_x: { b: false }, adj_y: { b: turned } });
+  batchMatMul(a: GraphRef, b: GraphRef, transposed = false): GraphRef {
+    return this.node('BatchMatMulV2', [a, b], { adj_x: { b: false }, adj_y: { b: transposed } });
   }
 
   einsum(equation: string, a: GraphRef, b: GraphRef): GraphRef {
@@ -122,7 +125,10 @@ export class Kit {
     return sizes.map((_, i) => (i === 0 ? first : `${first}:${i}`));
   }
 
-  /** The leading axes of `like`, all but the last `drop`, then `dims`: a shape that is computed at run time. */
+  /**
+   * The leading axes of `like`, all but the last `drop`, then `dims`: a shape that is computed at
+   * run time.
+   */
   reshapeLike(x: GraphRef, like: GraphRef, drop: number, dims: readonly number[]): GraphRef {
     const shape = this.node('Shape', [like]);
     const leading = this.node('StridedSlice', [

@@ -61,8 +61,8 @@ export function rowLinear(
     case 'fusedTurned':
       return noted(fused(k, rows, d, n, form === 'fusedTurned', ['BiasAdd']));
     case 'chain': {
-      const turned = k.transpose(k.weight([n, d], 1 / Math.sqrt(d)), [1, 0]);
-      const w = k.reshape(k.node('Identity', [turned]), [d, -1]);
+      const transposed = k.transpose(k.weight([n, d], 1 / Math.sqrt(d)), [1, 0]);
+      const w = k.reshape(k.node('Identity', [transposed]), [d, -1]);
       return k.node('BiasAdd', [noted(k.matMul(rows, w)), k.node('Identity', [bias()])]);
     }
     case 'noBias':
@@ -88,13 +88,13 @@ function fused(
   rows: GraphRef,
   d: number,
   n: number,
-  turned: boolean,
+  transposed: boolean,
   ops: readonly string[],
 ): GraphRef {
-  const w = k.weight(turned ? [n, d] : [d, n], 1 / Math.sqrt(d));
+  const w = k.weight(transposed ? [n, d] : [d, n], 1 / Math.sqrt(d));
   return k.node('_FusedMatMul', [rows, w, k.weight([n], 0.2)], {
     transpose_a: { b: false },
-    transpose_b: { b: turned },
+    transpose_b: { b: transposed },
     fused_ops: { strings: ops },
     num_args: { i: 1 },
     epsilon: { f: 0 },

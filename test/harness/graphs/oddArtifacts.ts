@@ -41,8 +41,8 @@ export function cut(data: Uint8Array<ArrayBuffer>, cuts: readonly number[]): Arr
 }
 
 /**
- * The artifacts of a model with everything that a file may hold: both encodings, control inputs, loops of a function
- * library, an initializer, fields that nobody reads.
+ * The artifacts of a model with everything that a file may hold: both encodings, control inputs,
+ * loops of a function library, an initializer, fields that nobody reads.
  */
 export function oddArtifacts(weights: readonly FileWeight[] = FILE_WEIGHTS): io.ModelArtifacts {
   const constants = weights.map(({ spec }) => ({

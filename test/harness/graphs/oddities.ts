@@ -98,7 +98,10 @@ export function withoutSignature(): ZooGraph {
   return { ...graph, artifacts };
 }
 
-/** Nodes that wait for others: for the product of a linear, for its bias addition, and linears that wait. */
+/**
+ * Nodes that wait for others: for the product of a linear, for its bias addition, and linears that
+ * wait.
+ */
 export function controlInputs(): ZooGraph {
   return afterAttention((k, x) => {
     const last = { ...x, ref: norm(k, x.ref, D, 'rsqrt') };
@@ -115,7 +118,10 @@ export function controlInputs(): ZooGraph {
   });
 }
 
-/** The input goes through one of two branches; the transformer stands behind, and a linear in one branch. */
+/**
+ * The input goes through one of two branches; the transformer stands behind, and a linear in one
+ * branch.
+ */
 export function behindSwitch(): ZooGraph {
   const k = new Kit(53);
   const input = k.input([-1, TOKENS, D]);

@@ -2,8 +2,8 @@ import type * as tf from '@tensorflow/tfjs';
 import { normal } from '../numbers/random.js';
 
 /**
- * A tiny DiT with a head beside it that has nothing to do with a transformer: latent [B, 256] → 8 → softmax → 4. The
- * first of its two linears fits no pattern.
+ * A tiny DiT with a head beside it that has nothing to do with a transformer: latent [B, 256] → 8 →
+ * softmax → 4. The first of its two linears fits no pattern.
  */
 export function withSideBranch(artifacts: tf.io.ModelArtifacts): tf.io.ModelArtifacts {
   const { node, ...topology } = artifacts.modelTopology as { node: object[] };

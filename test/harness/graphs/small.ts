@@ -3,7 +3,9 @@ import type { GraphRef } from '../../../src/graph/graphBuilder.js';
 import { Kit } from './kit.js';
 import { randomTensor } from './tensors.js';
 
-/** A graph of a few nodes: inputs by shape (−1: 2 in a run), and the outputs that are made of them. */
+/**
+ * A graph of a few nodes: inputs by shape (−1: 2 in a run), and the outputs that are made of them.
+ */
 export interface SmallGraph {
   readonly shapes: readonly (readonly number[])[];
   readonly build: (k: Kit, inputs: readonly GraphRef[]) => GraphRef | readonly GraphRef[];

@@ -4,8 +4,8 @@ import { roundHalfToEven } from '../../../ops/numerics/quantization.js';
 export type ChooseScale = (values: Float64Array) => number;
 
 /**
- * GPTQ as Frantar et al. (arXiv 2210.17323, Algorithm 1) have it, in float64, without blocks: by the upper Cholesky factor
- * of the inverse Hessian.
+ * GPTQ as Frantar et al. (arXiv 2210.17323, Algorithm 1) have it, in float64, without blocks: by
+ * the upper Cholesky factor of the inverse Hessian.
  */
 export function gptqReference(
   w: ArrayLike<number>,
@@ -30,8 +30,8 @@ export function gptqReference(
       }
       const at = k * n + j;
       quotients[at] = rest[at]! / scales[j]!;
-      const most = 2 ** (bits - 1) - 1;
-      codes[at] = Math.min(Math.max(roundHalfToEven(quotients[at]!), -most - 1), most);
+      const max = 2 ** (bits - 1) - 1;
+      codes[at] = Math.min(Math.max(roundHalfToEven(quotients[at]!), -max - 1), max);
       const error = (rest[at]! - codes[at]! * scales[j]!) / upper[k * d + k]!;
       for (let i = k; i < d; i++) rest[i * n + j] = rest[i * n + j]! - error * upper[k * d + i]!;
     }

@@ -74,7 +74,8 @@ function productOf({ nodes }: Graph, linear: string): GraphNode | undefined {
 
 function feedOf(model: tf.GraphModel, { site }: PlacedLinear, batch: tf.NamedTensorMap) {
   const refs = [site.source, ...(site.like === null ? [] : [site.like])];
-  // copies: what the model merely passes on is the caller's; the inputs too, which control inputs may wait for
+  // copies: what the model merely passes on is the caller's; the inputs too, which control inputs
+  // may wait for
   return tf.tidy(() => {
     const tensors = [model.execute(batch, refs)].flat();
     const fed = Object.fromEntries(refs.map((ref, i) => [ref, tensors[i]!]));

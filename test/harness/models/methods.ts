@@ -29,8 +29,8 @@ export const SUBJECTS = ['avatars', 'avatars-nano', 'S', 'XL'] as const;
 export type SubjectName = (typeof SUBJECTS)[number];
 
 /**
- * A trained model on its own denoising trajectories (16 samples × 5 times; 8 others × 5 times to measure on), or one seeded
- * block of DiT-S/2 or DiT-XL/2 on noise (10 × 4 samples; 5 × 2 others).
+ * A trained model on its own denoising trajectories (16 samples × 5 times; 8 others × 5 times to
+ * measure on), or one seeded block of DiT-S/2 or DiT-XL/2 on noise (10 × 4 samples; 5 × 2 others).
  */
 export async function subject(name: SubjectName): Promise<Subject> {
   return name === 'S' || name === 'XL' ? seededSubject(name) : trainedSubject(name);
@@ -84,12 +84,16 @@ export interface MethodResult {
   readonly report: QuantizationReport;
 }
 
-/** Quantizes with a method and measures every transformed linear, through the rewritten graph itself. */
+/**
+ * Quantizes with a method and measures every transformed linear, through the rewritten graph
+ * itself.
+ */
 export async function measureMethod(
   { model, stats, heldOut }: Subject,
   options: RewriteOptions,
 ): Promise<MethodResult> {
-  // products of the dequantized codes in float32: outputs that differ by quantization alone, on any backend
+  // products of the dequantized codes in float32: outputs that differ by quantization alone, on any
+  // backend
   const how = { stats, compare: false, mode: 'simulate', fuse: false } as const;
   const { model: small, report } = rewriteGraph(model, { ...how, ...options });
   try {

@@ -78,17 +78,20 @@ export function meanRow(rows: SiteSample, d: number): number[] {
 /** max |a − b| / max |b|. */
 export function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
   if (a.length !== b.length) return Number.POSITIVE_INFINITY;
-  let most = 0;
+  let max = 0;
   let size = 1e-30;
   for (let i = 0; i < b.length; i++) {
-    most = Math.max(most, Math.abs(a[i]! - b[i]!));
+    max = Math.max(max, Math.abs(a[i]! - b[i]!));
     size = Math.max(size, Math.abs(b[i]!));
     if (Number.isNaN(a[i]! - b[i]!)) return Number.NaN;
   }
-  return most / size;
+  return max / size;
 }
 
-/** The largest relative difference between two statistics; kept samples and counts must be the same to the bit. */
+/**
+ * The largest relative difference between two statistics; kept samples and counts must be the same
+ * to the bit.
+ */
 export function statsDistance(a: CalibrationStats, b: CalibrationStats): number {
   if (a.batches !== b.batches || a.sites.size !== b.sites.size) return Number.POSITIVE_INFINITY;
   const parts = [...b.sites].map(([key, site]) => siteDistance(a.sites.get(key), site));

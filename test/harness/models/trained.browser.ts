@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { quantizedFiles } from '../../../src/index.js';
 
-// test/harness/browser/pages.ts serves models/, and keeps what is PUT under /kept/ for this page and those after it
+// test/harness/browser/pages.ts serves models/, and keeps what is PUT under /kept/ for this page
+// and those after it
 
 export function loadNano(): Promise<tf.GraphModel> {
   return tf.loadGraphModel('/models/avatars-nano/model.json');

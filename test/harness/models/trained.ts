@@ -1,4 +1,7 @@
-/** The trained DiT avatars-nano, and a place for what was made of it. In a browser, trained.browser.ts takes this file's place. */
+/**
+ * The trained DiT avatars-nano, and a place for what was made of it. In a browser,
+ * trained.browser.ts takes this file's place.
+ */
 import * as tf from '@tensorflow/tfjs';
 import { loadTrained } from '../../../models/load.js';
 import { saveQuantized } from '../../../src/index.js';

@@ -3,8 +3,8 @@ import type { FakeQuantReference } from '../../../ops/fakeQuant/reference.js';
 import { EPS } from './compare.js';
 
 /**
- * Codes must equal the reference's, except where float32 rounding can tip a tie: of an element's quotient, or, for codes
- * at an end of their range, of the zero point. Then they may be one off.
+ * Codes must equal the reference's, except where float32 rounding can tip a tie: of an element's
+ * quotient, or, for codes at an end of their range, of the zero point. Then they may be one off.
  */
 export function expectCodes(y: Float32Array, exact: FakeQuantReference): void {
   let ties = 0;

@@ -27,8 +27,9 @@ export function maxMagnitude(values: Numbers): number {
 }
 
 /**
- * The bar for every float result: at most twice the error of the naive float32 loop. One rounding of the largest
- * result is allowed on top, because a float32 result cannot do without it and the naive loop can be lucky.
+ * The bar for every float result: at most twice the error of the naive float32 loop. One rounding
+ * of the largest result is allowed on top, because a float32 result cannot do without it and the
+ * naive loop can be lucky.
  */
 export function expectWithinTwiceNaive(actual: Numbers, exact: Numbers, naive: Numbers): void {
   const bound = 2 * maxError(naive, exact) + EPS * maxMagnitude(exact);

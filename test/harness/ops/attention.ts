@@ -32,7 +32,10 @@ export function randomIn(layout: string, axes: Axes, seed: number, std = 1): Val
   return { shape, values };
 }
 
-/** A tensor in a layout as [b, h, t, c]; `axes` may ask for more samples or heads than the one that there is. */
+/**
+ * A tensor in a layout as [b, h, t, c]; `axes` may ask for more samples or heads than the one that
+ * there is.
+ */
 export function canonical({ shape, values }: Values, layout: string, axes: Axes): Float32Array {
   const own = { ...axes };
   [...layout].forEach((name, i) => {
@@ -71,7 +74,10 @@ export function wholeMask({ shape, values }: Values, { b, h, queries, keys }: Si
   });
 }
 
-/** The reference for inputs in layouts, its values in the output's layout, and what each of them may be off by. */
+/**
+ * The reference for inputs in layouts, its values in the output's layout, and what each of them may
+ * be off by.
+ */
 export function exactAttention(
   inputs: { q: Values; k: Values; v: Values; mask?: Values | undefined },
   layouts: { q: string; k: string; v: string; output: string },
@@ -98,8 +104,8 @@ export function exactAttention(
 }
 
 /**
- * To first order: a score is off by its products' and sums' roundings, and so are both ends of exp(score − max); the last
- * product adds one rounding per key, exp and the division a few.
+ * To first order: a score is off by its products' and sums' roundings, and so are both ends of
+ * exp(score − max); the last product adds one rounding per key, exp and the division a few.
  */
 function errorBounds(
   { values, magnitudes, scoreMagnitudes }: AttentionReference,
@@ -113,7 +119,10 @@ function errorBounds(
   });
 }
 
-/** Every element that a layout reads: where it is, and its index in [b, h, t, c]. The part that is read is in the digit. */
+/**
+ * Every element that a layout reads: where it is, and its index in [b, h, t, c]. The part that is
+ * read is in the digit.
+ */
 function forEachIndex(
   layout: string,
   shape: readonly number[],

@@ -4,7 +4,10 @@ import { type Segment, segmentsOf } from '../../../ops/wasm/segments.js';
 import { EPS } from '../numbers/compare.js';
 import type { Product, ProductNumbers } from '../wasm/wasmProduct.js';
 
-/** The kernel for codes takes a row of the residual for 0 where its largest is below: ops/wasm/assembly/gemmRows.ts. */
+/**
+ * The kernel for codes takes a row of the residual for 0 where its largest is below:
+ * ops/wasm/assembly/gemmRows.ts.
+ */
 const TINY_REST = 1e-30;
 
 /** Errors of the WASM activations, relative to their argument: ops/wasm/assembly/math.ts. */
@@ -30,8 +33,9 @@ interface Sum {
 }
 
 /**
- * In float64, from the definition. What is added up as floats counts with its magnitude: whole segments where both sides
- * are codes, whatever the sums within them go through, for those must be exact; single products where they are not.
+ * In float64, from the definition. What is added up as floats counts with its magnitude: whole
+ * segments where both sides are codes, whatever the sums within them go through, for those must be
+ * exact; single products where they are not.
  */
 export function exactProduct(given: Product, numbers: ProductNumbers): ExactProduct {
   const { samples, tokens, n, activation } = given;
@@ -76,7 +80,10 @@ function runsOf(given: Product): readonly Pick<Segment, 'start' | 'length'>[] {
   return Array.from({ length: k }, (_, start) => ({ start, length: 1 }));
 }
 
-/** Rounded are scales, products and sums; and a residual has three digits, 24 bits in all below its largest. */
+/**
+ * Rounded are scales, products and sums; and a residual has three digits, 24 bits in all below its
+ * largest.
+ */
 function roundings({ basisRows }: Product, sums: readonly Sum[], runs: number): number {
   const [main, residual, basis] = sums.map(({ magnitude }) => magnitude) as [
     number,
@@ -116,7 +123,7 @@ function restSum(given: Product, numbers: ProductNumbers, sample: number, j: num
   if (residual === null) return { value: 0, magnitude: 0, lost: 0 };
   const row = residual.subarray(sample * k, (sample + 1) * k);
   const integer = isInteger(given);
-  const top = row.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
+  const top = row.reduce((max, v) => Math.max(max, Math.abs(v)), 0);
   let value = 0;
   let magnitude = 0;
   row.forEach((v, i) => {

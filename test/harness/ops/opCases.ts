@@ -10,7 +10,9 @@ import {
 } from '../numbers/gradient.js';
 import { expectNoLeak } from '../run/memory.js';
 
-/** One row of an op's case table: it runs on every backend, forward, gradient, poisoned and counted. */
+/**
+ * One row of an op's case table: it runs on every backend, forward, gradient, poisoned and counted.
+ */
 export interface OpCase {
   /** The fact that this case shows. */
   readonly name: string;
@@ -22,7 +24,9 @@ export interface OpCase {
   readonly check: (outputs: Float32Array[]) => void;
   /** Absent: the case has no gradient to check. */
   readonly gradient?: GradientCheck;
-  /** The outputs' elements that must be NaN when x[element] is; all others must not change by a bit. */
+  /**
+   * The outputs' elements that must be NaN when x[element] is; all others must not change by a bit.
+   */
   readonly poison?: { element: number; reaches: (output: number, element: number) => boolean };
 }
 

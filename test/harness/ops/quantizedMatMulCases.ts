@@ -73,7 +73,8 @@ export function toCase(row: Row): OpCase {
       const sizes = { samples, d, n, groupSize, xGroupSize };
       const { values, magnitudes } = quantizedMatMulReference(all, sizes);
       const { parts = [] } = row;
-      // each term is rounded when it is made (scale · code on both sides, their product) and in each sum it goes through
+      // each term is rounded when it is made (scale · code on both sides, their product) and in
+      // each sum it goes through
       const roundings = 3 + d + (parts.includes('coefficients') ? 2 * rank + 1 : 0) + parts.length;
       y!.forEach((value, i) => {
         const exact = activationReference(values[i]!, activation);
@@ -125,9 +126,9 @@ function inputsOf(row: Row, seed: number): Record<string, Values> {
   };
 }
 
-function integers(count: number, least: number, choices: number, seed: number): number[] {
+function integers(count: number, min: number, choices: number, seed: number): number[] {
   const next = uniform(seed);
-  return Array.from({ length: count }, () => least + Math.floor(next() * choices));
+  return Array.from({ length: count }, () => min + Math.floor(next() * choices));
 }
 
 function nameOf({ shape, d, n, bits, groupSize = d, x, activation, ...row }: Row): string {

@@ -30,7 +30,10 @@ const LOSS: Readonly<Record<Method, number>> = {
   rtn: 10,
 };
 
-/** A seeded report of a DiT with its blocks' linears in W4A4, and embedding and final layer left out. */
+/**
+ * A seeded report of a DiT with its blocks' linears in W4A4, and embedding and final layer left
+ * out.
+ */
 export function syntheticReport(options: SyntheticReportOptions): QuantizationReport {
   const next = uniform(options.blocks);
   const linears = [
@@ -54,7 +57,10 @@ export function withLinears(
   return { ...report, linears, totals: totalsOf(linears) };
 }
 
-/** The totals that `rewriteGraph` would give for these linears, in a model with 1 MB of other weights. */
+/**
+ * The totals that `rewriteGraph` would give for these linears, in a model with 1 MB of other
+ * weights.
+ */
 function totalsOf(linears: readonly LinearReport[]): QuantizationReport['totals'] {
   const sum = (when: 'before' | 'after') =>
     linears.reduce((total, { bytes }) => total + bytes[when], 0);

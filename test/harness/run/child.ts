@@ -11,7 +11,9 @@ export interface ChildOutput {
   readonly stderr: string;
 }
 
-/** Runs this Node on a script and checks that it ended well. `cwd` defaults to the project's folder. */
+/**
+ * Runs this Node on a script and checks that it ended well. `cwd` defaults to the project's folder.
+ */
 export function runNode(args: readonly string[], cwd = ROOT): ChildOutput {
   const { status, stdout, stderr, error } = spawnSync(process.execPath, args, {
     cwd,

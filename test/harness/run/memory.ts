@@ -2,8 +2,8 @@ import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
 
 /**
- * Runs `body` and checks that it left no tensor behind, nor any buffer in the backend: what a kernel forgets to dispose
- * is invisible to `tf.memory()`.
+ * Runs `body` and checks that it left no tensor behind, nor any buffer in the backend: what a
+ * kernel forgets to dispose is invisible to `tf.memory()`.
  */
 export function expectNoLeak<T>(body: () => T): T {
   const before = count();

@@ -6,8 +6,9 @@ import { type Counts, count, emptyTally, matrixOf } from './tally.js';
 const SLOWEST = 8;
 
 /**
- * Mocha's dots, then what was skipped and why, and which tests took longest. The tally goes to the file that MOCHA_TALLY names, for a matrix over
- * several runs; without it, the support matrix of this run is printed.
+ * Mocha's dots, then what was skipped and why, and which tests took longest. The tally goes to the
+ * file that MOCHA_TALLY names, for a matrix over several runs; without it, the support matrix of
+ * this run is printed.
  */
 export default class SuiteReporter extends Mocha.reporters.Dot {
   constructor(runner: Mocha.Runner, options: Mocha.MochaOptions) {

@@ -5,10 +5,16 @@ import type { RelaxedDot } from '../../../ops/wasm/instance/relaxedDot.js';
 import { type RunOptions, WasmModule, wasmModule } from '../../../ops/wasm/module.js';
 import { ownMemory, partOf, type Watched } from './watchedMemory.js';
 
-/** Between any two arrays, bytes; not a multiple of 16, so that arrays are aligned to their elements only. */
+/**
+ * Between any two arrays, bytes; not a multiple of 16, so that arrays are aligned to their elements
+ * only.
+ */
 const GUARD_BYTES = 76;
 
-/** A NaN that is told from others: what is read from between the arrays shows, and what is written there too. */
+/**
+ * A NaN that is told from others: what is read from between the arrays shows, and what is written
+ * there too.
+ */
 const GUARD = 0x7fe5a5a5;
 
 /** Elements of a tensor: float32, int32 or bytes, which tfjs calls bool. */
@@ -22,8 +28,8 @@ export interface GuardOptions {
   /** Takes the place of what the module says of itself: which kernels the products choose. */
   readonly relaxed?: RelaxedDot | null | undefined;
   /**
-   * The array, in the order they are placed, that ends where the memory ends, so that whoever reads past it traps. Then
-   * the kernels run on a memory of their own.
+   * The array, in the order they are placed, that ends where the memory ends, so that whoever reads
+   * past it traps. Then the kernels run on a memory of their own.
    */
   readonly atEnd?: number | undefined;
 }
@@ -36,8 +42,8 @@ interface Placed extends tf.TensorInfo {
 }
 
 /**
- * The WASM kernels on memory of which every byte is watched: a kernel may write to its outputs and its scratch memory,
- * and nothing else; `run` cuts the work at the given items.
+ * The WASM kernels on memory of which every byte is watched: a kernel may write to its outputs and
+ * its scratch memory, and nothing else; `run` cuts the work at the given items.
  */
 export class GuardedWasm extends WasmModule {
   private readonly placed: Placed[] = [];

@@ -9,7 +9,10 @@ export const cuts = fc
 
 const integer = (min: number, max: number) => fc.integer({ min, max });
 
-/** Whole, a multiple of 4, or any: with those that end within four neighbours the product is one of floats. */
+/**
+ * Whole, a multiple of 4, or any: with those that end within four neighbours the product is one of
+ * floats.
+ */
 const groupSizes = fc.oneof(
   { arbitrary: fc.constant(1000), weight: 2 },
   { arbitrary: integer(1, 30).map((quarter) => 4 * quarter), weight: 3 },
@@ -54,7 +57,10 @@ export const products: fc.Arbitrary<Product> = fc
     } as Product;
   });
 
-/** Codes that every kernel for codes takes: 8-bit weights go through 7-bit operands only where half of them occur. */
+/**
+ * Codes that every kernel for codes takes: 8-bit weights go through 7-bit operands only where half
+ * of them occur.
+ */
 export const forAllVariants = fc
   .record({
     given: products,
@@ -98,7 +104,10 @@ const EXTREMES: readonly (readonly [Codes, Codes, Product['zeroPoints']])[] = [
   ['lower', 'low', 'low'],
 ];
 
-/** Reductions of one segment and of two, of several in a chunk, of several chunks; groups of either side the longer ones. */
+/**
+ * Reductions of one segment and of two, of several in a chunk, of several chunks; groups of either
+ * side the longer ones.
+ */
 const LONG_SIZES = [
   [1152, 1152, 1152],
   [1153, 1153, 1153],
@@ -115,7 +124,10 @@ const FORMATS = [
   [3, 4],
 ] as const;
 
-/** Reductions as long as a DiT's, with sums at the ends of 16 and 32 bits; for 8-bit weights only codes that `relaxed` takes. */
+/**
+ * Reductions as long as a DiT's, with sums at the ends of 16 and 32 bits; for 8-bit weights only
+ * codes that `relaxed` takes.
+ */
 export function longProducts(relaxed: RelaxedDot | null | undefined): Product[] {
   const half: readonly Codes[] = relaxed === 'signed' ? ['upper', 'high'] : ['lower', 'low'];
   const halved = relaxed === 'signed' || relaxed === 'unsigned';

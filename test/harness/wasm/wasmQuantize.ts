@@ -42,7 +42,9 @@ export interface Quantized {
   readonly coefficients: Float32Array; // [samples, rank]; none: empty
 }
 
-/** The same numbers at every call: channels with means of their own, and with scales of their own. */
+/**
+ * The same numbers at every call: channels with means of their own, and with scales of their own.
+ */
 export function quantizationNumbers(given: Quantization): QuantizationNumbers {
   const { samples, tokens, d, scaled, mean, rank, std, seed } = given;
   const means = normal(d, seed, 0, 3 * std);
@@ -93,7 +95,10 @@ function memoryBytes(x: Float32Array): number {
   return 2 ** Math.ceil(Math.log2(100_000 + 32 * x.length));
 }
 
-/** x' by ChannelCenter and HadamardTransform, and x' quantized by FakeQuant: the kernels of the unfused ops. */
+/**
+ * x' by ChannelCenter and HadamardTransform, and x' quantized by FakeQuant: the kernels of the
+ * unfused ops.
+ */
 export function chain(
   { samples, tokens, d, attrs }: Quantization,
   { x, scale, mean }: QuantizationNumbers,

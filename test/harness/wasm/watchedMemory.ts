@@ -25,7 +25,10 @@ export function partOf(module: WasmModule, bytes: number): Watched {
 
 const own = new Map<string, Watched>();
 
-/** Kernels on a memory of their own, of `bytes` or a little more. What they read behind its end traps. */
+/**
+ * Kernels on a memory of their own, of `bytes` or a little more. What they read behind its end
+ * traps.
+ */
 export function ownMemory(bytes: number): Watched {
   const wanted = tf.env().getBool(RELAXED_SIMD_FLAG);
   const pages = Math.ceil(bytes / PAGE_BYTES);

@@ -94,7 +94,10 @@ function dataOf({ dataId }: tf.Tensor) {
   return webglBackend().texData.get(dataId);
 }
 
-/** a / b by a shader, where the device's quotient q is replaced by a wrong one, before and after it is corrected. */
+/**
+ * a / b by a shader, where the device's quotient q is replaced by a wrong one, before and after it
+ * is corrected.
+ */
 export function quotients(a: Float32Array, b: Float32Array, wrong: string) {
   const spoilt = QUOTIENT_GLSL.replace('vec4 q = a / b;', `vec4 q = a / b; q = ${wrong};`);
   expect(spoilt).to.not.equal(QUOTIENT_GLSL);

@@ -139,8 +139,9 @@ function toCase(row: Row): OpCase {
 }
 
 /**
- * A staircase has no derivative, but over one whole step to each side its slope is exactly that of the straight-through
- * estimator: 1 inside the range, 0 outside. The range of the unperturbed tensor is kept.
+ * A staircase has no derivative, but over one whole step to each side its slope is exactly that of
+ * the straight-through estimator: 1 inside the range, 0 outside. The range of the unperturbed
+ * tensor is kept.
  */
 function straightThrough(
   values: Float32Array,

@@ -175,7 +175,10 @@ function check(row: Row, given: Record<string, Values>, outputs: Float32Array[])
   });
 }
 
-/** A value is within half a step of what it stands for, at the ends of a range with a zero point within one. */
+/**
+ * A value is within half a step of what it stands for, at the ends of a range with a zero point
+ * within one.
+ */
 function expectQuantized(
   y: Float32Array,
   { transformed, quantized }: HadaNormQuantizeReference,
@@ -195,14 +198,16 @@ function expectQuantized(
   });
 }
 
-/** What rounding in float32 can add up to in an element of x': sums over tokens, and over a block. */
+/**
+ * What rounding in float32 can add up to in an element of x': sums over tokens, and over a block.
+ */
 function roundingError({ shape, options = {} }: Row, given: Record<string, Values>): number {
   const [tokens, d] = shape.slice(-2) as [number, number];
   const { blockSize = d } = options;
-  const most = (values: Float32Array | undefined) =>
+  const maximum = (values: Float32Array | undefined) =>
     (values ?? new Float32Array(1)).reduce((max, v) => Math.max(max, Math.abs(v)), 0);
-  const least = given.scale?.values.reduce((min, v) => Math.min(min, Math.abs(v)), 1) ?? 1;
-  const magnitude = (most(given.x!.values) + most(given.mean?.values)) / least;
+  const minimum = given.scale?.values.reduce((min, v) => Math.min(min, Math.abs(v)), 1) ?? 1;
+  const magnitude = (maximum(given.x!.values) + maximum(given.mean?.values)) / minimum;
   const block = Math.max(blockSize, 1);
   return (Math.sqrt(tokens) + Math.sqrt(block) + 8) * EPS * magnitude * Math.sqrt(block);
 }

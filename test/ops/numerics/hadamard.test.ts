@@ -124,7 +124,9 @@ function signRows(n: number, rows: readonly number[]): Uint32Array[] {
   return rows.map((row) => packSigns(hadamardSigns(plan, row)));
 }
 
-/** One bit per sign, so that a whole matrix can be checked exactly: dot = n − 2 · popcount(a xor b). */
+/**
+ * One bit per sign, so that a whole matrix can be checked exactly: dot = n − 2 · popcount(a xor b).
+ */
 function packSigns(signs: Int8Array): Uint32Array {
   const bits = new Uint32Array(Math.ceil(signs.length / 32));
   signs.forEach((sign, i) => {

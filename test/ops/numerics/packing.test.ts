@@ -23,8 +23,8 @@ const SHAPES = [
 ] as const;
 
 /**
- * The file format, by hand: a matrix [5, 3], so two blocks, and what their bytes are. Codes plus 2^(b−1) are u; number
- * 4c + k of a block is row k, column c. What is padded is a code of 0.
+ * The file format, by hand: a matrix [5, 3], so two blocks, and what their bytes are. Codes plus
+ * 2^(b−1) are u; number 4c + k of a block is row k, column c. What is padded is a code of 0.
  */
 const MATRIX = [
   ...[0, 1, -1],
@@ -34,9 +34,11 @@ const MATRIX = [
   ...[1, 1, 0], // the second block
 ];
 const LAYOUTS: Readonly<Record<number, readonly [string, string]>> = {
-  // u: 2 3 0 1 | 3 0 1 2 | 1 2 3 0 | 2 2 2 2 …; byte j has numbers j, j + 8, j + 16 and j + 24, two bits each
+  // u: 2 3 0 1 | 3 0 1 2 | 1 2 3 0 | 2 2 2 2 …; byte j has numbers j, j + 8, j + 16 and j + 24, two
+  // bits each
   2: ['a6 ab ac a1 ab a8 a9 aa', 'ab aa aa aa ab aa aa aa'],
-  // u: 4 5 2 3 | 5 2 3 4 | 3 4 5 2 | 4 …: two bits as above, where 0 is 0 now; then one bit, 8 numbers to a byte… at a stride of 4
+  // u: 4 5 2 3 | 5 2 3 4 | 3 4 5 2 | 4 …: two bits as above, where 0 is 0 now; then one bit, 8
+  // numbers to a byte… at a stride of 4
   3: ['0c 01 06 0b 01 02 03 00 fb fd fc fa', '01 00 00 00 01 00 00 00 ff ff ff ff'],
   // u: 8 9 6 7 | 9 6 7 8 | 7 8 9 6 | 8 …; byte j has numbers j and j + 16
   4: [

@@ -112,7 +112,10 @@ describeOnBackends('QuantizedMatMul in a graph', () => {
   });
 });
 
-/** A model of one QuantizedMatMul; its constants are those of `tensor`, its control inputs `controls`. */
+/**
+ * A model of one QuantizedMatMul; its constants are those of `tensor`, its control inputs
+ * `controls`.
+ */
 function graphModel(
   bits: number,
   flags: { hasBias?: boolean; hasRest?: boolean; hasBasis?: boolean },

@@ -53,7 +53,8 @@ const ROWS: readonly Row[] = [
   { shape: [2, 3], d: 12, n: 6, bits: 4, parts: ALL, rank: 3, scaledRows: 3 },
   { shape: [2, 3], d: 12, n: 6, bits: 4, parts: ALL, rank: 3, scaledRows: 5 },
   { shape: [2, 3], d: 12, n: 9, bits: 32, parts: ['coefficients'], rank: 3, scaledRows: 6 },
-  // codes for x: bits of either side, groups that are equal, finer, coarser, and that do not fit each other
+  // codes for x: bits of either side, groups that are equal, finer, coarser, and that do not fit
+  // each other
   ...[2, 3, 4, 5, 6, 7, 8].flatMap((bits): Row[] => [
     { shape: [2, 3], d: 32, n: 9, bits, groupSize: 16, x: { bits: 8 } },
     { shape: [2, 3], d: 36, n: 17, bits: 10 - bits, groupSize: 16, x: { bits }, parts: ALL },

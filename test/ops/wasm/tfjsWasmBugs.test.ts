@@ -6,7 +6,10 @@ import { loaded } from '../../harness/graphs/run.js';
 import { type SmallGraph, smallGraph } from '../../harness/graphs/small.js';
 import { expectNoLeakAsync } from '../../harness/run/memory.js';
 
-/** Rows as tfjs's wasm backend adds [1, 10] to zeros: by the position in the matrix, not by the column. */
+/**
+ * Rows as tfjs's wasm backend adds [1, 10] to zeros: by the position in the matrix, not by the
+ * column.
+ */
 const WRONG = [1, 10, 10, 10, 10, 10];
 const RIGHT = [1, 10, 1, 10, 1, 10];
 
@@ -18,7 +21,8 @@ const FUSED = (transposeA: boolean, transposeB: boolean) => ({
   epsilon: { f: 0 },
 });
 
-// docs/tfjs-wasm-bugs.md says what these are; where one fails, tfjs has mended it: update that page and the passes
+// docs/tfjs-wasm-bugs.md says what these are; where one fails, tfjs has mended it: update that page
+// and the passes
 describe('tfjs 4.22 on wasm', () => {
   before(async () => {
     await tf.setBackend('wasm');

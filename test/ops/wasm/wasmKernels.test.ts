@@ -19,7 +19,10 @@ const cuts = fc
   .array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 4 })
   .map((parts) => parts.sort((a, b) => a - b));
 
-/** Every kind of plan: powers of two by each way to begin, order 12 at wide and at narrow strides, other factors, products. */
+/**
+ * Every kind of plan: powers of two by each way to begin, order 12 at wide and at narrow strides,
+ * other factors, products.
+ */
 const BLOCKS = [
   ...[1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048],
   ...[12, 24, 48, 96, 144, 384, 1152, 20, 40, 80, 28, 36, 72, 44, 76, 140, 280, 240, 400],

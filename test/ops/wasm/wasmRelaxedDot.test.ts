@@ -1,7 +1,10 @@
 import { expect } from 'chai';
 import { relaxedDotOf } from '../../../ops/wasm/instance/relaxedDot.js';
 
-/** How an engine might carry out the two instructions; what a and b are is given as they are stored, 0 … 255. */
+/**
+ * How an engine might carry out the two instructions; what a and b are is given as they are stored,
+ * 0 … 255.
+ */
 interface Engine {
   /** Four products of neighbours and an accumulator. */
   readonly dot: (a: readonly number[], b: readonly number[], sum: number) => number;

@@ -68,7 +68,8 @@ describe('Threads of the WASM kernels', () => {
   it('a kernel that fails in a worker gives an error, and one thread goes on', async () => {
     await setThreads(2);
     const words = inside().words;
-    // what a worker leaves when its kernel throws; the caller resets it when it writes a job, so it is set while one runs
+    // what a worker leaves when its kernel throws; the caller resets it when it writes a job, so it
+    // is set while one runs
     const module = current();
     const run = () =>
       pool().run(

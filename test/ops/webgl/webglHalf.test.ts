@@ -5,7 +5,10 @@ import { normal } from '../../harness/numbers/random.js';
 import { describeOnWebgl, expectNoGpuLeak, withFlags } from '../../harness/webgl/webgl.js';
 import { activations, onCpu, packedWeights, run } from '../../harness/webgl/webglProduct.js';
 
-/** How far off a half is, relatively: a device may cut off instead of rounding to nearest; and the least number above 0. */
+/**
+ * How far off a half is, relatively: a device may cut off instead of rounding to nearest; and the
+ * least number above 0.
+ */
 const HALF = 2 ** -10;
 const HALF_TINY = 2 ** -24;
 

@@ -161,7 +161,7 @@ describeOnWebgl('WebGL kernels', () => {
       const there = run();
       await tf.setBackend('webgl');
       const steps = here.map((code, i) => Math.abs(code - there[i]!));
-      expect(steps.reduce((most, step) => Math.max(most, step), 0)).to.be.at.most(1);
+      expect(steps.reduce((max, step) => Math.max(max, step), 0)).to.be.at.most(1);
       expect(steps.filter((step) => step > 0).length).to.be.at.most(values.length / 1000);
     }
   });

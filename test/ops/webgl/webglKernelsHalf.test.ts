@@ -13,7 +13,10 @@ import { normal, sizeOf } from '../../harness/numbers/random.js';
 import { dequantized, expectWellFormed } from '../../harness/ops/quantizedActivations.js';
 import { describeOnWebgl, expectNoGpuLeak, withFlags } from '../../harness/webgl/webgl.js';
 
-/** How far off a half is, relatively, and near 0: a device may cut off instead of rounding to nearest. */
+/**
+ * How far off a half is, relatively, and near 0: a device may cut off instead of rounding to
+ * nearest.
+ */
 const HALF = 2 ** -10;
 const HALF_TINY = 2 ** -23;
 

@@ -19,11 +19,11 @@ import {
 } from '../../harness/webgl/webglProduct.js';
 
 describeOnWebgl('QuantizedMatMul on WebGL', () => {
-  for (const [bits, most] of [
+  for (const [bits, max] of [
     [4, 0.15],
     [8, 0.28],
   ] as const) {
-    it(`weights of ${bits} bits take ${most} of their float32 bytes on the GPU at most`, () => {
+    it(`weights of ${bits} bits take ${max} of their float32 bytes on the GPU at most`, () => {
       const [d, n] = [1152, 384];
       expectNoGpuLeak(() => {
         const weights = packedWeights(d, n, bits, 64);
@@ -31,7 +31,7 @@ describeOnWebgl('QuantizedMatMul on WebGL', () => {
         run(x, weights);
         const before = gpuBytes();
         tf.dispose([weights.codes, weights.scale!]);
-        expect(before - gpuBytes()).to.be.within(bits / 32, most * 4 * d * n);
+        expect(before - gpuBytes()).to.be.within(bits / 32, max * 4 * d * n);
         tf.dispose([x.codes, x.scale, x.zeroPoint]);
       });
     });
@@ -148,7 +148,8 @@ describeOnWebgl('QuantizedMatMul on WebGL', () => {
     });
   }
 
-  // so that everything is folded: rows of x and pairs of columns of W beyond a side, and segments beyond a line
+  // so that everything is folded: rows of x and pairs of columns of W beyond a side, and segments
+  // beyond a line
   it('matrices larger than a texture are folded', () => {
     withFlags({ WEBGL_MAX_TEXTURE_SIZE: 128 }, () => {
       for (const bits of [4, 8]) {

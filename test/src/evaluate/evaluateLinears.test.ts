@@ -67,7 +67,8 @@ describeOnBackends('evaluateLinears', (backend) => {
   it('tells of every linear once, also of those that were left alone: Infinity', async () => {
     await expectNoLeakAsync(async () => {
       const rules = [{ role: 'mlp', treatment: 'skip' }] as const;
-      // not fused: else products of float32 are lowered, and those of tfjs's wasm backend differ in the last bits
+      // not fused: else products of float32 are lowered, and those of tfjs's wasm backend differ in
+      // the last bits
       const options = { method: 'rtn', fuse: false, rules } as const;
       const { model: part, report } = rewriteGraph(model, options);
       const batches = tinyBatches(1);

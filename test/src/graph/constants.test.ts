@@ -76,8 +76,8 @@ describe('Views of constants', () => {
     const scalar = { weight: 'w', dtype: 'float32', shape: [], read: () => Float32Array.of(7) };
     expect(permuted(scalar, []).read()).to.deep.equal(Float32Array.of(7));
     const empty = { ...scalar, shape: [2, 0, 3], read: () => new Float32Array(0) };
-    const turned = permuted(empty, [2, 0, 1]);
-    expect([turned.shape, turned.read()]).to.deep.equal([[3, 2, 0], new Float32Array(0)]);
+    const transposed = permuted(empty, [2, 0, 1]);
+    expect([transposed.shape, transposed.read()]).to.deep.equal([[3, 2, 0], new Float32Array(0)]);
   });
 
   it('what is no constant, or not known before a run, has no view', () => {

@@ -17,7 +17,7 @@ import {
   type GraphNode,
   makeNode,
   nodeOf,
-  outputOf,
+  outputIndexOf,
 } from '../../../src/graph/ir.js';
 import { graphText } from '../../../src/graph/text.js';
 import { topologicalOrder, verifyGraph } from '../../../src/graph/verify.js';
@@ -141,7 +141,11 @@ describe('Names in a graph', () => {
     ['scope/a_1:2', 'scope/a_1', 2, 'scope/a_1:2'],
   ] as const) {
     it(`${ref} is output ${output} of ${node}`, () => {
-      expect([nodeOf(ref), outputOf(ref), canonical(ref)]).to.deep.equal([node, output, spelling]);
+      expect([nodeOf(ref), outputIndexOf(ref), canonical(ref)]).to.deep.equal([
+        node,
+        output,
+        spelling,
+      ]);
     });
   }
 
@@ -310,5 +314,5 @@ describe('A graph as text', () => {
 
 function graph(nodes: readonly GraphNode[], outputs: readonly string[]): Graph {
   const named = new Map(nodes.map((node) => [node.name, node]));
-  return { nodes: named, weights: new Map(), outputs, inputs: [], rest: {} };
+  return { nodes: named, weights: new Map(), outputs, inputs: [], artifacts: {} };
 }

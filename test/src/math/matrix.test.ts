@@ -131,7 +131,8 @@ describe('Leading right singular vectors', () => {
         expect(dot).to.be.closeTo(i === j ? 1 : 0, 1e-5);
       }
     }
-    // no other r directions hold more of the matrix than the leading ones: not those of random matrices
+    // no other r directions hold more of the matrix than the leading ones: not those of random
+    // matrices
     const energy = (rows: Float32Array) =>
       matmul(a, transpose(rows, r, n), m, n, r).reduce((sum, v) => sum + v * v, 0);
     for (let seed = 0; seed < 20; seed++) {

@@ -184,7 +184,9 @@ function einsum(equation: string): SmallGraph {
   };
 }
 
-/** Checks that the fused model gives what the original gives on the cpu backend; returns its ops. */
+/**
+ * Checks that the fused model gives what the original gives on the cpu backend; returns its ops.
+ */
 async function checked(graph: SmallGraph, backend: string) {
   return expectNoLeakAsync(async () => {
     const { artifacts, inputs } = smallGraph(graph);

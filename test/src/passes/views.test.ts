@@ -12,7 +12,9 @@ import { expectNoLeakAsync } from '../../harness/run/memory.js';
 
 const PARTS = 3;
 
-/** Where an operand comes from: axes in any order, neighbours in one, perhaps one part of several. */
+/**
+ * Where an operand comes from: axes in any order, neighbours in one, perhaps one part of several.
+ */
 interface Source {
   readonly order: readonly string[]; // of b, h, t, c and p
   readonly joined: readonly boolean[]; // whether an axis is one with the one before
@@ -89,8 +91,8 @@ function smallOf({ q, k: key, v, sizes, end, merged }: Graph) {
       const mixed = k.batchMatMul(k.node('Softmax', [k.batchMatMul(x!, y!, true)]), z!);
       const whole = merged ? k.reshape(mixed, [b, h, queries, c]) : mixed;
       if (end === 'plain') return whole;
-      const turned = k.transpose(whole, [0, 2, 1, 3]);
-      return end === 'turned' ? turned : k.reshape(turned, [b, queries, h * c]);
+      const transposed = k.transpose(whole, [0, 2, 1, 3]);
+      return end === 'turned' ? transposed : k.reshape(transposed, [b, queries, h * c]);
     },
   };
 }
@@ -115,11 +117,11 @@ function inHeads(k: Kit, x: GraphRef, from: Source, axes: Axes): GraphRef {
   const at = order.indexOf('p');
   if (at >= 0) y = picked(k, y, from, axes, at, part);
   const rest = order.filter((name) => name !== 'p');
-  const turned = k.transpose(
+  const transposed = k.transpose(
     y,
     ['b', 'h', 't', 'c'].map((name) => rest.indexOf(name)),
   );
-  return scaled ? k.mul(k.scalar(0.5), turned) : turned;
+  return scaled ? k.mul(k.scalar(0.5), transposed) : transposed;
 }
 
 function picked(

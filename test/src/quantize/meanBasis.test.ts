@@ -16,7 +16,10 @@ function transform(rank: number): Transform {
   return { parts, d: D, sigma: null, mean: null, basis, rank, blockSize: 0 };
 }
 
-/** Rows [rank, n] that the stored basis stands for: row i and, from rank on, what was left of row i − rank. */
+/**
+ * Rows [rank, n] that the stored basis stands for: row i and, from rank on, what was left of row i
+ * − rank.
+ */
 function restored(rank: number, bits: number | null) {
   const t = transform(rank);
   const w = normal(D * N, 7);
@@ -38,12 +41,12 @@ describe('The basis of the mean behind the weights', () => {
       const { rows, exact, quantized } = restored(rank, 4);
       for (let i = 0; i < rank; i++) {
         const row = exact.subarray(i * N, (i + 1) * N);
-        const most = Math.max(...row.map(Math.abs));
+        const max = Math.max(...row.map(Math.abs));
         const off = Math.max(...row.map((v, j) => Math.abs(v - rows[i * N + j]!)));
         const step = i < 2 ? 1 / (127 * 127 * 4) : 1 / (127 * 2);
-        expect(off / most, `row ${i}`).to.be.at.most(step * 1.01);
+        expect(off / max, `row ${i}`).to.be.at.most(step * 1.01);
         // no finer than it has to be, or the bound shows nothing
-        expect(off / most, `row ${i}`).to.be.at.least(step / 8);
+        expect(off / max, `row ${i}`).to.be.at.least(step / 8);
       }
       const stored = rank + Math.min(rank, 2);
       expect(quantized.basis!.values.length).to.equal(stored * N);

@@ -50,14 +50,14 @@ describe('Weights to the nearest code', () => {
 
     it(`${bits} bits: without a search the largest magnitude is the largest code`, () => {
       const w = normal(30 * 7, bits);
-      const most = 2 ** (bits - 1) - 1;
+      const max = 2 ** (bits - 1) - 1;
       const { codes, scale } = quantizeNearest(w, 30, 7, { bits, groupSize: 30, clipping: 'none' });
       for (let j = 0; j < 7; j++) {
         const column = Array.from({ length: 30 }, (_, k) => w[k * 7 + j]!);
         const extreme = column.reduce((a, b) => (Math.abs(b) > Math.abs(a) ? b : a));
-        expect(scale[j]).to.equal(roundToHalf([Math.abs(extreme) / most])[0]);
+        expect(scale[j]).to.equal(roundToHalf([Math.abs(extreme) / max])[0]);
         const largest = Math.max(...column.map((_, k) => Math.abs(codes[k * 7 + j]!)));
-        expect(largest).to.equal(most);
+        expect(largest).to.equal(max);
       }
     });
 
@@ -68,13 +68,13 @@ describe('Weights to the nearest code', () => {
         groupSize: 16,
         clipping: 'search',
       });
-      const [least, most] = [-(2 ** (bits - 1)), 2 ** (bits - 1) - 1];
+      const [min, max] = [-(2 ** (bits - 1)), 2 ** (bits - 1) - 1];
       codes.forEach((code, at) => {
         const s = scale[Math.floor(at / 9 / 16) * 9 + (at % 9)]!;
-        expect(code).to.be.within(least, most);
+        expect(code).to.be.within(min, max);
         const off = Math.abs(w[at]! - code * s);
         for (const other of [code - 1, code + 1]) {
-          if (other < least || other > most) continue;
+          if (other < min || other > max) continue;
           expect(off).to.be.at.most(Math.abs(w[at]! - other * s) * (1 + 1e-12));
         }
       });
@@ -142,10 +142,10 @@ describe('Weights to the nearest code', () => {
       for (const bits of BITS) {
         const result = quantizeNearest(w, 16, 4, { bits, groupSize: 16, clipping: 'search' });
         expect(result.scale.every((s) => Number.isFinite(s) && s !== 0)).to.equal(true);
-        const most = w.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
+        const max = w.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
         // clipping and 2 bits may cost a weight all of itself, and no more
         dequantized(result).forEach((v, i) => {
-          expect(Math.abs(v - w[i]!), `${magnitude}, ${bits} bits`).to.be.at.most(most);
+          expect(Math.abs(v - w[i]!), `${magnitude}, ${bits} bits`).to.be.at.most(max);
         });
       }
     }
@@ -187,7 +187,7 @@ describe('Numbers as a file will give them back', () => {
     expect(halfScales(fine)).to.deep.equal({ values: fine, quantization: { dtype: 'float16' } });
   });
 
-  for (const [dtype, most] of [
+  for (const [dtype, maximum] of [
     ['uint8', 255],
     ['uint16', 65535],
   ] as const) {
@@ -202,12 +202,12 @@ describe('Numbers as a file will give them back', () => {
             // half a step, and the rounding of the result to float32
             const bound = (scale / 2) * (1 + 1e-9) + Math.abs(v) * 2 ** -23 + 2 ** -149;
             expect(Math.abs(v - given[i]!)).to.be.at.most(bound);
-            expect(Math.round((v - min) / scale)).to.be.within(0, most);
+            expect(Math.round((v - min) / scale)).to.be.within(0, maximum);
           });
         }),
       );
       const { values, quantization } = affine(Float32Array.of(-1, 0, 3), dtype);
-      const [scale, zero] = [4 / most, Math.round(most / 4)];
+      const [scale, zero] = [4 / maximum, Math.round(maximum / 4)];
       expect([...values]).to.deep.equal([-1, Math.fround(zero * scale - 1), 3]);
       expect(quantization).to.deep.equal({ dtype, scale, min: -1 });
       expect(affine(new Float32Array(3), dtype).values).to.deep.equal(new Float32Array(3));

@@ -37,16 +37,16 @@ interface Prepared {
 
 /** The largest relative error for several batch sizes and token counts. */
 async function worst({ graph, model, how }: Prepared, small: tf.GraphModel): Promise<number> {
-  let most = 0;
+  let max = 0;
   for (const tokens of graph.tokens) {
     for (const batch of [1, 3]) {
       const seed = 100 + batch;
       const exact = await outputsOf(model, graph.inputs(batch, tokens, seed), how);
       const other = await outputsOf(small, graph.inputs(batch, tokens, seed), how);
-      most = Math.max(most, relativeError(exact, other));
+      max = Math.max(max, relativeError(exact, other));
     }
   }
-  return most;
+  return max;
 }
 
 describeOnBackends('rewriteGraph', (backend) => {

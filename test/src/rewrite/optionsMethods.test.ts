@@ -53,7 +53,8 @@ describe('Options of rewriteGraph', () => {
 
   function rewritten(options: RewriteOptions): Rewritten {
     return expectNoLeak(() => {
-      // the nodes of 'simulate' are one for each part; those of 'integer' compute the same: integer.test.ts
+      // the nodes of 'simulate' are one for each part; those of 'integer' compute the same:
+      // integer.test.ts
       const how = { stats, compare: false, mode: 'simulate' } as const;
       const { model: small, report } = rewriteGraph(model, { ...how, ...options });
       const { nodes, weights } = graphOfModel('test', small);

@@ -22,7 +22,10 @@ import { expectNoLeak } from '../../harness/run/memory.js';
 /** q, k and v apart, so that three linears read one tensor. */
 const SEPARATE = { attention: 'separate', linear: 'matMul' } as const;
 
-/** ChannelCenter nodes of four centered sites: two each, or none where one node centers and quantizes. */
+/**
+ * ChannelCenter nodes of four centered sites: two each, or none where one node centers and
+ * quantizes.
+ */
 const CENTERS = [
   ['simulate', 8],
   ['integer', 0],

@@ -49,7 +49,8 @@ describeOnBackends('A report', () => {
     model = await tinyDit({ attention: 'separate' });
     // one batch: the range of a whole tensor depends on what is in it
     batches = [tinyBatch(1, [...TIMES, ...TIMES])];
-    // all tokens of all samples are kept, so that what is measured is what the model computes on them
+    // all tokens of all samples are kept, so that what is measured is what the model computes on
+    // them
     const keep = { means: 8, samples: 8, tokensPerSample: TINY_TOKENS };
     stats = await calibrate(model, batches, { ...keep, timestep: 'timestep' });
   });
@@ -72,9 +73,8 @@ describeOnBackends('A report', () => {
           // of the others there is the activation alone, which the report does not tell of
           const seen = report.linears.filter(({ name }) => nodes.has(name));
           const activated = report.linears.filter(({ name }) => !nodes.has(name));
-          const most = ['embedding', 'mlp.in'];
-          if (mode === 'integer')
-            expect(most).to.include.members(activated.map(({ role }) => role));
+          const max = ['embedding', 'mlp.in'];
+          if (mode === 'integer') expect(max).to.include.members(activated.map(({ role }) => role));
           else expect(activated).to.deep.equal([]);
           const outputs = new Map(evaluated.map(({ name, output }) => [name, output]));
           const off = seen.flatMap(({ name, sqnr }) => {

@@ -12,11 +12,15 @@ interface Recipe {
   readonly name: string;
   readonly weights: number;
   readonly activations: number;
-  /** To the original's: what rounding without a transform reaches in docs/evaluation.md, (b), 64 samples. */
+  /**
+   * To the original's: what rounding without a transform reaches in docs/evaluation.md, (b), 64
+   * samples.
+   */
   readonly sqnr: number;
   /**
-   * To the rewritten model's on another backend. Where a float32 sum differs in its last bit a code does, and what that
-   * moves goes through more rounding at every layer: between GPUs and CPUs it grows to the noise of the activations.
+   * To the rewritten model's on another backend. Where a float32 sum differs in its last bit a code
+   * does, and what that moves goes through more rounding at every layer: between GPUs and CPUs it
+   * grows to the noise of the activations.
    */
   readonly agreement: number;
 }
@@ -73,7 +77,9 @@ for (const recipe of RECIPES) {
   );
 }
 
-/** Rewrites the original on WASM, unless it was done, and keeps the model; gives its velocity there. */
+/**
+ * Rewrites the original on WASM, unless it was done, and keeps the model; gives its velocity there.
+ */
 async function prepared({ name, weights, activations }: Recipe): Promise<Float32Array> {
   const known = await keptOutput(name);
   if (known !== null) return known;

@@ -51,7 +51,8 @@ describe('FID and KID of known distributions', () => {
     const { fid, kid } = distancesOf(...sets);
     expect(fid.value).to.be.within(0.8, 1.25); // 4 · 0.5²
     expect(1).to.be.within(fid.low, fid.high);
-    // k is a polynomial: with s = xᵀy/d, E[(s + 1)³ − 1] within N(0), within N(m) and across, in closed form
+    // k is a polynomial: with s = xᵀy/d, E[(s + 1)³ − 1] within N(0), within N(m) and across, in
+    // closed form
     const expected = kernelMean(0.5, 0.5) + kernelMean(0, 0) - 2 * kernelMean(0, 0.5);
     expect(expected).to.be.within(kid.low, kid.high);
     expect(kid.high - kid.low).to.be.below(expected);
@@ -79,7 +80,10 @@ describe('FID and KID of known distributions', () => {
     expect(again.deviation).to.be.closeTo(1, 1e-6);
   });
 
-  /** E[(xᵀy / d + 1)³] of independent x ~ N(a, I), y ~ N(b, I), every mean the same in all d channels. */
+  /**
+   * E[(xᵀy / d + 1)³] of independent x ~ N(a, I), y ~ N(b, I), every mean the same in all d
+   * channels.
+   */
   function kernelMean(a: number, b: number): number {
     // moments of one product p = x y: with E x = a, E x² = a² + 1, E x³ = a³ + 3 a
     const moment = (m: number) => [1, m, m * m + 1, m ** 3 + 3 * m];

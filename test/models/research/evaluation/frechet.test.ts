@@ -36,7 +36,7 @@ function diagonal(values: readonly number[]): Float64Array {
 
 /** A rotation by 1, 2, … radians in each plane of neighbours. */
 function rotation(n: number): Float64Array {
-  let turned = diagonal(Array.from({ length: n }, () => 1));
+  let transposed = diagonal(Array.from({ length: n }, () => 1));
   for (let i = 0; i + 1 < n; i++) {
     const plane = diagonal(Array.from({ length: n }, () => 1));
     const [sine, cosine] = [Math.sin(i + 1), Math.cos(i + 1)];
@@ -44,9 +44,9 @@ function rotation(n: number): Float64Array {
     plane[i * n + i + 1] = -sine;
     plane[(i + 1) * n + i] = sine;
     plane[(i + 1) * n + i + 1] = cosine;
-    turned = product(turned, plane, n);
+    transposed = product(transposed, plane, n);
   }
-  return turned;
+  return transposed;
 }
 
 describe('Eigenvalues of symmetric matrices', () => {
