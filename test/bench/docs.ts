@@ -6,8 +6,8 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { markdownTable } from '../../models/research/textTable.js';
 import { isMain, ROOT } from '../../scripts/process.js';
+import { markdownTable } from '../../src/cli/textTable.js';
 import { type BenchRow, median } from './harness.js';
 import type { BenchFile } from './report.js';
 import { type BenchTable, tablesOf } from './tables.js';

@@ -5,7 +5,7 @@ import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
 import { buildDit, type DitConfig } from '../../models/builder/dit.js';
 import { openModel } from '../../models/openModel.js';
-import { saveGraphModel } from '../../models/research/training/saveGraphModel.js';
+import { saveGraphModel } from '../../models/saveGraphModel.js';
 import { seededDitWeights } from '../../models/seeded.js';
 import { InvalidArgumentError } from '../../src/index.js';
 import { TINY } from '../harness/models/tinyDit.js';

@@ -1,4 +1,4 @@
-import { markdownTable } from '../textTable.js';
+import { markdownTable } from '../../../src/cli/textTable.js';
 import { barsOf } from './bars.js';
 import { PLAN_DEFAULTS } from './plan.js';
 import type { EvaluationFile, PairedRow } from './rows.js';

@@ -1,5 +1,5 @@
+import type { TextTable } from '../../../src/cli/textTable.js';
 import { mean } from '../../../src/math/decibels.js';
-import type { TextTable } from '../textTable.js';
 import { thousandths } from './bars.js';
 import type { Estimate } from './bootstrap.js';
 import { EVALUATED_METHODS, PLAN_DEFAULTS } from './plan.js';

@@ -1,5 +1,5 @@
+import { markdownTable } from '../../../src/cli/textTable.js';
 import { STRESS_DEFAULTS } from '../../stress.js';
-import { markdownTable } from '../textTable.js';
 import { FIRST_ROUND } from './firstRound.js';
 import type { PathologiesFile } from './results.js';
 import { ablationTable, beforeAfter, kindsByTime, layersOverall, scalesByTime } from './tables.js';

@@ -1,5 +1,5 @@
 import CliTable from 'cli-table3';
-import type { TextTable } from '../textTable.js';
+import type { TextTable } from '../../../src/cli/textTable.js';
 import { type Ablation, BITS_NAMES, METHOD_ROWS } from './ablation.js';
 import type { KnownAblation } from './firstRound.js';
 import { KINDS, type LayerStatistics, type ModelStatistics, type OverTime } from './observe.js';

@@ -9,7 +9,7 @@ import { parseArgs } from 'node:util';
 import { HadaNormError } from '../../../src/index.js';
 import { mergeShards, parseSafetensors } from '../../../src/load/safetensors.js';
 import { buildDit, ditConfigOf } from '../../builder/dit.js';
-import { saveGraphModel } from './saveGraphModel.js';
+import { saveGraphModel } from '../../saveGraphModel.js';
 
 const { values: options, positionals: files } = parseArgs({
   options: { heads: { type: 'string' }, out: { type: 'string' } },

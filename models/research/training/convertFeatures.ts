@@ -16,10 +16,10 @@ import cliProgress from 'cli-progress';
 import { halfBitsOf } from '../../../ops/numerics/half.js';
 import { HadaNormError } from '../../../src/index.js';
 import { parseSafetensors } from '../../../src/load/safetensors.js';
+import { saveGraphModel } from '../../saveGraphModel.js';
 import { buildFeatureNetwork } from '../featureGraph.js';
 import { FeatureNetwork, type FeatureNetworkName } from '../features.js';
 import { type Picture, readDataset } from './dataset.js';
-import { saveGraphModel } from './saveGraphModel.js';
 
 /** Pictures of each part of the reference. */
 const COUNT = 4096;

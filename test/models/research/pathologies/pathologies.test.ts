@@ -18,9 +18,9 @@ import {
   magnitudeRange,
 } from '../../../../models/research/pathologies/statistics.js';
 import { ablationTable } from '../../../../models/research/pathologies/tables.js';
-import { markdownTable } from '../../../../models/research/textTable.js';
 import { seededDitWeights } from '../../../../models/seeded.js';
 import { ROOT } from '../../../../scripts/process.js';
+import { markdownTable } from '../../../../src/cli/textTable.js';
 import type { DitInputs } from '../../../../src/diffusion/sampler.js';
 import {
   calibrate,

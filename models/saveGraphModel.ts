@@ -1,7 +1,7 @@
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { io } from '@tensorflow/tfjs-core';
-import { exactHalfBits } from '../../../ops/numerics/half.js';
+import { exactHalfBits } from '../ops/numerics/half.js';
 
 const SHARD_BYTES = 4 * 1024 * 1024;
 
