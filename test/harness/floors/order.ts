@@ -1,0 +1,62 @@
+/**
+ * The floors of the house, from the ground up. A file may import files of its own floor and of
+ * those before it; rooms side by side on one floor import nothing of each other.
+ *
+ * A room is a folder with all below it, those aside that have a room of their own; `/*.ts` are a
+ * folder's own files alone, and a star stands for one name.
+ */
+export const FLOORS: readonly (readonly string[])[] = [
+  ['ops/numerics'],
+  ['ops/common'],
+  ['ops/wasm', 'ops/webgl', 'ops/webgpu'],
+  ['ops/*'],
+  ['ops/*.ts'],
+  ['ops/register'],
+  ['src/math'],
+  ['src/graph'],
+  ['src/shapes'],
+  ['src/recognize'],
+  ['src/passes'],
+  ['src/calibrate'],
+  ['src/quantize'],
+  ['src/report', 'src/save'],
+  ['src/rewrite'],
+  ['src/evaluate'],
+  ['src/diffusion'],
+  ['src/load'],
+  ['src/cli'],
+  ['src/*.ts'],
+  ['models/builder'],
+  ['models/*.ts'],
+  ['models/research'],
+  ['scripts'],
+  ['examples'],
+  ['test/harness'],
+  ['test'],
+];
+
+/** Rooms that few may enter: besides their own files, those of the rooms named. */
+export const GUARDED: Readonly<Record<string, readonly string[]>> = {
+  'models/research': ['test/models/research'],
+};
+
+/** Packages that the files of a folder may import; elsewhere any. */
+export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
+  ops: ['@tensorflow/tfjs-core'],
+  src: [
+    '@tensorflow/tfjs-core',
+    '@tensorflow/tfjs-converter',
+    'console-table-printer',
+    'vega',
+    'vega-lite',
+  ],
+};
+
+/** Files that are imported by another name than their path. */
+export const ALIASES: Readonly<Record<string, string>> = {
+  'tfjs-hadanorm': 'src/index.ts',
+  'tfjs-hadanorm/chained': 'src/chained.ts',
+};
+
+/** Where the house stands. */
+export const HOUSE = ['ops', 'src', 'models', 'scripts', 'examples', 'test'] as const;
