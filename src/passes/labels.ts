@@ -1,4 +1,5 @@
-import { boolAttr, stringAttr } from '../graph/attrs.js';
+import { boolAttr } from '../graph/attrs.js';
+import { plainEinsum } from '../graph/einsum.js';
 import type { GraphNode, Ref } from '../graph/ir.js';
 import { PRODUCTS } from '../graph/opSets.js';
 import type { FuseContext } from './pass.js';
@@ -30,23 +31,14 @@ export function labelledProduct(context: FuseContext, node: GraphNode): Labelled
   return isPlain ? fromMatMul(context, node) : null;
 }
 
-function fromEquation(
-  { shapeOf }: FuseContext,
-  { attrs, inputs }: GraphNode,
-): LabelledProduct | null {
-  const equation = stringAttr(attrs, 'equation').replace(/\s/g, '');
-  const [left = '', out] = equation.split('->');
-  const terms = left.split(',');
-  if (out === undefined || terms.length !== 2 || equation.includes('.')) return null;
-  const side = (i: 0 | 1): Labelled => ({ ref: inputs[i]!, labels: [...terms[i]!] });
+function fromEquation({ shapeOf }: FuseContext, node: GraphNode): LabelledProduct | null {
+  const einsum = plainEinsum(node);
+  if (einsum === null) return null;
+  const { terms, output } = einsum;
+  const side = (i: 0 | 1): Labelled => ({ ref: node.inputs[i]!, labels: terms[i] });
   const operands = [side(0), side(1)] as const;
-  const isRegular = [...operands.map(({ labels }) => labels), [...out]].every(
-    (labels) => new Set(labels).size === labels.length,
-  );
   const fits = operands.every(({ ref, labels }) => shapeOf(ref)?.length === labels.length);
-  const known = [...out].every((label) => left.includes(label));
-  if (!isRegular || !fits || !known) return null;
-  return { operands, out: [...out] };
+  return fits ? { operands, out: output } : null;
 }
 
 function fromMatMul({ shapeOf }: FuseContext, { op, attrs, inputs }: GraphNode) {

@@ -1,5 +1,5 @@
-import { stringAttr } from '../graph/attrs.js';
 import { dataRefs } from '../graph/dataRefs.js';
+import { einsumOf } from '../graph/einsum.js';
 import { type GraphNode, nodeOf, type Ref } from '../graph/ir.js';
 import { BINARY, IDENTITY, PRODUCTS, SHAPING, SLICING } from '../graph/opSets.js';
 import type { DataFlow } from './dataFlow.js';
@@ -120,13 +120,12 @@ function scoreProduct(flow: DataFlow, ref: Ref): GraphNode | null {
 }
 
 /** Keys run along the last axis of the scores, over which the softmax goes. */
-function queryAndKey({ op, attrs, inputs }: GraphNode): [Ref, Ref] {
-  const [first, second] = inputs as [Ref, Ref];
-  if (op !== 'Einsum') return [first, second];
-  const equation = stringAttr(attrs, 'equation').replace(/\s/g, '');
-  const [left = '', out = ''] = equation.split('->');
-  const keys = out.at(-1) ?? '';
-  return left.split(',')[0]!.includes(keys) ? [second, first] : [first, second];
+function queryAndKey(node: GraphNode): [Ref, Ref] {
+  const [first, second] = node.inputs as [Ref, Ref];
+  if (node.op !== 'Einsum') return [first, second];
+  const { terms, output } = einsumOf(node);
+  const keys = output?.at(-1) ?? '';
+  return terms[0]?.includes(keys) ? [second, first] : [first, second];
 }
 
 /** A softmax and what is made of it on the way to the values. */

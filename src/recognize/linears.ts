@@ -1,6 +1,7 @@
 import { boolAttr, stringAttr } from '../graph/attrs.js';
 import { PART_ATTR } from '../graph/builder.js';
 import { type ConstantView, constantView, permuted } from '../graph/constants.js';
+import { plainEinsum } from '../graph/einsum.js';
 import { consumersOf, type Graph, type GraphNode, nodeOf, type Ref } from '../graph/ir.js';
 import { PRODUCTS } from '../graph/opSets.js';
 import { type ShapeOf, shapeInference } from '../shapes/shapes.js';
@@ -113,25 +114,26 @@ function matchMatMul(
  * `…K,KN->…N` with W constant: the contracted labels K last in x, the new labels N last in the
  * result, any order in W.
  */
-function matchEinsum(graph: Graph, { attrs, inputs, name }: GraphNode): Linear | null {
-  const equation = stringAttr(attrs, 'equation').replace(/\s/g, '');
-  const [left = '', out] = equation.split('->');
-  const terms = left.split(',');
-  if (out === undefined || terms.length !== 2 || equation.includes('.')) return null;
+function matchEinsum(graph: Graph, node: GraphNode): Linear | null {
+  const { inputs, name } = node;
+  const einsum = plainEinsum(node);
+  if (einsum === null) return null;
+  const { equation, terms, output } = einsum;
   const views = inputs.map((ref) => constantView(graph, ref));
   const at = views[0] === null ? 1 : 0;
   const view = views[at] ?? null;
   if (view === null || views[1 - at] !== null || view.dtype !== 'float32') return null;
   const x = terms[1 - at]!;
   const w = terms[at]!;
-  if (new Set(x).size !== x.length || new Set(w).size !== w.length) return null;
-  const inner = [...x].filter((label) => w.includes(label));
-  const batch = [...x].filter((label) => !w.includes(label));
-  const outer = [...out].filter((label) => w.includes(label));
+  const inner = x.filter((label) => w.includes(label));
+  const batch = x.filter((label) => !w.includes(label));
+  const outer = output.filter((label) => w.includes(label));
   if (inner.length === 0 || outer.length === 0 || inner.length + outer.length !== w.length)
     return null;
   // anything else needs a transpose around the product
-  if (x !== [...batch, ...inner].join('') || out !== [...batch, ...outer].join('')) return null;
+  if (`${x}` !== `${[...batch, ...inner]}` || `${output}` !== `${[...batch, ...outer]}`) {
+    return null;
+  }
   const matrix = permuted(
     view,
     [...inner, ...outer].map((label) => w.indexOf(label)),

@@ -1,5 +1,6 @@
-import { boolAttr, numberAttr, stringAttr } from '../graph/attrs.js';
+import { boolAttr, numberAttr } from '../graph/attrs.js';
 import { constantIntegers } from '../graph/constants.js';
+import { einsumOf } from '../graph/einsum.js';
 import { canonical, type Graph, type GraphNode, nodeOf, type Ref } from '../graph/ir.js';
 import { BINARY, IDENTITY, UNARY } from '../graph/opSets.js';
 import { topologicalOrder } from '../graph/verify.js';
@@ -106,11 +107,11 @@ class Inference {
     return rank === null ? null : this.dim(ref, rank + (isTurned ? -3 - fromEnd : fromEnd));
   }
 
-  private labelled({ attrs, inputs }: GraphNode, axis: number): Dim | null {
-    const [left = '', out = ''] = stringAttr(attrs, 'equation').replace(/\s/g, '').split('->');
-    const terms = left.split(',');
-    const operand = terms.findIndex((term) => term.includes(out[axis] ?? '?'));
-    return operand < 0 ? null : this.dim(inputs[operand]!, terms[operand]!.indexOf(out[axis]!));
+  private labelled(node: GraphNode, axis: number): Dim | null {
+    const { terms, output } = einsumOf(node);
+    const label = output?.[axis] ?? '';
+    const operand = terms.findIndex((term) => term.includes(label));
+    return operand < 0 ? null : this.dim(node.inputs[operand]!, terms[operand]!.indexOf(label));
   }
 
   /**

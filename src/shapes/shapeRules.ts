@@ -1,5 +1,6 @@
 import { boolAttr } from '../graph/attrs.js';
 import { constantIntegers } from '../graph/constants.js';
+import { parseEinsum } from '../graph/einsum.js';
 import type { Graph, GraphNode } from '../graph/ir.js';
 
 /** A shape as far as it is known before a run: −1 for a dimension that is not. */
@@ -60,16 +61,16 @@ export function product(
 }
 
 export function einsum(equation: string, shapes: readonly MaybeShape[]): MaybeShape {
-  const [left = '', right] = equation.replace(/\s/g, '').split('->');
-  if (right === undefined || equation.includes('.')) return null;
+  const { terms, output, hasEllipsis } = parseEinsum(equation);
+  if (output === null || hasEllipsis) return null;
   const sizes = new Map<string, number>();
-  left.split(',').forEach((labels, i) => {
-    [...labels].forEach((label, axis) => {
+  terms.forEach((labels, i) => {
+    labels.forEach((label, axis) => {
       const dim = shapes[i]?.[axis] ?? -1;
       if (dim >= 0 || !sizes.has(label)) sizes.set(label, dim);
     });
   });
-  return [...right].map((label) => sizes.get(label) ?? -1);
+  return output.map((label) => sizes.get(label) ?? -1);
 }
 
 /** A new axis of `size` at `axis`, which counts from the end of the result where it is negative. */
