@@ -122,11 +122,13 @@ function packRows(
   const groups = Math.ceil(k / x.groupSize);
   const digitRows = args.residual === 0 ? 0 : 3 * samples;
   const tokenTiles = Math.ceil(tokens / MR);
-  const restTiles = Math.ceil(digitRows / MR);
-  const tiles = tokenTiles + restTiles;
-  const restScale = digitRows === 0 ? 0 : module.scratch(4 * samples);
+  const residualTiles = Math.ceil(digitRows / MR);
+  const tiles = tokenTiles + residualTiles;
+  const residualScale = digitRows === 0 ? 0 : module.scratch(4 * samples);
   const digits = digitRows === 0 ? 0 : module.scratch(digitRows * k);
-  if (digitRows > 0) module.run('restDigits', [args.residual, k, digits, restScale], samples);
+  if (digitRows > 0) {
+    module.run('residualDigits', [args.residual, k, digits, residualScale], samples);
+  }
   const shifted = bytes === 1 && x.bits === 8;
   const tables = segmentTables(module, args, x, cut);
   const made = {
@@ -154,7 +156,7 @@ function packRows(
   };
   const record = writeRecord(module, ROWS_FIELDS, fields);
   module.run(bytes === 1 ? 'packRows8' : 'packRows16', [record], tiles, { grain: 16 });
-  return { ...tables, ...made, tokenTiles, restTiles, activationGroups: groups, restScale };
+  return { ...tables, ...made, tokenTiles, residualTiles, activationGroups: groups, residualScale };
 }
 
 function segmentTables(
@@ -210,17 +212,17 @@ function productFields(args: ProductArgs): Fields {
     bias,
     out,
     tokenTiles: Math.ceil(tokens / MR),
-    restTiles: args.residual === 0 ? 0 : Math.ceil(samples / MR),
+    residualTiles: args.residual === 0 ? 0 : Math.ceil(samples / MR),
     activation: ACTIVATIONS.indexOf(args.activation),
   };
 }
 
 /** As placePanel in ops/wasm/assembly/gemmPanel.ts lays it out. */
 function scratchBytes(
-  { segmentCount, samples, tokenTiles, restTiles }: Fields,
+  { segmentCount, samples, tokenTiles, residualTiles }: Fields,
   weightBytes: number,
 ): number {
-  const rows = 2 * segmentCount! + samples! + MR * (tokenTiles! + restTiles!);
+  const rows = 2 * segmentCount! + samples! + MR * (tokenTiles! + residualTiles!);
   return 32 + weightBytes + ROW_BYTES * rows;
 }
 
@@ -241,7 +243,7 @@ function runProduct(
  * order; absent ones are 0.
  */
 const PRODUCT_FIELDS =
-  'codes bits k n scale groupSize segments segmentCount chunkSegments chunkCount chunkRows rows residual tokenTiles restTiles offsets flushSteps flip groupScale groupShift activationGroups tokens samples tokenScale sampleOf restScale coefficients basis rank bias activation out'.split(
+  'codes bits k n scale groupSize segments segmentCount chunkSegments chunkCount chunkRows rows residual tokenTiles residualTiles offsets flushSteps flip groupScale groupShift activationGroups tokens samples tokenScale sampleOf residualScale coefficients basis rank bias activation out'.split(
     ' ',
   );
 const ROWS_FIELDS =

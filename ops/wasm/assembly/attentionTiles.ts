@@ -7,7 +7,8 @@ import { madd } from './math';
  * Scores of 4 queries [channels][4] against a panel of 8 keys [channels][8]; rows SCORE_ROW apart.
  */
 export function scoreTile(queries: usize, keys: usize, channels: i32, to: usize): void {
-  let c00 = f32x4.splat(0), c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00, c30 = c00, c31 = c00;
+  let c00 = f32x4.splat(0), c01 = c00, c10 = c00, c11 = c00;
+  let c20 = c00, c21 = c00, c30 = c00, c31 = c00;
   const end = keys + (<usize>channels << 5);
   while (keys < end) {
     const x = v128.load(keys);
@@ -39,8 +40,10 @@ export function scoreTile(queries: usize, keys: usize, channels: i32, to: usize)
 
 /** sums [4][8] += weights of 4 queries, rows SCORE_ROW apart, by a panel of values [keys][8]. */
 export function mixTile(weights: usize, values: usize, keys: i32, sums: usize): void {
-  let c00 = v128.load(sums), c01 = v128.load(sums, 16), c10 = v128.load(sums, 32), c11 = v128.load(sums, 48);
-  let c20 = v128.load(sums, 64), c21 = v128.load(sums, 80), c30 = v128.load(sums, 96), c31 = v128.load(sums, 112);
+  let c00 = v128.load(sums), c01 = v128.load(sums, 16);
+  let c10 = v128.load(sums, 32), c11 = v128.load(sums, 48);
+  let c20 = v128.load(sums, 64), c21 = v128.load(sums, 80);
+  let c30 = v128.load(sums, 96), c31 = v128.load(sums, 112);
   const end = values + (<usize>keys << 5);
   while (values < end) {
     const x = v128.load(values);

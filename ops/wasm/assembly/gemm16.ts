@@ -1,6 +1,9 @@
 // The integer product on plain SIMD128: codes widened to 16 bits, i32x4.dot_i16x8_s (8
 // multiply-adds an instruction).
-import { flushTile, high16, loadScales, low16, ofSegment, ofTile, Panel, placePanel, real, sampleRows, storePanel } from './gemmPanel';
+import {
+  flushTile, high16, loadScales, low16, ofSegment, ofTile, Panel, placePanel, real, sampleRows,
+  storePanel,
+} from './gemmPanel';
 import { NR, Product, SEGMENT, Segment } from './gemmTypes';
 
 /**
@@ -48,7 +51,7 @@ function unpack16(to: usize, codes: usize, product: Product, first: i32, last: i
 }
 
 function tiles16(panel: Panel, product: Product, first: i32, last: i32): void {
-  const tiles = product.tokenTiles + product.restTiles;
+  const tiles = product.tokenTiles + product.residualTiles;
   const tileBytes = <usize>((product.k + 3) & ~3) << 3;
   const begin = product.segments + <usize>first * SEGMENT;
   const end = product.segments + <usize>last * SEGMENT;
@@ -66,7 +69,8 @@ function tile16(
   a: usize, b: usize, segment: usize, last: usize, scales: usize, rowScales: usize, to: usize,
 ): void {
   do {
-    let c00 = i32x4.splat(0), c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00, c30 = c00, c31 = c00;
+    let c00 = i32x4.splat(0), c01 = c00, c10 = c00, c11 = c00;
+    let c20 = c00, c21 = c00, c30 = c00, c31 = c00;
     const end = a + (<usize>changetype<Segment>(segment).steps << 5);
     do {
       const x = v128.load(b);

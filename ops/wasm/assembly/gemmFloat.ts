@@ -1,6 +1,8 @@
 // Products of float32 activations with packed weights (or float32 ones): layers whose weights alone
 // are quantized.
-import { clearAccumulators, copyFloats, high16, low16, Panel, placePanel, sampleRows, storePanel } from './gemmPanel';
+import {
+  clearAccumulators, copyFloats, high16, low16, Panel, placePanel, sampleRows, storePanel,
+} from './gemmPanel';
 import { MR, NR, Product } from './gemmTypes';
 import { madd } from './math';
 
@@ -20,9 +22,10 @@ export function gemmFloat(at: usize, scratch: usize, begin: i32, end: i32): void
       else unpackFloats(panel.weights, product, p, start, rows);
       const x = product.rows + (<usize>start << 2);
       floatTiles(x, panel.weights, panel.accumulators, product.tokens, rows, k);
-      if (product.rest !== 0) {
+      if (product.residual !== 0) {
         const to = panel.accumulators + (<usize>product.tokenTiles << 7);
-        floatTiles(product.rest + (<usize>start << 2), panel.weights, to, product.samples, rows, k);
+        const residual = product.residual + (<usize>start << 2);
+        floatTiles(residual, panel.weights, to, product.samples, rows, k);
       }
     }
     sampleRows(panel, product, p * NR);
@@ -34,7 +37,9 @@ export function gemmFloat(at: usize, scratch: usize, begin: i32, end: i32): void
 function copyColumns(to: usize, product: Product, p: i32, start: i32, rows: i32): void {
   const count = min(NR, product.n - p * NR);
   let from = product.codes + (<usize>(start * product.n + p * NR) << 2);
-  for (let i = 0; i < rows; i++, to += 32, from += <usize>product.n << 2) copyFloats(to, from, count);
+  for (let i = 0; i < rows; i++, to += 32, from += <usize>product.n << 2) {
+    copyFloats(to, from, count);
+  }
 }
 
 /** Codes → scale · q, f32 [rows][8]. `start` is a multiple of 4. */
@@ -84,7 +89,9 @@ function unpackFloats(start4: usize, product: Product, p: i32, start: i32, rows:
 function floatTiles(x: usize, b: usize, to: usize, rows: i32, k: i32, stride: i32): void {
   let i = 0;
   const strideBytes = <usize>stride << 2;
-  for (; i + MR <= rows; i += MR, to += 128, x += strideBytes * MR) floatTile(x, b, to, k, strideBytes);
+  for (; i + MR <= rows; i += MR, to += 128, x += strideBytes * MR) {
+    floatTile(x, b, to, k, strideBytes);
+  }
   for (; i < rows; i++, to += 32, x += strideBytes) floatRow(x, b, to, k);
 }
 
@@ -94,8 +101,10 @@ function floatTiles(x: usize, b: usize, to: usize, rows: i32, k: i32, stride: i3
 function floatTile(x: usize, weights: usize, to: usize, k: i32, strideBytes: usize): void {
   let b = weights;
   let x0 = x, x1 = x + strideBytes, x2 = x1 + strideBytes, x3 = x2 + strideBytes;
-  let c00 = v128.load(to), c01 = v128.load(to, 16), c10 = v128.load(to, 32), c11 = v128.load(to, 48);
-  let c20 = v128.load(to, 64), c21 = v128.load(to, 80), c30 = v128.load(to, 96), c31 = v128.load(to, 112);
+  let c00 = v128.load(to), c01 = v128.load(to, 16);
+  let c10 = v128.load(to, 32), c11 = v128.load(to, 48);
+  let c20 = v128.load(to, 64), c21 = v128.load(to, 80);
+  let c30 = v128.load(to, 96), c31 = v128.load(to, 112);
   const end = x + (<usize>k << 2);
   do {
     const p = v128.load(b);

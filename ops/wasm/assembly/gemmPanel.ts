@@ -97,7 +97,7 @@ export function loadScales(panel: Panel, product: Product, column: i32): void {
 }
 
 export function clearAccumulators(panel: Panel, product: Product): void {
-  const tiles = <usize>(product.tokenTiles + product.restTiles);
+  const tiles = <usize>(product.tokenTiles + product.residualTiles);
   memory.fill(panel.accumulators, 0, tiles << 7);
 }
 
@@ -113,7 +113,7 @@ export function copyFloats(to: usize, from: usize, count: i32): void {
   }
 }
 
-/** A row per sample: (rest · W) from its three digits, coefficients · basis, bias. */
+/** A row per sample: (residual · W) from its three digits, coefficients · basis, bias. */
 export function sampleRows(panel: Panel, product: Product, column: i32): void {
   const count = min(NR, product.n - column);
   const digits = panel.accumulators + (<usize>product.tokenTiles << 7);
@@ -123,14 +123,14 @@ export function sampleRows(panel: Panel, product: Product, column: i32): void {
     else memory.fill(row, 0, 32);
     for (let half: usize = 0; half < 32; half += 16) {
       let sum = v128.load(row + half);
-      if (product.restScale !== 0) {
+      if (product.residualScale !== 0) {
         const at = digits + <usize>(3 * s) * 32 + half;
-        let rest = f32x4.mul(v128.load(at), f32x4.splat(65536));
-        rest = f32x4.add(rest, f32x4.mul(v128.load(at, 32), f32x4.splat(256)));
-        rest = f32x4.add(rest, v128.load(at, 64));
-        const scale = v128.load32_splat(product.restScale + (<usize>s << 2));
-        sum = f32x4.add(sum, f32x4.mul(rest, scale));
-      } else if (product.rest !== 0) {
+        let residual = f32x4.mul(v128.load(at), f32x4.splat(65536));
+        residual = f32x4.add(residual, f32x4.mul(v128.load(at, 32), f32x4.splat(256)));
+        residual = f32x4.add(residual, v128.load(at, 64));
+        const scale = v128.load32_splat(product.residualScale + (<usize>s << 2));
+        sum = f32x4.add(sum, f32x4.mul(residual, scale));
+      } else if (product.residual !== 0) {
         sum = f32x4.add(sum, v128.load(digits + (<usize>s << 5) + half));
       }
       v128.store(row + half, sum);
@@ -192,7 +192,9 @@ function storeRows(panel: Panel, product: Product, column: i32, activation: i32)
     } else {
       v128.store(from, a); // the accumulators of this row are done with
       v128.store(from, b, 16);
-      for (let i: usize = 0; i < <usize>count; i++) f32.store(out + (i << 2), f32.load(from + (i << 2)));
+      for (let i: usize = 0; i < <usize>count; i++) {
+        f32.store(out + (i << 2), f32.load(from + (i << 2)));
+      }
     }
   }
 }

@@ -2,7 +2,10 @@
 // an instruction). Weights go in as unsigned codes u = q + 2^(b−1), the accumulators start at
 // −2^(b−1) Σ activations of the segment; or as q (8 bits where the machine's dot product is
 // signed), from 0.
-import { flushTile, high16, loadScales, low16, ofSegment, ofTile, Panel, placePanel, real, sampleRows, storePanel } from './gemmPanel';
+import {
+  flushTile, high16, loadScales, low16, ofSegment, ofTile, Panel, placePanel, real, sampleRows,
+  storePanel,
+} from './gemmPanel';
 import { NR, Product, SEGMENT, Segment } from './gemmTypes';
 
 /**
@@ -76,7 +79,7 @@ function unpack8(panel: Panel, codes: usize, product: Product, first: i32, last:
 
 @inline
 function tilesOf(panel: Panel, product: Product, first: i32, last: i32, pairs: bool): void {
-  const tiles = product.tokenTiles + product.restTiles;
+  const tiles = product.tokenTiles + product.residualTiles;
   const tileBytes = <usize>((product.k + 3) & ~3) << 2;
   const begin = product.segments + <usize>first * SEGMENT;
   const end = product.segments + <usize>last * SEGMENT;
@@ -95,8 +98,8 @@ function tilesOf(panel: Panel, product: Product, first: i32, last: i32, pairs: b
 
 /** 4 rows × 8 columns. */
 function tilePairs(
-  a: usize, panel: Panel, segment: usize, last: usize, run: usize, offsets: usize, rowScales: usize, shifts: usize,
-  to: usize, first: i32,
+  a: usize, panel: Panel, segment: usize, last: usize, run: usize, offsets: usize,
+  rowScales: usize, shifts: usize, to: usize, first: i32,
 ): void {
   const ones = i16x8.splat(1);
   let b = panel.weights;
@@ -110,7 +113,8 @@ function tilePairs(
     let d30 = v128.load32_splat(offsets, 12), d31 = d30;
     do {
       const stop = min(a + run, end);
-      let c00 = i16x8.splat(0), c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00, c30 = c00, c31 = c00;
+      let c00 = i16x8.splat(0), c01 = c00, c10 = c00, c11 = c00;
+      let c20 = c00, c21 = c00, c30 = c00, c31 = c00;
       do {
         const x = v128.load(b);
         const y = v128.load(b, 16);
@@ -149,8 +153,8 @@ function tilePairs(
 }
 
 function tileDot(
-  a: usize, panel: Panel, segment: usize, last: usize, offsets: usize, rowScales: usize, shifts: usize, to: usize,
-  first: i32,
+  a: usize, panel: Panel, segment: usize, last: usize, offsets: usize, rowScales: usize,
+  shifts: usize, to: usize, first: i32,
 ): void {
   let b = panel.weights;
   let scales = panel.scales + (<usize>first << 5);
@@ -202,7 +206,8 @@ function shiftAndFlush(
 ): void {
   if (shifts === 0) {
     flushTile(
-      to, scales, rows, real(c00), real(c01), real(c10), real(c11), real(c20), real(c21), real(c30), real(c31),
+      to, scales, rows,
+      real(c00), real(c01), real(c10), real(c11), real(c20), real(c21), real(c30), real(c31),
     );
     return;
   }
@@ -213,7 +218,8 @@ function shiftAndFlush(
   const r = v128.load32_splat(shifts, 8);
   const s = v128.load32_splat(shifts, 12);
   flushTile(
-    to, scales, rows, less(c00, p, x), less(c01, p, y), less(c10, q, x), less(c11, q, y), less(c20, r, x),
-    less(c21, r, y), less(c30, s, x), less(c31, s, y),
+    to, scales, rows,
+    less(c00, p, x), less(c01, p, y), less(c10, q, x), less(c11, q, y),
+    less(c20, r, x), less(c21, r, y), less(c30, s, x), less(c31, s, y),
   );
 }

@@ -106,7 +106,9 @@ function interleave16(from: usize, to: usize, count: i32, subtract: i32, unsigne
   }
   for (; i < count; i += 2, from += 2, to += 16) {
     const a = (unsigned ? <i32>load<u8>(from) : <i32>load<i8>(from)) - subtract;
-    const b = i + 1 < count ? (unsigned ? <i32>load<u8>(from, 1) : <i32>load<i8>(from, 1)) - subtract : 0;
+    const b = i + 1 < count
+      ? (unsigned ? <i32>load<u8>(from, 1) : <i32>load<i8>(from, 1)) - subtract
+      : 0;
     i32.store(to, (a & 0xffff) | (b << 16));
   }
   // the reduction is padded to a multiple of 4
@@ -169,13 +171,13 @@ function packTail(rows: Rows, token: i32): void {
 
 /**
  * Rows of floats [samples, k] as three signed digits of base 256 each, 24 bits below the row's
- * largest: rest = scale · (65536 a + 256 b + c).
+ * largest: residual = scale · (65536 a + 256 b + c).
  */
-export function restDigits(
-  rest: usize, k: i32, digits: usize, scales: usize, scratch: usize, begin: i32, end: i32,
+export function residualDigits(
+  residual: usize, k: i32, digits: usize, scales: usize, scratch: usize, begin: i32, end: i32,
 ): void {
   for (let s = begin; s < end; s++) {
-    const from = rest + (<usize>(s * k) << 2);
+    const from = residual + (<usize>(s * k) << 2);
     let top: f32 = 0;
     for (let i = 0; i < k; i++) {
       // the maximum that keeps a NaN: it must reach the scale
@@ -206,7 +208,8 @@ export function narrowCodes(from: usize, to: usize, scratch: usize, begin: i32, 
 
 /** scale · (code − zeroPoint), tokens `begin` … `end`. */
 export function dequantizeRows(
-  codes: usize, scale: usize, zeroPoint: usize, k: i32, groupSize: i32, out: usize, scratch: usize, begin: i32, end: i32,
+  codes: usize, scale: usize, zeroPoint: usize, k: i32, groupSize: i32, out: usize,
+  scratch: usize, begin: i32, end: i32,
 ): void {
   const groups = (k + groupSize - 1) / groupSize;
   for (let token = begin; token < end; token++) {

@@ -34,9 +34,9 @@ export class Product {
   chunkRows: i32; // rows of weights that are unpacked at a time, a multiple of 4
   // activations: tiles of 4 rows, tokens first, then the rows that stand for the samples' means
   rows: usize; // i16 [tiles][k/2][4][2]; relaxed: i8 [tiles][k/4][4][4]; floats: f32 [tokens, k]
-  rest: usize; // floats: f32 [samples, k]
+  residual: usize; // floats: f32 [samples, k]
   tokenTiles: i32;
-  restTiles: i32;
+  residualTiles: i32;
   offsets: usize; // relaxed: i32 [tiles][segments][4], where the accumulators start
   flushSteps: i32; // relaxed: steps of 4 along k that 16-bit sums can take
   flip: i32; // relaxed: 128 turns 8-bit codes u into q, 0 leaves them
@@ -49,7 +49,7 @@ export class Product {
   tokenScale: usize; // f32 [tokens]; 0 where x is float32
   sampleOf: usize; // i32 [tokens]
   // rows added to each sample's tokens
-  restScale: usize; // f32 [samples]; 0 where the rest is no digits
+  residualScale: usize; // f32 [samples]; 0 where the residual is no digits
   coefficients: usize; // f32 [samples, rank]
   basis: usize; // f32 [rank, n]
   rank: i32;

@@ -1,9 +1,11 @@
 // y = x H: rows of a Hadamard transform, float32, in L1.
 //
-// A plan (ops/hadamardTransform/wasmPlan.ts writes it) is   f32 scale, 1/√blockSize   i32 order of
-// the Sylvester factor, 1 for none; it is the last factor, along neighbouring elements   i32 number
-// of dense factors   per dense factor: i32 kind, i32 order, i32 stride (elements between two
-// entries that it mixes), i32 offset of its   table from the plan's start (bytes)
+// A plan (ops/hadamardTransform/wasmPlan.ts writes it) is
+//   f32 scale, 1/√blockSize
+//   i32 order of the Sylvester factor, 1 for none; it is the last factor, along neighbours
+//   i32 number of dense factors
+//   per dense factor: i32 kind, i32 order, i32 stride (elements between two entries that it mixes),
+//   i32 offset of its table from the plan's start (bytes)
 import { denseFactor } from './hadamardDense';
 import { paley12 } from './hadamard12';
 import { sylvester } from './sylvester';

@@ -3,7 +3,7 @@
 export { hadamardTransform } from './hadamard';
 export { gemm16 } from './gemm16';
 export { gemmFloat } from './gemmFloat';
-export { dequantizeRows, narrowCodes, packRows16, packRows8, restDigits } from './gemmRows';
+export { dequantizeRows, narrowCodes, packRows16, packRows8, residualDigits } from './gemmRows';
 export { hadaNormQuantize, meanParts } from './quantize';
 export { columnMeans } from './rows';
 export { centerRows } from './channelCenter';

@@ -92,6 +92,7 @@ export function gelu4(x: v128): v128 {
 // @ts-ignore: decorator
 @inline
 export function geluTanh4(x: v128): v128 {
-  const inside = madd(f32x4.mul(x, x), f32x4.splat(0.044715 * 1.5957691216057308), f32x4.splat(1.5957691216057308));
+  const linear = f32x4.splat(1.5957691216057308);
+  const inside = madd(f32x4.mul(x, x), f32x4.splat(0.044715 * 1.5957691216057308), linear);
   return timesSigmoid(x, f32x4.mul(x, inside));
 }

@@ -76,21 +76,25 @@ function quantizeRow(rows: Rows, q: Quantizer, row: usize, token: i32, groups: i
 }
 
 /**
- * off = (means − mean) / scale; coefficients = off Bᵀ; rest = (off − coefficients B) H, for samples
- * begin … end. means: [samples, d]; mean, scale: [d] or 0; basis: [rank, d]; plan: or 0. Scratch:
- * what the plan wants.
+ * off = (means − mean) / scale; coefficients = off Bᵀ; residual = (off − coefficients B) H, for
+ * samples begin … end. means: [samples, d]; mean, scale: [d] or 0; basis: [rank, d]; plan: or 0.
+ * Scratch: what the plan wants.
  */
 export function meanParts(
-  means: usize, mean: usize, scale: usize, basis: usize, rank: i32, plan: usize, d: i32, rest: usize, coefficients: usize,
-  scratch: usize, begin: i32, end: i32,
+  means: usize, mean: usize, scale: usize, basis: usize, rank: i32, plan: usize, d: i32,
+  residual: usize, coefficients: usize, scratch: usize, begin: i32, end: i32,
 ): void {
   const bytes = <usize>d << 2;
   for (let sample = begin; sample < end; sample++) {
-    const row = rest + <usize>sample * bytes;
+    const row = residual + <usize>sample * bytes;
     const c = coefficients + (<usize>(sample * rank) << 2);
     centerRow(means + <usize>sample * bytes, row, mean, scale, d);
-    for (let r = 0; r < rank; r++) f32.store(c + (<usize>r << 2), dot(row, basis + <usize>r * bytes, d));
-    for (let r = 0; r < rank; r++) subtract(row, basis + <usize>r * bytes, f32.load(c + (<usize>r << 2)), d);
+    for (let r = 0; r < rank; r++) {
+      f32.store(c + (<usize>r << 2), dot(row, basis + <usize>r * bytes, d));
+    }
+    for (let r = 0; r < rank; r++) {
+      subtract(row, basis + <usize>r * bytes, f32.load(c + (<usize>r << 2)), d);
+    }
     if (plan !== 0) hadamardRow(row, row, scratch, d, plan);
   }
 }
@@ -115,5 +119,7 @@ function subtract(row: usize, direction: usize, c: f32, d: i32): void {
   for (; i + 4 <= d; i += 4, row += 16, direction += 16) {
     v128.store(row, f32x4.sub(v128.load(row), f32x4.mul(by, v128.load(direction))));
   }
-  for (; i < d; i++, row += 4, direction += 4) f32.store(row, f32.load(row) - c * f32.load(direction));
+  for (; i < d; i++, row += 4, direction += 4) {
+    f32.store(row, f32.load(row) - c * f32.load(direction));
+  }
 }

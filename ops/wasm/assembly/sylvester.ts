@@ -62,7 +62,9 @@ function pairs(src: usize, dst: usize, bytes: usize, scale: f32): void {
   const s = f32x4.splat(scale);
   const odd = signs(s, f32x4(1, -1, 1, -1));
   let at: usize = 0;
-  for (; at + 16 <= bytes; at += 16) v128.store(dst + at, stage1(f32x4.mul(v128.load(src + at), s), odd));
+  for (; at + 16 <= bytes; at += 16) {
+    v128.store(dst + at, stage1(f32x4.mul(v128.load(src + at), s), odd));
+  }
   if (at === bytes) return;
   const a = load<f32>(src + at) * scale;
   const b = load<f32>(src + at, 4) * scale;
