@@ -58,13 +58,13 @@ export class EagerReader {
 
   /** [samples, CLASSES] */
   private logits(pictures: tf.Tensor3D): tf.Tensor2D {
-    const [kernel1, bias1, kernel2, bias2, kernel3, bias3] = this.variables as unknown as readonly [
-      tf.Tensor2D,
-      tf.Tensor1D,
-      tf.Tensor2D,
-      tf.Tensor1D,
-      tf.Tensor2D,
-      tf.Tensor1D,
+    const [kernel1, bias1, kernel2, bias2, kernel3, bias3] = this.variables as readonly [
+      tf.Variable<tf.Rank.R2>,
+      tf.Variable<tf.Rank.R1>,
+      tf.Variable<tf.Rank.R2>,
+      tf.Variable<tf.Rank.R1>,
+      tf.Variable<tf.Rank.R2>,
+      tf.Variable<tf.Rank.R1>,
     ];
     const first = tf.relu(hadaNormLinear(pictures, kernel1, bias1, this.bits));
     const second = tf.relu(hadaNormLinear(first, kernel2, bias2, this.bits));

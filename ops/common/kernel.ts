@@ -1,4 +1,5 @@
 import {
+  backend,
   type DataType,
   engine,
   type GradConfig,
@@ -114,6 +115,21 @@ export function runOp<
     Object.fromEntries(given),
     Object.fromEntries(Object.entries(attrs)),
   ) as Output;
+}
+
+/** The current backend as the kernels written for it know it; whoever asks has seen its name. */
+export function currentBackend<Backend>(): Backend {
+  return backend() as unknown as Backend;
+}
+
+/** A backend as its kernels know it, current or not; undefined before it is initialized. */
+export function initializedBackend<Backend>(name: string): Backend | undefined {
+  return engine().registry[name] as unknown as Backend | undefined;
+}
+
+/** Strings as their bytes: `dataSync` would decode them as UTF-8, which not all of them are. */
+export function stringBytes({ dataId }: Tensor): Uint8Array[] {
+  return engine().readSync(dataId) as unknown as Uint8Array[];
 }
 
 function engineWithBackend(): { backendName: string } {

@@ -1,5 +1,5 @@
-import { engine } from '@tensorflow/tfjs-core';
 import { checkInteger } from '../common/checks.js';
+import { initializedBackend } from '../common/kernel.js';
 import { HadaNormError } from '../numerics/errors.js';
 import type { WasmBackend } from './instance/backend.js';
 import { wasmModule } from './module.js';
@@ -37,7 +37,7 @@ const MAX_THREADS = 64;
 export async function setThreads(threads: number): Promise<number> {
   const op = 'setThreads';
   checkInteger(op, 'threads', threads, 1, MAX_THREADS);
-  const backend = initializedBackend();
+  const backend = initializedBackend<WasmBackend>('wasm');
   if (backend === undefined) {
     const wayOut = "Call it after await tf.setBackend('wasm').";
     throw new HadaNormError(op, `the WASM backend is not initialized. ${wayOut}`);
@@ -50,10 +50,6 @@ export async function setThreads(threads: number): Promise<number> {
  * setThreads}.
  */
 export function getThreads(): number {
-  const backend = initializedBackend();
+  const backend = initializedBackend<WasmBackend>('wasm');
   return (backend && wasmModule(backend)?.threads) ?? 1;
-}
-
-function initializedBackend(): WasmBackend | undefined {
-  return engine().registry.wasm as unknown as WasmBackend | undefined;
 }

@@ -1,4 +1,5 @@
-import { backend, env, setBackend } from '@tensorflow/tfjs-core';
+import { env, setBackend } from '@tensorflow/tfjs-core';
+import { currentBackend } from '../common/kernel.js';
 import { isShared, memoryOf, type WasmBackend } from './instance/backend.js';
 import { nodeWorkerThreads } from './threads/spawn.js';
 
@@ -39,7 +40,7 @@ export async function useThreadedWasm(wasm: WasmBackendPackage): Promise<boolean
   const node = nodeWorkerThreads() as { Worker: unknown } | undefined;
   if (node === undefined) await setBackend('wasm');
   else await setBackendInNode(wasm, node);
-  const memory = memoryOf((backend() as unknown as WasmBackend).wasm);
+  const memory = memoryOf(currentBackend<WasmBackend>().wasm);
   return memory !== undefined && isShared(memory);
 }
 

@@ -1,11 +1,5 @@
-import {
-  engine,
-  io,
-  type NamedTensorMap,
-  type Tensor,
-  type TypedArray,
-  util,
-} from '@tensorflow/tfjs-core';
+import { io, type NamedTensorMap, type Tensor, type TypedArray, util } from '@tensorflow/tfjs-core';
+import { stringBytes } from '../../ops/common/kernel.js';
 import { describe, HadaNormError } from '../../ops/numerics/errors.js';
 import { halfBitsOf } from '../../ops/numerics/half.js';
 import { roundHalfToEven } from '../../ops/numerics/quantization.js';
@@ -158,10 +152,8 @@ function encodeStrings(values: readonly Uint8Array[]): ArrayBuffer {
   return out.buffer;
 }
 
-/** Strings as their bytes: `dataSync` would decode them as UTF-8, which not all of them are. */
 function tensorValues(tensor: Tensor): WeightValues {
-  if (tensor.dtype !== 'string') return tensor.dataSync();
-  return engine().readSync(tensor.dataId) as unknown as Uint8Array[];
+  return tensor.dtype === 'string' ? stringBytes(tensor) : tensor.dataSync();
 }
 
 function elementBytes({ name, dtype, quantization }: WeightSpec): number {

@@ -1,5 +1,4 @@
-import { backend } from '@tensorflow/tfjs-core';
-import { kernelKind } from '../../ops/common/kernel.js';
+import { currentBackend, kernelKind } from '../../ops/common/kernel.js';
 import type { FakeQuantAttrs } from '../../ops/fakeQuant/contract.js';
 import type { StaticRange } from '../../ops/hadaNormQuantize/contract.js';
 import type { WasmBackend } from '../../ops/wasm/instance/backend.js';
@@ -51,7 +50,7 @@ export function notInIntegers(
   if (kinds.some((kind) => kind !== 'own')) return `there is no integer kernel for ${backendName}`;
   if (backendName !== 'wasm') return null;
   // tfjs types backends by what they all have
-  if (wasmModule(backend() as unknown as WasmBackend) === null) {
+  if (wasmModule(currentBackend<WasmBackend>()) === null) {
     return 'this engine has no WebAssembly SIMD';
   }
   if (segmentsOf(weights.d, weights.groupSize, groupSize) !== null) return null;

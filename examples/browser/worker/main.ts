@@ -2,30 +2,22 @@
 import type { Message, Request } from '../shared/protocol.js';
 import { backendStates } from './backendStates.js';
 
-/** The parts of a worker's global scope that are used; the project's types are those of a page. */
-interface WorkerScope {
-  onmessage: ((event: MessageEvent<Request>) => void) | null;
-  requestAnimationFrame(callback: () => void): number;
-  postMessage(message: Message, transfer: Transferable[]): void;
-}
-
-const scope = self as unknown as WorkerScope;
 const { port1, port2 } = new MessageChannel();
 const waiting: (() => void)[] = [];
 port1.onmessage = () => waiting.shift()?.();
 
 // tfjs gives others their turn by it, and takes it when it is loaded. Frames would round every
 // step's time up, and stop in a tab that is not looked at.
-scope.requestAnimationFrame = (callback) => {
+self.requestAnimationFrame = (callback) => {
   port2.postMessage(null);
-  return waiting.push(callback);
+  return waiting.push(() => callback(performance.now()));
 };
 
-const tell = (message: Message) => scope.postMessage(message, transferred(message));
+const tell = (message: Message) => self.postMessage(message, { transfer: transferred(message) });
 let base = '';
 const engine = import('./engine.js').then(({ Engine }) => new Engine(() => base, tell));
 
-scope.onmessage = async ({ data }) => {
+self.onmessage = async ({ data }: MessageEvent<Request>) => {
   if (data.kind === 'hello') {
     base = data.base;
     tell({ kind: 'ready', backends: await backendStates() });
