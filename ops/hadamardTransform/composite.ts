@@ -5,6 +5,7 @@ import {
   tensor2d,
   transpose as transposeAxes,
 } from '@tensorflow/tfjs-core';
+import { BoundedMap } from '../numerics/boundedMap.js';
 import {
   findHadamardPlan,
   type HadamardFactor,
@@ -13,7 +14,8 @@ import {
 } from '../numerics/hadamard.js';
 import type { HadamardTransformAttrs, HadamardTransformInputs } from './contract.js';
 
-const matrices = new Map<string, Float32Array>();
+/** Up to 4 MiB each. */
+const matrices = new BoundedMap<string, Float32Array>(16);
 
 /** What a backend's matMul is good at. */
 export interface MatMulStrengths {
@@ -96,12 +98,11 @@ function product(factors: readonly HadamardFactor[]): number {
 function denseMatrix(plan: HadamardPlan, scale: number): Tensor {
   const n = plan.size;
   const key = `${plan.factors.map(({ order }) => order).join('x')} ${scale}`;
-  let values = matrices.get(key);
-  if (values === undefined) {
-    values = new Float32Array(n * n);
-    for (let i = 0; i < n; i++) values.set(hadamardSigns(plan, i), i * n);
-    for (let at = 0; at < values.length; at++) values[at] = values[at]! * scale;
-    matrices.set(key, values);
-  }
+  const values = matrices.get(key, () => {
+    const made = new Float32Array(n * n);
+    for (let i = 0; i < n; i++) made.set(hadamardSigns(plan, i), i * n);
+    for (let at = 0; at < made.length; at++) made[at] = made[at]! * scale;
+    return made;
+  });
   return tensor2d(values, [n, n]);
 }

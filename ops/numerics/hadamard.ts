@@ -1,13 +1,13 @@
-import { HadamardSizeError } from './errors.js';
+import { BoundedMap } from './boundedMap.js';
+import { describe, HadamardSizeError, InvalidArgumentError } from './errors.js';
+import { type Fields, MAX_PALEY_ORDER, type PaleyKind, paleyKind, paleySigns } from './paley.js';
 
 /**
- * One factor of the Kronecker product that makes up a Hadamard matrix.
- * - `sylvester`: order 2^k, H[i, j] = (−1)^popcount(i & j) (Sylvester, 1867).
- * - `paley1`: order q + 1, q prime ≡ 3 (mod 4). Not symmetric.
- * - `paley2`: order 2(q + 1), q prime ≡ 1 (mod 4) (Paley, "On orthogonal matrices", 1933).
+ * One factor of the Kronecker product that makes up a Hadamard matrix: Sylvester's of order 2^k,
+ * H[i, j] = (−1)^popcount(i & j) (Sylvester, 1867), or one of Paley's, see paley.ts.
  */
 export interface HadamardFactor {
-  readonly kind: 'sylvester' | 'paley1' | 'paley2';
+  readonly kind: 'sylvester' | PaleyKind;
   readonly order: number;
 }
 
@@ -17,28 +17,40 @@ export interface HadamardPlan {
   readonly factors: readonly HadamardFactor[];
 }
 
-/** Larger Paley factors would be a dense matmul in disguise, and O(order²) memory. */
-export const MAX_PALEY_ORDER = 1024;
+/** Far above any layer's width; a row of this size takes 128 MiB. */
+export const MAX_HADAMARD_SIZE = 2 ** 24;
 
-const plans = new Map<number, { cost: number; plan: HadamardPlan } | null>();
-const paleySigns = new Map<number, Int8Array>();
+interface Found {
+  readonly cost: number;
+  readonly plan: HadamardPlan;
+}
+
+const plans = new BoundedMap<number, HadamardPlan | null>(1024);
+const tables = new BoundedMap<number, Int8Array>(16); // at most 1 MiB each
 
 /**
  * The cheapest factorization of a Hadamard matrix of `size`, or null when none is known.
  *
  * Cost counts additions per element: `order` for a dense Paley factor, log2 for Sylvester's. The
  * choice is part of the file format: weights that were rotated with one plan must meet activations
- * rotated with the same.
+ * rotated with the same. So Paley's orders over prime powers serve only the sizes that primes do
+ * not reach: files from before there were such keep their plans.
  */
 export function findHadamardPlan(size: number): HadamardPlan | null {
-  return cheapestPlan(size)?.plan ?? null;
+  if (!isSize(size)) return null;
+  return plans.get(size, () => searchPlan(size));
 }
 
 /**
  * The plan for `size`.
- * @throws HadamardSizeError when `size` has none; it names the nearest choices.
+ * @throws InvalidArgumentError for what is no size; HadamardSizeError when `size` has no plan: it
+ * names the nearest choices.
  */
 export function hadamardPlan(op: string, size: number): HadamardPlan {
+  if (!isSize(size)) {
+    const wanted = `an integer from 1 to ${MAX_HADAMARD_SIZE}`;
+    throw new InvalidArgumentError(op, 'the size of a Hadamard matrix', wanted, describe(size));
+  }
   const plan = findHadamardPlan(size);
   if (plan !== null) return plan;
   throw new HadamardSizeError(op, size, largestBlock(size), nextSize(size), factorization(size));
@@ -49,12 +61,8 @@ export function hadamardPlan(op: string, size: number): HadamardPlan {
  * it.
  */
 export function factorSigns(factor: HadamardFactor): Int8Array {
-  if (factor.kind === 'sylvester') return sylvesterSigns(factor.order);
-  const cached = paleySigns.get(factor.order);
-  if (cached !== undefined) return cached;
-  const built = factor.kind === 'paley1' ? paley1(factor.order) : paley2(factor.order);
-  paleySigns.set(factor.order, built);
-  return built;
+  const { kind, order } = factor;
+  return kind === 'sylvester' ? sylvesterSigns(order) : tables.get(order, () => paleySigns(order));
 }
 
 /** One row of the unscaled matrix: +1 or −1, [size]. */
@@ -82,8 +90,10 @@ export function orthonormalRow(plan: HadamardPlan, row: number): Float64Array {
 
 function factorRow(factor: HadamardFactor, row: number): Int8Array {
   const { kind, order } = factor;
-  if (kind === 'sylvester') return Int8Array.from({ length: order }, (_, j) => parity(row & j));
-  return factorSigns(factor).subarray(row * order, (row + 1) * order);
+  if (kind !== 'sylvester') return factorSigns(factor).subarray(row * order, (row + 1) * order);
+  const signs = new Int8Array(order);
+  for (let j = 0; j < order; j++) signs[j] = parity(row & j);
+  return signs;
 }
 
 function kronecker(outer: Int8Array, inner: Int8Array): Int8Array<ArrayBuffer> {
@@ -94,26 +104,25 @@ function kronecker(outer: Int8Array, inner: Int8Array): Int8Array<ArrayBuffer> {
   return product;
 }
 
-function cheapestPlan(size: number): { cost: number; plan: HadamardPlan } | null {
-  if (!Number.isSafeInteger(size) || size < 1) return null;
-  const known = plans.get(size);
-  if (known !== undefined) return known;
-  const found = searchPlan(size);
-  plans.set(size, found);
-  return found;
+function isSize(size: unknown): size is number {
+  return Number.isInteger(size) && (size as number) >= 1 && (size as number) <= MAX_HADAMARD_SIZE;
 }
 
-function searchPlan(size: number): { cost: number; plan: HadamardPlan } | null {
+function searchPlan(size: number): HadamardPlan | null {
+  return (cheapestPlan(size, 'primes') ?? cheapestPlan(size, 'primePowers'))?.plan ?? null;
+}
+
+function cheapestPlan(size: number, fields: Fields): Found | null {
   const log2 = Math.log2(size);
   if (Number.isInteger(log2)) {
     return { cost: log2, plan: { size, factors: [{ kind: 'sylvester', order: size }] } };
   }
-  let best: { cost: number; plan: HadamardPlan } | null = null;
+  let best: Found | null = null;
   for (let order = 12; order <= Math.min(size, MAX_PALEY_ORDER); order += 4) {
     if (size % order !== 0) continue;
-    const kind = paleyKind(order);
+    const kind = paleyKind(order, fields);
     if (kind === null) continue;
-    const rest = cheapestPlan(size / order);
+    const rest = cheapestPlan(size / order, fields);
     if (rest === null || (best !== null && order + rest.cost >= best.cost)) continue;
     const factors = [{ kind, order }, ...rest.plan.factors.filter((f) => f.order > 1)];
     // Sylvester last: its butterflies then run over neighbouring elements
@@ -124,59 +133,6 @@ function searchPlan(size: number): { cost: number; plan: HadamardPlan } | null {
     best = { cost: order + rest.cost, plan: { size, factors } };
   }
   return best;
-}
-
-function paleyKind(order: number): 'paley1' | 'paley2' | null {
-  if (Number.isInteger(Math.log2(order))) return null;
-  if ((order - 1) % 4 === 3 && isPrime(order - 1)) return 'paley1';
-  const q = order / 2 - 1;
-  return q % 4 === 1 && isPrime(q) ? 'paley2' : null;
-}
-
-function isPrime(n: number): boolean {
-  if (n < 2) return false;
-  for (let d = 2; d * d <= n; d++) if (n % d === 0) return false;
-  return true;
-}
-
-/** χ(a) for a = 0 … q − 1: 0 at 0, +1 for squares mod q, −1 otherwise. */
-function quadraticCharacter(q: number): Int8Array {
-  const chi = new Int8Array(q).fill(-1);
-  chi[0] = 0;
-  for (let a = 1; a < q; a++) chi[(a * a) % q] = 1;
-  return chi;
-}
-
-/** Paley I: I + S, S = [[0, 1], [−1, Q]] skew, Q[i, j] = χ(i − j). */
-function paley1(order: number): Int8Array {
-  const q = order - 1;
-  const chi = quadraticCharacter(q);
-  const signs = new Int8Array(order * order).fill(1);
-  for (let i = 1; i < order; i++) {
-    signs[i * order] = -1;
-    for (let j = 1; j < order; j++) {
-      signs[i * order + j] = i === j ? 1 : chi[(i - j + q) % q]!;
-    }
-  }
-  return signs;
-}
-
-/** Paley II: C ⊗ [[1, 1], [1, −1]] + I ⊗ [[1, −1], [−1, −1]], C = [[0, 1], [1, Q]] symmetric. */
-function paley2(order: number): Int8Array {
-  const half = order / 2;
-  const q = half - 1;
-  const chi = quadraticCharacter(q);
-  const signs = new Int8Array(order * order);
-  for (let i = 0; i < half; i++) {
-    for (let j = 0; j < half; j++) {
-      const c = i === 0 || j === 0 ? 1 : chi[(i - j + q) % q]!;
-      const block = i === j ? [1, -1, -1, -1] : [c, c, c, -c];
-      block.forEach((sign, at) => {
-        signs[(2 * i + (at >> 1)) * order + 2 * j + (at & 1)] = sign;
-      });
-    }
-  }
-  return signs;
 }
 
 function sylvesterSigns(order: number): Int8Array {
@@ -193,16 +149,18 @@ function parity(bits: number): number {
   return (folded & 1) === 0 ? 1 : -1;
 }
 
+/** The largest size below `size` that divides it and has a plan. */
 function largestBlock(size: number): number {
-  for (let parts = 2; parts < size; parts++) {
-    if (size % parts === 0 && findHadamardPlan(size / parts) !== null) return size / parts;
-  }
-  return 1;
+  const root = Math.floor(Math.sqrt(size));
+  const divisors = Array.from({ length: root }, (_, i) => i + 1).filter((d) => size % d === 0);
+  const blocks = [...divisors.slice(1).map((d) => size / d), ...divisors.reverse()];
+  return blocks.find((block) => searchPlan(block) !== null) ?? 1;
 }
 
+/** The next size that has a plan, a multiple of 4; 2^24 has one. */
 function nextSize(size: number): number {
-  let next = size + 1;
-  while (findHadamardPlan(next) === null) next++;
+  let next = size + 4 - (size % 4);
+  while (searchPlan(next) === null) next += 4;
   return next;
 }
 
@@ -211,11 +169,13 @@ function factorization(size: number): string {
   const parts: string[] = [];
   let rest = size;
   for (let prime = 2; rest > 1; prime++) {
+    // what is left has no factor up to its root
+    if (prime * prime > rest) prime = rest;
     let power = 0;
     for (; rest % prime === 0; rest /= prime) power++;
     if (power === 1) parts.push(`${prime}`);
     if (power > 1)
       parts.push(prime + [...`${power}`].map((digit) => '⁰¹²³⁴⁵⁶⁷⁸⁹'[Number(digit)]).join(''));
   }
-  return parts.join('·') || `${size}`;
+  return parts.join('·');
 }

@@ -39,6 +39,10 @@ const ROWS: readonly Row[] = [
   { shape: [2, 1152], transpose: true },
   { shape: [1, 2240] },
   { shape: [1, 4608] },
+  // factors over prime powers: 7² + 1 twice, 7³ + 1
+  { shape: [3, 100] },
+  { shape: [2, 344], transpose: true },
+  { shape: [1, 2752] },
   // large enough for the other path of kernels that have two
   { shape: [48, 384] },
   { shape: [15, 1152], transpose: true },

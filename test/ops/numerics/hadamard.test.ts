@@ -11,6 +11,7 @@ import {
   hadamardSigns,
 } from '../../../ops/numerics/hadamard.js';
 import { expectWithin } from '../../harness/numbers/compare.js';
+import { expectOrthogonal, packSigns } from '../../harness/numbers/orthogonal.js';
 import { normal, uniform } from '../../harness/numbers/random.js';
 import { DIT_WIDTHS } from '../../harness/numbers/widths.js';
 
@@ -122,37 +123,4 @@ function spread(n: number, count: number): number[] {
 function signRows(n: number, rows: readonly number[]): Uint32Array[] {
   const plan = hadamardPlan('test', n);
   return rows.map((row) => packSigns(hadamardSigns(plan, row)));
-}
-
-/**
- * One bit per sign, so that a whole matrix can be checked exactly: dot = n − 2 · popcount(a xor b).
- */
-function packSigns(signs: Int8Array): Uint32Array {
-  const bits = new Uint32Array(Math.ceil(signs.length / 32));
-  signs.forEach((sign, i) => {
-    if (sign !== 1 && sign !== -1) expect.fail(`entry ${sign}`);
-    if (sign < 0) bits[i >> 5] = bits[i >> 5]! | (1 << (i & 31));
-  });
-  return bits;
-}
-
-function expectOrthogonal(rows: readonly Uint32Array[], n: number): void {
-  let wrong = 0;
-  for (let i = 0; i < rows.length; i++) {
-    for (let j = i; j < rows.length; j++) {
-      if (dot(rows[i]!, rows[j]!, n) !== (i === j ? n : 0)) wrong++;
-    }
-  }
-  expect(wrong, 'pairs of rows that are not orthonormal').to.equal(0);
-}
-
-function dot(a: Uint32Array, b: Uint32Array, n: number): number {
-  let different = 0;
-  for (let w = 0; w < a.length; w++) {
-    let v = a[w]! ^ b[w]!;
-    v -= (v >>> 1) & 0x55555555;
-    v = (v & 0x33333333) + ((v >>> 2) & 0x33333333);
-    different += Math.imul((v + (v >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
-  }
-  return n - 2 * different;
 }
