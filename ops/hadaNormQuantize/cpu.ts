@@ -1,12 +1,14 @@
 import { type TypedArray, tensor, tidy } from '@tensorflow/tfjs-core';
 import { defineKernel } from '../common/kernel.js';
-import { dynamicRange, nearestCode } from '../fakeQuant/values.js';
 import {
-  codeRange,
+  codeOffset,
+  nearestCode,
   type QuantizationParameters,
-  quantizationLayout,
   quantizationParameters,
-} from '../numerics/quantization.js';
+  type UniformFormat,
+} from '../numerics/formats.js';
+import { quantizationLayout } from '../numerics/quantization.js';
+import { rangesOf } from '../numerics/ranges.js';
 import { type Quantize, transformAndQuantize } from './composite.js';
 import type { HadaNormQuantizeAttrs, HadaNormQuantizeInputs } from './contract.js';
 import { hadaNormQuantizeOp } from './op.js';
@@ -29,11 +31,12 @@ const quantizeOnHost: Quantize = (x, attrs) => {
 
 /** Codes [rows, d], scales and zero points [rows, groups] of x [rows, d]. */
 function quantizeValues(x: TypedArray, d: number, attrs: HadaNormQuantizeAttrs) {
-  const { bits, symmetric, groupSize } = attrs;
+  const { groupSize } = attrs;
+  const format = formatOf(attrs);
   const parameters = parametersOf(x, d, attrs);
   const { scale, zeroPoint, low, high } = parameters;
   const codes = new Int32Array(x.length);
-  const offset = symmetric ? 2 ** (bits - 1) : 0;
+  const offset = codeOffset(format);
   for (let at = 0, group = 0; at < x.length; group++) {
     const end = Math.min(at + groupSize, Math.floor(at / d) * d + d);
     if (Number.isNaN(scale[group]!)) {
@@ -44,7 +47,8 @@ function quantizeValues(x: TypedArray, d: number, attrs: HadaNormQuantizeAttrs) 
     const origin = zeroPoint[group]! + offset;
     zeroPoint[group] = origin;
     for (; at < end; at++) {
-      codes[at] = nearestCode(x[at]!, scale[group]!, low[group]!, high[group]!) + origin;
+      const quotient = Math.fround(x[at]! / scale[group]!);
+      codes[at] = nearestCode(quotient, low[group]!, high[group]!) + origin;
     }
   }
   return { codes, scale, zeroPoint };
@@ -53,19 +57,24 @@ function quantizeValues(x: TypedArray, d: number, attrs: HadaNormQuantizeAttrs) 
 function parametersOf(
   x: TypedArray,
   d: number,
-  { bits, symmetric, groupSize, range }: HadaNormQuantizeAttrs,
+  attrs: HadaNormQuantizeAttrs,
 ): QuantizationParameters {
-  const codes = codeRange(bits, symmetric);
+  const { range } = attrs;
+  const format = formatOf(attrs);
   const rows = x.length / d;
   if (range === null) {
-    const granularity = { kind: 'perGroup', axis: 1, groupSize } as const;
-    const [lo, hi] = dynamicRange(x, quantizationLayout(granularity, [rows, d]));
-    return quantizationParameters(lo, hi, codes, symmetric);
+    const layout = quantizationLayout(format.granularity, [rows, d]);
+    return quantizationParameters(format, rangesOf(x, layout, null));
   }
   const lo = new Float32Array(rows).fill(Math.min(range.min, 0));
   const hi = new Float32Array(rows).fill(Math.max(range.max, 0));
   // ±Inf is clamped, a NaN has no code
   for (let at = 0; at < x.length; at++)
     if (Number.isNaN(x[at])) lo[Math.floor(at / d)] = Number.NaN;
-  return quantizationParameters(lo, hi, codes, symmetric);
+  return quantizationParameters(format, { lo, hi });
+}
+
+function formatOf({ bits, symmetric, groupSize }: HadaNormQuantizeAttrs): UniformFormat {
+  const granularity = { kind: 'perGroup', axis: 1, groupSize } as const;
+  return { kind: 'uniform', bits, codes: symmetric ? 'symmetric' : 'unsigned', granularity };
 }

@@ -34,17 +34,6 @@ export interface CodeRange {
 }
 
 /**
- * How each group is quantized: y = scale · clamp(round(x / scale), low, high), low = qMin −
- * zeroPoint and high = qMax − zeroPoint. All NaN where the group has no meaningful range.
- */
-export interface QuantizationParameters {
-  readonly scale: Float32Array;
-  readonly zeroPoint: Float32Array;
-  readonly low: Float32Array;
-  readonly high: Float32Array;
-}
-
-/**
  * Scales are at least this, so that a group of zeros has one. It is well above the smallest normal
  * float32, 2^−126: some backends flush what is below that to 0, and all must give the same codes.
  */
@@ -111,43 +100,6 @@ export function forEachRun(
       }
     }
   }
-}
-
-/**
- * Scale and zero point for ranges [lo, hi] that hold 0 (NaN: no meaningful range), in float32
- * steps, so that every backend that divides and multiplies as IEEE 754 wants gets the same codes.
- *
- * Halving before subtracting keeps ranges up to the largest float32 from overflowing; the zero
- * point comes from the ratio lo / (hi − lo) and not from lo / scale, which would turn exact ties
- * into noise.
- */
-export function quantizationParameters(
-  lo: Float32Array,
-  hi: Float32Array,
-  { qMin, qMax }: CodeRange,
-  symmetric: boolean,
-): QuantizationParameters {
-  const f = Math.fround;
-  const parameters = {
-    scale: new Float32Array(lo.length),
-    zeroPoint: new Float32Array(lo.length),
-    low: new Float32Array(lo.length),
-    high: new Float32Array(lo.length),
-  };
-  for (let g = 0; g < lo.length; g++) {
-    const min = lo[g]!;
-    const max = hi[g]!;
-    const step = symmetric ? f(Math.max(-min, max) / qMax) : f(f(max / qMax) - f(min / qMax));
-    const scale = Math.max(step, MIN_SCALE);
-    const halfSpan = Math.max(f(f(0.5 * max) - f(0.5 * min)), MIN_SCALE);
-    const zeroPoint = symmetric ? 0 : roundHalfToEven(f(f(f(-0.5 * min) / halfSpan) * qMax));
-    const limit = Math.floor(f(MAX_VALUE / scale));
-    parameters.scale[g] = scale;
-    parameters.zeroPoint[g] = zeroPoint;
-    parameters.low[g] = Math.max(qMin - zeroPoint, -limit);
-    parameters.high[g] = Math.min(qMax - zeroPoint, limit);
-  }
-  return parameters;
 }
 
 /** Nearest integer, ties to even, for |v| < 2^51: adding 1.5·2^52 leaves no bits for a fraction. */

@@ -1,4 +1,5 @@
-import { MAX_HALF, MIN_NORMAL_HALF, roundToHalf } from '../../ops/numerics/half.js';
+import { type FloatFormat, halfInFull, halfInRange } from '../../ops/numerics/formats.js';
+import { roundToHalf } from '../../ops/numerics/half.js';
 import type { WeightSpec } from './weights.js';
 
 /** Numbers as a file will give them back, and how it stores them. */
@@ -9,14 +10,23 @@ export interface Stored {
 
 /** In half precision; in float32 where the range does not fit. */
 export function half(values: Float32Array): Stored {
-  if (values.some((v) => Math.abs(v) > MAX_HALF)) return { values, quantization: undefined };
-  return { values: roundToHalf(values), quantization: { dtype: 'float16' } };
+  return inFormat(values, halfInRange(values));
 }
 
 /** As `half`, unless that would cost small numbers their bits: scales are divided by. */
 export function halfScales(values: Float32Array): Stored {
-  const fits = values.every((v) => v === 0 || Math.abs(v) >= MIN_NORMAL_HALF);
-  return fits ? half(values) : { values, quantization: undefined };
+  return inFormat(values, halfInFull(values));
+}
+
+function inFormat(values: Float32Array, { kind }: FloatFormat): Stored {
+  switch (kind) {
+    case 'float32':
+      return { values, quantization: undefined };
+    case 'float16':
+      return { values: roundToHalf(values), quantization: { dtype: 'float16' } };
+    default:
+      return kind satisfies never;
+  }
 }
 
 /**

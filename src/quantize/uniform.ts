@@ -1,5 +1,5 @@
 import { HadaNormError } from '../../ops/numerics/errors.js';
-import { fromHalfBits, MAX_HALF, MIN_NORMAL_HALF, toHalfBits } from '../../ops/numerics/half.js';
+import { nearestCode, storableScale } from '../../ops/numerics/formats.js';
 import { roundHalfToEven } from '../../ops/numerics/quantization.js';
 
 /** Weights as codes: W[k, j] ≈ codes[k, j] · scale[⌊k / groupSize⌋, j]. */
@@ -29,17 +29,6 @@ function clippingFactors(bits: number, clipping: 'search' | 'none'): number[] {
   const min = bits <= 2 ? 0.4 : bits <= 3 ? 0.5 : bits <= 4 ? 0.6 : bits <= 5 ? 0.75 : 0.88;
   const steps = bits <= 4 ? 14 : 6;
   return Array.from({ length: steps + 1 }, (_, i) => 1 - ((1 - min) * i) / steps);
-}
-
-/**
- * Scales are stored in half precision where they fit its normal range; values that vanish get any
- * scale.
- */
-function storable(scale: number): number {
-  const magnitude = Math.abs(scale);
-  const half = magnitude >= MIN_NORMAL_HALF && magnitude <= MAX_HALF;
-  const stored = half ? fromHalfBits(toHalfBits(scale)) : Math.fround(scale);
-  return stored === 0 ? 1 : stored;
 }
 
 /** @throws HadaNormError for weights that no code can stand for. */
@@ -73,14 +62,14 @@ export class ScaleSearch {
     for (let i = 0; i < count; i++) {
       if (Math.abs(values[i]!) > Math.abs(extreme)) extreme = values[i]!;
     }
-    if (extreme === 0) return storable(0);
-    let best = storable(Math.abs(extreme) / this.qMax);
+    if (extreme === 0) return storableScale(0);
+    let best = storableScale(Math.abs(extreme) / this.qMax);
     // without a search: symmetric, the largest magnitude is the largest code
     if (this.quantizer.clipping === 'none') return best;
     let min = Number.POSITIVE_INFINITY;
     for (const factor of this.factors) {
       for (const end of [this.qMin, this.qMax]) {
-        const scale = storable((extreme * factor) / end);
+        const scale = storableScale((extreme * factor) / end);
         const error = this.error(values, count, scale, min);
         if (error < min) {
           min = error;
@@ -88,14 +77,12 @@ export class ScaleSearch {
         }
       }
     }
-    const refined = storable(this.leastSquares(values, count, best));
+    const refined = storableScale(this.leastSquares(values, count, best));
     return this.error(values, count, refined, min) < min ? refined : best;
   }
 
   code(value: number, scale: number): number {
-    const q = roundHalfToEven(value / scale);
-    if (q < this.qMin) return this.qMin;
-    return Math.min(q, this.qMax);
+    return nearestCode(value / scale, this.qMin, this.qMax);
   }
 
   private error(values: Float64Array, count: number, scale: number, enough: number): number {

@@ -1,10 +1,13 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { nearestCode } from '../../../ops/fakeQuant/values.js';
 import type { HadaNormQuantizeAttrs } from '../../../ops/hadaNormQuantize/contract.js';
 import { hadaNormQuantizeReference } from '../../../ops/hadaNormQuantize/reference.js';
-import { codeRange, quantizationParameters } from '../../../ops/numerics/quantization.js';
+import {
+  nearestCode,
+  quantizationParameters,
+  type UniformFormat,
+} from '../../../ops/numerics/formats.js';
 import '../../harness/backends/backends.js';
 import { EPS, expectWithin, maxMagnitude } from '../../harness/numbers/compare.js';
 import { cuts } from '../../harness/wasm/wasmProductCases.js';
@@ -155,13 +158,17 @@ function expectChain(
       Float32Array.of(Math.min(ends[0]!, 0)),
       Float32Array.of(Math.max(ends[1]!, 0)),
     ];
-    const parameters = quantizationParameters(lo, hi, codeRange(bits, symmetric), symmetric);
+    const format: UniformFormat = {
+      ...{ kind: 'uniform', bits, codes: symmetric ? 'symmetric' : 'unsigned' },
+      granularity: { kind: 'perTensor' },
+    };
+    const parameters = quantizationParameters(format, { lo, hi });
     const origin = parameters.zeroPoint[0]! + offset;
     expect([scale[g], zeroPoint[g]]).to.deep.equal([parameters.scale[0], origin]);
     const [low, high] = [parameters.low[0]!, parameters.high[0]!];
     const off = own.findIndex((y, i) => {
       const code = codes[begin + i]! - origin;
-      const expected = nearestCode(values[i]!, scale[g]!, low, high);
+      const expected = nearestCode(Math.fround(values[i]! / scale[g]!), low, high);
       // 0 for −0, whose sign is not part of the contract
       return code !== expected || y !== Math.fround(scale[g]! * code);
     });
