@@ -1,23 +1,23 @@
 import type { GradConfig, KernelConfig } from '@tensorflow/tfjs-core';
+import { channelCenterOp } from './channelCenter/composite.js';
 import { channelCenterGrad } from './channelCenter/grad.js';
 import { channelCenterGraphOp } from './channelCenter/graphOp.js';
-import { channelCenterOp } from './channelCenter/op.js';
 import type { GraphOp } from './common/graphOp.js';
-import { compositeKernel, type OpContract } from './common/kernel.js';
+import { type ComposedOp, compositeKernel } from './common/kernel.js';
+import { fakeQuantOp } from './fakeQuant/composite.js';
 import { fakeQuantGrad } from './fakeQuant/grad.js';
 import { fakeQuantGraphOp } from './fakeQuant/graphOp.js';
-import { fakeQuantOp } from './fakeQuant/op.js';
+import { hadamardTransformOp } from './hadamardTransform/composite.js';
 import { hadamardTransformGrad } from './hadamardTransform/grad.js';
 import { hadamardTransformGraphOp } from './hadamardTransform/graphOp.js';
-import { hadamardTransformOp } from './hadamardTransform/op.js';
+import { hadaNormQuantizeOp } from './hadaNormQuantize/composite.js';
 import { hadaNormQuantizeGraphOp } from './hadaNormQuantize/graphOp.js';
-import { hadaNormQuantizeOp } from './hadaNormQuantize/op.js';
+import { layerNormOp } from './modulatedLayerNorm/composite.js';
 import { layerNormGraphOp } from './modulatedLayerNorm/graphOp.js';
-import { layerNormOp } from './modulatedLayerNorm/op.js';
+import { quantizedMatMulOp } from './quantizedMatMul/composite.js';
 import { quantizedMatMulGraphOp } from './quantizedMatMul/graphOp.js';
-import { quantizedMatMulOp } from './quantizedMatMul/op.js';
+import { attentionOp } from './scaledDotProductAttention/composite.js';
 import { attentionGraphOp } from './scaledDotProductAttention/graphOp.js';
-import { attentionOp } from './scaledDotProductAttention/op.js';
 
 /** The backends of tfjs 4.22; the ops run on any other backend too, as compositions. */
 export const BACKENDS = ['cpu', 'tensorflow', 'wasm', 'webgl', 'webgpu'] as const;
@@ -44,10 +44,10 @@ export const OPS: readonly OpDefinition[] = [
 ];
 
 function definition<Inputs, Attrs>(
-  op: OpContract<Inputs, Attrs>,
+  op: ComposedOp<Inputs, Attrs>,
   gradient: GradConfig | null,
   graphOp: GraphOp,
 ): OpDefinition {
   const composedKernel = (backendName: string) => compositeKernel(op, backendName);
-  return { kernelName: op.kernelName, gradient, graphOp, composedKernel };
+  return { kernelName: op.contract.kernelName, gradient, graphOp, composedKernel };
 }

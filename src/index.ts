@@ -1,6 +1,5 @@
 import './register.js';
 
-export type { AttentionOptions } from '../ops/attention/contract.js';
 export type { ChannelCenterOptions, ChannelCenterResult } from '../ops/channelCenter/contract.js';
 export { channelCenter } from '../ops/channelCenter/op.js';
 export type { QuantizedActivations } from '../ops/common/quantizedActivations.js';
@@ -15,7 +14,7 @@ export type {
   StaticRange,
 } from '../ops/hadaNormQuantize/contract.js';
 export { HADANORM_QUANTIZE_DEFAULTS, hadaNormQuantize } from '../ops/hadaNormQuantize/op.js';
-export type { LayerNormOptions } from '../ops/layerNorm/contract.js';
+export type { LayerNormOptions } from '../ops/modulatedLayerNorm/contract.js';
 export { LAYER_NORM_DEFAULTS, modulatedLayerNorm } from '../ops/modulatedLayerNorm/op.js';
 export {
   HadamardSizeError,
@@ -33,6 +32,7 @@ export type {
   QuantizedMatMulOptions,
 } from '../ops/quantizedMatMul/contract.js';
 export { QUANTIZED_MATMUL_DEFAULTS, quantizedMatMul } from '../ops/quantizedMatMul/op.js';
+export type { AttentionOptions } from '../ops/scaledDotProductAttention/contract.js';
 export { scaledDotProductAttention } from '../ops/scaledDotProductAttention/op.js';
 export { getThreads, setThreads } from '../ops/wasm/setThreads.js';
 export { useThreadedWasm, type WasmBackendPackage } from '../ops/wasm/threadedWasm.js';

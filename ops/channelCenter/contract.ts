@@ -1,4 +1,5 @@
 import type { Tensor, TensorLike } from '@tensorflow/tfjs-core';
+import type { OpContract } from '../common/contract.js';
 
 /**
  * Inputs of the `ChannelCenter` kernel → [centered [..., tokens, d], mean [..., 1, d]], float32.
@@ -34,4 +35,12 @@ export interface ChannelCenterResult {
   centered: Tensor;
   /** The mean that was subtracted, unscaled, float32 [..., 1, d]. */
   mean: Tensor;
+}
+
+/** What every kernel of the op, and every graph that has it, agree on. */
+export const channelCenterContract: OpContract = { kernelName: 'ChannelCenter' };
+
+/** [..., tokens, d] → [..., 1, d]. */
+export function meanShape(shape: readonly number[]): number[] {
+  return [...shape.slice(0, -2), 1, shape[shape.length - 1]!];
 }

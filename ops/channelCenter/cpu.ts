@@ -1,10 +1,14 @@
 import type { TypedArray } from '@tensorflow/tfjs-core';
 import { type CpuBackend, defineKernel } from '../common/kernel.js';
-import type { ChannelCenterAttrs, ChannelCenterInputs } from './contract.js';
-import { channelCenterOp, meanShape } from './op.js';
+import {
+  type ChannelCenterAttrs,
+  type ChannelCenterInputs,
+  channelCenterContract,
+  meanShape,
+} from './contract.js';
 
 export const channelCenterCpu = defineKernel<ChannelCenterInputs, ChannelCenterAttrs, CpuBackend>(
-  channelCenterOp.kernelName,
+  channelCenterContract,
   'cpu',
   ({ inputs: { x, scale, mean }, backend }) => {
     const [tokens, d] = x.shape.slice(-2) as [number, number];

@@ -10,15 +10,14 @@ import {
   zerosLike,
 } from '@tensorflow/tfjs-core';
 import { defineGradient } from '../common/kernel.js';
-import type { ChannelCenterAttrs } from './contract.js';
-import { channelCenterOp } from './op.js';
+import { type ChannelCenterAttrs, channelCenterContract } from './contract.js';
 
 /**
  * c = (x − μ)/σ with g = dc/σ: dx = g − mean(g) + dμ/tokens where μ is the mean of x, dx = g where
  * it is given; dσ = −Σ g·c over tokens and samples; given μ: dμ_in = dμ − Σ g over tokens.
  */
 export const channelCenterGrad = defineGradient<ChannelCenterAttrs, Tensor[]>(
-  channelCenterOp.kernelName,
+  channelCenterContract,
   {
     inputsToSave: ['scale'],
     outputsToSave: [true, false],

@@ -1,8 +1,8 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { boolParam, dataInputs, type GraphOpNode, inputsOf, present } from '../common/graphOp.js';
 import { InvalidArgumentError } from '../numerics/errors.js';
-import type { ChannelCenterOptions } from './contract.js';
-import { channelCenter, channelCenterOp } from './op.js';
+import { type ChannelCenterOptions, channelCenterContract } from './contract.js';
+import { channelCenter } from './op.js';
 
 /**
  * NodeDef `ChannelCenter`: inputs x, then scale if hasScale (b), then mean if hasMean (b). Outputs
@@ -10,7 +10,7 @@ import { channelCenter, channelCenterOp } from './op.js';
  * attributes: nothing else tells scale, mean and control inputs apart.
  */
 export function channelCenterGraphOp(node: GraphOpNode): Tensor[] {
-  const op = channelCenterOp.kernelName;
+  const op = channelCenterContract.kernelName;
   const hasScale = boolParam(op, node, 'hasScale');
   const hasMean = boolParam(op, node, 'hasMean');
   if (hasScale === undefined && hasMean === undefined && node.inputs.length > 1) {

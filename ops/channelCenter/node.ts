@@ -1,15 +1,18 @@
 import { reshape, type TensorInfo, tensor1d, tidy } from '@tensorflow/tfjs-core';
 import { defineKernel } from '../common/kernel.js';
 import type { NodeBackend } from '../common/nodeBackend.js';
-import type { ChannelCenterAttrs, ChannelCenterInputs } from './contract.js';
-import { channelCenterOp } from './op.js';
+import {
+  type ChannelCenterAttrs,
+  type ChannelCenterInputs,
+  channelCenterContract,
+} from './contract.js';
 
 /**
  * TensorFlow's own Mean, Sub and RealDiv: from 3,000 elements on they beat loops on host memory, up
  * to 6 times.
  */
 export const channelCenterNode = defineKernel<ChannelCenterInputs, ChannelCenterAttrs, NodeBackend>(
-  channelCenterOp.kernelName,
+  channelCenterContract,
   'tensorflow',
   ({ inputs: { x, scale, mean }, backend }) => {
     const { TF_ATTR_BOOL, TF_ATTR_TYPE, TF_FLOAT, TF_INT32 } = backend.binding;

@@ -1,28 +1,16 @@
-import {
-  add,
-  reshape,
-  scalar,
-  type Tensor,
-  type TensorLike,
-  tidy,
-  zeros,
-} from '@tensorflow/tfjs-core';
+import { scalar, type Tensor, type TensorLike, tidy, zeros } from '@tensorflow/tfjs-core';
 import { checkMinRank, checkOptions, toFloatTensor } from '../common/checks.js';
-import { type OpContract, runOp } from '../common/kernel.js';
+import { runOp } from '../common/kernel.js';
 import { InvalidArgumentError } from '../numerics/errors.js';
-import { channelCenterComposite } from './composite.js';
-import type {
-  ChannelCenterAttrs,
-  ChannelCenterInputs,
-  ChannelCenterOptions,
-  ChannelCenterResult,
+import { channelCenterOp, meanOfSamples } from './composite.js';
+import {
+  type ChannelCenterAttrs,
+  type ChannelCenterInputs,
+  type ChannelCenterOptions,
+  type ChannelCenterResult,
+  channelCenterContract,
+  meanShape,
 } from './contract.js';
-
-/** The contract that every backend's kernel fulfils. */
-export const channelCenterOp: OpContract<ChannelCenterInputs, ChannelCenterAttrs> = {
-  kernelName: 'ChannelCenter',
-  composite: channelCenterComposite,
-};
 
 /**
  * Subtracts each channel's mean over the tokens, per sample, and divides by a static channel scale.
@@ -50,7 +38,7 @@ export function channelCenter(
   x: Tensor | TensorLike,
   options: ChannelCenterOptions = {},
 ): ChannelCenterResult {
-  const op = channelCenterOp.kernelName;
+  const op = channelCenterContract.kernelName;
   checkOptions(op, options, ['scale', 'mean']);
   const [centered, mean] = tidy('channelCenter', () => {
     const input = toFloatTensor(op, 'x', x);
@@ -71,11 +59,6 @@ export function channelCenter(
   return { centered, mean };
 }
 
-/** [..., tokens, d] → [..., 1, d]. */
-export function meanShape(shape: readonly number[]): number[] {
-  return [...shape.slice(0, -2), 1, shape[shape.length - 1]!];
-}
-
 function toScale(op: string, given: Tensor | TensorLike, d: number): Tensor {
   const scale = toFloatTensor(op, 'scale', given);
   if (scale.rank === 1 && scale.size === d) return scale;
@@ -91,6 +74,5 @@ function toMean(op: string, given: Tensor | TensorLike, xShape: number[]): Tenso
     const wanted = `of shape [${d}] or [${shape}]`;
     throw new InvalidArgumentError(op, 'mean', wanted, `shape [${mean.shape}]`);
   }
-  // a sum with zeros broadcasts with a gradient on every backend
-  return shape.length === 2 ? reshape(mean, shape) : add(mean, zeros(shape));
+  return meanOfSamples(mean, xShape);
 }

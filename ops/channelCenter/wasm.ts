@@ -1,8 +1,8 @@
 import { type TensorInfo, util } from '@tensorflow/tfjs-core';
 import { type WasmKernelArgs, wasmKernel } from '../wasm/kernel.js';
 import { columnMeans, grainOf } from '../wasm/rows.js';
-import type { ChannelCenterAttrs, ChannelCenterInputs } from './contract.js';
-import { channelCenterOp, meanShape } from './op.js';
+import { channelCenterOp } from './composite.js';
+import { type ChannelCenterAttrs, type ChannelCenterInputs, meanShape } from './contract.js';
 
 export const channelCenterWasm = wasmKernel(channelCenterOp, channelCenterOnWasm);
 

@@ -3,7 +3,8 @@ import { centerTexels } from '../webgl/centering.js';
 import { webglKernel } from '../webgl/kernel.js';
 import { rowMeans } from '../webgl/means.js';
 import { texelsOf } from '../webgl/packed.js';
-import { channelCenterOp, meanShape } from './op.js';
+import { channelCenterOp } from './composite.js';
+import { meanShape } from './contract.js';
 
 /**
  * Means in stages over packed texels, then one pass to subtract and divide. With float16 textures

@@ -13,6 +13,7 @@ import {
   type TypedArray,
   tidy,
 } from '@tensorflow/tfjs-core';
+import type { OpContract } from './contract.js';
 
 /**
  * What a kernel is given. `backend` is typed by the kernel that knows it: no backend package is
@@ -27,9 +28,9 @@ export interface KernelArgs<Inputs, Attrs, Backend> {
 /** An op as a composition of tfjs ops: it runs on any backend, and need not tidy up. */
 export type Composite<Inputs, Attrs> = (inputs: Inputs, attrs: Attrs) => Tensor | Tensor[];
 
-/** What every op folder exports for registration. */
-export interface OpContract<Inputs, Attrs> {
-  readonly kernelName: string;
+/** An op that any backend runs: one without a kernel of its own by the composition. */
+export interface ComposedOp<Inputs, Attrs> {
+  readonly contract: OpContract;
   readonly composite: Composite<Inputs, Attrs>;
 }
 
@@ -46,7 +47,7 @@ const COMPOSED = Symbol.for('tfjs-hadanorm.composed');
  * Types a kernel function for one backend. The casts from tfjs's untyped kernels live in this file.
  */
 export function defineKernel<Inputs, Attrs, Backend>(
-  kernelName: string,
+  { kernelName }: OpContract,
   backendName: string,
   run: (args: KernelArgs<Inputs, Attrs, Backend>) => TensorInfo | TensorInfo[],
 ): KernelConfig {
@@ -63,7 +64,7 @@ export interface GradientSpec<Attrs, Dy extends Tensor | Tensor[]> {
 
 /** Types a gradient function, as `defineKernel` does a kernel. */
 export function defineGradient<Attrs, Dy extends Tensor | Tensor[]>(
-  kernelName: string,
+  { kernelName }: OpContract,
   { gradients, ...saves }: GradientSpec<Attrs, Dy>,
 ): GradConfig {
   return { kernelName, ...saves, gradFunc: gradients as unknown as GradFunc };
@@ -71,10 +72,10 @@ export function defineGradient<Attrs, Dy extends Tensor | Tensor[]>(
 
 /** The kernel that runs an op as tfjs ops, for a backend without one of its own. */
 export function compositeKernel<Inputs, Attrs>(
-  op: OpContract<Inputs, Attrs>,
+  op: ComposedOp<Inputs, Attrs>,
   backendName: string,
 ): KernelConfig {
-  const config = defineKernel<Inputs, Attrs, unknown>(op.kernelName, backendName, (args) =>
+  const config = defineKernel<Inputs, Attrs, unknown>(op.contract, backendName, (args) =>
     tidy(() => op.composite(args.inputs, args.attrs)),
   );
   return Object.assign(config, { [COMPOSED]: true });
@@ -103,15 +104,15 @@ export function runOp<
   Inputs extends object,
   Attrs extends object,
   Output extends Tensor | Tensor[],
->(op: OpContract<Inputs, Attrs>, inputs: Inputs, attrs: Attrs): Output {
+>(op: ComposedOp<Inputs, Attrs>, inputs: Inputs, attrs: Attrs): Output {
   const { backendName } = engineWithBackend();
-  if (getKernel(op.kernelName, backendName) == null) {
+  if (getKernel(op.contract.kernelName, backendName) == null) {
     registerKernel(compositeKernel(op, backendName));
   }
   // an absent optional input must not be a key: tfjs walks the keys when it builds the gradient
   const given = Object.entries(inputs).filter(([, input]) => input !== undefined);
   return engine().runKernel(
-    op.kernelName,
+    op.contract.kernelName,
     Object.fromEntries(given),
     Object.fromEntries(Object.entries(attrs)),
   ) as Output;

@@ -20,6 +20,7 @@ import {
   tensor4d,
   where,
 } from '@tensorflow/tfjs-core';
+import type { ComposedOp } from '../common/kernel.js';
 import {
   codeRange,
   MAX_VALUE,
@@ -27,13 +28,24 @@ import {
   type QuantizationLayout,
   quantizationLayout,
 } from '../numerics/quantization.js';
-import type { FakeQuantAttrs, FakeQuantInputs, QuantizationRange } from './contract.js';
+import {
+  type FakeQuantAttrs,
+  type FakeQuantInputs,
+  fakeQuantContract,
+  type QuantizationRange,
+} from './contract.js';
 
 /**
  * Low and high end of the range of each group, [outer | 1, groups | 1, 1, inner | 1], both with 0
  * inside.
  */
 export type Bounds = readonly [lo: Tensor, hi: Tensor];
+
+/** The op on any backend. */
+export const fakeQuantOp: ComposedOp<FakeQuantInputs, FakeQuantAttrs> = {
+  contract: fakeQuantContract,
+  composite: fakeQuantComposite,
+};
 
 /** The op from tfjs ops, in the float32 steps of `quantizationParameters`. */
 export function fakeQuantComposite({ x }: FakeQuantInputs, attrs: FakeQuantAttrs): Tensor {

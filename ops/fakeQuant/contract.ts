@@ -1,4 +1,5 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
+import type { OpContract } from '../common/contract.js';
 import type { Granularity } from '../numerics/quantization.js';
 
 /** Inputs of the `FakeQuant` kernel. */
@@ -37,3 +38,6 @@ export interface FakeQuantOptions {
   /** A static range. Default: dynamic, each group's own minimum and maximum. */
   range?: QuantizationRange;
 }
+
+/** What every kernel of the op, and every graph that has it, agree on. */
+export const fakeQuantContract: OpContract = { kernelName: 'FakeQuant' };

@@ -1,10 +1,9 @@
 import { type CpuBackend, defineKernel } from '../common/kernel.js';
-import type { FakeQuantAttrs, FakeQuantInputs } from './contract.js';
-import { fakeQuantOp } from './op.js';
+import { type FakeQuantAttrs, type FakeQuantInputs, fakeQuantContract } from './contract.js';
 import { fakeQuantValues } from './values.js';
 
 export const fakeQuantCpu = defineKernel<FakeQuantInputs, FakeQuantAttrs, CpuBackend>(
-  fakeQuantOp.kernelName,
+  fakeQuantContract,
   'cpu',
   ({ inputs: { x }, attrs, backend }) => {
     const out = fakeQuantValues(backend.readSync(x.dataId), x.shape, attrs);

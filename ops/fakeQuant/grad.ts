@@ -10,14 +10,13 @@ import {
 } from '@tensorflow/tfjs-core';
 import { defineGradient } from '../common/kernel.js';
 import { mapGroups } from './composite.js';
-import type { FakeQuantAttrs } from './contract.js';
-import { fakeQuantOp } from './op.js';
+import { type FakeQuantAttrs, fakeQuantContract } from './contract.js';
 
 /**
  * Straight-through (arXiv 1308.3432): dx = dy where min ≤ x ≤ max, 0 outside. A dynamic range has
  * no outside.
  */
-export const fakeQuantGrad = defineGradient<FakeQuantAttrs, Tensor>(fakeQuantOp.kernelName, {
+export const fakeQuantGrad = defineGradient<FakeQuantAttrs, Tensor>(fakeQuantContract, {
   inputsToSave: ['x'],
   gradients: (dy, saved, attrs) => ({
     x: () => (attrs.range === null ? dy.clone() : maskedGrad(dy, saved[0]!, attrs)),

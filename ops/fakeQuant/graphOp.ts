@@ -9,8 +9,8 @@ import {
 } from '../common/graphOp.js';
 import { InvalidArgumentError } from '../numerics/errors.js';
 import type { Granularity } from '../numerics/quantization.js';
-import type { FakeQuantOptions, QuantizationRange } from './contract.js';
-import { fakeQuant, fakeQuantOp } from './op.js';
+import { type FakeQuantOptions, fakeQuantContract, type QuantizationRange } from './contract.js';
+import { fakeQuant } from './op.js';
 
 /**
  * NodeDef `FakeQuant`: input x; attributes bits (i), symmetric (b), granularity (s: perTensor,
@@ -18,7 +18,7 @@ import { fakeQuant, fakeQuantOp } from './op.js';
  * or list of f). Output y.
  */
 export function fakeQuantGraphOp(node: GraphOpNode) {
-  const op = fakeQuantOp.kernelName;
+  const op = fakeQuantContract.kernelName;
   const [x] = dataInputs(op, node, 1);
   return fakeQuant(
     x!,

@@ -1,8 +1,7 @@
 import { tensor, tidy } from '@tensorflow/tfjs-core';
 import { defineKernel } from '../common/kernel.js';
 import { fakeQuantComposite } from './composite.js';
-import type { FakeQuantAttrs, FakeQuantInputs } from './contract.js';
-import { fakeQuantOp } from './op.js';
+import { type FakeQuantAttrs, type FakeQuantInputs, fakeQuantContract } from './contract.js';
 import { fakeQuantValues } from './values.js';
 
 /**
@@ -13,7 +12,7 @@ const HOST_UP_TO = 262_144;
 
 /** Small inputs on the host, large ones by TensorFlow ops, which use every core. */
 export const fakeQuantNode = defineKernel<FakeQuantInputs, FakeQuantAttrs, unknown>(
-  fakeQuantOp.kernelName,
+  fakeQuantContract,
   'tensorflow',
   ({ inputs, attrs }) => {
     const { x } = inputs;

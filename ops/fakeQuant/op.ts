@@ -1,16 +1,11 @@
 import { type Tensor, type TensorLike, tidy } from '@tensorflow/tfjs-core';
 import { checkBoolean, checkInteger, checkOptions, toFloatTensor } from '../common/checks.js';
 import { resolveGranularity } from '../common/granularity.js';
-import { type OpContract, runOp } from '../common/kernel.js';
+import { runOp } from '../common/kernel.js';
 import { describe, InvalidArgumentError } from '../numerics/errors.js';
 import { type QuantizationLayout, quantizationLayout } from '../numerics/quantization.js';
-import { fakeQuantComposite } from './composite.js';
-import type {
-  FakeQuantAttrs,
-  FakeQuantInputs,
-  FakeQuantOptions,
-  QuantizationRange,
-} from './contract.js';
+import { fakeQuantOp } from './composite.js';
+import { type FakeQuantOptions, fakeQuantContract, type QuantizationRange } from './contract.js';
 
 /** What an absent option means. `range` defaults to dynamic. */
 export const FAKE_QUANT_DEFAULTS = {
@@ -18,12 +13,6 @@ export const FAKE_QUANT_DEFAULTS = {
   symmetric: false,
   granularity: { kind: 'perToken' },
 } as const satisfies FakeQuantOptions;
-
-/** The contract that every backend's kernel fulfils. */
-export const fakeQuantOp: OpContract<FakeQuantInputs, FakeQuantAttrs> = {
-  kernelName: 'FakeQuant',
-  composite: fakeQuantComposite,
-};
 
 /**
  * Quantizes and dequantizes: y = scale · (clamp(round(x / scale) + zeroPoint) − zeroPoint), ties to
@@ -51,7 +40,7 @@ export const fakeQuantOp: OpContract<FakeQuantInputs, FakeQuantAttrs> = {
  * ```
  */
 export function fakeQuant<T extends Tensor>(x: T | TensorLike, options: FakeQuantOptions = {}): T {
-  const op = fakeQuantOp.kernelName;
+  const op = fakeQuantContract.kernelName;
   checkOptions(op, options, ['bits', 'symmetric', 'granularity', 'range']);
   const {
     bits = FAKE_QUANT_DEFAULTS.bits,

@@ -8,8 +8,8 @@ import { type WasmKernelArgs, wasmKernel } from '../wasm/kernel.js';
 import type { WasmModule } from '../wasm/module.js';
 import { writeRecord } from '../wasm/records.js';
 import { grainOf } from '../wasm/rows.js';
+import { fakeQuantOp } from './composite.js';
 import type { FakeQuantAttrs, FakeQuantInputs, QuantizationRange } from './contract.js';
-import { fakeQuantOp } from './op.js';
 
 /** One range for a whole tensor is found in pieces of so many elements. */
 const PIECE = 4096;

@@ -2,8 +2,13 @@ import { type TensorInfo, util } from '@tensorflow/tfjs-core';
 import { type QuantizationLayout, quantizationLayout } from '../numerics/quantization.js';
 import { checkHalf } from '../webgl/half.js';
 import { type WebglScope, webglKernel } from '../webgl/kernel.js';
-import type { FakeQuantAttrs, FakeQuantInputs, QuantizationRange } from './contract.js';
-import { fakeQuantOp } from './op.js';
+import { fakeQuantOp } from './composite.js';
+import {
+  type FakeQuantAttrs,
+  type FakeQuantInputs,
+  fakeQuantContract,
+  type QuantizationRange,
+} from './contract.js';
 import { CHUNK, mergeProgram, quantizeProgram, rangeProgram } from './webglShaders.js';
 
 /**
@@ -67,7 +72,7 @@ function staticRanges(
     bounds[g] = Math.min(boundAt(range.min, g), 0);
     bounds[numGroups + g] = Math.max(boundAt(range.max, g), 0);
   }
-  if (!webgl.writesFloat32) checkHalf(fakeQuantOp.kernelName, 'range', bounds);
+  if (!webgl.writesFloat32) checkHalf(fakeQuantContract.kernelName, 'range', bounds);
   return webgl.track(webgl.backend.makeTensorInfo([2, numGroups], 'float32', bounds));
 }
 

@@ -7,6 +7,7 @@ import {
   isNaN as isNaNTensor,
   matMul,
   reshape,
+  scalar,
   slice,
   sub,
   sum,
@@ -16,13 +17,24 @@ import {
   where,
   zerosLike,
 } from '@tensorflow/tfjs-core';
-import { channelCenter } from '../channelCenter/op.js';
+import { channelCenterOp, meanOfSamples } from '../channelCenter/composite.js';
+import { type ComposedOp, runOp } from '../common/kernel.js';
 import { type Bounds, dynamicBounds, quantizeGroups } from '../fakeQuant/composite.js';
-import { hadamardTransform } from '../hadamardTransform/op.js';
-import type { HadaNormQuantizeAttrs, HadaNormQuantizeInputs } from './contract.js';
+import { hadamardTransformOp } from '../hadamardTransform/composite.js';
+import {
+  type HadaNormQuantizeAttrs,
+  type HadaNormQuantizeInputs,
+  hadaNormQuantizeContract,
+} from './contract.js';
 
 /** x' [..., tokens, d] → codes, scale and zero point, as the kernel gives them. */
 export type Quantize = (x: Tensor, attrs: HadaNormQuantizeAttrs) => [Tensor, Tensor, Tensor];
+
+/** The op on any backend. */
+export const hadaNormQuantizeOp: ComposedOp<HadaNormQuantizeInputs, HadaNormQuantizeAttrs> = {
+  contract: hadaNormQuantizeContract,
+  composite: hadaNormQuantizeComposite,
+};
 
 /** The op from the ops that it is made of, each on the backend's own kernel where it has one. */
 export function hadaNormQuantizeComposite(
@@ -38,12 +50,15 @@ export function transformAndQuantize(
   attrs: HadaNormQuantizeAttrs,
   quantize: Quantize,
 ): Tensor[] {
-  const rotate = (tensor: Tensor) =>
-    attrs.blockSize === 0 ? tensor : hadamardTransform(tensor, { blockSize: attrs.blockSize });
+  const { blockSize } = attrs;
+  const rotate = (tensor: Tensor): Tensor =>
+    blockSize === 0
+      ? tensor
+      : runOp(hadamardTransformOp, { x: tensor }, { transpose: false, blockSize });
   if (attrs.center !== 'dynamic') {
     return quantize(rotate(shiftAndScale(x, scale, mean)), attrs);
   }
-  const { centered, mean: means } = channelCenter(x, scale === undefined ? {} : { scale });
+  const [centered, means] = centerTokens(x, scale);
   const codes = quantize(rotate(centered), attrs);
   const d = x.shape[x.rank - 1]!;
   const off = shiftAndScale(reshape(means, [means.size / d, d]), scale, mean) as Tensor2D;
@@ -54,10 +69,13 @@ export function transformAndQuantize(
 }
 
 function shiftAndScale(x: Tensor, scale: Tensor | undefined, mean: Tensor | undefined): Tensor {
-  if (mean !== undefined) {
-    return channelCenter(x, scale === undefined ? { mean } : { mean, scale }).centered;
-  }
+  if (mean !== undefined) return centerTokens(x, scale, meanOfSamples(mean, x.shape))[0];
   return scale === undefined ? x : div(x, scale);
+}
+
+/** Less the mean, each sample's own or the given one [..., 1, d], over the scale; and the mean. */
+function centerTokens(x: Tensor, scale = scalar(1) as Tensor, mean?: Tensor): [Tensor, Tensor] {
+  return runOp(channelCenterOp, { x, scale, mean }, { dynamic: mean === undefined });
 }
 
 /** The quantizer of `fakeQuant` in the same float32 steps, on tensors. */

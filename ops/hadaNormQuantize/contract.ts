@@ -1,4 +1,5 @@
 import type { Tensor, TensorLike } from '@tensorflow/tfjs-core';
+import type { OpContract } from '../common/contract.js';
 import type { QuantizedActivations } from '../common/quantizedActivations.js';
 
 /**
@@ -82,3 +83,6 @@ export interface HadaNormQuantizeResult {
   /** c = off Bᵀ, float32 [samples, r]; null without a basis. */
   readonly coefficients: Tensor | null;
 }
+
+/** What every kernel of the op, and every graph that has it, agree on. */
+export const hadaNormQuantizeContract: OpContract = { kernelName: 'HadaNormQuantize' };

@@ -10,15 +10,18 @@ import {
 import { quantizationLayout } from '../numerics/quantization.js';
 import { rangesOf } from '../numerics/ranges.js';
 import { type Quantize, transformAndQuantize } from './composite.js';
-import type { HadaNormQuantizeAttrs, HadaNormQuantizeInputs } from './contract.js';
-import { hadaNormQuantizeOp } from './op.js';
+import {
+  type HadaNormQuantizeAttrs,
+  type HadaNormQuantizeInputs,
+  hadaNormQuantizeContract,
+} from './contract.js';
 
 /** The other ops' own kernels, and one pass over their result for the codes. */
 export const hadaNormQuantizeCpu = defineKernel<
   HadaNormQuantizeInputs,
   HadaNormQuantizeAttrs,
   unknown
->(hadaNormQuantizeOp.kernelName, 'cpu', ({ inputs, attrs }) =>
+>(hadaNormQuantizeContract, 'cpu', ({ inputs, attrs }) =>
   tidy(() => transformAndQuantize(inputs, attrs, quantizeOnHost)),
 );
 

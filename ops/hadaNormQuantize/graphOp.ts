@@ -8,8 +8,12 @@ import {
   stringParam,
 } from '../common/graphOp.js';
 import { InvalidArgumentError } from '../numerics/errors.js';
-import type { HadaNormQuantizeOptions, StaticRange } from './contract.js';
-import { hadaNormQuantize, hadaNormQuantizeOp } from './op.js';
+import {
+  type HadaNormQuantizeOptions,
+  hadaNormQuantizeContract,
+  type StaticRange,
+} from './contract.js';
+import { hadaNormQuantize } from './op.js';
 
 /**
  * NodeDef `HadaNormQuantize`: inputs x, then scale if hasScale, mean if hasMean, basis if hasBasis
@@ -19,7 +23,7 @@ import { hadaNormQuantize, hadaNormQuantizeOp } from './op.js';
  * (`name:4`).
  */
 export function hadaNormQuantizeGraphOp(node: GraphOpNode): Tensor[] {
-  const op = hadaNormQuantizeOp.kernelName;
+  const op = hadaNormQuantizeContract.kernelName;
   const has = (flag: string, name: string) => (boolParam(op, node, flag) === true ? [name] : []);
   const names = ['x', ...has('hasScale', 'scale'), ...has('hasMean', 'mean')];
   names.push(...has('hasBasis', 'basis'));

@@ -1,15 +1,16 @@
 import { type Tensor, type TensorLike, tidy, zeros } from '@tensorflow/tfjs-core';
 import { checkMinRank, toFloatTensor } from '../common/checks.js';
-import { type OpContract, runOp } from '../common/kernel.js';
+import { runOp } from '../common/kernel.js';
 import { tellRenamed, withRenamed } from '../common/renamed.js';
 import { InvalidArgumentError } from '../numerics/errors.js';
 import { checkVectors, resolveAttrs } from './checks.js';
-import { hadaNormQuantizeComposite } from './composite.js';
-import type {
-  HadaNormQuantizeAttrs,
-  HadaNormQuantizeInputs,
-  HadaNormQuantizeOptions,
-  HadaNormQuantizeResult,
+import { hadaNormQuantizeOp } from './composite.js';
+import {
+  type HadaNormQuantizeAttrs,
+  type HadaNormQuantizeInputs,
+  type HadaNormQuantizeOptions,
+  type HadaNormQuantizeResult,
+  hadaNormQuantizeContract,
 } from './contract.js';
 
 /** What an absent option means. */
@@ -18,12 +19,6 @@ export const HADANORM_QUANTIZE_DEFAULTS = {
   symmetric: false,
   center: 'dynamic',
 } as const satisfies HadaNormQuantizeOptions;
-
-/** The contract that every backend's kernel fulfils. */
-export const hadaNormQuantizeOp: OpContract<HadaNormQuantizeInputs, HadaNormQuantizeAttrs> = {
-  kernelName: 'HadaNormQuantize',
-  composite: hadaNormQuantizeComposite,
-};
 
 /**
  * Centers, scales, rotates and quantizes in one go: codes of x' = ((x − μ) / σ) H, and the means
@@ -56,7 +51,7 @@ export function hadaNormQuantize(
   x: Tensor | TensorLike,
   given: HadaNormQuantizeOptions = {},
 ): HadaNormQuantizeResult {
-  const op = hadaNormQuantizeOp.kernelName;
+  const op = hadaNormQuantizeContract.kernelName;
   const options = withRenamed(op, given, 'centre', 'center');
   let attrs: HadaNormQuantizeAttrs | null = null;
   const outputs = tidy('hadaNormQuantize', () => {
@@ -97,7 +92,7 @@ export function hadaNormQuantize(
  */
 function withFormerName(result: Omit<HadaNormQuantizeResult, 'rest'>): HadaNormQuantizeResult {
   const get = () => {
-    tellRenamed(hadaNormQuantizeOp.kernelName, 'rest', 'residual');
+    tellRenamed(hadaNormQuantizeContract.kernelName, 'rest', 'residual');
     return result.residual;
   };
   return Object.defineProperty(result, 'rest', { get }) as HadaNormQuantizeResult;

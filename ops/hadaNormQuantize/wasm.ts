@@ -5,8 +5,8 @@ import { type WasmKernelArgs, wasmKernel } from '../wasm/kernel.js';
 import type { WasmModule } from '../wasm/module.js';
 import { writeRecord } from '../wasm/records.js';
 import { columnMeans } from '../wasm/rows.js';
+import { hadaNormQuantizeOp } from './composite.js';
 import type { HadaNormQuantizeAttrs, HadaNormQuantizeInputs } from './contract.js';
-import { hadaNormQuantizeOp } from './op.js';
 
 const NO_PLAN: WasmHadamardPlan = { address: 0, tempBytes: 0 };
 

@@ -7,9 +7,8 @@ import { type WebglScope, webglKernel } from '../webgl/kernel.js';
 import { rowMeans } from '../webgl/means.js';
 import { texelsOf } from '../webgl/packed.js';
 import type { TexelMatrix } from '../webgl/texels.js';
-import { hadaNormQuantizeComposite } from './composite.js';
+import { hadaNormQuantizeComposite, hadaNormQuantizeOp } from './composite.js';
 import type { HadaNormQuantizeAttrs, HadaNormQuantizeInputs } from './contract.js';
-import { hadaNormQuantizeOp } from './op.js';
 import { groupShape, quantizeTexels } from './webglCodes.js';
 import { checkHalfRange } from './webglHalf.js';
 

@@ -1,7 +1,7 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { UnsupportedDeviceError } from '../numerics/errors.js';
 import type { WebglScope } from '../webgl/kernel.js';
-import { hadaNormQuantizeOp } from './op.js';
+import { hadaNormQuantizeContract } from './contract.js';
 
 /**
  * Reads the scales of a device with float16 textures: one that is NaN stands for values beyond
@@ -14,7 +14,7 @@ export function checkHalfRange(webgl: WebglScope, x: TensorInfo, scale: TensorIn
   const read = ({ dataId }: TensorInfo) => webgl.backend.readSync(dataId);
   if (read(scale).every(Number.isFinite) || !read(x).every(Number.isFinite)) return;
   throw new UnsupportedDeviceError(
-    hadaNormQuantizeOp.kernelName,
+    hadaNormQuantizeContract.kernelName,
     'float32 textures, for values that are beyond 65504 when centered, scaled and rotated',
     'float16 textures',
   );

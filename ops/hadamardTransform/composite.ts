@@ -5,6 +5,7 @@ import {
   tensor2d,
   transpose as transposeAxes,
 } from '@tensorflow/tfjs-core';
+import type { ComposedOp } from '../common/kernel.js';
 import { BoundedMap } from '../numerics/boundedMap.js';
 import {
   findHadamardPlan,
@@ -12,7 +13,11 @@ import {
   type HadamardPlan,
   hadamardSigns,
 } from '../numerics/hadamard.js';
-import type { HadamardTransformAttrs, HadamardTransformInputs } from './contract.js';
+import {
+  type HadamardTransformAttrs,
+  type HadamardTransformInputs,
+  hadamardTransformContract,
+} from './contract.js';
 
 /** Up to 4 MiB each. */
 const matrices = new BoundedMap<string, Float32Array>(16);
@@ -24,6 +29,12 @@ export interface MatMulStrengths {
   /** A batched product is faster than two transposes around a plain one. */
   readonly batched: boolean;
 }
+
+/** The op on any backend. */
+export const hadamardTransformOp: ComposedOp<HadamardTransformInputs, HadamardTransformAttrs> = {
+  contract: hadamardTransformContract,
+  composite: hadamardTransformComposite,
+};
 
 /**
  * The op from tfjs ops. Not batched: on WASM that path is 2 to 8 times slower, and on WebGPU it

@@ -1,4 +1,5 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
+import type { OpContract } from '../common/contract.js';
 
 /** Inputs of the `HadamardTransform` kernel. */
 export interface HadamardTransformInputs {
@@ -21,3 +22,6 @@ export interface HadamardTransformOptions {
    */
   blockSize?: number;
 }
+
+/** What every kernel of the op, and every graph that has it, agree on. */
+export const hadamardTransformContract: OpContract = { kernelName: 'HadamardTransform' };

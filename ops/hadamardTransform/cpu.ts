@@ -1,13 +1,16 @@
 import { type CpuBackend, defineKernel } from '../common/kernel.js';
 import { transformBlocks } from '../numerics/fastHadamard.js';
-import type { HadamardTransformAttrs, HadamardTransformInputs } from './contract.js';
-import { hadamardTransformOp } from './op.js';
+import {
+  type HadamardTransformAttrs,
+  type HadamardTransformInputs,
+  hadamardTransformContract,
+} from './contract.js';
 
 export const hadamardTransformCpu = defineKernel<
   HadamardTransformInputs,
   HadamardTransformAttrs,
   CpuBackend
->(hadamardTransformOp.kernelName, 'cpu', ({ inputs: { x }, attrs, backend }) => {
+>(hadamardTransformContract, 'cpu', ({ inputs: { x }, attrs, backend }) => {
   const values = backend.readSync(x.dataId);
   const out = new Float32Array(values.length);
   transformBlocks(values, out, attrs.blockSize, attrs.transpose);

@@ -1,14 +1,14 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
-import { defineGradient } from '../common/kernel.js';
-import type { HadamardTransformAttrs } from './contract.js';
-import { hadamardTransform, hadamardTransformOp } from './op.js';
+import { defineGradient, runOp } from '../common/kernel.js';
+import { hadamardTransformOp } from './composite.js';
+import { type HadamardTransformAttrs, hadamardTransformContract } from './contract.js';
 
 /** y = x H, so dx = dy Hᵀ. */
 export const hadamardTransformGrad = defineGradient<HadamardTransformAttrs, Tensor>(
-  hadamardTransformOp.kernelName,
+  hadamardTransformContract,
   {
     gradients: (dy, _saved, { transpose, blockSize }) => ({
-      x: () => hadamardTransform(dy, { transpose: !transpose, blockSize }),
+      x: () => runOp(hadamardTransformOp, { x: dy }, { transpose: !transpose, blockSize }),
     }),
   },
 );

@@ -5,12 +5,12 @@ import {
   numberParam,
   present,
 } from '../common/graphOp.js';
-import type { HadamardTransformOptions } from './contract.js';
-import { hadamardTransform, hadamardTransformOp } from './op.js';
+import { type HadamardTransformOptions, hadamardTransformContract } from './contract.js';
+import { hadamardTransform } from './op.js';
 
 /** NodeDef `HadamardTransform`: input x; attributes transpose (b), blockSize (i). Output y. */
 export function hadamardTransformGraphOp(node: GraphOpNode) {
-  const op = hadamardTransformOp.kernelName;
+  const op = hadamardTransformContract.kernelName;
   const [x] = dataInputs(op, node, 1);
   return hadamardTransform(
     x!,

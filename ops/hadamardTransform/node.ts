@@ -2,8 +2,11 @@ import { tensor, tidy } from '@tensorflow/tfjs-core';
 import { defineKernel } from '../common/kernel.js';
 import { transformBlocks } from '../numerics/fastHadamard.js';
 import { transformByMatMul } from './composite.js';
-import type { HadamardTransformAttrs, HadamardTransformInputs } from './contract.js';
-import { hadamardTransformOp } from './op.js';
+import {
+  type HadamardTransformAttrs,
+  type HadamardTransformInputs,
+  hadamardTransformContract,
+} from './contract.js';
 
 /** Up to here (elements), the fast transform on host memory beats TensorFlow's threads. */
 const HOST_UP_TO = 16_384;
@@ -19,7 +22,7 @@ export const hadamardTransformNode = defineKernel<
   HadamardTransformInputs,
   HadamardTransformAttrs,
   unknown
->(hadamardTransformOp.kernelName, 'tensorflow', ({ inputs: { x }, attrs }) => {
+>(hadamardTransformContract, 'tensorflow', ({ inputs: { x }, attrs }) => {
   if (x.size > HOST_UP_TO) return tidy(() => transformByMatMul(x, attrs, STRENGTHS));
   const out = new Float32Array(x.size);
   // dataSync, not the backend's readSync: that one does not fetch tensors that live on another

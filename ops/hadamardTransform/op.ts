@@ -6,24 +6,14 @@ import {
   checkOptions,
   toFloatTensor,
 } from '../common/checks.js';
-import { type OpContract, runOp } from '../common/kernel.js';
+import { runOp } from '../common/kernel.js';
 import { InvalidArgumentError } from '../numerics/errors.js';
 import { hadamardPlan } from '../numerics/hadamard.js';
-import { hadamardTransformComposite } from './composite.js';
-import type {
-  HadamardTransformAttrs,
-  HadamardTransformInputs,
-  HadamardTransformOptions,
-} from './contract.js';
+import { hadamardTransformOp } from './composite.js';
+import { type HadamardTransformOptions, hadamardTransformContract } from './contract.js';
 
 /** What an absent option means. `blockSize` defaults to the length of the last axis. */
 export const HADAMARD_TRANSFORM_DEFAULTS = { transpose: false } as const;
-
-/** The contract that every backend's kernel fulfils. */
-export const hadamardTransformOp: OpContract<HadamardTransformInputs, HadamardTransformAttrs> = {
-  kernelName: 'HadamardTransform',
-  composite: hadamardTransformComposite,
-};
 
 /**
  * Multiplies the last axis by an orthonormal Hadamard matrix: y = x H, in O(n log n) for n a power
@@ -55,7 +45,7 @@ export function hadamardTransform<T extends Tensor>(
   x: T | TensorLike,
   options: HadamardTransformOptions = {},
 ): T {
-  const op = hadamardTransformOp.kernelName;
+  const op = hadamardTransformContract.kernelName;
   checkOptions(op, options, ['transpose', 'blockSize']);
   const { transpose = HADAMARD_TRANSFORM_DEFAULTS.transpose } = options;
   checkBoolean(op, 'transpose', transpose);

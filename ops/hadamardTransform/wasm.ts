@@ -1,8 +1,8 @@
 import { type TensorInfo, util } from '@tensorflow/tfjs-core';
 import { type WasmKernelArgs, wasmKernel } from '../wasm/kernel.js';
 import { grainOf } from '../wasm/rows.js';
+import { hadamardTransformOp } from './composite.js';
 import type { HadamardTransformAttrs, HadamardTransformInputs } from './contract.js';
-import { hadamardTransformOp } from './op.js';
 import { wasmHadamardPlan } from './wasmPlan.js';
 
 /**

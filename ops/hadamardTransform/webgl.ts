@@ -4,8 +4,7 @@ import { transformTexels } from '../webgl/hadamard.js';
 import { hasPasses } from '../webgl/hadamardPasses.js';
 import { webglKernel } from '../webgl/kernel.js';
 import { texelsOf } from '../webgl/packed.js';
-import { hadamardTransformComposite } from './composite.js';
-import { hadamardTransformOp } from './op.js';
+import { hadamardTransformComposite, hadamardTransformOp } from './composite.js';
 
 /**
  * Passes over packed texels, for each factor of H one or, for Sylvester's, one for every 4 to 16.

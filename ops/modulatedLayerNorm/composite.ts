@@ -1,5 +1,12 @@
 import { add, mean, mul, rsqrt, square, sub, type Tensor } from '@tensorflow/tfjs-core';
-import type { LayerNormAttrs, LayerNormInputs } from '../layerNorm/contract.js';
+import type { ComposedOp } from '../common/kernel.js';
+import { type LayerNormAttrs, type LayerNormInputs, layerNormContract } from './contract.js';
+
+/** The op on any backend. */
+export const layerNormOp: ComposedOp<LayerNormInputs, LayerNormAttrs> = {
+  contract: layerNormContract,
+  composite: layerNormComposite,
+};
 
 /** The op from tfjs ops. */
 export function layerNormComposite(

@@ -1,10 +1,14 @@
 import type { TypedArray } from '@tensorflow/tfjs-core';
 import { type CpuBackend, defineKernel } from '../common/kernel.js';
-import type { LayerNormAttrs, LayerNormInputs } from '../layerNorm/contract.js';
-import { layerNormOp, rowsPerModulation } from './op.js';
+import {
+  type LayerNormAttrs,
+  type LayerNormInputs,
+  layerNormContract,
+  rowsPerModulation,
+} from './contract.js';
 
 export const layerNormCpu = defineKernel<LayerNormInputs, LayerNormAttrs, CpuBackend>(
-  layerNormOp.kernelName,
+  layerNormContract,
   'cpu',
   ({ inputs, attrs, backend }) => {
     const { x, gamma, beta, factor, shift } = inputs;

@@ -6,8 +6,8 @@ import {
   numberParam,
   present,
 } from '../common/graphOp.js';
-import type { LayerNormOptions } from '../layerNorm/contract.js';
-import { layerNormOp, modulatedLayerNorm } from './op.js';
+import { type LayerNormOptions, layerNormContract } from './contract.js';
+import { modulatedLayerNorm } from './op.js';
 
 /** The optional inputs in their order, and the attributes that say whether they are there. */
 const OPTIONAL = [
@@ -22,7 +22,7 @@ const OPTIONAL = [
  * hasFactor, shift if hasShift (all b); attributes epsilon (f), center (b). Output y.
  */
 export function layerNormGraphOp(node: GraphOpNode): Tensor {
-  const op = layerNormOp.kernelName;
+  const op = layerNormContract.kernelName;
   const names = OPTIONAL.filter(([, has]) => boolParam(op, node, has) === true).map(
     ([name]) => name,
   );

@@ -1,18 +1,17 @@
 import { add, mul, type Tensor, type TensorLike, tidy } from '@tensorflow/tfjs-core';
 import { checkBoolean, checkMinRank, checkOptions, toFloatTensor } from '../common/checks.js';
-import { type OpContract, runOp } from '../common/kernel.js';
-import type { LayerNormAttrs, LayerNormInputs, LayerNormOptions } from '../layerNorm/contract.js';
+import { runOp } from '../common/kernel.js';
 import { describe, InvalidArgumentError } from '../numerics/errors.js';
-import { layerNormComposite } from './composite.js';
+import { layerNormOp } from './composite.js';
+import {
+  type LayerNormAttrs,
+  type LayerNormInputs,
+  type LayerNormOptions,
+  layerNormContract,
+} from './contract.js';
 
 /** What an absent option means. */
 export const LAYER_NORM_DEFAULTS = { epsilon: 1e-6, center: true } as const;
-
-/** The contract that every backend's kernel fulfils. */
-export const layerNormOp: OpContract<LayerNormInputs, LayerNormAttrs> = {
-  kernelName: 'ModulatedLayerNorm',
-  composite: layerNormComposite,
-};
 
 /**
  * Normalizes the last axis and modulates it: y = ((x − μ) / sqrt(σ² + ε) · gamma + beta) · factor +
@@ -36,7 +35,7 @@ export const layerNormOp: OpContract<LayerNormInputs, LayerNormAttrs> = {
  * ```
  */
 export function modulatedLayerNorm(x: Tensor | TensorLike, options: LayerNormOptions = {}): Tensor {
-  const op = layerNormOp.kernelName;
+  const op = layerNormContract.kernelName;
   checkOptions(op, options, ['gamma', 'beta', 'factor', 'shift', 'epsilon', 'center']);
   const { epsilon = LAYER_NORM_DEFAULTS.epsilon, center = LAYER_NORM_DEFAULTS.center } = options;
   checkEpsilon(op, epsilon);
@@ -70,11 +69,6 @@ export function modulatedLayerNorm(x: Tensor | TensorLike, options: LayerNormOpt
     const scaled = factor === undefined ? y : mul(y, factor);
     return shift === undefined ? scaled : add(scaled, shift);
   });
-}
-
-/** How many consecutive rows of x share a row of a factor or shift. */
-export function rowsPerModulation(x: Tensor, modulation: Tensor | undefined): number {
-  return modulation === undefined ? 1 : x.size / modulation.size;
 }
 
 function checkEpsilon(op: string, epsilon: unknown): void {

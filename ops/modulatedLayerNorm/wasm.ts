@@ -1,8 +1,8 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
-import type { LayerNormAttrs, LayerNormInputs } from '../layerNorm/contract.js';
 import { type WasmKernelArgs, wasmKernel } from '../wasm/kernel.js';
 import { grainOf } from '../wasm/rows.js';
-import { layerNormOp, rowsPerModulation } from './op.js';
+import { layerNormOp } from './composite.js';
+import { type LayerNormAttrs, type LayerNormInputs, rowsPerModulation } from './contract.js';
 
 export const layerNormWasm = wasmKernel(layerNormOp, layerNormOnWasm);
 

@@ -13,9 +13,20 @@ import {
   type Tensor2D,
   transpose,
 } from '@tensorflow/tfjs-core';
+import type { ComposedOp } from '../common/kernel.js';
 import { BLOCK_ROWS, PANEL_COLUMNS, planesOf } from '../numerics/packing.js';
 import { activate } from './activations.js';
-import type { QuantizedMatMulAttrs, QuantizedMatMulInputs } from './contract.js';
+import {
+  type QuantizedMatMulAttrs,
+  type QuantizedMatMulInputs,
+  quantizedMatMulContract,
+} from './contract.js';
+
+/** The op on any backend. */
+export const quantizedMatMulOp: ComposedOp<QuantizedMatMulInputs, QuantizedMatMulAttrs> = {
+  contract: quantizedMatMulContract,
+  composite: quantizedMatMulComposite,
+};
 
 /** The op from tfjs ops: one linear's weights at a time exist as float32, while it runs. */
 export function quantizedMatMulComposite(

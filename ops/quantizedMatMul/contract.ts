@@ -1,4 +1,5 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
+import type { OpContract } from '../common/contract.js';
 
 /** Inputs of the `QuantizedMatMul` kernel. */
 export interface QuantizedMatMulInputs {
@@ -82,3 +83,6 @@ export interface QuantizedMatMulOptions {
   /** Applied to the sum of all. Default 'none'. */
   activation?: Activation;
 }
+
+/** What every kernel of the op, and every graph that has it, agree on. */
+export const quantizedMatMulContract: OpContract = { kernelName: 'QuantizedMatMul' };

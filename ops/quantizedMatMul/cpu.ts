@@ -1,17 +1,20 @@
 import type { TypedArray } from '@tensorflow/tfjs-core';
 import { type CpuBackend, defineKernel } from '../common/kernel.js';
 import { activateNumber } from './activations.js';
-import type { QuantizedMatMulAttrs, QuantizedMatMulInputs } from './contract.js';
+import {
+  type QuantizedMatMulAttrs,
+  type QuantizedMatMulInputs,
+  quantizedMatMulContract,
+} from './contract.js';
 import { dequantizeCodes, multiplyPanel, multiplyWeights } from './cpuFloats.js';
 import { multiplyIntegers } from './cpuIntegers.js';
 import type { QuantizedMatMulValues } from './cpuValues.js';
-import { quantizedMatMulOp } from './op.js';
 
 export const quantizedMatMulCpu = defineKernel<
   QuantizedMatMulInputs,
   QuantizedMatMulAttrs,
   CpuBackend
->(quantizedMatMulOp.kernelName, 'cpu', ({ inputs, attrs, backend }) => {
+>(quantizedMatMulContract, 'cpu', ({ inputs, attrs, backend }) => {
   const values = valuesOf(inputs, backend);
   const { x, residual, bias } = values;
   const { d, n, bits, xBits, activation } = attrs;

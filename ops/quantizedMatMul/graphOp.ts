@@ -10,8 +10,12 @@ import {
 import { describe, HadaNormError, InvalidArgumentError } from '../numerics/errors.js';
 import { crc32, PACKING_VERSION } from '../numerics/packing.js';
 import { ACTIVATIONS } from './checks.js';
-import type { Activation, QuantizedMatMulOptions } from './contract.js';
-import { quantizedMatMul, quantizedMatMulOp } from './op.js';
+import {
+  type Activation,
+  type QuantizedMatMulOptions,
+  quantizedMatMulContract,
+} from './contract.js';
+import { quantizedMatMul } from './op.js';
 
 /** Codes whose checksum was found right; by data, so that models that share them check once. */
 const checked = new WeakSet<object>();
@@ -24,7 +28,7 @@ const checked = new WeakSet<object>();
  * case). Output y.
  */
 export function quantizedMatMulGraphOp(node: GraphOpNode): Tensor {
-  const op = quantizedMatMulOp.kernelName;
+  const op = quantizedMatMulContract.kernelName;
   const integer = (name: string) => numberParam(op, node, name) ?? Number.NaN;
   checkVersion(op, node);
   const bits = integer('bits');

@@ -1,9 +1,12 @@
 import { type Tensor, tensor, tensor2d, tidy } from '@tensorflow/tfjs-core';
 import { defineKernel } from '../common/kernel.js';
 import { dequantizedActivations, matMulWithRows } from './composite.js';
-import type { QuantizedMatMulAttrs, QuantizedMatMulInputs } from './contract.js';
+import {
+  type QuantizedMatMulAttrs,
+  type QuantizedMatMulInputs,
+  quantizedMatMulContract,
+} from './contract.js';
 import { dequantizeCodes, dequantizeWeights } from './cpuFloats.js';
-import { quantizedMatMulOp } from './op.js';
 
 /**
  * Weights are unpacked on the host, one linear at a time, and multiplied by TensorFlow, which uses
@@ -13,7 +16,7 @@ export const quantizedMatMulNode = defineKernel<
   QuantizedMatMulInputs,
   QuantizedMatMulAttrs,
   unknown
->(quantizedMatMulOp.kernelName, 'tensorflow', ({ inputs, attrs }) =>
+>(quantizedMatMulContract, 'tensorflow', ({ inputs, attrs }) =>
   tidy(() => {
     const { codes, scale } = inputs;
     const x = activationsOf(inputs, attrs);

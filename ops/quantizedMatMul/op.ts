@@ -1,28 +1,23 @@
 import { type Tensor, type TensorLike, tidy, zeros } from '@tensorflow/tfjs-core';
 import { toFloatTensor } from '../common/checks.js';
-import { type OpContract, runOp } from '../common/kernel.js';
+import { runOp } from '../common/kernel.js';
 import type { QuantizedActivations } from '../common/quantizedActivations.js';
 import { withRenamed } from '../common/renamed.js';
 import { InvalidArgumentError } from '../numerics/errors.js';
 import { checkCodes, checkMatMulOptions, checkRows, checkWeights, isQuantized } from './checks.js';
-import { quantizedMatMulComposite } from './composite.js';
-import type {
-  PackedWeights,
-  QuantizedMatMulAttrs,
-  QuantizedMatMulInputs,
-  QuantizedMatMulOptions,
+import { quantizedMatMulOp } from './composite.js';
+import {
+  type PackedWeights,
+  type QuantizedMatMulAttrs,
+  type QuantizedMatMulInputs,
+  type QuantizedMatMulOptions,
+  quantizedMatMulContract,
 } from './contract.js';
 
 /** What an absent option means. */
 export const QUANTIZED_MATMUL_DEFAULTS = {
   activation: 'none',
 } as const satisfies QuantizedMatMulOptions;
-
-/** The contract that every backend's kernel fulfils. */
-export const quantizedMatMulOp: OpContract<QuantizedMatMulInputs, QuantizedMatMulAttrs> = {
-  kernelName: 'QuantizedMatMul',
-  composite: quantizedMatMulComposite,
-};
 
 /**
  * Multiplies by packed low-bit weights: y = f(x W + (residual W + coefficients · basis) + bias), W
@@ -59,7 +54,7 @@ export function quantizedMatMul(
   weights: PackedWeights,
   given: QuantizedMatMulOptions = {},
 ): Tensor {
-  const op = quantizedMatMulOp.kernelName;
+  const op = quantizedMatMulContract.kernelName;
   const options = withRenamed(op, given, 'rest', 'residual');
   checkMatMulOptions(op, options);
   checkWeights(op, weights);

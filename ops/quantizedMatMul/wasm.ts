@@ -2,8 +2,8 @@ import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { util } from '@tensorflow/tfjs-core';
 import { type WasmKernelArgs, wasmKernel } from '../wasm/kernel.js';
 import type { WasmModule } from '../wasm/module.js';
+import { quantizedMatMulOp } from './composite.js';
 import type { QuantizedMatMulAttrs, QuantizedMatMulInputs } from './contract.js';
-import { quantizedMatMulOp } from './op.js';
 import { type CodeArgs, floatProduct, integerProduct, type ProductArgs } from './wasmProduct.js';
 
 export const quantizedMatMulWasm = wasmKernel(quantizedMatMulOp, quantizedMatMulOnWasm);

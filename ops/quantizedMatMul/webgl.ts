@@ -5,9 +5,12 @@ import { fetchesBytesExactly } from '../webgl/bytes.js';
 import { checkHalf } from '../webgl/half.js';
 import { type WebglKernelArgs, type WebglScope, webglKernel } from '../webgl/kernel.js';
 import { type TexelGrid, texelGrid } from '../webgl/texelGrid.js';
-import { quantizedMatMulComposite } from './composite.js';
-import type { QuantizedMatMulAttrs, QuantizedMatMulInputs } from './contract.js';
-import { quantizedMatMulOp } from './op.js';
+import { quantizedMatMulComposite, quantizedMatMulOp } from './composite.js';
+import {
+  type QuantizedMatMulAttrs,
+  type QuantizedMatMulInputs,
+  quantizedMatMulContract,
+} from './contract.js';
 import { packProgram, productProgram, rowsProgram } from './webglShaders.js';
 import { segmentsOf, weightsGrid, weightsTexture } from './webglWeights.js';
 
@@ -99,7 +102,7 @@ function product(
 function activationsGrid(rows: number, attrs: QuantizedMatMulAttrs, maxSize: number): TexelGrid {
   const { count, blocks } = segmentsOf(attrs);
   const what = `x [${rows}, ${attrs.d}]`;
-  return texelGrid(quantizedMatMulOp.kernelName, what, [rows, count, blocks], maxSize);
+  return texelGrid(quantizedMatMulContract.kernelName, what, [rows, count, blocks], maxSize);
 }
 
 /** x as texels of 4 channels; of codes they are kept, since linears share them. */
@@ -157,7 +160,7 @@ function matrix(webgl: WebglScope, info: TensorInfo, rows: number): TensorInfo {
 /** Those made on the device are right as they are: their codes were made by them. */
 function checkScale({ backend }: WebglScope, scale: TensorInfo): void {
   if (backend.texData.get(scale.dataId).texture != null) return;
-  checkHalf(quantizedMatMulOp.kernelName, 'the scale of x', backend.readSync(scale.dataId));
+  checkHalf(quantizedMatMulContract.kernelName, 'the scale of x', backend.readSync(scale.dataId));
 }
 
 /** @throws UnsupportedDeviceError where no texture holds the result, 2 × 2 elements to a texel. */
@@ -167,5 +170,5 @@ function checkOutput(rows: number, n: number, maxSize: number): void {
   const wanted = `room for ${texels} texels in a texture, for the result [${rows}, ${n}]`;
   const got = `textures of at most ${maxSize} × ${maxSize}`;
   const wayOut = 'Use smaller batches, or another backend.';
-  throw new UnsupportedDeviceError(quantizedMatMulOp.kernelName, wanted, got, wayOut);
+  throw new UnsupportedDeviceError(quantizedMatMulContract.kernelName, wanted, got, wayOut);
 }

@@ -4,8 +4,7 @@ import { attached } from '../webgl/attached.js';
 import type { WebglBackend } from '../webgl/backend.js';
 import { uploadTexels } from '../webgl/bytes.js';
 import { byteOffset, type TexelGrid, texelGrid } from '../webgl/texelGrid.js';
-import type { QuantizedMatMulAttrs } from './contract.js';
-import { quantizedMatMulOp } from './op.js';
+import { type QuantizedMatMulAttrs, quantizedMatMulContract } from './contract.js';
 
 /** Rows of W that a texel holds. */
 export const BLOCK = 4;
@@ -71,7 +70,12 @@ export function weightsGrid(attrs: QuantizedMatMulAttrs, maxSize: number): Texel
   const { count, blocks } = segmentsOf(attrs);
   const texels = HEADER + blocks * texelsPerBlock(bits);
   const what = `weights [${d}, ${n}]`;
-  return texelGrid(quantizedMatMulOp.kernelName, what, [Math.ceil(n / 2), count, texels], maxSize);
+  return texelGrid(
+    quantizedMatMulContract.kernelName,
+    what,
+    [Math.ceil(n / 2), count, texels],
+    maxSize,
+  );
 }
 
 /**

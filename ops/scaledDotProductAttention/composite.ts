@@ -14,9 +14,16 @@ import {
   transpose,
   unstack,
 } from '@tensorflow/tfjs-core';
-import type { AttentionAttrs, AttentionInputs } from '../attention/contract.js';
+import type { ComposedOp } from '../common/kernel.js';
+import { type AttentionAttrs, type AttentionInputs, attentionContract } from './contract.js';
 import { attentionDims } from './dims.js';
 import { shapeIn } from './layout.js';
+
+/** The op on any backend. */
+export const attentionOp: ComposedOp<AttentionInputs, AttentionAttrs> = {
+  contract: attentionContract,
+  composite: attentionComposite,
+};
 
 /** The op from tfjs ops; the scores of all heads exist at once. */
 export function attentionComposite(inputs: AttentionInputs, attrs: AttentionAttrs): Tensor {

@@ -1,15 +1,14 @@
 import type { TypedArray } from '@tensorflow/tfjs-core';
-import type { AttentionAttrs, AttentionInputs } from '../attention/contract.js';
 import { type CpuBackend, defineKernel } from '../common/kernel.js';
+import { type AttentionAttrs, type AttentionInputs, attentionContract } from './contract.js';
 import { type AttentionDims, attentionDims } from './dims.js';
 import type { StridedView } from './layout.js';
-import { attentionOp } from './op.js';
 
 export const attentionCpu = defineKernel<AttentionInputs, AttentionAttrs, CpuBackend>(
-  attentionOp.kernelName,
+  attentionContract,
   'cpu',
   ({ inputs, attrs, backend }) => {
-    const dims = attentionDims(attentionOp.kernelName, inputs, attrs);
+    const dims = attentionDims(attentionContract.kernelName, inputs, attrs);
     const read = ({ dataId }: { dataId: object }) => backend.readSync(dataId);
     const numbers = {
       q: read(inputs.q),

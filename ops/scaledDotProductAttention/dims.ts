@@ -1,5 +1,5 @@
-import type { AttentionAttrs, AttentionInputs } from '../attention/contract.js';
 import { InvalidArgumentError } from '../numerics/errors.js';
+import type { AttentionAttrs, AttentionInputs } from './contract.js';
 import { broadcastView, checkLayout, type StridedView, shapeIn, viewOf } from './layout.js';
 
 /** What an attention runs over. */

@@ -1,5 +1,4 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
-import type { AttentionOptions } from '../attention/contract.js';
 import {
   boolParam,
   dataInputs,
@@ -8,14 +7,15 @@ import {
   present,
   stringParam,
 } from '../common/graphOp.js';
-import { attentionOp, scaledDotProductAttention } from './op.js';
+import { type AttentionOptions, attentionContract } from './contract.js';
+import { scaledDotProductAttention } from './op.js';
 
 /**
  * NodeDef `ScaledDotProductAttention`: inputs q, k, v, then the mask if hasMask (b); attributes
  * qLayout, kLayout, vLayout, outputLayout (s), scale (f). Output y.
  */
 export function attentionGraphOp(node: GraphOpNode): Tensor {
-  const op = attentionOp.kernelName;
+  const op = attentionContract.kernelName;
   const hasMask = boolParam(op, node, 'hasMask') === true;
   const [q, k, v, mask] = dataInputs(op, node, hasMask ? 4 : 3);
   const layouts = present<NonNullable<AttentionOptions['layouts']>>({

@@ -1,17 +1,16 @@
 import { type Tensor, type TensorLike, tidy, zeros } from '@tensorflow/tfjs-core';
-import type { AttentionAttrs, AttentionInputs, AttentionOptions } from '../attention/contract.js';
 import { checkOptions, toFloatTensor } from '../common/checks.js';
-import { type OpContract, runOp } from '../common/kernel.js';
+import { runOp } from '../common/kernel.js';
 import { describe, InvalidArgumentError } from '../numerics/errors.js';
-import { attentionComposite } from './composite.js';
+import { attentionOp } from './composite.js';
+import {
+  type AttentionAttrs,
+  type AttentionInputs,
+  type AttentionOptions,
+  attentionContract,
+} from './contract.js';
 import { attentionDims } from './dims.js';
 import { defaultLayout } from './layout.js';
-
-/** The contract that every backend's kernel fulfils. */
-export const attentionOp: OpContract<AttentionInputs, AttentionAttrs> = {
-  kernelName: 'ScaledDotProductAttention',
-  composite: attentionComposite,
-};
 
 /**
  * softmax(scale · q kᵀ + mask) v for every sample and head, read and written in whatever order the
@@ -50,7 +49,7 @@ export function scaledDotProductAttention(
   v: Tensor | TensorLike,
   options: AttentionOptions = {},
 ): Tensor {
-  const op = attentionOp.kernelName;
+  const op = attentionContract.kernelName;
   checkOptions(op, options, ['mask', 'scale', 'layouts']);
   const { layouts = {} } = options;
   checkOptions(op, layouts, ['q', 'k', 'v', 'output'], 'layouts');

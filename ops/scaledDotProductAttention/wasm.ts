@@ -1,10 +1,10 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
-import type { AttentionAttrs, AttentionInputs } from '../attention/contract.js';
 import { type WasmKernelArgs, wasmKernel } from '../wasm/kernel.js';
 import { type Fields, writeRecord } from '../wasm/records.js';
+import { attentionOp } from './composite.js';
+import { type AttentionAttrs, type AttentionInputs, attentionContract } from './contract.js';
 import { type AttentionDims, type AttentionSizes, attentionDims } from './dims.js';
 import type { StridedView } from './layout.js';
-import { attentionOp } from './op.js';
 
 /** As in ops/wasm/assembly/attentionTypes.ts. */
 const QUERIES = 16;
@@ -19,7 +19,7 @@ export function attentionOnWasm({
   attrs,
   module,
 }: WasmKernelArgs<AttentionInputs, AttentionAttrs>): TensorInfo {
-  const dims = attentionDims(attentionOp.kernelName, inputs, attrs);
+  const dims = attentionDims(attentionContract.kernelName, inputs, attrs);
   const { sizes, outputShape } = dims;
   const out = module.output(outputShape, 'float32');
   const blocks = Math.ceil(sizes.queries / QUERIES);

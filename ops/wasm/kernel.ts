@@ -1,5 +1,5 @@
 import { type KernelConfig, type TensorInfo, tidy } from '@tensorflow/tfjs-core';
-import { defineKernel, type OpContract } from '../common/kernel.js';
+import { type ComposedOp, defineKernel } from '../common/kernel.js';
 import type { WasmBackend } from './instance/backend.js';
 import { disposeWasmModules, type WasmModule, wasmModule } from './module.js';
 
@@ -20,10 +20,10 @@ let told = false;
  * is said once.
  */
 export function wasmKernel<Inputs, Attrs>(
-  op: OpContract<Inputs, Attrs>,
+  op: ComposedOp<Inputs, Attrs>,
   run: (args: WasmKernelArgs<Inputs, Attrs>) => TensorInfo | TensorInfo[],
 ): KernelConfig {
-  const config = defineKernel<Inputs, Attrs, WasmBackend>(op.kernelName, 'wasm', (args) => {
+  const config = defineKernel<Inputs, Attrs, WasmBackend>(op.contract, 'wasm', (args) => {
     const module = wasmModule(args.backend);
     if (module === null) {
       tellOnce();

@@ -8,7 +8,7 @@ import {
   type TensorInfo,
   tidy,
 } from '@tensorflow/tfjs-core';
-import { defineKernel, type OpContract } from '../common/kernel.js';
+import { type ComposedOp, defineKernel } from '../common/kernel.js';
 import { UnsupportedDeviceError, WebglContextLostError } from '../numerics/errors.js';
 import type { WebglBackend, WebglProgram } from './backend.js';
 import { halfOutputGlsl } from './half.js';
@@ -89,14 +89,14 @@ export class WebglScope {
  * zeros), and UnsupportedDeviceError where the device's shaders compute with less than float32.
  */
 export function webglKernel<Inputs, Attrs>(
-  op: OpContract<Inputs, Attrs>,
+  op: ComposedOp<Inputs, Attrs>,
   run: (args: WebglKernelArgs<Inputs, Attrs>) => TensorInfo | TensorInfo[],
 ): KernelConfig {
-  return defineKernel<Inputs, Attrs, WebglBackend>(op.kernelName, 'webgl', (args) => {
+  return defineKernel<Inputs, Attrs, WebglBackend>(op.contract, 'webgl', (args) => {
     const { inputs, attrs, backend } = args;
-    checkContext(op.kernelName, backend);
+    checkContext(op.contract.kernelName, backend);
     if (env().getNumber('WEBGL_VERSION') !== 2) return tidy(() => op.composite(inputs, attrs));
-    checkPrecision(op.kernelName, backend);
+    checkPrecision(op.contract.kernelName, backend);
     const webgl = new WebglScope(backend);
     let outputs: TensorInfo | TensorInfo[] = [];
     try {

@@ -1,4 +1,5 @@
 import type { Tensor, TensorLike } from '@tensorflow/tfjs-core';
+import type { OpContract } from '../common/contract.js';
 
 /** Inputs of the `ModulatedLayerNorm` kernel. All float32. */
 export interface LayerNormInputs {
@@ -36,4 +37,12 @@ export interface LayerNormOptions {
    * Default true.
    */
   center?: boolean;
+}
+
+/** What every kernel of the op, and every graph that has it, agree on. */
+export const layerNormContract: OpContract = { kernelName: 'ModulatedLayerNorm' };
+
+/** How many consecutive rows of x share a row of a factor or shift. */
+export function rowsPerModulation(x: Tensor, modulation: Tensor | undefined): number {
+  return modulation === undefined ? 1 : x.size / modulation.size;
 }

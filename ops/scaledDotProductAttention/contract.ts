@@ -1,4 +1,5 @@
 import type { Tensor, TensorLike } from '@tensorflow/tfjs-core';
+import type { OpContract } from '../common/contract.js';
 
 /** Inputs of the `ScaledDotProductAttention` kernel; q, k and v may be one tensor. All float32. */
 export interface AttentionInputs {
@@ -37,3 +38,6 @@ export interface AttentionOptions {
    */
   layouts?: { q?: string; k?: string; v?: string; output?: string };
 }
+
+/** What every kernel of the op, and every graph that has it, agree on. */
+export const attentionContract: OpContract = { kernelName: 'ScaledDotProductAttention' };
