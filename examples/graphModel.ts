@@ -32,9 +32,8 @@ const model = await tf.loadGraphModel(tf.io.fromMemory(graph.build(['codes', 'ce
 const x = tf.randomNormal([2, tokens, d], 3, 1, 'float32', 1);
 const [codes, mean] = model.execute({ latent: x }, ['codes', 'centered:1']) as tf.Tensor[];
 console.log(`codes ${codes!.shape}, mean of each sample's channels ${mean!.shape}`);
-console.log(
-  `first means: ${[...mean!.dataSync().slice(0, 4)].map((v) => v.toFixed(2)).join(', ')} (x has mean 3)`,
-);
+const first = [...mean!.dataSync().slice(0, 4)].map((v) => v.toFixed(2));
+console.log(`first means: ${first.join(', ')} (x has mean 3)`);
 
 tf.dispose([x, codes!, mean!]);
 model.dispose();

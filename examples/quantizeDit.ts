@@ -37,7 +37,8 @@ try {
 
 function announcement({ model, method, bits, steps, solver }: Settings): string {
   const names = bits.map(({ name }) => name).join(' and ');
-  return `${model} as it is, rounded to nearest and by ${method} at ${names}; ${steps} steps by ${solver}`;
+  const rows = `${model} as it is, rounded to nearest and by ${method} at ${names}`;
+  return `${rows}; ${steps} steps by ${solver}`;
 }
 
 function show({ figures, reports }: Comparison, name: string): void {

@@ -54,9 +54,8 @@ tf.tidy(() => {
     table.push([method.name, ...row]);
   }
 });
-console.log(
-  `One linear layer, ${D} → ${N}, ${SAMPLES} samples of ${TOKENS} tokens, synthetic, on ${tf.getBackend()}`,
-);
+const data = `${SAMPLES} samples of ${TOKENS} tokens, synthetic`;
+console.log(`One linear layer, ${D} → ${N}, ${data}, on ${tf.getBackend()}`);
 console.log(table.toString());
 console.log(
   'Weights symmetric per output channel, activations asymmetric per token; higher is better.',

@@ -18,8 +18,9 @@ export async function readGraphModel(folder: URL): Promise<io.ModelArtifacts> {
     const data = Uint8Array.from(Buffer.concat(shards));
     const bytes = specs.reduce((sum, spec) => sum + bytesOf(spec), 0);
     if (data.length !== bytes) {
-      const what = `the shards in ${folder.pathname} hold ${data.length} bytes, not the ${bytes} of model.json`;
-      throw new HadaNormError('readGraphModel', `${what}; get them again.`);
+      const what = `the shards in ${folder.pathname} hold ${data.length} bytes`;
+      const problem = `${what}, not the ${bytes} of model.json; get them again.`;
+      throw new HadaNormError('readGraphModel', problem);
     }
     return [specs, data.buffer];
   });

@@ -29,9 +29,8 @@ const FLAGS = [
 
 /** The text of binaries.ts, compiled from the sources. */
 export async function compileBinaries(): Promise<string> {
-  const lines = [
-    '// written by `npm run build:wasm` from ops/wasm/assembly; a test compiles it again and compares',
-  ];
+  const origin = 'written by `npm run build:wasm` from ops/wasm/assembly';
+  const lines = [`// ${origin}; a test compiles it again and compares`];
   for (const { name, entry, features } of MODULES) {
     const bytes = await compile(entry, features);
     checkModule(entry, bytes);

@@ -112,8 +112,9 @@ export async function loadReference(name: FeatureNetworkName): Promise<FeatureRe
   const half = bytes.length / 2;
   const count = half / (2 * FEATURES);
   if (!Number.isInteger(count) || count === 0) {
-    const what = `${file.pathname} holds ${bytes.length} bytes, not two halves of rows of ${2 * FEATURES}`;
-    throw new HadaNormError('loadReference', `${what}; get it again.`);
+    const what = `${file.pathname} holds ${bytes.length} bytes`;
+    const wanted = `two halves of rows of ${2 * FEATURES}`;
+    throw new HadaNormError('loadReference', `${what}, not ${wanted}; get it again.`);
   }
   const floats = Float32Array.from({ length: half }, (_, i) =>
     fromHalfBits(bytes.readUInt16LE(2 * i)),

@@ -35,7 +35,8 @@ export const FAKE_QUANT_DEFAULTS = {
  *
  * const x = tf.tensor2d([[-1, 0, 0.4, 2], [0, 10, 20, 30]]);
  * fakeQuant(x, { bits: 2 }).print(); // [[-1, 0, 0, 2], [0, 10, 20, 30]]: four values per token
- * fakeQuant(x, { bits: 4, symmetric: true, granularity: { kind: 'perGroup', groupSize: 2 } }).print();
+ * const granularity = { kind: 'perGroup', groupSize: 2 } as const;
+ * fakeQuant(x, { bits: 4, symmetric: true, granularity }).print();
  * fakeQuant(x, { granularity: { kind: 'perTensor' }, range: { min: -1, max: 1 } }).print();
  * ```
  */

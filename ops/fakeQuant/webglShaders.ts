@@ -23,6 +23,7 @@ export function rangeProgram(layout: QuantizationLayout, chunks: number): WebglP
   const inners = innerStride > 0 ? 1 : inner;
   const outers = outerStride > 0 ? 1 : outer;
   const groupsAlong = groupStride > 0 ? Math.ceil(length / groupSize) : 1;
+  const along = `group / ${innerStride > 0 ? inner : 1} % ${groupsAlong}`;
   return {
     variableNames: ['X'],
     outputShape: [2, numGroups * chunks],
@@ -32,7 +33,7 @@ export function rangeProgram(layout: QuantizationLayout, chunks: number): WebglP
       int group = at.y / ${chunks};
       int first = at.y % ${chunks} * ${CHUNK};
       int i = ${innerStride > 0 ? `group % ${inner}` : '0'};
-      int along = ${groupStride > 0 ? `group / ${innerStride > 0 ? inner : 1} % ${groupsAlong}` : '0'};
+      int along = ${groupStride > 0 ? along : '0'};
       int o = ${outerStride > 0 ? `group / ${outerStride}` : '0'};
       float end = 0.;
       bool poisoned = false;
@@ -90,6 +91,11 @@ export function quantizeProgram(
   const max = glslFloat(options.writesFloat32 ? MAX_VALUE : MAX_HALF);
   const maximum = glslFloat(qMax);
   const min = glslFloat(MIN_SCALE);
+  const strides = `${groupStride} + index % ${inner} * ${innerStride}`;
+  const isMeaningful =
+    range === null
+      ? 'isFinite4(bounds.xyxy) == bvec4(true)'
+      : '(magnitudeBits(vec4(v)).x <= 0x7f800000u)';
   return {
     variableNames: options.shared ? ['X'] : ['X', 'ranges'],
     outputShape: [rows, columns],
@@ -103,7 +109,7 @@ export function quantizeProgram(
       int index = at.x * ${columns} + at.y;
       float v = getX(index);
       int group = index / ${length * inner} * ${outerStride} +
-        index / ${inner} % ${length} / ${groupSize} * ${groupStride} + index % ${inner} * ${innerStride};
+        index / ${inner} % ${length} / ${groupSize} * ${strides};
       vec2 bounds = ${options.shared ? 'range' : 'vec2(getRanges(0, group), getRanges(1, group))'};
       // halves by this way too: .5 * y - .5 * x is made .5 * (y - x), which overflows, by some
       // compilers
@@ -116,7 +122,7 @@ export function quantizeProgram(
       float low = max(${glslFloat(qMin)} - zeroPoint, -limit);
       float high = min(${glslFloat(qMax)} - zeroPoint, limit);
       float y = roundEven(min(max(divide(v, scale), low), high)) * scale;
-      setOutput(${range === null ? 'isFinite4(bounds.xyxy) == bvec4(true)' : `(magnitudeBits(vec4(v)).x <= 0x7f800000u)`} ? y : NAN);
+      setOutput(${isMeaningful} ? y : NAN);
     }`,
   };
 }

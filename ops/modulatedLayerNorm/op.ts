@@ -30,8 +30,8 @@ export const LAYER_NORM_DEFAULTS = { epsilon: 1e-6, center: true } as const;
  * import { modulatedLayerNorm } from 'tfjs-hadanorm';
  *
  * const x = tf.tensor3d([[[1, 3], [10, 30]]]); // 1 sample, 2 tokens
- * const scale = tf.tensor3d([[[1, 0]]]);
- * modulatedLayerNorm(x, { factor: tf.add(scale, 1), shift: [[[0, 5]]] }).print(); // [[[-2, 6], [-2, 6]]]
+ * const factor = tf.add(tf.tensor3d([[[1, 0]]]), 1); // 1 + scale
+ * modulatedLayerNorm(x, { factor, shift: [[[0, 5]]] }).print(); // [[[-2, 6], [-2, 6]]]
  * ```
  */
 export function modulatedLayerNorm(x: Tensor | TensorLike, options: LayerNormOptions = {}): Tensor {
@@ -97,7 +97,8 @@ function modulation(
     return length === own || length === 1 || own === 1;
   });
   if (given === undefined || broadcasts) return given;
-  const wanted = `of a shape that broadcasts with x [${shape}], such as leading axes of it, then ones, then ${shape.at(-1)}`;
+  const such = `such as leading axes of it, then ones, then ${shape.at(-1)}`;
+  const wanted = `of a shape that broadcasts with x [${shape}], ${such}`;
   throw new InvalidArgumentError(op, argument, wanted, `shape [${given.shape}]`);
 }
 

@@ -80,10 +80,8 @@ export class WasmThreadError extends HadaNormError {
   override readonly name = 'WasmThreadError';
 
   constructor(reason: string) {
-    super(
-      'wasm',
-      `${reason}. Kernels go on with one thread: repeat what failed; setThreads(n) starts new workers.`,
-    );
+    const wayOut = 'repeat what failed; setThreads(n) starts new workers';
+    super('wasm', `${reason}. Kernels go on with one thread: ${wayOut}.`);
   }
 }
 
@@ -95,10 +93,9 @@ export class WebglContextLostError extends HadaNormError {
   override readonly name = 'WebglContextLostError';
 
   constructor(op: string) {
-    super(
-      op,
-      'the WebGL context is lost, and every tensor of the backend with it. Reload the page, or remove the backend and load the model again.',
-    );
+    const problem = 'the WebGL context is lost, and every tensor of the backend with it.';
+    const wayOut = 'Reload the page, or remove the backend and load the model again.';
+    super(op, `${problem} ${wayOut}`);
   }
 }
 

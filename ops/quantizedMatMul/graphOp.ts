@@ -91,7 +91,8 @@ function activationAttr(op: string, node: GraphOpNode): Activation | undefined {
 function checkVersion(op: string, node: GraphOpNode): void {
   const version = numberParam(op, node, 'version') ?? PACKING_VERSION;
   if (version === PACKING_VERSION) return;
-  const problem = `node ${describe(node.node?.name)} has weights packed in version ${version}, this is version ${PACKING_VERSION}.`;
+  const found = `node ${describe(node.node?.name)} has weights packed in version ${version}`;
+  const problem = `${found}, this is version ${PACKING_VERSION}.`;
   const wayOut =
     version > PACKING_VERSION ? 'Update tfjs-hadanorm.' : 'Quantize the original model again.';
   throw new HadaNormError(op, `${problem} ${wayOut}`);
@@ -103,7 +104,8 @@ function checkCodes(op: string, node: GraphOpNode, codes: Tensor): void {
   if (checksum === undefined || codes.dtype !== 'bool' || checked.has(codes.dataId)) return;
   const found = crc32(codes.dataSync() as Uint8Array);
   if (found !== checksum) {
-    const problem = `the packed weights of node ${describe(node.node?.name)} have the checksum ${found}, ${checksum} was saved.`;
+    const what = `the packed weights of node ${describe(node.node?.name)}`;
+    const problem = `${what} have the checksum ${found}, ${checksum} was saved.`;
     throw new HadaNormError(op, `${problem} The file was altered: get it again.`);
   }
   checked.add(codes.dataId);

@@ -40,13 +40,16 @@ export const QUANTIZED_MATMUL_DEFAULTS = {
  * import * as tf from '@tensorflow/tfjs';
  * import { quantizedMatMul } from 'tfjs-hadanorm';
  *
- * // a block of 4 rows and 8 columns, padded by codes of 0; −8 … 7 are stored as 0 … 15, two to a byte
+ * // a block of 4 rows and 8 columns, padded by codes of 0; −8 … 7 are stored as 0 … 15, two to a
+ * // byte
  * const bytes = new Uint8Array(16).fill(0x88);
  * bytes.set([0x89, 0x87], 0); // column 0: 1, −1
  * bytes.set([0x88, 0x8a], 4); // column 1: 0, 2
  * const codes = tf.tensor1d(bytes, 'bool');
- * const weights = { codes, scale: tf.tensor2d([[0.5, 2]]), bits: 4, groupSize: 2, shape: [2, 2] } as const;
- * quantizedMatMul(tf.tensor2d([[1, 10]]), weights).print(); // [[-4.5, 40]]: x [[0.5, 0], [-0.5, 4]]
+ * const scale = tf.tensor2d([[0.5, 2]]);
+ * const weights = { codes, scale, bits: 4, groupSize: 2, shape: [2, 2] } as const;
+ * const y = quantizedMatMul(tf.tensor2d([[1, 10]]), weights);
+ * y.print(); // [[-4.5, 40]]: x [[0.5, 0], [-0.5, 4]]
  * ```
  */
 export function quantizedMatMul(

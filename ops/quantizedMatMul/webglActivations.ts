@@ -16,10 +16,11 @@ function bodyOf(activation: Activation): string {
       return 'return y;';
     case 'gelu': {
       const { ERF_P, ERF_A1, ERF_A2, ERF_A3, ERF_A4, ERF_A5 } = backend_util;
+      const inner = `(${ERF_A5} * t + ${ERF_A4}) * t + ${ERF_A3}`;
       return `
       float x = abs(y * ${Math.SQRT1_2});
       float t = 1. / (1. + ${ERF_P} * x);
-      float sum = ((((${ERF_A5} * t + ${ERF_A4}) * t + ${ERF_A3}) * t + ${ERF_A2}) * t + ${ERF_A1}) * t;
+      float sum = (((${inner}) * t + ${ERF_A2}) * t + ${ERF_A1}) * t;
       float erf = 1. - sum * exp(-x * x);
       return .5 * y * (1. + (y < 0. ? -erf : erf));`;
     }

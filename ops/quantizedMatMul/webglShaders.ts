@@ -132,7 +132,8 @@ export function productProgram(spec: ProductSpec): WebglProgram {
         ${codes ? codesGlsl(attrs, segments, exactBytes) : 'total += scale.xyxy * sums;'}
       }
       total += vec4(
-        rowOf(row.x, column.x), rowOf(row.x, column.y), rowOf(row.y, column.x), rowOf(row.y, column.y));
+        rowOf(row.x, column.x), rowOf(row.x, column.y),
+        rowOf(row.y, column.x), rowOf(row.y, column.y));
       setOutput(vec4(activate(total.x), activate(total.y), activate(total.z), activate(total.w)));
     }`,
   };

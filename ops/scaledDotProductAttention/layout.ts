@@ -27,7 +27,9 @@ export function checkLayout(op: string, argument: string, layout: unknown, digit
   const fits = typeof layout === 'string' && LAYOUT.test(layout) && (digits || !/\d/.test(layout));
   if (fits) return;
   const digit = digits ? ', and one digit at most for an axis of which that index is read' : '';
-  const wanted = `letters of b (samples), h (heads), t (tokens) and, last, c (channels), each once${digit}, such as "${digits ? 'bt0hc' : 'bthc'}"`;
+  const letters =
+    'letters of b (samples), h (heads), t (tokens) and, last, c (channels), each once';
+  const wanted = `${letters}${digit}, such as "${digits ? 'bt0hc' : 'bthc'}"`;
   throw new InvalidArgumentError(op, argument, wanted, JSON.stringify(layout));
 }
 

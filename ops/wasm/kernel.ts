@@ -39,7 +39,7 @@ export function wasmKernel<Inputs, Attrs>(
 function tellOnce(): void {
   if (told) return;
   told = true;
-  console.warn(
-    'tfjs-hadanorm: this engine has no WebAssembly SIMD, or compiles only in the background; ops run as compositions of tfjs ops, right but slow.',
-  );
+  const cause = 'this engine has no WebAssembly SIMD, or compiles only in the background';
+  const effect = 'ops run as compositions of tfjs ops, right but slow';
+  console.warn(`tfjs-hadanorm: ${cause}; ${effect}.`);
 }

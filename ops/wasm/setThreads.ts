@@ -29,7 +29,8 @@ const MAX_THREADS = 64;
  * import { getThreads, setThreads } from 'tfjs-hadanorm';
  *
  * await tf.setBackend('wasm');
- * const threads = await setThreads(4); // 1 in Node, where tfjs does not share its memory by default
+ * // 1 in Node, where tfjs does not share its memory by default
+ * const threads = await setThreads(4);
  * console.log(threads === getThreads()); // true
  * await setThreads(1); // ends the workers
  * ```

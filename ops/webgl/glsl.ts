@@ -34,7 +34,8 @@ export const QUOTIENT_GLSL = `
       return uintBitsToFloat(floatBitsToUint(v) & 0xfffff000u);
     }
     vec4 quotient(vec4 a, vec4 b) {
-      vec4 shrink = mix(vec4(1.), vec4(${2 ** -30}), greaterThanEqual(abs(b), vec4(${glslFloat(2 ** 100)})));
+      bvec4 huge = greaterThanEqual(abs(b), vec4(${glslFloat(2 ** 100)}));
+      vec4 shrink = mix(vec4(1.), vec4(${2 ** -30}), huge);
       a *= shrink;
       b *= shrink;
       vec4 q = a / b;

@@ -21,6 +21,7 @@ export function parametersGlsl({ symmetric, qMax, half }: QuantizerShape): strin
     ? `vec2 s = quotient(vec4(max(-lo, hi), 0., 0.), vec4(${max})).xy;`
     : `vec4 ends = quotient(vec4(lo, hi), vec4(${max}));
       vec2 s = ends.zw - ends.xy;`;
+  const zero = `roundEven(quotient(vec4(-halves.xy, 0., 0.), vec4(span, 1., 1.)).xy * ${max})`;
   return `
     ${half ? HALF_GLSL : ''}
     vec4 parametersOf(vec2 lo, vec2 hi) {
@@ -32,7 +33,7 @@ export function parametersGlsl({ symmetric, qMax, half }: QuantizerShape): strin
       // not by 0.5 * hi - 0.5 * lo: some compilers make that 0.5 * (hi - lo), which overflows
       vec4 halves = quotient(vec4(lo, hi), vec4(2.));
       vec2 span = max(halves.zw - halves.xy, vec2(${glslFloat(MIN_SCALE)}));
-      vec2 zero = ${symmetric ? 'vec2(0.)' : `roundEven(quotient(vec4(-halves.xy, 0., 0.), vec4(span, 1., 1.)).xy * ${max})`};
+      vec2 zero = ${symmetric ? 'vec2(0.)' : zero};
       return vec4(s.x, zero.x, s.y, zero.y);
     }`;
 }
@@ -59,7 +60,8 @@ export function offsetsGlsl({ qMin, qMax }: CodeRange): string {
     vec4 offsetsOf(vec4 x, vec4 s, vec4 zero) {
       vec4 low = ${glslFloat(qMin)} - zero;
       vec4 high = ${glslFloat(qMax)} - zero;
-      for (bool huge = any(greaterThan(s, vec4(${glslFloat(MAX_VALUE / 1024)}))); huge; huge = false) {
+      bool huge = any(greaterThan(s, vec4(${glslFloat(MAX_VALUE / 1024)})));
+      for (; huge; huge = false) {
         vec4 limit = floor(quotient(vec4(${glslFloat(MAX_VALUE)}), s));
         low = max(low, -limit);
         high = min(high, limit);

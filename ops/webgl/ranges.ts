@@ -67,6 +67,7 @@ function rangeGlsl(columns: number, groupSize: number, chunks: number, dynamic: 
         vec4 low = v;
         vec4 high = v;
         largest = max(largest, magnitudeBits(v));`;
+  const ends = dynamic ? 'vec4(min(least.xz, least.yw), max(most.xz, most.yw)).xzyw' : 'vec4(0.)';
   return `
     // the largest float32: as a literal it overflows on some devices
     const float HIGHEST = uintBitsToFloat(0x7f7fffffu);
@@ -86,7 +87,7 @@ function rangeGlsl(columns: number, groupSize: number, chunks: number, dynamic: 
       }
       uvec2 top = max(largest.xz, largest.yw);
       bvec2 spoilt = greaterThan${dynamic ? 'Equal' : ''}(top, uvec2(0x7f800000u));
-      vec4 ends = ${dynamic ? 'vec4(min(least.xz, least.yw), max(most.xz, most.yw)).xzyw' : 'vec4(0.)'};
+      vec4 ends = ${ends};
       setOutput(mix(ends, vec4(NAN), spoilt.xxyy));
     }`;
 }

@@ -27,7 +27,8 @@ export function texelGrid(
   const segmentsPerLine = fits ? segments : Math.floor(maxSize / segmentTexels);
   const lines = fits ? items : Math.ceil((items * segments) / segmentsPerLine);
   if (lines > maxSize) {
-    const wanted = `room for ${items * segments} × ${segmentTexels} texels in a texture, for ${what}`;
+    const texels = `${items * segments} × ${segmentTexels} texels`;
+    const wanted = `room for ${texels} in a texture, for ${what}`;
     const got = `textures of at most ${maxSize} × ${maxSize}`;
     throw new UnsupportedDeviceError(op, wanted, got, 'Use smaller batches, or another backend.');
   }
@@ -49,13 +50,14 @@ export function texelGrid(
  */
 export function placeGlsl(name: string, grid: TexelGrid): string {
   const { segments, segmentTexels, segmentsPerLine, width, height } = grid;
+  const plain = `ivec2 at = ivec2(segment * ${segmentTexels}, item);`;
   const folded = `
       int run = item * ${segments} + segment;
       ivec2 at = ivec2(run % ${segmentsPerLine} * ${segmentTexels}, run / ${segmentsPerLine});`;
   return `
     const vec2 ${name}Step = vec2(1. / ${width}., 0.);
     vec2 ${name}(int item, int segment) {
-      ${segmentsPerLine === segments ? `ivec2 at = ivec2(segment * ${segmentTexels}, item);` : folded}
+      ${segmentsPerLine === segments ? plain : folded}
       return (vec2(at) + .5) / vec2(${width}, ${height});
     }`;
 }

@@ -34,8 +34,8 @@ export async function provisionBrowser(log: (line: string) => void): Promise<Bro
     if (path !== undefined) return { available: true, path };
     problems.push(problem ?? 'it installed nothing that is found');
   }
-  const reason = `no Chromium or Chrome (${problems.join('; ')}): install one, or name it in CHROME_PATH`;
-  return { available: false, reason };
+  const missing = `no Chromium or Chrome (${problems.join('; ')})`;
+  return { available: false, reason: `${missing}: install one, or name it in CHROME_PATH` };
 }
 
 function findBrowser(): string | undefined {

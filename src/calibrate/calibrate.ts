@@ -29,9 +29,13 @@ export class CalibrationAbortedError extends HadaNormError {
   }
 }
 
+const BRANCHES =
+  'Switch|Merge|Enter|Exit|NextIteration|LoopCond|While|StatelessWhile|If|StatelessIf';
+
 /** Ops that only run under executeAsync. */
-const CONTROL_FLOW =
-  /^(Switch|Merge|Enter|Exit|NextIteration|LoopCond|While|StatelessWhile|If|StatelessIf|TensorArray.*|TensorList.*|NonMaxSuppression.*|Where)$/;
+const CONTROL_FLOW = new RegExp(
+  `^(${BRANCHES}|TensorArray.*|TensorList.*|NonMaxSuppression.*|Where)$`,
+);
 
 /**
  * Runs a model on batches of inputs and gathers what quantization needs to know of each linear's
@@ -47,18 +51,12 @@ const CONTROL_FLOW =
  *
  * @example
  * ```ts
- * import * as tf from '@tensorflow/tfjs';
+ * import '@tensorflow/tfjs';
  * import { calibrate } from 'tfjs-hadanorm';
- * import { buildDit } from '../../models/builder/dit.js';
- * import { seededDitWeights } from '../../models/seeded.js';
+ * import { tinyDit, tinyInputs } from '../../models/tinyDit.js';
  *
- * const config = { inputSize: 8, patchSize: 2, channels: 4, hiddenSize: 32, depth: 1, numHeads: 2, mlpRatio: 4, numClasses: 3 };
- * const model = await tf.loadGraphModel(tf.io.fromMemory(buildDit(config, seededDitWeights(config, 1))));
- * const batches = [0.1, 0.5, 0.9].map((t) => ({
- *   latent: tf.randomNormal([2, 8, 8, 4]),
- *   timestep: tf.fill([2], t),
- *   label: tf.tensor1d([0, 1], 'int32'),
- * }));
+ * const model = await tinyDit(); // your own: await tf.loadGraphModel(url)
+ * const batches = [0.1, 0.5, 0.9].map((t) => tinyInputs([t, t])); // latents, timesteps, labels
  * const stats = await calibrate(model, batches, { timestep: 'timestep', onProgress: console.log });
  * console.log(stats.sites.size, 'tensors observed');
  * ```

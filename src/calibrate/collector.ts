@@ -54,7 +54,9 @@ export class Collector {
     if (missing < 0) return;
     const source = JSON.stringify(this.targets[missing]!.site.source);
     const problem = `the tensor ${source} was not seen while the model ran.`;
-    const wayOut = `Another op is registered as HadaNormTap: import tfjs-hadanorm after whatever registers it.`;
+    const wayOut =
+      'Another op is registered as HadaNormTap: ' +
+      'import tfjs-hadanorm after whatever registers it.';
     throw new HadaNormError('calibrate', `${problem} ${wayOut}`);
   }
 
@@ -141,8 +143,8 @@ function tokensOf(site: Target['site'], x: Tensor, like: Tensor | null): number 
   const [shape, axes] = like === null ? [x.shape, site.axes] : [like.shape, site.likeAxes];
   const tokens = shape[shape.length - axes - 1];
   if (tokens !== undefined && tokens > 0 && x.size % (tokens * site.d) === 0) return tokens;
-  const problem = `the tensor ${JSON.stringify(site.source)} has the shape [${x.shape}], not [..., tokens, ${site.d}].`;
-  throw new HadaNormError('calibrate', problem);
+  const got = `the tensor ${JSON.stringify(site.source)} has the shape [${x.shape}]`;
+  throw new HadaNormError('calibrate', `${got}, not [..., tokens, ${site.d}].`);
 }
 
 /** scatter += Σ (x − μ)(x − μ)ᵀ, upper triangle; the product is the backend's, the sum float64. */

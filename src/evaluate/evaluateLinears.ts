@@ -43,16 +43,14 @@ export interface EvaluateOptions {
  *
  * @example
  * ```ts
- * import * as tf from '@tensorflow/tfjs';
+ * import '@tensorflow/tfjs';
  * import { evaluateLinears, rewriteGraph } from 'tfjs-hadanorm';
- * import { buildDit } from '../../models/builder/dit.js';
- * import { seededDitWeights } from '../../models/seeded.js';
+ * import { tinyDit, tinyInputs } from '../../models/tinyDit.js';
  *
- * const config = { inputSize: 8, patchSize: 2, channels: 4, hiddenSize: 64, depth: 1, numHeads: 2, mlpRatio: 4, numClasses: 3 };
- * const model = await tf.loadGraphModel(tf.io.fromMemory(buildDit(config, seededDitWeights(config, 1))));
+ * const model = await tinyDit(); // your own: await tf.loadGraphModel(url)
  * const { model: small } = rewriteGraph(model, { method: 'hadamard' });
- * const batch = { latent: tf.randomNormal([2, 8, 8, 4]), timestep: tf.tensor1d([0.2, 0.8]), label: tf.tensor1d([0, 1], 'int32') };
- * for (const { role, output } of await evaluateLinears(model, small, [batch])) console.log(role, output.toFixed(1), 'dB');
+ * const linears = await evaluateLinears(model, small, [tinyInputs([0.2, 0.8])]);
+ * for (const { role, output } of linears) console.log(role, output.toFixed(1), 'dB');
  * ```
  */
 export async function evaluateLinears(

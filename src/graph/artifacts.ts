@@ -34,8 +34,10 @@ export function graphFromArtifacts(
 ): Graph {
   const topology = artifacts.modelTopology as Topology | undefined;
   if (topology === undefined || topology === null || !Array.isArray(topology.node)) {
-    const wayOut =
-      'Convert a layers model with tensorflowjs_converter --input_format=tfjs_layers_model --output_format=tfjs_graph_model.';
+    const command =
+      'tensorflowjs_converter ' +
+      '--input_format=tfjs_layers_model --output_format=tfjs_graph_model';
+    const wayOut = `Convert a layers model with ${command}.`;
     const got = artifacts.modelTopology === undefined ? 'none' : describe(artifacts.modelTopology);
     throw new InvalidArgumentError(
       'graphFromArtifacts',

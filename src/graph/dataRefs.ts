@@ -5,8 +5,10 @@ const SHAPE_ONLY = new Set(['Shape', 'ShapeN', 'Size', 'Rank', 'ZerosLike', 'One
 
 /** Ops whose first input alone is data; the others are shapes, axes, orders or indices. */
 const FIRST_ONLY = new Set(
-  `Reshape Transpose ExpandDims Squeeze Slice StridedSlice SplitV Tile BroadcastTo Pad PadV2 MirrorPad Gather GatherV2
-   Mean Sum Max Min Prod All Any ArgMax ArgMin Cumsum Switch`.split(/\s+/),
+  `Reshape Transpose ExpandDims Squeeze Slice StridedSlice SplitV Tile BroadcastTo Pad PadV2
+   MirrorPad Gather GatherV2 Mean Sum Max Min Prod All Any ArgMax ArgMin Cumsum Switch`.split(
+    /\s+/,
+  ),
 );
 
 /** The inputs whose values flow into what a node gives: no shapes, axes, indices or conditions. */

@@ -76,8 +76,10 @@ function checkModel(op: string, model: unknown): asserts model is GraphModel {
     throw new InvalidArgumentError(op, 'model', wanted, describe(model));
   }
   if ('layers' in model) {
-    const wayOut =
-      'Save it and convert it: tensorflowjs_converter --input_format=tfjs_layers_model --output_format=tfjs_graph_model model.json out/';
+    const command =
+      'tensorflowjs_converter ' +
+      '--input_format=tfjs_layers_model --output_format=tfjs_graph_model model.json out/';
+    const wayOut = `Save it and convert it: ${command}`;
     throw new InvalidArgumentError(op, 'model', wanted, 'a tf.LayersModel', wayOut);
   }
   if (!('save' in model) || !('execute' in model) || !('modelSignature' in model)) {

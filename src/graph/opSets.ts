@@ -7,15 +7,16 @@ export const IDENTITY = setOf(
 
 /** One value of the output per value of the input, same shape. */
 export const UNARY = setOf(
-  `Abs Acos Acosh Asin Asinh Atan Atanh Ceil Cos Cosh Elu Erf Exp Expm1 Floor LeakyRelu Log Log1p LogicalNot Neg
-   Reciprocal Relu Relu6 ClipByValue Round Rsqrt Selu Sigmoid Sign Sin Sinh Softplus Sqrt Square Tan Tanh Cast
-   ZerosLike OnesLike Softmax LogSoftmax`,
+  `Abs Acos Acosh Asin Asinh Atan Atanh Ceil Cos Cosh Elu Erf Exp Expm1 Floor LeakyRelu Log Log1p
+   LogicalNot Neg Reciprocal Relu Relu6 ClipByValue Round Rsqrt Selu Sigmoid Sign Sin Sinh Softplus
+   Sqrt Square Tan Tanh Cast ZerosLike OnesLike Softmax LogSoftmax`,
 );
 
 /** Two inputs, broadcast against each other. */
 export const BINARY = setOf(
-  `Add AddV2 BiasAdd Div DivNoNan FloorDiv Maximum Minimum Mod FloorMod Mul Pow RealDiv SquaredDifference Sub Atan2
-   Equal NotEqual Greater GreaterEqual Less LessEqual LogicalAnd LogicalOr Prelu`,
+  `Add AddV2 BiasAdd Div DivNoNan FloorDiv Maximum Minimum Mod FloorMod Mul Pow RealDiv
+   SquaredDifference Sub Atan2 Equal NotEqual Greater GreaterEqual Less LessEqual LogicalAnd
+   LogicalOr Prelu`,
 );
 
 /** Rearranges values without computing any. */

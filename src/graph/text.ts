@@ -25,7 +25,8 @@ function nodeText(graph: Graph, node: GraphNode): string {
   const head = `${node.name} = ${node.op}(${inputs})`;
   if (weight === undefined) return head + attrsText(node.attrs);
   const { shape, dtype, quantization } = weight.spec;
-  return `${head}: ${dtype}[${shape}]${quantization === undefined ? '' : ` as ${quantization.dtype}`}`;
+  const stored = quantization === undefined ? '' : ` as ${quantization.dtype}`;
+  return `${head}: ${dtype}[${shape}]${stored}`;
 }
 
 function attrsText(attrs: Attrs): string {

@@ -51,7 +51,8 @@ export function weightsFromData(
     }
     const end = start + bytesIn(chunks, spec, start);
     if (end > chunks.byteLength) {
-      const problem = `the weight data ends inside ${describe(spec.name)}: ${chunks.byteLength} bytes, ${end} wanted.`;
+      const where = `the weight data ends inside ${describe(spec.name)}`;
+      const problem = `${where}: ${chunks.byteLength} bytes, ${end} wanted.`;
       throw new HadaNormError(op, `${problem} The file is truncated; get it again.`);
     }
     const from = start;

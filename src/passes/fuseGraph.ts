@@ -28,20 +28,14 @@ const PASSES: readonly Pass[] = [attentionPass, normPass, productPass, einsumPas
  *
  * @example
  * ```ts
- * import * as tf from '@tensorflow/tfjs';
+ * import '@tensorflow/tfjs';
  * import { fuseGraph } from 'tfjs-hadanorm';
- * import { buildDit } from '../../models/builder/dit.js';
- * import { seededDitWeights } from '../../models/seeded.js';
+ * import { tinyDit, tinyInputs } from '../../models/tinyDit.js';
  *
- * const config = { inputSize: 8, patchSize: 2, channels: 4, hiddenSize: 64, depth: 1, numHeads: 2, mlpRatio: 4, numClasses: 3 };
- * const model = await tf.loadGraphModel(tf.io.fromMemory(buildDit(config, seededDitWeights(config, 1))));
+ * const model = await tinyDit(); // your own: await tf.loadGraphModel(url)
  * const fast = fuseGraph(model);
  * model.dispose();
- * const velocity = fast.predict({
- *   latent: tf.randomNormal([1, 8, 8, 4]),
- *   timestep: tf.tensor1d([0.5]),
- *   label: tf.tensor1d([2], 'int32'),
- * });
+ * const velocity = fast.predict(tinyInputs([0.5]));
  * ```
  */
 export function fuseGraph(model: GraphModel): GraphModel {

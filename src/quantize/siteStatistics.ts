@@ -5,6 +5,8 @@ import { METHODS } from './methods.js';
 import type { Task } from './plan.js';
 import type { LinearSettings } from './settings.js';
 
+const OTHER_MODEL = 'They are of another model: calibrate this one.';
+
 /**
  * What calibration knows of a linear's site, or null.
  * @throws HadaNormError for statistics of no batches, of another model, or with NaN or Inf in them.
@@ -24,8 +26,8 @@ export function statsFor(
   const found = stats.sites.get(key);
   const quoted = JSON.stringify(key);
   if (found !== undefined && found.d !== site.d) {
-    const problem = `the statistics know ${quoted} with ${found.d} channels, the model has ${site.d}.`;
-    throw new HadaNormError(op, `${problem} They are of another model: calibrate this one.`);
+    const known = `the statistics know ${quoted} with ${found.d} channels`;
+    throw new HadaNormError(op, `${known}, the model has ${site.d}. ${OTHER_MODEL}`);
   }
   if (found !== undefined) {
     checkFinite(op, quoted, found.total);
@@ -33,12 +35,15 @@ export function statsFor(
   }
   if (settings.treatment !== 'transform') return null;
   if (role !== 'other') {
-    const problem = `the statistics know nothing of ${quoted}, which ${JSON.stringify(linear.name)} reads.`;
-    throw new HadaNormError(op, `${problem} They are of another model: calibrate this one.`);
+    const reader = JSON.stringify(linear.name);
+    const problem = `the statistics know nothing of ${quoted}, which ${reader} reads.`;
+    throw new HadaNormError(op, `${problem} ${OTHER_MODEL}`);
   }
   if (needsStats(settings)) {
     const wayOut = "Give it a rule with method 'hadamard' or 'rtn', or treatment 'weightOnly'.";
-    const wanted = `one without statistics for ${JSON.stringify(linear.name)}, which has the role 'other' and is not calibrated`;
+    const name = JSON.stringify(linear.name);
+    const why = "which has the role 'other' and is not calibrated";
+    const wanted = `one without statistics for ${name}, ${why}`;
     throw new InvalidArgumentError(op, 'method', wanted, `'${settings.method}'`, wayOut);
   }
   return null;
@@ -54,6 +59,7 @@ function needsStats({ method, parts, activations }: LinearSettings): boolean {
 
 function checkFinite(op: string, site: string, { sum, within, absMax }: Moments): void {
   if ([sum, within, absMax].every((values) => values.every(Number.isFinite))) return;
-  const problem = `the statistics of ${site} hold NaN or Infinity: the model gave them when it was calibrated.`;
-  throw new HadaNormError(op, `${problem} Calibrate it on inputs that it can take.`);
+  const problem = `the statistics of ${site} hold NaN or Infinity`;
+  const cause = 'the model gave them when it was calibrated';
+  throw new HadaNormError(op, `${problem}: ${cause}. Calibrate it on inputs that it can take.`);
 }

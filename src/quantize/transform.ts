@@ -159,7 +159,8 @@ function needStats(op: string, parts: Parts, stats: SiteStats | null): void {
     ...(parts.center === 'dynamic' && parts.meanRank !== 0 ? [`meanRank ${parts.meanRank}`] : []),
   ];
   if (needs.length === 0) return;
-  const wayOut = `Pass stats: await calibrate(model, batches), or use method 'hadamard', or scale 'none' with meanRank 0.`;
+  const without = "use method 'hadamard', or scale 'none' with meanRank 0";
+  const wayOut = `Pass stats: await calibrate(model, batches), or ${without}.`;
   throw new InvalidArgumentError(op, 'stats', `given for ${needs.join(' and ')}`, 'none', wayOut);
 }
 

@@ -41,13 +41,11 @@ export interface GraphDescription {
  *
  * @example
  * ```ts
- * import * as tf from '@tensorflow/tfjs';
+ * import '@tensorflow/tfjs';
  * import { describeGraph } from 'tfjs-hadanorm';
- * import { buildDit } from '../../models/builder/dit.js';
- * import { seededDitWeights } from '../../models/seeded.js';
+ * import { tinyDit } from '../../models/tinyDit.js';
  *
- * const config = { inputSize: 8, patchSize: 2, channels: 4, hiddenSize: 64, depth: 1, numHeads: 2, mlpRatio: 4, numClasses: 3 };
- * const model = await tf.loadGraphModel(tf.io.fromMemory(buildDit(config, seededDitWeights(config, 1))));
+ * const model = await tinyDit(); // your own: await tf.loadGraphModel(url)
  * console.log(`${describeGraph(model)}`);
  * ```
  */

@@ -22,21 +22,21 @@ interface Headline {
 export function headlines(report: QuantizationReport): Html {
   const all = [modelSize(report), meanOutput(report), worstOutput(report), treated(report)];
   return html`<dl class="cards">
-${all.map(
-  ({
-    label,
-    figure,
-    note,
-  }) => html`<div><dt>${label}</dt><dd class="figure">${figure}</dd><dd class="note">${note}</dd></div>
-`,
-)}</dl>`;
+${all.map(card)}</dl>`;
+}
+
+function card({ label, figure, note }: Headline): Html {
+  const values = html`<dd class="figure">${figure}</dd><dd class="note">${note}</dd>`;
+  return html`<div><dt>${label}</dt>${values}</div>
+`;
 }
 
 function modelSize({ totals: { modelBytes, linearBytes } }: QuantizationReport): Headline {
+  const [before, after] = [modelBytes.before, modelBytes.after].map(formatBytes);
   return {
     label: 'Model size',
     figure: `${formatRatio(modelBytes)} smaller`,
-    note: `${formatBytes(modelBytes.before)} → ${formatBytes(modelBytes.after)}; linears alone ${formatRatio(linearBytes)}`,
+    note: `${before} → ${after}; linears alone ${formatRatio(linearBytes)}`,
   };
 }
 

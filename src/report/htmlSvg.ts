@@ -57,5 +57,7 @@ export async function plotDrawer(): Promise<DrawPlot> {
 function accessible(svg: string, title: string, description: string): Html {
   const viewBox = /viewBox="([\d. -]+)"/.exec(svg)?.[1] ?? '';
   const drawing = new Html(svg.slice(svg.indexOf('>') + 1, svg.lastIndexOf('</svg>')));
-  return html`<svg xmlns="http://www.w3.org/2000/svg" viewBox="${viewBox}" role="img" aria-label="${description}"><title>${title}</title>${drawing}</svg>`;
+  const frame = html`xmlns="http://www.w3.org/2000/svg" viewBox="${viewBox}" role="img"`;
+  const content = html`<title>${title}</title>${drawing}`;
+  return html`<svg ${frame} aria-label="${description}">${content}</svg>`;
 }

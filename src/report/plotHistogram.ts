@@ -70,9 +70,12 @@ export function channelPlot({ name, channels, before, after }: ChannelPanel): Pl
   const bars = [...barsOf(channels.before, 'before'), ...barsOf(channels.after, 'after')];
   const maximum = bars.reduce((max, { count }) => Math.max(max, count), 1);
   const title = `${printable(name)}: channels before and after`;
+  const what = `the largest magnitudes of the input channels of ${printable(name)}`;
+  const [was, is] = [before, after].map(formatTimes);
+  const change = `${was} the median before the transform, ${is} after it`;
   return {
     title,
-    description: `Histogram of the largest magnitudes of the input channels of ${printable(name)}. The largest is ${formatTimes(before)} the median before the transform, ${formatTimes(after)} after it.`,
+    description: `Histogram of ${what}. The largest is ${change}.`,
     spec: {
       data: { values: bars },
       height: HEIGHT,

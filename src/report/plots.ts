@@ -187,7 +187,8 @@ function describeMethods(role: Role, linears: readonly LinearReport[]): string {
     return mean === null ? [] : [`${METHOD_NAMES[method]} ${formatDb(mean)} dB`];
   });
   const count = `${linears.length} linear${linears.length === 1 ? '' : 's'}`;
-  return `Output SQNR of ${count} with role ${role}, a mark for each method. Means: ${means.join(', ')}.`;
+  const what = `Output SQNR of ${count} with role ${role}, a mark for each method`;
+  return `${what}. Means: ${means.join(', ')}.`;
 }
 
 function describeTimesteps(role: Role, linears: readonly LinearReport[]): string {
@@ -200,5 +201,6 @@ function describeTimesteps(role: Role, linears: readonly LinearReport[]): string
     );
     return `${formatDb(meanOf(outputs))} dB at timestep ${wanted}`;
   });
-  return `Output SQNR of the linears with role ${role} at ${timesteps.length} timesteps. Means: ${[...new Set(means)].join(', ')}.`;
+  const what = `Output SQNR of the linears with role ${role} at ${timesteps.length} timesteps`;
+  return `${what}. Means: ${[...new Set(means)].join(', ')}.`;
 }

@@ -79,7 +79,8 @@ interface Choice {
  *   totals: { sqnr, compared: {}, linearBytes: linear.bytes, modelBytes: linear.bytes },
  * };
  * const { rules, expected } = recommendRules(report, { minSqnr: 30 });
- * console.log(rules); // [{ match: 'blocks/0/mlp/fc2', weights: { bits: 8 }, activations: { bits: 8 } }]
+ * // [{ match: 'blocks/0/mlp/fc2', weights: { bits: 8 }, activations: { bits: 8 } }]
+ * console.log(rules);
  * console.log(expected); // { meanSqnr: 42, minSqnr: 42, modelBytes: 591360 }
  * ```
  */
@@ -194,9 +195,10 @@ function atMost(best: number): string {
 }
 
 function unreachable(kind: Kind, best: string, target: number): InvalidArgumentError {
-  const wayOut =
+  const [some, instead] =
     kind === 'maxBytes'
-      ? 'That is with no linear in 8 bits; quantize to fewer bits first.'
-      : 'That is with every linear in 8 bits; take a better method, or leave out the worst linears.';
+      ? ['no', 'quantize to fewer bits first']
+      : ['every', 'take a better method, or leave out the worst linears'];
+  const wayOut = `That is with ${some} linear in 8 bits; ${instead}.`;
   return new InvalidArgumentError('recommendRules', `target.${kind}`, best, `${target}`, wayOut);
 }

@@ -107,13 +107,15 @@ async function methodSection(all: readonly LinearReport[], draw: DrawPlot): Prom
   const outputs = linears.map(outputsOf);
   const span = spanOf(outputs.flatMap((one) => [...one.values()])) ?? [0, 50];
   if (linears.length === 0) {
-    return html`${heading}<p>There is no calibration data: calibrate the model, and rewrite it with these statistics.</p>`;
+    const wayOut = 'calibrate the model, and rewrite it with these statistics';
+    return html`${heading}<p>There is no calibration data: ${wayOut}.</p>`;
   }
   const methods = METHODS.filter((method) => outputs.some((one) => one.has(method)));
-  const legend = methods.map(
-    (method) =>
-      html`<li><svg width="14" height="14" viewBox="-1.3 -1.3 2.6 2.6" aria-hidden="true"><path d="${METHOD_SHAPES[method]}" fill="${methodColour(method)}"/></svg>${METHOD_NAMES[method]}</li>`,
-  );
+  const legend = methods.map((method) => {
+    const frame = html`width="14" height="14" viewBox="-1.3 -1.3 2.6 2.6" aria-hidden="true"`;
+    const mark = html`<path d="${METHOD_SHAPES[method]}" fill="${methodColour(method)}"/>`;
+    return html`<li><svg ${frame}>${mark}</svg>${METHOD_NAMES[method]}</li>`;
+  });
   return html`${heading}
 <p>Further right is better. Linears stand in the model's order, by what they do in it.</p>
 <ul class="legend" aria-label="Methods">${legend}</ul>
@@ -124,18 +126,22 @@ async function channelSection(linears: readonly LinearReport[], draw: DrawPlot):
   const panels = worstChannels(linears, HISTOGRAMS);
   const heading = html`<h2>Channels before and after the transform</h2>`;
   if (panels.length === 0) {
-    return html`${heading}<p>There are no histograms of channels: they come with calibration data.</p>`;
+    const why = 'they come with calibration data';
+    return html`${heading}<p>There are no histograms of channels: ${why}.</p>`;
   }
   const figures = await Promise.all(
     panels.map(async (panel) => {
-      const note = `largest ÷ median channel: ${formatTimes(panel.before)} → ${formatTimes(panel.after)}`;
-      return html`<figure><figcaption><h3>${printable(panel.name)}</h3><p>${note}</p></figcaption>${await draw(channelPlot(panel))}</figure>
-`;
+      const [before, after] = [panel.before, panel.after].map(formatTimes);
+      const note = `largest ÷ median channel: ${before} → ${after}`;
+      const caption = html`<h3>${printable(panel.name)}</h3><p>${note}</p>`;
+      return figure(caption, await draw(channelPlot(panel)));
     }),
   );
+  const axes = 'Both axes are logarithmic; each bar counts channels.';
+  const legend = html`<li>${swatch('before')}before</li><li>${swatch('after')}after</li>`;
   return html`${heading}
-<p>The linears with the largest outliers before the transform. Both axes are logarithmic; each bar counts channels.</p>
-<ul class="legend" aria-label="Histograms"><li>${swatch('before')}before</li><li>${swatch('after')}after</li></ul>
+<p>The linears with the largest outliers before the transform. ${axes}</p>
+<ul class="legend" aria-label="Histograms">${legend}</ul>
 <div class="plots">
 ${figures}</div>`;
 }
@@ -145,10 +151,14 @@ async function timestepSection(all: readonly LinearReport[], draw: DrawPlot): Pr
   const linears = all.filter(({ byTimestep }) => byTimestep.length > 0);
   const values = linears.flatMap(({ byTimestep }) => byTimestep.map(({ output }) => output));
   if (linears.length === 0) {
-    return html`${heading}<p>There is nothing by timestep: calibrate with the timestep of each sample, and rewrite the model with these statistics.</p>`;
+    const wayOut =
+      'calibrate with the timestep of each sample, and rewrite the model with these statistics';
+    return html`${heading}<p>There is nothing by timestep: ${wayOut}.</p>`;
   }
   const span: Span = spanOf(values) ?? [0, 50];
-  const ramp = html`<li>${formatDb(span[0])} dB<span class="ramp" style="background:linear-gradient(to right,${HEAT_COLOURS.join(',')})"></span>${formatDb(span[1])} dB</li>`;
+  const gradient = `background:linear-gradient(to right,${HEAT_COLOURS.join(',')})`;
+  const colours = html`<span class="ramp" style="${gradient}"></span>`;
+  const ramp = html`<li>${formatDb(span[0])} dB${colours}${formatDb(span[1])} dB</li>`;
   return html`${heading}
 <p>Each cell is one linear at one timestep of the denoising. Brighter is better.</p>
 <ul class="legend" aria-label="Colours">${ramp}</ul>
@@ -164,12 +174,17 @@ async function roleFigures(
   const figures = await Promise.all(
     [...groupByRole(linears)].map(async ([role, some]) => {
       const { pattern } = rowLabels(some.map(({ name }) => name));
-      return html`<figure><figcaption><h3>${role}</h3>${pattern !== null && html`<code>${pattern}</code>`}</figcaption>${await draw(plotOf(role, some))}</figure>
-`;
+      const caption = html`<h3>${role}</h3>${pattern !== null && html`<code>${pattern}</code>`}`;
+      return figure(caption, await draw(plotOf(role, some)));
     }),
   );
   return html`<div class="plots">
 ${figures}</div>`;
+}
+
+function figure(caption: Html, drawing: Html): Html {
+  return html`<figure><figcaption>${caption}</figcaption>${drawing}</figure>
+`;
 }
 
 function swatch(when: 'before' | 'after'): Html {

@@ -73,19 +73,12 @@ export class RewriteAbortedError extends HadaNormError {
  *
  * @example
  * ```ts
- * import * as tf from '@tensorflow/tfjs';
+ * import '@tensorflow/tfjs';
  * import { calibrate, reportTable, rewriteGraph } from 'tfjs-hadanorm';
- * import { buildDit } from '../../models/builder/dit.js';
- * import { seededDitWeights } from '../../models/seeded.js';
+ * import { tinyDit, tinyInputs } from '../../models/tinyDit.js';
  *
- * const config = { inputSize: 8, patchSize: 2, channels: 4, hiddenSize: 64, depth: 1, numHeads: 2, mlpRatio: 4, numClasses: 3 };
- * const model = await tf.loadGraphModel(tf.io.fromMemory(buildDit(config, seededDitWeights(config, 1))));
- * const inputs = (t: number) => ({
- *   latent: tf.randomNormal([2, 8, 8, 4]),
- *   timestep: tf.fill([2], t),
- *   label: tf.tensor1d([0, 1], 'int32'),
- * });
- * const stats = await calibrate(model, [0.1, 0.5, 0.9].map(inputs));
+ * const model = await tinyDit(); // your own: await tf.loadGraphModel(url)
+ * const stats = await calibrate(model, [0.1, 0.5, 0.9].map((t) => tinyInputs([t, t])));
  * const { model: small, report } = rewriteGraph(model, {
  *   stats,
  *   weights: { bits: 4 },
@@ -93,7 +86,7 @@ export class RewriteAbortedError extends HadaNormError {
  *   rules: [{ role: 'mlp.out', weights: { bits: 8 } }],
  * });
  * console.log(reportTable(report));
- * const velocity = small.predict(inputs(0.3));
+ * const velocity = small.predict(tinyInputs([0.3]));
  * ```
  */
 export function rewriteGraph(model: GraphModel, options: RewriteOptions = {}): RewriteResult {

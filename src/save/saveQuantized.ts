@@ -26,11 +26,9 @@ const SHARD_BYTES = 4 * 2 ** 20;
  * ```ts
  * import * as tf from '@tensorflow/tfjs';
  * import { loadQuantized, rewriteGraph, saveQuantized } from 'tfjs-hadanorm';
- * import { buildDit } from '../../models/builder/dit.js';
- * import { seededDitWeights } from '../../models/seeded.js';
+ * import { tinyDit } from '../../models/tinyDit.js';
  *
- * const config = { inputSize: 8, patchSize: 2, channels: 4, hiddenSize: 64, depth: 1, numHeads: 2, mlpRatio: 4, numClasses: 3 };
- * const model = await tf.loadGraphModel(tf.io.fromMemory(buildDit(config, seededDitWeights(config, 1))));
+ * const model = await tinyDit(); // your own: await tf.loadGraphModel(url)
  * const { model: small } = rewriteGraph(model, { method: 'hadamard' });
  * let saved: tf.io.ModelArtifacts = {};
  * await saveQuantized(small, tf.io.withSaveHandler(async (artifacts) => {
@@ -67,16 +65,16 @@ export interface QuantizedFilesOptions {
  * import { mkdtemp, writeFile } from 'node:fs/promises';
  * import { tmpdir } from 'node:os';
  * import { join } from 'node:path';
- * import * as tf from '@tensorflow/tfjs';
+ * import '@tensorflow/tfjs';
  * import { quantizedFiles, rewriteGraph } from 'tfjs-hadanorm';
- * import { buildDit } from '../../models/builder/dit.js';
- * import { seededDitWeights } from '../../models/seeded.js';
+ * import { tinyDit } from '../../models/tinyDit.js';
  *
- * const config = { inputSize: 8, patchSize: 2, channels: 4, hiddenSize: 64, depth: 1, numHeads: 2, mlpRatio: 4, numClasses: 3 };
- * const model = await tf.loadGraphModel(tf.io.fromMemory(buildDit(config, seededDitWeights(config, 1))));
+ * const model = await tinyDit(); // your own: await tf.loadGraphModel(url)
  * const { model: small } = rewriteGraph(model, { method: 'hadamard' });
  * const folder = await mkdtemp(join(tmpdir(), 'small-'));
- * for (const [name, bytes] of await quantizedFiles(small)) await writeFile(join(folder, name), bytes);
+ * for (const [name, bytes] of await quantizedFiles(small)) {
+ *   await writeFile(join(folder, name), bytes);
+ * }
  * ```
  */
 export async function quantizedFiles(

@@ -10,11 +10,11 @@ import { CHILD_ENV, runNode } from '../harness/run/child.js';
 const MAIN = join('test', 'bench', 'main.ts');
 
 describe('Benchmark harness', () => {
-  it('the median of an even number is the mean of the middle two, and order does not matter', () => {
+  it('the median of an even number is the mean of the middle two, in any order', () => {
     expect([median([3, 1, 2]), median([4, 1, 3, 2]), median([5])]).to.deep.equal([2, 2.5, 5]);
   });
 
-  it('contenders are warmed up, then run in turn; the ratio says how many times faster ours is', async () => {
+  it('contenders are warmed up, then run in turn; the ratio is times faster', async () => {
     const order: string[] = [];
     const busy = (name: string, ms: number) => ({
       name,
@@ -34,7 +34,7 @@ describe('Benchmark harness', () => {
       .and.to.be.within(1.5, 6);
   });
 
-  it('each of ours has a row for each peer, with its bar; what was prepared is disposed of, even when a run throws', async () => {
+  it('each of ours has a row for each peer, with its bar; all is disposed of', async () => {
     const noop = (name: string) => ({ name, run: () => {} });
     let open = 0;
     const caseOf = (more: { name: string; run: () => void }[]) => ({

@@ -150,7 +150,7 @@ describe('Benchmark of the WASM kernels and its peers', () => {
     expect(webgl).to.include('| a | W4A8 | ORT | 1 | 3 | 3 |');
   });
 
-  it('npm run bench measures one linear against every peer, with and without HadaNorm, on one thread and on two', () => {
+  it('npm run bench measures a linear against every peer, on one thread and on two', () => {
     const folder = mkdtempSync(join(tmpdir(), 'tfjs-hadanorm-bench-'));
     const file = join(folder, 'rows.json');
     const main = join('test', 'bench', 'main.ts');

@@ -136,7 +136,7 @@ describe('The demo page', () => {
     expect([bytes.readUInt32BE(16), bytes.readUInt32BE(20)]).to.deep.equal([260, 392]);
   });
 
-  it('shares its settings: the link brings them back, and what it cannot read is said', async () => {
+  it('shares its settings by a link, and says what it cannot read of one', async () => {
     const link = new URL(page.url()).hash.slice(1);
     expect(Object.fromEntries(new URLSearchParams(link))).to.deep.equal({
       model: 'avatars-nano',
@@ -188,7 +188,7 @@ describe('The demo page', () => {
     await page.check('[name=backend][value=wasm]');
   });
 
-  it('loads a packed model from files: pictures as when it was made, and no tensor stays', async () => {
+  it('loads a packed model from files: the same pictures, and no tensor stays', async () => {
     await page.check('[name=source][value=packed]', { force: true });
     await page.setInputFiles('#files', [...packed]);
     const { state, problem, tensors } = await runDemo(page);

@@ -216,7 +216,8 @@ describeOnBackends('Graph models', () => {
       'ChannelCenter',
       {},
       ['x', 'scale'],
-      'inputs of node "y" must be x alone, got 2. Set hasScale and hasMean to say what the further inputs are.',
+      'inputs of node "y" must be x alone, got 2. ' +
+        'Set hasScale and hasMean to say what the further inputs are.',
     ],
     [
       'flags that do not fit the inputs',

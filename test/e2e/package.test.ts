@@ -50,7 +50,7 @@ describe('The package as it ships', () => {
   });
   after(() => rmSync(project, { recursive: true, force: true }));
 
-  it('holds the builds, the licence, the README and the small trained model, and nothing else', () => {
+  it('holds the builds, licence, README and small trained model, and nothing else', () => {
     const { files } = JSON.parse(readFileSync(join(project, 'pack.json'), 'utf8'))[0];
     const paths = (files as { path: string }[]).map(({ path }) => path);
     const others = paths.filter((path) => !/^dist\/(esm|cjs)\/(src|ops)\//.test(path));
@@ -80,7 +80,8 @@ describe('The package as it ships', () => {
       const url = import.meta.resolve('tfjs-hadanorm/models/avatars-nano/model.json');
       const fetchFunc = async (path) => new Response(await readFile(new URL(path)));
       const model = await loadGraphModel(tf.io.http(url, { fetchFunc }));
-      console.log(model.inputs.map(({ name }) => name).sort().join(), describeGraph(model).linears.length);`,
+      const inputs = model.inputs.map(({ name }) => name).sort();
+      console.log(inputs.join(), describeGraph(model).linears.length);`,
     );
     expect([stdout, stderr]).to.deep.equal(['label,latent,timestep 35\n', '']);
   });
@@ -136,7 +137,7 @@ describe('The package as it ships', () => {
       expect([stdout, stderr]).to.deep.equal(['true\n', '']);
     });
 
-    it(`does without vega until there is a report to draw, then says what to install: ${file}`, () => {
+    it(`needs vega only to draw a report, and then says what to install: ${file}`, () => {
       unlinkSync(join(project, 'node_modules', 'vega'));
       try {
         const { stdout } = runUser(file, script);
@@ -147,7 +148,7 @@ describe('The package as it ships', () => {
     });
   }
 
-  it('stands beside a second copy of itself: silent, and both work, with gradients and graph ops', () => {
+  it('stands silently beside a second copy: both work, with gradients and graph ops', () => {
     const { stdout, stderr } = runUser(
       'both.mjs',
       `
@@ -166,7 +167,8 @@ describe('The package as it ships', () => {
       await tf.setBackend('cpu');
       const x = tf.tensor1d([4, 0, 0, 0]);
       const results = [first, second].map((copy) =>
-        [...tf.grad((v) => copy.hadamardTransform(v))(x, x).dataSync(), ...copy.fakeQuant(x).dataSync(),
+        [...tf.grad((v) => copy.hadamardTransform(v))(x, x).dataSync(),
+         ...copy.fakeQuant(x).dataSync(),
          ...copy.channelCenter([[1], [3]]).mean.dataSync()].join());
       results.push([...x.hadamardTransform().dataSync()].join());
       process.stdout.write([first.fakeQuant !== second.fakeQuant, ...results].join(' '));`,
@@ -229,8 +231,8 @@ describe('The package as it ships', () => {
         { name: 'y', op: 'FakeQuant', input: ['x'], attr: {} },
       ];
       const modelTopology = { node, versions: {} };
-      const memory = tf.io.fromMemory({ modelTopology, weightSpecs: [], weightData: new ArrayBuffer(0) });
-      const model = await tf.loadGraphModel(memory);
+      const weights = { weightSpecs: [], weightData: new ArrayBuffer(0) };
+      const model = await tf.loadGraphModel(tf.io.fromMemory({ modelTopology, ...weights }));
       const quantized = model.predict(hadanorm.fakeQuant([0, 255]));
       return [[...rotated.dataSync()].join(), [...quantized.dataSync()].join()].join(' ');
     })()`,
@@ -240,7 +242,7 @@ describe('The package as it ships', () => {
     expect(warnings).to.deep.equal([]);
   });
 
-  it('draws reports with the script tags of vega and vega-lite, and says so without them', async () => {
+  it('draws reports with the script tags of vega and vega-lite, and asks for them', async () => {
     const globals = { TextEncoder, console, setTimeout, performance, structuredClone };
     const context = vm.createContext({ ...globals, report: REPORT });
     vm.runInContext('globalThis.self = globalThis.window = globalThis;', context);
@@ -278,7 +280,8 @@ describe('The package as it ships', () => {
         join(project, name),
         `
         import { tensor1d, type Tensor1D } from '@tensorflow/tfjs-core';
-        import { fakeQuant, type Granularity, HadamardSizeError, hadamardTransform } from 'tfjs-hadanorm';
+        import { fakeQuant, type Granularity, hadamardTransform } from 'tfjs-hadanorm';
+        import { HadamardSizeError } from 'tfjs-hadanorm';
         import 'tfjs-hadanorm/chained';
         const granularity: Granularity = { kind: 'perGroup', groupSize: 2 };
         const y: Tensor1D = hadamardTransform(tensor1d([1, 2, 3, 4]));

@@ -37,13 +37,13 @@ describe('The main example, npm start', function () {
     ['W4A8', 3],
     ['W4A4', 2],
   ] as const) {
-    it(`draws like the original at ${bits}, by ${decibels} dB more than rounding to nearest on average`, () => {
+    it(`${bits}: ${decibels} dB nearer to the original than rounding to nearest, on average`, () => {
       const [nearest, ours] = [rowOf(`rtn ${bits}`), rowOf(`hadanorm ${bits}`)];
       expect(ours[1]).to.be.at.least(nearest[1]! + decibels);
       expect(ours[0], 'SQNR of linears').to.be.at.least(nearest[0]! + 3);
     });
 
-    it(`a step on integer kernels takes less than two thirds of the original's time: ${bits}`, () => {
+    it(`a step on integer kernels takes under two thirds of the original's: ${bits}`, () => {
       for (const method of ['rtn', 'hadanorm']) {
         expect(rowOf(`${method} ${bits}`)[5]).to.be.within(0.01, 0.66);
       }
@@ -65,7 +65,7 @@ describe('The main example, npm start', function () {
     });
   }
 
-  it('prints a report by role for each of the bits, before the rows of the picture in order', () => {
+  it('prints a report by role for each of the bits, then the rows of the picture', () => {
     const parts = ['W4A8: ', 'attention.qkv', 'whole model', 'W4A4: ', 'mlp.out', 'whole model'];
     const rows = ['fp32', 'rtn W4A8', 'hadanorm W4A8', 'rtn W4A4', 'hadanorm W4A4'];
     let from = 0;

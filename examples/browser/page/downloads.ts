@@ -26,8 +26,9 @@ export class DownloadsView {
       const content = new Blob([bytes], { type: 'application/octet-stream' });
       this.add(saveLink(name, content, `${name} (${formatBytes(bytes.length)})`));
     }
-    byId('downloads-hint').textContent =
-      'The packed model is model.json and its shards: load it here again, or with loadQuantized, or with tf.loadGraphModel and the plugin.';
+    const how = 'here again, or with loadQuantized, or with tf.loadGraphModel and the plugin';
+    const hint = `The packed model is model.json and its shards: load it ${how}.`;
+    byId('downloads-hint').textContent = hint;
   }
 
   /** A button that asks for the report. */

@@ -28,7 +28,8 @@ self.onmessage = async ({ data }: MessageEvent<Request>) => {
   } catch (error) {
     // the engine answers for what goes wrong in a run: this is about its own code, which could not
     // be fetched, say
-    const message = `The page's code could not be loaded: ${error instanceof Error ? error.message : error}`;
+    const reason = error instanceof Error ? error.message : error;
+    const message = `The page's code could not be loaded: ${reason}`;
     const memory = { numTensors: 0, numBytes: 0, gpuBytes: null };
     tell({ kind: 'end', run: data.run, outcome: { kind: 'failed', message }, memory });
   }

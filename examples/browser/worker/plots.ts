@@ -128,5 +128,6 @@ function describe(
     const mean = meanOf(outputs.map((one) => one.get(method)));
     return mean === null ? [] : [`${names[method]} ${formatDb(mean)} dB`];
   });
-  return `Output SQNR of ${linears.length} linears, a mark for each method. Means: ${means.join(', ')}.`;
+  const what = `Output SQNR of ${linears.length} linears, a mark for each method`;
+  return `${what}. Means: ${means.join(', ')}.`;
 }

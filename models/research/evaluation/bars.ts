@@ -42,7 +42,8 @@ function psnrBars(
     const against = own.find((row) => row.method === other && isAlike(row, hadanorm));
     if (hadanorm.method !== 'hadanorm' || against === undefined) return [];
     const { samples, seed } = hadanorm;
-    const what = `${model}, W4A4, ${samples} samples, seed ${seed}${roundingNote(hadanorm)}: PSNR of HadaNorm above ${other}’s`;
+    const of = `${model}, W4A4, ${samples} samples, seed ${seed}${roundingNote(hadanorm)}`;
+    const what = `${of}: PSNR of HadaNorm above ${other}’s`;
     return [
       { name: 'all pictures together', ahead: pooledDifference(hadanorm, against) },
       { name: 'mean of the pictures', ahead: meanDifference(hadanorm, against) },
@@ -94,8 +95,9 @@ function kernelBars(rows: readonly OfflineRow[]): Bar[] {
       return [];
     }
     const max = floor.real.kid.high;
+    const what = 'KID of HadaNorm to fp32 samples within the real-vs-real floor';
     return {
-      what: `${model}, W8A8${roundingNote(row)}: KID of HadaNorm to fp32 samples within the real-vs-real floor`,
+      what: `${model}, W8A8${roundingNote(row)}: ${what}`,
       asked: `≤ ${thousandths(max)} · 10⁻³`,
       got: `${thousandths(original.kid.value)} · 10⁻³`,
       reached: original.kid.value <= max,

@@ -93,7 +93,8 @@ export function ablationTable(ours: Ablation, theirs?: KnownAblation): TextTable
     const other = theirs?.[i]?.[j];
     if (other === undefined || other === null) return value.toFixed(1);
     const off = value - other;
-    return `${value.toFixed(1)} (${other.toFixed(1)}, ${off < 0 ? '−' : '+'}${Math.abs(off).toFixed(2)})`;
+    const difference = `${off < 0 ? '−' : '+'}${Math.abs(off).toFixed(2)}`;
+    return `${value.toFixed(1)} (${other.toFixed(1)}, ${difference})`;
   };
   return {
     head: ['output SQNR, dB', ...BITS_NAMES],

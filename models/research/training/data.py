@@ -13,7 +13,8 @@ NOT_OF_CLASS = 255
 
 @dataclass
 class Dataset:
-    """Pictures u8 [N, 3, S, S]; labels, attributes [N, heads] i64; held out bool [N]; what dataset.json says."""
+    """Pictures u8 [N, 3, S, S]; labels, attributes [N, heads] i64; held out bool [N]; what
+    dataset.json says."""
 
     images: torch.Tensor
     labels: torch.Tensor
@@ -39,7 +40,8 @@ def load(folder, size, device):
     images = read("images.u8", s, s, 3).permute(0, 3, 1, 2).contiguous().to(device)
     if size != s:
         parts = images.split(4096)
-        images = torch.cat([F.avg_pool2d(x.float(), s // size).round().to(torch.uint8) for x in parts])
+        smaller = [F.avg_pool2d(x.float(), s // size).round().to(torch.uint8) for x in parts]
+        images = torch.cat(smaller)
     return Dataset(
         images,
         read("labels.u8").to(device, torch.int64),

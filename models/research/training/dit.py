@@ -1,4 +1,5 @@
-"""The diffusion transformer that the trained models were trained as, in PyTorch: adaLN-Zero, facebookresearch/DiT's names.
+"""The diffusion transformer that the trained models were trained as, in PyTorch: adaLN-Zero,
+facebookresearch/DiT's names.
 
 Latents are NCHW here, and NHWC in the graph that dit.ts builds of the same weights.
 """

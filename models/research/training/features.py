@@ -1,10 +1,12 @@
-"""Trains the small network whose features FID, KID and the feature distance are taken in, on a dataset of dataset.ts.
+"""Trains the small network whose features FID, KID and the feature distance are taken in, on a
+dataset of dataset.ts.
 
 python models/research/training/features.py --data avatars --out avatars-features --seconds 90
 
-Pictures are 32×32. Its heads tell the class, and the value of each attribute (of pictures of the attribute's class), so that the features hold
-what sets pictures of a class apart. Written: OUT.safetensors (float16, batch norms folded into the convolutions) and OUT.log with the
-accuracies on the held-out pictures.
+Pictures are 32×32. Its heads tell the class, and the value of each attribute (of pictures of the
+attribute's class), so that the features hold what sets pictures of a class apart. Written:
+OUT.safetensors (float16, batch norms folded into the convolutions) and OUT.log with the accuracies
+on the held-out pictures.
 """
 
 import argparse
@@ -28,13 +30,16 @@ class Features(nn.Module):
     def __init__(self, classes, attributes):
         super().__init__()
         widths = [3] + [channels for channels, _ in LAYERS]
-        self.convs = nn.ModuleList(nn.Conv2d(a, b, 3, stride, bias=False) for a, (b, stride) in zip(widths, LAYERS))
+        self.convs = nn.ModuleList(
+            nn.Conv2d(a, b, 3, stride, bias=False) for a, (b, stride) in zip(widths, LAYERS)
+        )
         self.norms = nn.ModuleList(nn.BatchNorm2d(channels) for channels, _ in LAYERS)
         self.style = nn.Linear(widths[-1], classes)
         self.attributes = nn.Linear(widths[-1], attributes)
 
     def forward(self, x):
-        """Features [B, 128], class logits [B, classes], attribute logits [B, attributes] of pictures [B, 3, 32, 32]."""
+        """Features [B, 128], class logits [B, classes], attribute logits [B, attributes] of
+        pictures [B, 3, 32, 32]."""
         for conv, norm in zip(self.convs, self.norms):
             # TensorFlow's SAME: with stride 2 only behind
             x = F.pad(x, (0, 1, 0, 1) if conv.stride[0] == 2 else (1, 1, 1, 1))

@@ -1,12 +1,17 @@
-"""Trains a DiT as a rectified flow on a dataset of dataset.ts, and writes its averaged weights and a sheet of samples.
+r"""Trains a DiT as a rectified flow on a dataset of dataset.ts, and writes its averaged weights and
+a sheet of samples.
 
-python models/research/training/train.py --data avatars --out avatars --size 64 --width 256 --depth 8 --heads 4 --rate 5e-4 --seconds 870
-python models/research/training/train.py --data avatars --out avatars-nano --size 32 --width 192 --depth 6 --heads 3 --rate 8e-4 --seconds 460
-python models/research/training/train.py --data fashion --out fashion --size 32 --width 128 --depth 6 --heads 4 --rate 8e-4 --seconds 240
+python models/research/training/train.py --data avatars --out avatars \
+    --size 64 --width 256 --depth 8 --heads 4 --rate 5e-4 --seconds 870
+python models/research/training/train.py --data avatars --out avatars-nano \
+    --size 32 --width 192 --depth 6 --heads 3 --rate 8e-4 --seconds 460
+python models/research/training/train.py --data fashion --out fashion \
+    --size 32 --width 128 --depth 6 --heads 4 --rate 8e-4 --seconds 240
 
-x_t = t x + (1 − t) z with noise z; the model learns v = x − z. t is logit-normal; the label is dropped in a tenth. --pause S stops after S
-seconds of this run with a checkpoint, from which the same command goes on. Written: OUT-0000N-of-00002.safetensors (float16,
-facebookresearch/DiT's names), OUT.png, OUT.log.
+x_t = t x + (1 − t) z with noise z; the model learns v = x − z. t is logit-normal; the label is
+dropped in a tenth. --pause S stops after S seconds of this run with a checkpoint, from which the
+same command goes on. Written: OUT-0000N-of-00002.safetensors (float16, facebookresearch/DiT's
+names), OUT.png, OUT.log.
 """
 
 import argparse
@@ -74,7 +79,8 @@ def initialize(model):
     for i in (0, 2):
         nn.init.normal_(model.t_embedder.mlp[i].weight, std=0.02)
     final = model.final_layer
-    for linear in [block.adaLN_modulation[1] for block in model.blocks] + [final.adaLN_modulation[1], final.linear]:
+    modulations = [block.adaLN_modulation[1] for block in model.blocks]
+    for linear in modulations + [final.adaLN_modulation[1], final.linear]:
         nn.init.zeros_(linear.weight)
         nn.init.zeros_(linear.bias)
     model.pos_embed.data = sincos(model.pos_embed.shape[-1], model.grid)
@@ -101,8 +107,10 @@ def sample(model, labels, none, noise, steps=50, cfg=1.5):
 def sheet(model, classes, size, device):
     """Eight samples of each class in two columns of rows, u8."""
     labels = torch.arange(classes, device=device).repeat_interleave(8)
-    noise = torch.randn(len(labels), 3, size, size, generator=torch.Generator(device).manual_seed(1), device=device)
-    pictures = ((sample(model, labels, classes, noise) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+    generator = torch.Generator(device).manual_seed(1)
+    noise = torch.randn(len(labels), 3, size, size, generator=generator, device=device)
+    values = ((sample(model, labels, classes, noise) + 1) * 127.5).round().byte()
+    pictures = values.permute(0, 2, 3, 1).cpu().numpy()
     rows = [np.concatenate(list(row), 1) for row in pictures.reshape(classes, 8, size, size, 3)]
     half = classes // 2
     return np.concatenate([np.concatenate(rows[:half], 0), np.concatenate(rows[half:], 0)], 1)
@@ -113,7 +121,8 @@ def save(model, path):
     weights = {name: value.half().contiguous() for name, value in model.state_dict().items()}
     blocks = len(model.blocks)
     first = {n for n in weights if n.startswith("blocks.") and int(n.split(".")[1]) < blocks // 2}
-    for i, part in enumerate(([n for n in weights if n in first], [n for n in weights if n not in first]), 1):
+    shards = [n for n in weights if n in first], [n for n in weights if n not in first]
+    for i, part in enumerate(shards, 1):
         save_file({name: weights[name] for name in part}, f"{path}-0000{i}-of-00002.safetensors")
 
 
@@ -127,12 +136,17 @@ def main():
     data = load(options.data, options.size, device)
     train = torch.nonzero(~data.held_out)[:, 0]
 
-    model = DiT(options.size, PATCH, 3, options.width, options.depth, options.heads, data.classes).to(device)
+    model = DiT(
+        options.size, PATCH, 3, options.width, options.depth, options.heads, data.classes
+    ).to(device)
     initialize(model)
     model.to(device)
     average = copy.deepcopy(model)
     trained = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=options.rate, betas=(0.9, 0.95), weight_decay=0.0, fused=device == "cuda")
+    fused = device == "cuda"
+    optimizer = torch.optim.AdamW(
+        trained, lr=options.rate, betas=(0.9, 0.95), weight_decay=0.0, fused=fused
+    )
     checkpoint, step, before = path.with_suffix(".checkpoint"), 0, 0.0
     if checkpoint.exists():
         state = torch.load(checkpoint, map_location=device)
@@ -149,7 +163,8 @@ def main():
         with open(path.with_suffix(".log"), "a") as file:
             file.write(text + "\n")
 
-    log(f"{sum(p.numel() for p in trained) / 1e6:.2f} M parameters, {len(train)} pictures, from step {step}")
+    parameters = f"{sum(p.numel() for p in trained) / 1e6:.2f} M parameters"
+    log(f"{parameters}, {len(train)} pictures, from step {step}")
     start, losses = time.time(), []
     while (spent := time.time() - start) < options.pause and before + spent < options.seconds:
         for group in optimizer.param_groups:
@@ -174,9 +189,12 @@ def main():
         if step % 50 == 0:
             losses.append(loss.item())
         if step % 1000 == 0:
-            log(f"step {step}, {before + time.time() - start:.0f} s, loss {np.mean(losses[-20:]):.4f}")
+            seconds = before + time.time() - start
+            log(f"step {step}, {seconds:.0f} s, loss {np.mean(losses[-20:]):.4f}")
     seconds = before + time.time() - start
-    state = dict(model=model.state_dict(), average=average.state_dict(), optimizer=optimizer.state_dict())
+    state = dict(
+        model=model.state_dict(), average=average.state_dict(), optimizer=optimizer.state_dict()
+    )
     torch.save(dict(**state, step=step, seconds=seconds), checkpoint)
     log(f"stopped at step {step}, {seconds:.0f} s, loss {np.mean(losses[-20:]):.4f}")
     if seconds < options.seconds:

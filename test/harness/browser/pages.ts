@@ -12,16 +12,21 @@ import { type Answer, serveIsolated } from './serve.js';
 const REPLACED = /\/(backends|trained)\.js$/;
 const FOLDERS: Readonly<Record<string, string>> = { backends: 'backends', trained: 'models' };
 
-const HTML = `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><div id="mocha"></div>
+const HTML = `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">
+<div id="mocha"></div>
 <script src="/mocha.js"></script><script>mocha.setup({ ui: 'bdd', timeout: 60000 });</script>
 <script type="module" src="suites.js"></script>`;
 
 /** One script that holds the suites of these files and runs them. */
 export async function bundle(files: readonly string[]): Promise<Uint8Array> {
-  const imports = files.map((file) => `import './${file}';`).join('\n');
+  const statements = [
+    ...files.map((file) => `import './${file}';`),
+    "import { runInPage } from './test/harness/browser/page.js';",
+    'runInPage();',
+  ];
   const { outputFiles } = await build({
     stdin: {
-      contents: `${imports}\nimport { runInPage } from './test/harness/browser/page.js';\nrunInPage();`,
+      contents: statements.join('\n'),
       resolveDir: ROOT,
     },
     ...PAGE_BUILD,

@@ -1,21 +1,13 @@
 import * as tf from '@tensorflow/tfjs';
 import { buildDit, type DitConfig } from '../../../models/builder/dit.js';
 import { seededDitWeights } from '../../../models/seeded.js';
+import { TINY_DIT } from '../../../models/tinyDit.js';
 import type { CalibrateOptions, CalibrationStats } from '../../../src/index.js';
 import { calibrate } from '../../../src/index.js';
 import { normal } from '../numbers/random.js';
 
 /** A DiT of 16 tokens that runs in milliseconds. */
-export const TINY: DitConfig = {
-  inputSize: 8,
-  patchSize: 2,
-  channels: 4,
-  hiddenSize: 32,
-  depth: 1,
-  numHeads: 2,
-  mlpRatio: 2,
-  numClasses: 3,
-};
+export const TINY: DitConfig = { ...TINY_DIT, hiddenSize: 32, mlpRatio: 2 };
 
 /** Tokens of a sample. */
 export const TINY_TOKENS = 16;

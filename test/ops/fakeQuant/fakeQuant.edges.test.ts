@@ -27,7 +27,7 @@ describeOnBackends('FakeQuant edges', () => {
     expect(asymmetric.map(withoutSignedZero)).to.deep.equal(even);
   });
 
-  it('a range that is symmetric around 0 has its zero point at 128 of 0 to 255: ties to even', () => {
+  it('a range symmetric around 0 has its zero point at 128 of 0 to 255: ties to even', () => {
     // step 2/255, codes −128 to 127 around it: 1 is half a step beyond the last one
     const y = quantize([-1, 1, 0.99], { bits: 8 });
     expect(Math.abs(y[0]! + 1)).to.be.at.most(1 / 255 + 1e-6);
@@ -129,7 +129,7 @@ describeOnBackends('FakeQuant edges', () => {
     });
   });
 
-  it('numbers are taken as tensors are, an empty batch stays empty, an absent option means the default', () => {
+  it('takes numbers as tensors, an empty batch, and an absent option as the default', () => {
     expectNoLeak(() =>
       tf.tidy(() => {
         expect(fakeQuant([[-1, 0, 0.4, 2]], { bits: 2 }).arraySync()).to.deep.equal([

@@ -67,7 +67,7 @@ describe('fakeQuant on host memory', () => {
     );
   });
 
-  it('any float32 in gives a float32 out: no Infinity from finite values, NaN only where it came from', () => {
+  it('any float32 gives a float32: no Infinity from finite values, NaN only from NaN', () => {
     const anyFloat = fc.float({ noNaN: true, noDefaultInfinity: true });
     const rows = fc.array(anyFloat, { minLength: 1, maxLength: 12 });
     fc.assert(

@@ -28,7 +28,8 @@ describeOnBackends('HadaNormQuantize at its edges', () => {
     for (const bits of [2, 3, 4, 5, 6, 7, 8]) {
       for (const symmetric of [false, true]) {
         const how = symmetric ? 'symmetric' : 'asymmetric';
-        it(`${bits} bits ${how} ${JSON.stringify(granularity)}: the codes are those of the ops one by one, to the last bit`, () => {
+        const name = JSON.stringify(granularity);
+        it(`${bits} bits ${how} ${name}: the codes of the ops one by one, to the last bit`, () => {
           const mismatches = expectNoLeak(() =>
             tf.tidy(() => {
               const x = tf.tensor3d(normal(SAMPLES * TOKENS * D, bits, 0.3), [SAMPLES, TOKENS, D]);

@@ -183,8 +183,9 @@ function toCase({ shape, blockSize, transpose = false }: Row): OpCase {
   const reference = ([x]: Float64Array[]) => [hadamardTransformReference(x!, block, transpose)];
   const options = blockSize === undefined ? { transpose } : { transpose, blockSize };
   const poisoned = Math.floor(size / 2);
+  const blocks = blockSize ? ` in blocks of ${blockSize}` : '';
   return {
-    name: `[${shape}]${blockSize ? ` in blocks of ${blockSize}` : ''}${transpose ? ', transposed' : ''}`,
+    name: `[${shape}]${blocks}${transpose ? ', transposed' : ''}`,
     inputs: [{ shape, values }],
     run: ([x]) => [hadamardTransform(x!, options)],
     shapes: [shape],

@@ -28,7 +28,7 @@ describe('Hadamard construction', () => {
       ).to.deep.equal(new Set([1]));
     });
 
-    it(`size ${n}: the fast transform equals the explicit matrix, and its transpose undoes it`, () => {
+    it(`size ${n}: the fast transform is the explicit matrix, and its transpose undoes it`, () => {
       const x = Float64Array.from(normal(n, n));
       const y = new Float64Array(n);
       const back = new Float64Array(n);
@@ -88,7 +88,8 @@ describe('Hadamard construction', () => {
     expect(() => hadamardPlan('HadamardTransform', 1150))
       .to.throw(
         HadamardSizeError,
-        'HadamardTransform: no Hadamard matrix of size 1150 (2·5²·23). Use blockSize 2, or pad the layer to 1152.',
+        'HadamardTransform: no Hadamard matrix of size 1150 (2·5²·23). ' +
+          'Use blockSize 2, or pad the layer to 1152.',
       )
       .that.includes({ op: 'HadamardTransform', size: 1150, blockSize: 2, padTo: 1152 });
     expect(() => hadamardPlan('x', 7)).to.throw(

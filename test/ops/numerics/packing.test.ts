@@ -96,7 +96,7 @@ describe('Packing of codes', () => {
       }
     });
 
-    it(`${bits} bits: codes of any shape are where they belong, padded by codes of 0, and come back`, () => {
+    it(`${bits} bits: codes of any shape lie where they belong, padded by 0, and come back`, () => {
       for (const [d, n] of SHAPES) {
         const codes = randomCodes(d * n, bits, d + n);
         const packed = packCodes(Int8Array.from(codes), d, n, bits);
@@ -167,7 +167,8 @@ describe('crc32', () => {
     ['\xff'.repeat(32), 0xff6cab0b],
   ];
   for (const [text, expected] of VECTORS) {
-    it(`of ${JSON.stringify(text.slice(0, 12))} is the published 0x${expected.toString(16)}`, () => {
+    const start = JSON.stringify(text.slice(0, 12));
+    it(`of ${start} is the published 0x${expected.toString(16)}`, () => {
       const bytes = Uint8Array.from(text, (c) => c.charCodeAt(0));
       // signed, as an attribute of 32 bits holds it
       expect(crc32(bytes)).to.equal(expected | 0);

@@ -22,7 +22,7 @@ describeOnBackends('QuantizedMatMul of codes', (backend) => {
       [256, 256],
       [32, 64],
     ] as const) {
-      it(`codes by codes are added up as integers, groups of ${groupSize} and ${xGroupSize}`, () => {
+      it(`codes by codes add up as integers, groups of ${groupSize} and ${xGroupSize}`, () => {
         tf.tidy(() => {
           const [m, d, n, bits] = [9, 256, 24, 4];
           const next = uniform(5);

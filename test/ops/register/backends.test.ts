@@ -53,7 +53,7 @@ describeOnBackends('Tensors of all kinds', (backend) => {
       [300, 1152],
     ] as const) {
       for (const bits of [2, 4, 8, 13]) {
-        it(`fakeQuant gives the very bits that the cpu backend gives, [${shape}], ${bits} bits`, async () => {
+        it(`fakeQuant gives the very bits of the cpu: [${shape}], ${bits} bits`, async () => {
           const values = normal(shape[0] * shape[1], bits, 0.2);
           const run = () =>
             tf.tidy(() => {

@@ -82,7 +82,7 @@ describeOnBackends('ScaledDotProductAttention at its edges', (backend) => {
     });
   });
 
-  it('numbers are taken as tensors are; no queries, samples or channels of values give nothing', () => {
+  it('takes numbers as tensors; no queries, samples or channels of values give nothing', () => {
     expectNoLeak(() =>
       tf.tidy(() => {
         const y = scaledDotProductAttention([[2]], [[1], [1]], [[3], [5]]);

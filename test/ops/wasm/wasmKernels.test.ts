@@ -152,7 +152,7 @@ describe('WASM kernels of transforms and quantizers', () => {
     fc.assert(property, { seed: 12, numRuns: 200 });
   });
 
-  it('the quantizer stays within its tensors, however it is cut, and gives the bits of the cpu kernel', () => {
+  it('the quantizer, however cut, stays within its tensors: the bits of the cpu kernel', () => {
     const property = fc.property(quantizations, cuts, (given, at) => {
       const { shape, granularity, bits, symmetric, ranged, std, odd, seed } = given;
       const values = normal(sizeOf(shape), seed, 0.3 * std, std);

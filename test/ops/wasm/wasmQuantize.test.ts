@@ -110,7 +110,7 @@ describe('The WASM kernel of HadaNormQuantize', () => {
     await tf.setBackend('wasm');
   });
 
-  it('stays within its tensors, however it is cut, and gives the bits of the three ops that it fuses', () => {
+  it('stays within its tensors, however it is cut, with the bits of the ops it fuses', () => {
     const property = fc.property(quantizations, cuts, integer(0, 20), (given, at, atEnd) => {
       const numbers = quantizationNumbers(given);
       const whole = quantize(given, numbers, []);

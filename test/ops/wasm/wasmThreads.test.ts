@@ -52,7 +52,7 @@ describe('Threads of the WASM kernels', () => {
     tf.dispose([large, behind, doubled]);
   });
 
-  it('a worker that never leaves its chunk gives an error in time, and one thread goes on', async () => {
+  it('a worker that never leaves its chunk is an error in time; one thread goes on', async () => {
     const expected = results();
     await setThreads(2);
     pool().joinMs = 100;

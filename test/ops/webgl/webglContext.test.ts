@@ -47,7 +47,7 @@ describeOnWebgl('A WebGL context that is lost', () => {
     expect(y).to.deep.equal([[-1, 0, 0, 2]]);
   });
 
-  it('what it had made on the GPU makes every op throw a typed error, and leaves nothing behind', () => {
+  it('what it had made on the GPU makes every op throw a typed error and leave nothing', () => {
     const weights = packed();
     const x = tf.tensor2d(normal(4 * D, 3), [4, D]);
     tf.dispose(quantizedMatMul(x, weights));

@@ -17,7 +17,7 @@ describeOnWebgl('Products and quantizers with float16 textures', () => {
     withFlags({ WEBGL_RENDER_FLOAT32_ENABLED: false }, () => expectNoGpuLeak(() => tf.tidy(body)));
 
   for (const bits of [4, 8]) {
-    it(`codes of ${bits} bits stay exact: the result is off by a half's rounding of x's scale and of itself`, () => {
+    it(`codes of ${bits} bits stay exact: only x's scale and the result are rounded`, () => {
       const [m, d, n] = [9, 96, 10];
       const exact = tf.tidy(() => [...onCpu(activations(m, d), packedWeights(d, n, bits, 32))]);
       onHalf(() => {

@@ -27,7 +27,7 @@ import {
 
 describe('Passes of the WebGL Hadamard kernel', () => {
   for (const transpose of [false, true]) {
-    it(`multiply by ${transpose ? 'Hᵀ' : 'H'} at every DiT width, reading 64 texels for each at most`, () => {
+    it(`multiply by ${transpose ? 'Hᵀ' : 'H'} at every DiT width, reading 64 texels at most`, () => {
       for (const n of [2, 4, 12, 20, 24, 28, 36, 40, 144, ...DIT_WIDTHS]) {
         const plan = hadamardPlan('test', n);
         expect(hasPasses(plan), `${n}`).to.equal(true);
@@ -143,7 +143,7 @@ describeOnWebgl('WebGL kernels', () => {
     });
   });
 
-  it('codes are those of the cpu backend but for one in a thousand, which are next to them', async () => {
+  it('codes are those of the cpu backend, or next to them, one in a thousand at most', async () => {
     const cases: [number[], HadaNormQuantizeOptions][] = [
       [[2, 77, 384], {}],
       [[2, 77, 384], { bits: 4, groupSize: 64, symmetric: true }],

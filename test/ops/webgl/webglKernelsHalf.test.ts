@@ -62,7 +62,7 @@ describeOnWebgl('WebGL kernels with float16 textures', () => {
     });
   }
 
-  it('what leaves the range of float16 is an error, not noise, and leaves no texture behind', () => {
+  it('what leaves the range of float16 is an error, not noise, and leaves no texture', () => {
     const values = normal(4 * 64, 1, 0, 1);
     values[5] = 6e4;
     const scale = new Float32Array(64).fill(0.25);

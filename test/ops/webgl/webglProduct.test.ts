@@ -54,7 +54,7 @@ describeOnWebgl('QuantizedMatMul on WebGL', () => {
     });
   });
 
-  it('one codes tensor serves x in any groups and with any scale, with no more than two textures', () => {
+  it('one codes tensor serves x in any groups and any scale with two textures at most', () => {
     expectNoGpuLeak(() => {
       const weights = packedWeights(64, 6, 4, 64);
       const texels = (size: number) => (3 * (64 / size) + 16) * 3 * 4;
@@ -199,7 +199,7 @@ describeOnWebgl('QuantizedMatMul on WebGL', () => {
     ['4100 tokens', 4100, 8, 6, 8],
     ['a batch of 32 × 256 tokens', 8192, 8, 6, 8],
   ] as const) {
-    it(`${what}: [${tokens}, ${d}] by [${d}, ${n}] is right where textures have 4096 texels a side`, () => {
+    it(`${what}: [${tokens}, ${d}] by [${d}, ${n}] in textures of 4096 texels a side`, () => {
       withFlags({ WEBGL_MAX_TEXTURE_SIZE: 4096 }, () => {
         expectNoGpuLeak(() =>
           tf.tidy(() => {

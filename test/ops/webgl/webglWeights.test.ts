@@ -14,7 +14,7 @@ import { randomWeights } from '../../harness/webgl/webglProduct.js';
 const ATTRS = { xBits: 8, activation: 'none' } as const;
 
 describe('Segments of the WebGL product', () => {
-  it('lie within one group of W and one of x, hold whole blocks where groups allow it, and cover d', () => {
+  it('lie within a group of W and of x, hold whole blocks where groups do, and cover d', () => {
     for (const bits of [4, 8]) {
       for (const [d, groupSize, xGroupSize] of [
         [1152, 64, 1152],
@@ -82,7 +82,8 @@ describe('Weights as bytes of a texture', () => {
   it('that fit no texture are a typed error that says the way out', () => {
     expect(() => texelGrid('QuantizedMatMul', 'x [65, 64]', [65, 64, 1], 64)).to.throw(
       UnsupportedDeviceError,
-      'QuantizedMatMul: the device must have room for 4160 × 1 texels in a texture, for x [65, 64], it has textures of at most 64 × 64. Use smaller batches',
+      'QuantizedMatMul: the device must have room for 4160 × 1 texels in a texture, ' +
+        'for x [65, 64], it has textures of at most 64 × 64. Use smaller batches',
     );
   });
 });

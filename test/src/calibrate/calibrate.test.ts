@@ -55,7 +55,7 @@ describeOnBackends('calibrate', () => {
     expect(observed.stats.batches).to.equal(2);
   });
 
-  it('sums, variances within and between samples and largest magnitudes are those of float64', () => {
+  it('sums, variances within and between samples and maxima are those of float64', () => {
     for (const [key, { d, total }] of observed.stats.sites) {
       const expected = momentsOf(observed.seen.get(key)!, d);
       expect(momentsDistance(total, expected), key).to.be.below(1e-6);
@@ -81,7 +81,7 @@ describeOnBackends('calibrate', () => {
     }
   });
 
-  it('the samples with the lowest hashes are kept: means, and evenly spread tokens of the lowest', () => {
+  it('samples with the lowest hashes are kept: means, and spread tokens of the lowest', () => {
     for (const [key, { d, kept }] of observed.stats.sites) {
       const samples = observed.seen.get(key)!;
       expect(kept.length, key).to.equal(5);

@@ -45,7 +45,7 @@ describe('calibrate', () => {
       ]);
     });
 
-    it('counts them in bins, named by their middles; what is outside goes to the nearest', async () => {
+    it('counts in bins, named by their middles; what is outside goes to the nearest', async () => {
       const bins = { min: 0, max: 1, count: 4 };
       const times = await timesOf(
         { timestep: { input: 'timestep', bins } },
@@ -69,7 +69,7 @@ describe('calibrate', () => {
       expect(binned.length).to.equal(2);
     });
 
-    it('refuses an input that the model does not have, and values that are not finite', async () => {
+    it('refuses an input that the model does not have, and values not finite', async () => {
       const unknown = await rejection(timesOf({ timestep: 'time' }, [0.5]));
       expect(unknown).to.be.instanceOf(InvalidArgumentError);
       expect(unknown.message).to.include('latent').and.include('"time"');

@@ -86,7 +86,7 @@ describeOnBackends('Sampler', () => {
     expectWithin(await draw({}), expected, 1e-5);
   });
 
-  it('Heun takes the mean of the velocities at both ends of a step, and Euler in the last', async () => {
+  it('Heun takes the mean of the velocities at both ends; Euler in the last step', async () => {
     const expected = await expectNoLeakAsync(async () => {
       const states = await follow({ solver: 'heun', steps: 2 });
       const values = tf.tidy(() => {
@@ -170,7 +170,7 @@ describeOnBackends('Sampler', () => {
     });
   });
 
-  it('Heun stops between the two runs of a step too, and tells its progress once a step', async () => {
+  it('Heun stops between the two runs of a step too, and tells of each step once', async () => {
     const controller = new AbortController();
     let runs = 0;
     const counted: VelocityModel = {
@@ -193,7 +193,7 @@ describeOnBackends('Sampler', () => {
     });
   });
 
-  it('lends the samples after each step, the last as they are returned, and takes them back', async () => {
+  it('lends the samples after each step, the last as returned, and takes them back', async () => {
     for (const solver of ['euler', 'heun'] as const) {
       await expectNoLeakAsync(async () => {
         const seen: Float32Array[] = [];

@@ -20,7 +20,7 @@ describe('Graph from artifacts and back', () => {
     await tf.setBackend('cpu');
   });
 
-  it('gives what it was read from: topology, specs, bytes, signature, library, initializer, metadata', () => {
+  it('gives what it was read from: topology, weights, signature, library, metadata', () => {
     const artifacts = oddArtifacts();
     const copy = structuredClone(artifacts);
     expect(expectNoLeak(() => graphToArtifacts(graphFromArtifacts(artifacts)))).to.deep.equal(copy);
@@ -32,7 +32,7 @@ describe('Graph from artifacts and back', () => {
     expect(graphToArtifacts(graphFromArtifacts(once))).to.deep.equal(once);
   });
 
-  it('sorts data inputs, outputs of other nodes and control inputs, and keeps what it does not know', () => {
+  it('sorts data, outputs of other nodes and control inputs; keeps what it does not know', () => {
     const { nodes, inputs, outputs } = graphFromArtifacts(oddArtifacts());
     const product = nodes.get('product')!;
     expect(product.inputs).to.deep.equal(['x', 'plain']);
@@ -45,7 +45,7 @@ describe('Graph from artifacts and back', () => {
     ]);
   });
 
-  it('inputs and outputs are those that tfjs finds, with a signature and without, for names that are gone', () => {
+  it('inputs and outputs are those that tfjs finds, with a signature or without', () => {
     const whole = smallArtifacts();
     const signatures = [
       whole.signature,

@@ -73,7 +73,7 @@ describeOnBackends('The graph of a loaded model', (backend) => {
     });
   }
 
-  it('a model from a graph is saved as the file was, after the original is gone, and loads again', async () => {
+  it('a model from a graph is saved as its file was, and loads again', async () => {
     const artifacts = buildDit(DIT, seededDitWeights(DIT, 1));
     await expectNoLeakAsync(async () => {
       const original = load(artifacts);
@@ -158,7 +158,8 @@ describe('What is no loaded graph model', () => {
     [
       'a layers model',
       () => tf.sequential({ layers: [tf.layers.dense({ units: 1, inputShape: [1] })] }),
-      'got a tf.LayersModel. Save it and convert it: tensorflowjs_converter --input_format=tfjs_layers_model',
+      'got a tf.LayersModel. Save it and convert it: ' +
+        'tensorflowjs_converter --input_format=tfjs_layers_model',
     ],
     [
       'a model that is not loaded',

@@ -306,7 +306,8 @@ describe('A graph as text', () => {
     ];
     const texts = forms.map((attrs) => graphText(graph([makeNode('Op', 'n', [], attrs)], ['n'])));
     expect(texts[0]).to.equal(
-      'n = Op() {d: [float32, int32], e: [], i: 3, l: ["A", "B"], n: [1, 2], p: [-1], q: [[4]], s: "A", t: float32, u: […]}\nreturn n\n',
+      'n = Op() {d: [float32, int32], e: [], i: 3, l: ["A", "B"], n: [1, 2], p: [-1], q: [[4]], ' +
+        's: "A", t: float32, u: […]}\nreturn n\n',
     );
     expect(texts[1]).to.equal(texts[0]);
   });

@@ -113,7 +113,7 @@ describeOnBackends('Option fuse of rewriteGraph', () => {
     [{ mode: 'integer', fuse: false }, false],
   ];
   for (const [options, expected] of cases) {
-    it(`${JSON.stringify(options)} ${expected ? 'fuses' : 'does not fuse'}, and changes no value`, async () => {
+    it(`${JSON.stringify(options)} ${expected ? 'fuses' : 'does not fuse'}`, async () => {
       await expectNoLeakAsync(async () => {
         const graph = varied({ modulation: 'single' });
         const model = await loaded(graph.artifacts);

@@ -69,7 +69,7 @@ describe('GPTQ', () => {
     [261, 261, 2],
   ] as const) {
     for (const bits of [3, 4, 8]) {
-      it(`is Frantar et al. in float64, [${d}, ${n}] in groups of ${groupSize}, ${bits} bits`, () => {
+      it(`is Frantar et al. in float64: [${d}, ${n}], groups of ${groupSize}, ${bits} bits`, () => {
         const quantizer = { bits, groupSize, clipping: 'search' as const };
         const h = correlated(d, d + bits);
         const w = normal(d * n, 3 * d + bits);

@@ -37,7 +37,7 @@ describe('The basis of the mean behind the weights', () => {
   before(() => tf.setBackend('cpu'));
 
   for (const rank of [1, 2, 3, 8]) {
-    it(`${rank} rows: the first two to 15 bits, the others to 7, of each row's largest magnitude`, () => {
+    it(`${rank} rows: the first two to 15 bits, the others to 7, of each row's largest`, () => {
       const { rows, exact, quantized } = restored(rank, 4);
       for (let i = 0; i < rank; i++) {
         const row = exact.subarray(i * N, (i + 1) * N);

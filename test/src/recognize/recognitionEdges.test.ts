@@ -106,7 +106,7 @@ describe('Recognition at its edges', () => {
     expect([...linears.values()].map(({ linear }) => linear.bias)).to.deep.equal([null]);
   });
 
-  it('rows that are split and joined along their samples have no tokens to be centered over', () => {
+  it('rows split and joined along their samples have no tokens to be centered over', () => {
     const linears = linearsOf((k, x) => {
       const rows = k.reshape(x.ref, [-1, D]);
       const [a] = k.split(k.node('Relu', [rows]), 0, 2);

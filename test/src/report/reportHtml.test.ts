@@ -11,7 +11,8 @@ import { syntheticReport, withLinears } from '../../harness/report/syntheticRepo
 
 const BLOCKS = 3;
 const REPORT = syntheticReport({ blocks: BLOCKS, timesteps: [0, 500, 999] });
-const HOSTILE = `</title></style><script>alert(1)</script><img src=x onerror='alert(1)'>" onload="x`;
+const HOSTILE =
+  '</title></style><script>alert(1)</script>' + `<img src=x onerror='alert(1)'>" onload="x`;
 
 describe('A report as a page', () => {
   let page: Document;

@@ -50,7 +50,7 @@ for (const name of ['avatars-nano', 'S'] as const satisfies readonly SubjectName
     const rounding = name === 'avatars-nano' ? 'gptq' : 'nearest';
     const settings = SETTINGS.filter(([, { weights }]) => weights?.rounding === rounding);
     for (const [title, options] of settings) {
-      it(`${title}: at least the nearest other methods in each role and 95 % of linears`, async () => {
+      it(`${title}: at least the next methods in each role and 95 % of linears`, async () => {
         const hadanorm = await measured(options);
         for (const method of OTHERS[options.activations!.bits as 8 | 4]) {
           const other = await measureMethod(model, { ...options, method });

@@ -47,7 +47,7 @@ describe("method 'auto'", () => {
     { weights: { bits: 4 }, rotate: 'auto' },
   ];
   for (const options of cases) {
-    it(`takes the best for each linear, and of equals the cheapest: ${JSON.stringify(options)}`, () => {
+    it(`takes the best for each linear, of equals the cheapest: ${JSON.stringify(options)}`, () => {
       const auto = transformed(reportOf({ ...options, method: 'auto' }));
       const own = METHODS.map((method) => transformed(reportOf({ ...options, method })));
       expect(auto.length).to.equal(12);

@@ -114,7 +114,7 @@ describe('Evaluation, end to end on a tiny DiT', () => {
 
   const PLAN = '--methods rtn,hadanorm --bits W8A8,W3A3 --samples 18 --steps 2';
 
-  it('gives every row; fewer bits are worse in every part, and nothing is left in memory', async () => {
+  it('gives every row; fewer bits are worse in every part; no memory is left', async () => {
     const { file } = await expectNoLeakAsync(() => run(planOf(PLAN)));
     const names = file.paired.map(({ method, bits }) => `${method} ${bits}`);
     expect(names).to.deep.equal(['rtn W8A8', 'hadanorm W8A8', 'rtn W3A3', 'hadanorm W3A3']);
@@ -132,7 +132,7 @@ describe('Evaluation, end to end on a tiny DiT', () => {
     }
   });
 
-  it('part (d) gives the floor, the original and each configuration, and goes on where it was', async () => {
+  it('part (d) gives floor, original and configurations, and goes on where it was', async () => {
     const plan = planOf(
       '--methods rtn --bits W4A4 --samples 2 --steps 1 --offline --count 128 --replicates 5',
     );
@@ -165,7 +165,8 @@ describe('Evaluation, end to end on a tiny DiT', () => {
   for (const stage of ['calibrate and draw', 'quantize', '(a)–(c)', 'fp32: (d)', 'auto: (d)']) {
     it(`stops when aborted within "${stage}", with nothing left in memory`, async () => {
       const flags =
-        '--methods rtn --bits W8A8 --samples 2 --steps 3 --seed 9 --offline --count 64 --replicates 2';
+        '--methods rtn --bits W8A8 --samples 2 --steps 3 --seed 9 ' +
+        '--offline --count 64 --replicates 2';
       const abort = new AbortController();
       const onRun = (name: string) => {
         if (name.endsWith(stage)) abort.abort();

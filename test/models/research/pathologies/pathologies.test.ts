@@ -164,7 +164,7 @@ describe('Pathologies of a model', () => {
     }
   });
 
-  it('linears alone: as evaluateLinears has them, or with the mean by the original weights', async () => {
+  it('linears alone: evaluateLinears’, or with the mean by the original weights', async () => {
     const [seen, heldOut] = [5, 6].map((seed) => [
       ...flowBatches(drawPictures([[1, seed]], 32), [0.2, 0.8], seed),
     ]) as [DitInputs[], DitInputs[]];
@@ -228,7 +228,7 @@ describe('Pathologies of a model', () => {
     tf.dispose([latent, timestep, label]);
   });
 
-  it('its command: a model or weights to measure, or docs to write; anything else gets a typed error', () => {
+  it('its command: what to measure, or docs to write; anything else is a typed error', () => {
     const nano = { kind: 'measure', model: 'avatars-nano', weights: null, json: null };
     expect(commandOf([])).to.deep.equal(nano);
     const given = ['--model', 'avatars', '--heads', '4', '--json', 'j', '--weights', 'a', 'b'];

@@ -51,7 +51,7 @@ describe('Avatars that models learn', () => {
     expect(() => new AvatarArtist('planets', definition)).not.to.throw();
   });
 
-  it('have the licences, creators and sources that the table of models/research/training/README.md says', () => {
+  it('have the licences, creators and sources that the table of the README says', () => {
     const readme = readFileSync(join(ROOT, 'models', 'research', 'training', 'README.md'), 'utf8');
     const rows = [...readme.matchAll(/^\| +\d+ \|.*\|$/gm)].map(([row]) => row);
     const expected = artists.map(({ licence }, label) => {
