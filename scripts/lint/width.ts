@@ -1,0 +1,32 @@
+import type { Finding } from './finding.js';
+import { type MarkdownLine, markdownLines } from './markdown.js';
+
+/** Columns of a line of code, of a comment, or of prose. */
+export const MAX_COLUMNS = 100;
+
+/** Lines of code and comments that are too long. */
+export function wideCode(file: string, text: string): Finding[] {
+  return tooWide(file, text.split('\n'));
+}
+
+/**
+ * Lines of Markdown that are too long: prose, and TypeScript, which the documentation's test runs.
+ * Not tables, pictures and other code, which cannot be broken, nor a single word, such as a link.
+ */
+export function wideMarkdown(file: string, text: string): Finding[] {
+  const broken = ({ kind, language, text }: MarkdownLine) =>
+    kind === 'code' ? language === 'ts' : kind === 'prose' && !ONE_WORD.test(text);
+  const lines = markdownLines(text).map((line) => (broken(line) ? line.text : ''));
+  return tooWide(file, lines);
+}
+
+const ONE_WORD = /^\s*([-*+>]|\d+\.)?\s*\S+$/;
+
+function tooWide(file: string, lines: readonly string[]): Finding[] {
+  return lines.flatMap((line, i) => {
+    // code points: a µ is one column, however many bytes it takes
+    const columns = [...line].length;
+    if (columns <= MAX_COLUMNS) return [];
+    return [{ file, line: i + 1, problem: `${columns} columns, at most ${MAX_COLUMNS}` }];
+  });
+}
