@@ -6,7 +6,8 @@ import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 // importing the plugin registers the graph ops; it must come before the model is loaded
 import 'tfjs-hadanorm';
-import { GraphBuilder } from '../src/graph/graphBuilder.js';
+import { attr } from '../src/graph/attrs.js';
+import { GraphBuilder } from '../src/graph/builder.js';
 
 await tf.setBackend('wasm');
 await tf.ready();
@@ -18,13 +19,13 @@ const graph = new GraphBuilder();
 const latent = graph.placeholder('latent', [-1, tokens, d]);
 const sigma = graph.constant('sigma', [d], new Float32Array(d).fill(2));
 const centered = graph.node('ChannelCenter', 'centered', [latent, sigma], {
-  hasScale: { b: true },
+  hasScale: attr.bool(true),
 });
 const rotated = graph.node('HadamardTransform', 'rotated', [centered]);
 graph.node('FakeQuant', 'codes', [rotated], {
-  bits: { i: 4 },
-  granularity: { s: 'perGroup' },
-  groupSize: { i: 4 },
+  bits: attr.int(4),
+  granularity: attr.string('perGroup'),
+  groupSize: attr.int(4),
 });
 
 // what tf.loadGraphModel reads from a URL is the same model.json and weights

@@ -1,4 +1,5 @@
-import type { GraphRef } from '../../src/graph/graphBuilder.js';
+import { attr } from '../../src/graph/attrs.js';
+import type { Ref } from '../../src/graph/ir.js';
 import { type DitConfig, tokensOf } from './ditConfig.js';
 import type { Layers } from './layers.js';
 import { type LinearWeights, sliceOutputs } from './linear.js';
@@ -8,13 +9,13 @@ export function selfAttention(
   layers: Layers,
   config: DitConfig,
   name: string,
-  x: GraphRef,
+  x: Ref,
   linears: { readonly qkv: LinearWeights; readonly proj: LinearWeights },
-): GraphRef {
+): Ref {
   const { hiddenSize: d, numHeads: heads } = config;
   const tokens = tokensOf(config);
   const [q, k, v] = queryKeyValue(layers, config, name, x, linears.qkv);
-  const attrs = (adjoint: boolean) => ({ adj_x: { b: false }, adj_y: { b: adjoint } });
+  const attrs = (adjoint: boolean) => ({ adj_x: attr.bool(false), adj_y: attr.bool(adjoint) });
   const dots = layers.graph.node('BatchMatMulV2', `${name}/scores`, [q!, k!], attrs(true));
   const scaled = layers.mul(`${name}/scale`, dots, layers.scalar(1 / Math.sqrt(d / heads)));
   const weights = layers.graph.node('Softmax', `${name}/Softmax`, [scaled]);
@@ -33,15 +34,15 @@ function queryKeyValue(
   layers: Layers,
   config: DitConfig,
   name: string,
-  x: GraphRef,
+  x: Ref,
   qkv: LinearWeights,
-): GraphRef[] {
+): Ref[] {
   const { hiddenSize: d, numHeads: heads, linear: style } = config;
   const tokens = tokensOf(config);
   const shape = [heads, d / heads];
   const parts = ['q', 'k', 'v'].map((part) => `${name}/${part}`);
   const attention = config.attention ?? (style === 'einsum' ? 'separate' : 'fusedQkv');
-  const toHeads = (part: string, rows: GraphRef) =>
+  const toHeads = (part: string, rows: Ref) =>
     layers.reshape(`${part}/heads`, rows, [-1, tokens, ...shape]);
   const inHeads = () => {
     if (attention === 'fusedQkv') {

@@ -1,5 +1,7 @@
 import type { io } from '@tensorflow/tfjs-core';
-import { GraphBuilder, type GraphRef } from '../../src/graph/graphBuilder.js';
+import { attr } from '../../src/graph/attrs.js';
+import { GraphBuilder } from '../../src/graph/builder.js';
+import type { Ref } from '../../src/graph/ir.js';
 import { selfAttention } from './attention.js';
 import {
   checkDitConfig,
@@ -64,7 +66,7 @@ class Dit {
   }
 
   /** [B, S, S, C] → tokens [B, T, d]: one linear on each patch, plus the positions. */
-  patches(latent: GraphRef): GraphRef {
+  patches(latent: Ref): Ref {
     const { layers, tokens, d } = this;
     const { patchSize: p, channels } = this.config;
     const grid = this.config.inputSize / p;
@@ -79,7 +81,7 @@ class Dit {
   }
 
   /** timestep [B] and label [B] → SiLU of the condition, [B, d]. */
-  condition(timestep: GraphRef, label: GraphRef): GraphRef {
+  condition(timestep: Ref, label: Ref): Ref {
     const { layers } = this;
     const half = FREQUENCY_SIZE / 2;
     const frequencies = Float32Array.from({ length: half }, (_, i) => 10000 ** (-i / half));
@@ -91,7 +93,7 @@ class Dit {
     const sin = layers.graph.node('Sin', 't_embedder/Sin', [angles]);
     const axis = layers.graph.constant('t_embedder/axis', [], Int32Array.of(1));
     const waves = layers.graph.node('ConcatV2', 't_embedder/concat', [cos, sin, axis], {
-      N: { i: 2 },
+      N: attr.int(2),
     });
     const hidden = this.linear('t_embedder/mlp/0', waves);
     const time = this.linear('t_embedder/mlp/2', layers.silu('t_embedder/mlp/1', hidden));
@@ -102,7 +104,7 @@ class Dit {
   /**
    * One transformer block: attention and an MLP, each normed, modulated and gated by the condition.
    */
-  block(name: string, x: GraphRef, condition: GraphRef): GraphRef {
+  block(name: string, x: Ref, condition: Ref): Ref {
     const { layers, weights } = this;
     const parts = this.modulation(name, condition, 6);
     const first = this.modulated(`${name}/norm1`, x, parts[0]!, parts[1]!);
@@ -118,7 +120,7 @@ class Dit {
   }
 
   /** Tokens → the output `velocity` [B, S, S, C]. */
-  velocity(x: GraphRef, condition: GraphRef): GraphRef {
+  velocity(x: Ref, condition: Ref): Ref {
     const { layers } = this;
     const { inputSize: size, patchSize: p, channels } = this.config;
     const grid = size / p;
@@ -131,7 +133,7 @@ class Dit {
   }
 
   /** `count` parts of what the condition says at a layer, each [B, 1, d]. */
-  private modulation(name: string, condition: GraphRef, count: number): GraphRef[] {
+  private modulation(name: string, condition: Ref, count: number): Ref[] {
     const { layers } = this;
     const key = `${keyOf(name)}.adaLN_modulation.1`;
     const all = layers.linear(`${name}/adaLN_modulation`, condition, linearOf(this.weights, key));
@@ -141,14 +143,14 @@ class Dit {
   }
 
   /** norm(x) · (1 + scale) + shift. */
-  private modulated(name: string, x: GraphRef, shift: GraphRef, scale: GraphRef): GraphRef {
+  private modulated(name: string, x: Ref, shift: Ref, scale: Ref): Ref {
     const { layers } = this;
     const normed = layers.layerNorm(name, x);
     const factor = layers.add(`${name}/scale`, scale, layers.scalar(1));
     return layers.add(`${name}/modulated`, layers.mul(`${name}/scaled`, normed, factor), shift);
   }
 
-  private labels(label: GraphRef): GraphRef {
+  private labels(label: Ref): Ref {
     const { graph } = this.layers;
     const values = valuesOf(this.weights, 'y_embedder.embedding_table.weight');
     const table = graph.constant('y_embedder/table', [values.length / this.d, this.d], values);
@@ -156,11 +158,11 @@ class Dit {
     return graph.node('GatherV2', 'y_embedder/GatherV2', [table, label, axis]);
   }
 
-  private linear(name: string, x: GraphRef): GraphRef {
+  private linear(name: string, x: Ref): Ref {
     return this.layers.linear(name, x, linearOf(this.weights, keyOf(name)));
   }
 
-  private tokenLinear(name: string, x: GraphRef): GraphRef {
+  private tokenLinear(name: string, x: Ref): Ref {
     const linear = linearOf(this.weights, keyOf(name));
     return this.layers.tokenLinear(name, x, linear, this.tokens);
   }

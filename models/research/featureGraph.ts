@@ -1,5 +1,7 @@
 import type { io } from '@tensorflow/tfjs-core';
-import { GraphBuilder, type GraphRef } from '../../src/graph/graphBuilder.js';
+import { attr } from '../../src/graph/attrs.js';
+import { GraphBuilder } from '../../src/graph/builder.js';
+import type { Ref } from '../../src/graph/ir.js';
 import { InvalidArgumentError } from '../../src/index.js';
 import type { WeightValues } from '../../src/load/safetensors.js';
 import type { DitWeights } from '../builder/ditConfig.js';
@@ -61,10 +63,10 @@ export function buildFeatureNetwork(
     const bias = read(weights, `${name}.bias`, [width]);
     const filter = graph.constant(`${name}/kernel`, [3, 3, channels, width], channelsLast(kernel));
     const sum = graph.node('Conv2D', `${name}/Conv2D`, [x, filter], {
-      strides: { ints: [1, stride, stride, 1] },
-      dilations: { ints: [1, 1, 1, 1] },
-      padding: { s: 'SAME' },
-      data_format: { s: 'NHWC' },
+      strides: attr.ints([1, stride, stride, 1]),
+      dilations: attr.ints([1, 1, 1, 1]),
+      padding: attr.string('SAME'),
+      data_format: attr.string('NHWC'),
     });
     const shift = graph.constant(`${name}/bias`, [width], bias.values);
     x = graph.node('Relu', `${name}/Relu`, [
@@ -73,7 +75,7 @@ export function buildFeatureNetwork(
     channels = width;
   }
   const axes = graph.constant('axes', [2], Int32Array.of(1, 2));
-  const features = graph.node('Mean', 'features', [x, axes], { keep_dims: { b: false } });
+  const features = graph.node('Mean', 'features', [x, axes], { keep_dims: attr.bool(false) });
   const outputs = [
     features,
     head(graph, 'classes', features, config.classes.length, weights, 'style'),
@@ -86,17 +88,17 @@ export function buildFeatureNetwork(
 function head(
   graph: GraphBuilder,
   name: string,
-  x: GraphRef,
+  x: Ref,
   width: number,
   weights: DitWeights,
   from: string,
-): GraphRef {
+): Ref {
   const matrix = read(weights, `${from}.weight`, [width, FEATURES]);
   const bias = read(weights, `${from}.bias`, [width]);
   const kernel = graph.constant(`${name}/kernel`, [width, FEATURES], matrix.values);
   const product = graph.node('MatMul', `${name}/MatMul`, [x, kernel], {
-    transpose_a: { b: false },
-    transpose_b: { b: true },
+    transpose_a: attr.bool(false),
+    transpose_b: attr.bool(true),
   });
   return graph.node('BiasAdd', name, [
     product,

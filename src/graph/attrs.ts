@@ -71,7 +71,7 @@ export function shapeAttr(attrs: Attrs, name: string): number[] | null {
 }
 
 /**
- * Attributes for the nodes that the rewriter makes; values that an attribute can hold, by its kind.
+ * Attributes of new nodes: values that an attribute can hold, by its kind.
  */
 export const attr = {
   bool: (b: boolean): AttrValue => ({ b }),
@@ -80,8 +80,17 @@ export const attr = {
   string: (s: string): AttrValue => ({ s: btoa(s) }),
   strings: (s: readonly string[]): AttrValue => ({ list: { s: s.map((text) => btoa(text)) } }),
   floats: (f: readonly number[]): AttrValue => ({ list: { f } }),
+  ints: (i: readonly number[]): AttrValue => ({ list: { i: i.map(String) } }),
   type: (dtype: 'float32' | 'int32' | 'bool'): AttrValue => ({
     type: DTYPES.find(([, , name]) => name === dtype)![0],
+  }),
+  /** −1 for an unknown dimension. */
+  shape: (shape: readonly number[]): AttrValue => ({
+    shape: { dim: shape.map((size) => ({ size: `${size}` })) },
+  }),
+  /** What a Const says of its tensor; the values are in the weights. */
+  tensor: ({ type }: AttrValue, shape: readonly number[]): AttrValue => ({
+    tensor: { dtype: type, tensorShape: attr.shape(shape).shape },
   }),
 } as const;
 

@@ -1,39 +1,52 @@
-import { keep, type Tensor, tensor } from '@tensorflow/tfjs-core';
+import { io, keep, type Tensor, tensor, util } from '@tensorflow/tfjs-core';
+import { HadaNormError, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { type Attrs, attr } from './attrs.js';
 import type { Stored } from './encodings.js';
-import { type Graph, type GraphNode, makeNode, type Ref } from './ir.js';
-import { type Weight, weightsFromTensors } from './weights.js';
+import { type Graph, type GraphNode, makeNode, nodeOf, type Ref } from './ir.js';
+import { type Weight, type WeightSpec, weightOf, weightsFromTensors } from './weights.js';
+
+/** What a weight's values are kept in says its dtype: bool is tfjs's only one a byte wide. */
+type Values = Float32Array | Int32Array | Uint8Array;
+
+type Dtype = 'float32' | 'int32' | 'bool';
 
 /**
- * Marks a product that belongs to a rewritten linear, so that a second rewrite does not take it for
- * one.
+ * Builds a graph for `tf.loadGraphModel` node by node, or adds nodes to one that is there.
+ *
+ * Inputs must be added before the nodes that read them, so what was built is acyclic and has no
+ * dangling name. `-1` is a dimension that is known only at run time.
+ *
+ * From nothing, names are as given and a name that is there already is refused; weights are kept
+ * as values, for `build`. On a graph, names are made unique, and weights are tensors of the current
+ * backend from the start, for `modelFromGraph`: nothing holds their values twice.
  */
-export const PART_ATTR = '_hadanorm';
-
-/**
- * Collects the nodes and weights that a pass adds to a graph. Names never clash with those that are
- * there.
- */
-export class Emitter {
-  readonly tensors = new Map<string, Tensor>();
+export class GraphBuilder {
   readonly weights = new Map<string, Weight>();
-  private pending: GraphNode[] = [];
-  private readonly taken: Set<string>;
+  /** The weights on the backend; none where the graph is built from nothing. */
+  readonly tensors = new Map<string, Tensor>();
+  private nodes: GraphNode[] = [];
+  private readonly inputs: Record<string, object> = {};
+  private readonly names: Set<string>;
 
-  constructor(graph: Graph) {
-    this.taken = new Set(graph.nodes.keys());
+  private readonly fromNothing: boolean;
+
+  constructor(graph: Graph | null = null) {
+    this.names = new Set(graph?.nodes.keys());
+    this.fromNothing = graph === null;
   }
 
-  /** The nodes since the last call. */
-  take(): GraphNode[] {
-    const nodes = this.pending;
-    this.pending = [];
-    return nodes;
+  /** An input of the model. */
+  placeholder(name: string, shape: readonly number[], dtype: Dtype = 'float32'): Ref {
+    const own = this.own(name);
+    const attrs = { dtype: attr.type(dtype), shape: attr.shape(shape) };
+    const [dtypeName, tensorShape] = [attrs.dtype.type, attrs.shape.shape];
+    this.inputs[own] = { name: `${own}:0`, dtype: dtypeName, tensorShape };
+    return this.add('Placeholder', own, [], attrs);
   }
 
   /**
-   * A node; `name` is made unique, unless it takes the name of one that it replaces. Returns its
-   * first output.
+   * Any op, of TensorFlow or of this package; `^name` is a control input. `replaced` is the name of
+   * a node whose place it takes. Returns its first output.
    */
   node(
     op: string,
@@ -42,36 +55,25 @@ export class Emitter {
     attrs: Attrs = {},
     replaced: string | null = null,
   ): Ref {
-    const own = replaced ?? this.free(name);
-    this.pending.push(makeNode(op, own, inputs, { T: attr.type('float32'), ...attrs }));
-    return own;
+    for (const ref of inputs) this.check(ref, name);
+    return this.add(op, replaced ?? this.own(name), inputs, { T: attr.type('float32'), ...attrs });
+  }
+
+  /** A weight, copied. @throws InvalidArgumentError when the values do not fill the shape. */
+  constant(name: string, shape: readonly number[], values: Values): Ref {
+    const dtype = dtypeOf(values);
+    return this.weight(name, { shape: [...shape], dtype }, values);
   }
 
   /** A weight in float32, or as the file will store it. */
   stored(name: string, shape: readonly number[], { values, quantization }: Stored): Ref {
-    const dtype = 'float32' as const;
-    const spec = {
-      shape: [...shape],
-      dtype,
-      ...(quantization === undefined ? {} : { quantization }),
-    };
-    return this.weight(name, spec, tensor(values, [...shape], dtype));
+    if (quantization === undefined) return this.constant(name, shape, values);
+    return this.weight(name, { shape: [...shape], dtype: 'float32', quantization }, values);
   }
 
-  floats(name: string, shape: readonly number[], values: Float32Array): Ref {
-    return this.stored(name, shape, { values, quantization: undefined });
-  }
-
-  /** Bytes, one per element: bool is the only dtype of tfjs that is a byte wide. */
-  bytes(name: string, values: Uint8Array<ArrayBuffer>): Ref {
-    const shape = [values.length];
-    return this.weight(name, { shape, dtype: 'bool' }, tensor(values, shape, 'bool'));
-  }
-
+  /** int32 [n], or a scalar. */
   integers(name: string, values: readonly number[], scalar = false): Ref {
-    const shape = scalar ? [] : [values.length];
-    const data = Int32Array.from(values);
-    return this.weight(name, { shape, dtype: 'int32' }, tensor(data, shape, 'int32'));
+    return this.constant(name, scalar ? [] : [values.length], Int32Array.from(values));
   }
 
   /**
@@ -112,9 +114,10 @@ export class Emitter {
     return this.node('Reshape', name, [x, this.integers(`${name}/shape`, [-1, d])]);
   }
 
-  matMul(name: string, a: Ref, b: Ref, transposeB = false): Ref {
+  /** a · b or a · bᵀ, of matrices. */
+  matMul(name: string, a: Ref, b: Ref, transposeB = false, more: Attrs = {}): Ref {
     const transposes = { transpose_a: attr.bool(false), transpose_b: attr.bool(transposeB) };
-    return this.node('MatMul', name, [a, b], { ...transposes, [PART_ATTR]: attr.bool(true) });
+    return this.node('MatMul', name, [a, b], { ...transposes, ...more });
   }
 
   concat(name: string, parts: readonly Ref[], along: number): Ref {
@@ -122,27 +125,95 @@ export class Emitter {
     return this.node('ConcatV2', name, [...parts, axis], { N: attr.int(parts.length) });
   }
 
+  /** The nodes since the last call. */
+  take(): GraphNode[] {
+    const { nodes } = this;
+    this.nodes = [];
+    return nodes;
+  }
+
+  /** The finished model, for `tf.io.fromMemory`. `outputs` names the model's outputs in order. */
+  build(outputs: readonly Ref[]): io.ModelArtifacts {
+    for (const ref of outputs) this.check(ref, 'the outputs');
+    const named = outputs.map((name) => [name, { name: name.includes(':') ? name : `${name}:0` }]);
+    // keys in the order that earlier versions wrote: files that were built are compared by bytes
+    const node = this.nodes.map(({ def: { name, op, input, attr } }) => ({
+      input,
+      name,
+      op,
+      attr,
+    }));
+    const weights = [...this.weights.values()];
+    return {
+      format: 'graph-model',
+      generatedBy: 'tfjs-hadanorm',
+      modelTopology: { node, library: {}, versions: { producer: 1395 } },
+      weightSpecs: weights.map(({ spec: { name, ...spec } }) => ({ name, ...spec })),
+      weightData: io.CompositeArrayBuffer.join(weights.map((weight) => weight.bytes())),
+      signature: { inputs: { ...this.inputs }, outputs: Object.fromEntries(named) },
+    };
+  }
+
   /** Gives up what was made: for an error or a cancellation half way. */
   dispose(): void {
     for (const made of this.tensors.values()) made.dispose();
   }
 
-  private weight(name: string, spec: Omit<Weight['spec'], 'name'>, made: Tensor): Ref {
-    const free = this.free(name);
-    const type = attr.type(spec.dtype as 'float32' | 'int32' | 'bool');
-    const dim = spec.shape.map((size) => ({ size: `${size}` }));
-    const value = { tensor: { dtype: type.type, tensorShape: { dim } } };
-    this.pending.push(makeNode('Const', free, [], { dtype: type, value }));
-    this.tensors.set(free, keep(made));
-    const entry = weightsFromTensors([{ ...spec, name: free }], { [free]: [made] });
-    this.weights.set(free, entry.get(free)!);
-    return free;
-  }
-
-  private free(wanted: string): string {
-    let name = wanted;
-    for (let i = 1; this.taken.has(name); i++) name = `${wanted}_${i}`;
-    this.taken.add(name);
+  private weight(wanted: string, unnamed: Omit<WeightSpec, 'name'>, values: Values): Ref {
+    const size = util.sizeFromShape(unnamed.shape);
+    if (values.length !== size) {
+      const filling = `${size} long, for shape [${unnamed.shape}]`;
+      const what = `values of ${wanted}`;
+      throw new InvalidArgumentError('GraphBuilder', what, filling, `${values.length}`);
+    }
+    const name = this.own(wanted);
+    const spec = { ...unnamed, name };
+    const dtype = attr.type(spec.dtype as Dtype);
+    this.add('Const', name, [], { dtype, value: attr.tensor(dtype, spec.shape) });
+    this.weights.set(name, this.fromNothing ? copied(spec, values) : this.kept(spec, values));
     return name;
   }
+
+  private kept(spec: WeightSpec, values: Values): Weight {
+    const { name, shape, dtype } = spec;
+    const made = keep(tensor(values, shape, dtype as Dtype));
+    this.tensors.set(name, made);
+    return weightsFromTensors([spec], { [name]: [made] }).get(name)!;
+  }
+
+  private add(op: string, name: string, inputs: readonly Ref[], attrs: Attrs): Ref {
+    this.nodes.push(makeNode(op, name, inputs, attrs));
+    return name;
+  }
+
+  /** A name for a new node. */
+  private own(wanted: string): string {
+    if (this.fromNothing && this.names.has(wanted)) {
+      const problem = `there is a node ${JSON.stringify(wanted)} already.`;
+      throw new HadaNormError('GraphBuilder', problem);
+    }
+    let name = wanted;
+    for (let i = 1; this.names.has(name); i++) name = `${wanted}_${i}`;
+    this.names.add(name);
+    return name;
+  }
+
+  private check(ref: Ref, reader: string): void {
+    if (this.names.has(nodeOf(ref))) return;
+    const [what, wanted] = [`an input of ${reader}`, 'the name of a node that was added before'];
+    throw new InvalidArgumentError('GraphBuilder', what, wanted, JSON.stringify(ref));
+  }
+}
+
+function dtypeOf(values: Values): Dtype {
+  if (values instanceof Float32Array) return 'float32';
+  return values instanceof Int32Array ? 'int32' : 'bool';
+}
+
+/** A weight that the caller's array does not change any more. */
+function copied(spec: WeightSpec, values: Values): Weight {
+  const own = values.slice();
+  const plain = spec.quantization === undefined;
+  // its very bytes: a whole model's weights need no third copy
+  return plain ? { spec, values: () => own, bytes: () => own.buffer } : weightOf(spec, own);
 }

@@ -35,7 +35,7 @@ function replaceAttention(context: FuseContext, softmax: GraphNode): Replacement
     withHeads(context, match) ?? chooseOperands(context, match, (laid) => isWhole(match, laid));
   if (chosen === null) return null;
   const { q, k, v, end } = chosen;
-  const { emitter } = context;
+  const { builder } = context;
   const { at } = end;
   const inside = [...match.inside, match.mix, ...end.inside].filter((name) => name !== at);
   if (!context.shapesStay(inside, at)) return null;
@@ -51,12 +51,12 @@ function replaceAttention(context: FuseContext, softmax: GraphNode): Replacement
     hasMask: attr.bool(match.mask !== null),
   };
   const name = end.shape === null ? at : null;
-  const y = emitter.node('ScaledDotProductAttention', `${at}/attention`, inputs, attrs, name);
+  const y = builder.node('ScaledDotProductAttention', `${at}/attention`, inputs, attrs, name);
   if (end.shape !== null) {
-    const shape = emitter.integers(`${at}/shape`, end.shape);
-    emitter.node('Reshape', at, [y, shape], {}, at);
+    const shape = builder.integers(`${at}/shape`, end.shape);
+    builder.node('Reshape', at, [y, shape], {}, at);
   }
-  return { at, inside, nodes: emitter.take() };
+  return { at, inside, nodes: builder.take() };
 }
 
 /** Whether samples and heads are told apart as in the products. */

@@ -16,7 +16,7 @@ export const biasPass: Pass = {
 };
 
 function splitBias(context: FuseContext, node: GraphNode): Replacement | null {
-  const { graph, emitter, shapeOf } = context;
+  const { graph, builder, shapeOf } = context;
   const { name, attrs, inputs } = node;
   const [a, b] = inputs as [Ref, Ref];
   const transposed = ['transpose_a', 'transpose_b'].map((flag) => boolAttr(attrs, flag));
@@ -26,14 +26,14 @@ function splitBias(context: FuseContext, node: GraphNode): Replacement | null {
   const parts = fusedParts(graph, node, n);
   if (parts === null || parts.bias === null) return null;
   const flags = { transpose_a: attr.bool(transposed[0]!), transpose_b: attr.bool(transposed[1]!) };
-  const product = emitter.node('MatMul', `${name}/product`, [a, b], flags);
+  const product = builder.node('MatMul', `${name}/product`, [a, b], flags);
   const { activation } = parts;
   const isLast = activation === null;
-  const sum = emitter.node('AddV2', `${name}/sum`, [product, inputs[2]!], {}, isLast ? name : null);
+  const sum = builder.node('AddV2', `${name}/sum`, [product, inputs[2]!], {}, isLast ? name : null);
   if (!isLast) {
     const { op, alpha, slopes } = activation;
     const slope = op === 'LeakyRelu' ? { alpha: attr.float(alpha) } : {};
-    emitter.node(op, name, slopes === null ? [sum] : [sum, slopes], slope, name);
+    builder.node(op, name, slopes === null ? [sum] : [sum, slopes], slope, name);
   }
-  return { at: name, inside: [], nodes: emitter.take() };
+  return { at: name, inside: [], nodes: builder.take() };
 }

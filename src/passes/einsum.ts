@@ -25,7 +25,7 @@ interface Groups {
 }
 
 function lowerEinsum(context: FuseContext, node: GraphNode): Replacement | null {
-  const { emitter } = context;
+  const { builder } = context;
   const match = labelledProduct(context, node);
   const sizes = match === null ? null : sizesOf(context, match.operands);
   if (match === null || sizes === null) return null;
@@ -44,11 +44,11 @@ function lowerEinsum(context: FuseContext, node: GraphNode): Replacement | null 
   const x = arrange(context, `${name}/a`, a, [...batch, ...rows, ...inner], left);
   const y = arrange(context, `${name}/b`, b, [...batch, ...inner, ...columns], right);
   const flags = { adj_x: attr.bool(false), adj_y: attr.bool(false) };
-  const made = emitter.node('BatchMatMulV2', `${name}/product`, [x, y], flags);
-  const shape = emitter.integers(`${name}/shape`, result);
+  const made = builder.node('BatchMatMulV2', `${name}/product`, [x, y], flags);
+  const shape = builder.integers(`${name}/shape`, result);
   const order = match.out.map((label) => [...batch, ...rows, ...columns].indexOf(label));
   const isOrdered = order.every((axis, i) => axis === i);
-  const shaped = emitter.node(
+  const shaped = builder.node(
     'Reshape',
     `${name}/split`,
     [made, shape],
@@ -56,10 +56,10 @@ function lowerEinsum(context: FuseContext, node: GraphNode): Replacement | null 
     isOrdered ? name : null,
   );
   if (!isOrdered) {
-    const perm = emitter.integers(`${name}/order`, order);
-    emitter.node('Transpose', name, [shaped, perm], {}, name);
+    const perm = builder.integers(`${name}/order`, order);
+    builder.node('Transpose', name, [shaped, perm], {}, name);
   }
-  return { at: name, inside: [], nodes: emitter.take() };
+  return { at: name, inside: [], nodes: builder.take() };
 }
 
 /** The length of each label; null where a label has several: tfjs may broadcast there. */
@@ -107,7 +107,7 @@ function matrixShape(
 }
 
 function arrange(
-  { emitter }: FuseContext,
+  { builder }: FuseContext,
   name: string,
   { ref, labels }: Labelled,
   wanted: readonly string[],
@@ -117,6 +117,6 @@ function arrange(
   const isOrdered = order.every((axis, i) => axis === i);
   const transposed = isOrdered
     ? ref
-    : emitter.node('Transpose', `${name}/turn`, [ref, emitter.integers(`${name}/order`, order)]);
-  return emitter.node('Reshape', name, [transposed, emitter.integers(`${name}/shape`, shape)]);
+    : builder.node('Transpose', `${name}/turn`, [ref, builder.integers(`${name}/order`, order)]);
+  return builder.node('Reshape', name, [transposed, builder.integers(`${name}/shape`, shape)]);
 }

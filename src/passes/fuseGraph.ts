@@ -1,5 +1,5 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
-import { Emitter } from '../graph/builder.js';
+import { GraphBuilder } from '../graph/builder.js';
 import type { Graph } from '../graph/ir.js';
 import { graphOfModel, modelFromGraph } from '../graph/model.js';
 import { verifyGraph } from '../graph/verify.js';
@@ -42,22 +42,22 @@ export function fuseGraph(model: GraphModel): GraphModel {
   const op = 'fuseGraph';
   const graph = graphOfModel(op, model);
   verifyGraph(graph, op);
-  const emitter = new Emitter(graph);
+  const builder = new GraphBuilder(graph);
   try {
-    return modelFromGraph(fuseNodes(graph, emitter), model, emitter.tensors);
+    return modelFromGraph(fuseNodes(graph, builder), model, builder.tensors);
   } catch (error) {
-    emitter.dispose();
+    builder.dispose();
     throw error;
   }
 }
 
 /**
  * The graph with fused ops; the same graph where there is nothing to fuse. New weights are the
- * emitter's.
+ * builder's.
  */
-export function fuseNodes(graph: Graph, emitter: Emitter): Graph {
+export function fuseNodes(graph: Graph, builder: GraphBuilder): Graph {
   return PASSES.reduce((before, pass) => {
-    const after = applyPass(before, emitter, pass);
+    const after = applyPass(before, builder, pass);
     if (after !== before) verifyGraph(after, `fuseGraph (${pass.name})`);
     return after;
   }, graph);

@@ -73,11 +73,11 @@ function named(atoms: readonly Atom[]): Pick<OperandLayout, 'layout' | 'sizes'> 
 }
 
 /** Puts the operand into the graph; returns its tensor. */
-export function emitOperand({ emitter }: FuseContext, name: string, laid: OperandLayout): Ref {
+export function emitOperand({ builder }: FuseContext, name: string, laid: OperandLayout): Ref {
   const { ref, shape, cut } = laid;
   if (shape === null) return ref;
-  if (cut !== null) return emitter.reshapeLike(name, ref, ref, 1, cut);
-  return emitter.node('Reshape', name, [ref, emitter.integers(`${name}/shape`, openShape(shape)!)]);
+  if (cut !== null) return builder.reshapeLike(name, ref, ref, 1, cut);
+  return builder.node('Reshape', name, [ref, builder.integers(`${name}/shape`, openShape(shape)!)]);
 }
 
 /** The layouts as attributes. */

@@ -25,7 +25,7 @@ interface Parts {
 }
 
 function replaceNorm(context: FuseContext, match: NormMatch): Replacement | null {
-  const { emitter, shapeOf } = context;
+  const { builder, shapeOf } = context;
   const d = shapeOf(match.x)?.at(-1) ?? -1;
   const parts: Parts = { gamma: match.gamma, beta: match.beta, factor: null, shift: null };
   const vectors = [parts.gamma, parts.beta].every(
@@ -48,8 +48,8 @@ function replaceNorm(context: FuseContext, match: NormMatch): Replacement | null
     epsilon: attr.float(match.epsilon),
     center: attr.bool(match.center),
   };
-  emitter.node('ModulatedLayerNorm', at, inputs, attrs, at);
-  return { at, inside, nodes: emitter.take() };
+  builder.node('ModulatedLayerNorm', at, inputs, attrs, at);
+  return { at, inside, nodes: builder.take() };
 }
 
 /** Takes in what follows, step by step, where nothing else reads what is in between. */
@@ -107,7 +107,7 @@ function isVector(context: FuseContext, ref: Ref, d: number): boolean {
 }
 
 function vector(context: FuseContext, name: string, ref: Ref, d: number): Ref {
-  const { emitter } = context;
+  const { builder } = context;
   if (context.constant(ref)!.shape.length === 1) return ref;
-  return emitter.node('Reshape', name, [ref, emitter.integers(`${name}/shape`, [d])]);
+  return builder.node('Reshape', name, [ref, builder.integers(`${name}/shape`, [d])]);
 }

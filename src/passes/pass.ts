@@ -1,4 +1,4 @@
-import type { Emitter } from '../graph/builder.js';
+import type { GraphBuilder } from '../graph/builder.js';
 import { type ConstantView, constantView } from '../graph/constants.js';
 import { withoutDead } from '../graph/deadNodes.js';
 import {
@@ -49,7 +49,7 @@ export class FuseContext {
 
   constructor(
     readonly graph: Graph,
-    readonly emitter: Emitter,
+    readonly builder: GraphBuilder,
   ) {
     this.shapeOf = shapeInference(graph);
     this.dimsOf = dimsInference(graph, this.shapeOf);
@@ -112,15 +112,15 @@ export class FuseContext {
 }
 
 /** The graph after a pass; the same graph where it found nothing. */
-export function applyPass(graph: Graph, emitter: Emitter, pass: Pass): Graph {
-  const found = pass.find(new FuseContext(graph, emitter));
+export function applyPass(graph: Graph, builder: GraphBuilder, pass: Pass): Graph {
+  const found = pass.find(new FuseContext(graph, builder));
   if (found.length === 0) return graph;
   const places = new Map(found.map((each) => [each.at, placed(graph, each)]));
   const nodes = new Map<string, GraphNode>();
   for (const node of graph.nodes.values()) {
     for (const made of places.get(node.name) ?? [node]) nodes.set(made.name, made);
   }
-  const weights = new Map<string, Weight>([...graph.weights, ...emitter.weights]);
+  const weights = new Map<string, Weight>([...graph.weights, ...builder.weights]);
   return withoutDead({ ...graph, nodes, weights }, graph);
 }
 

@@ -20,15 +20,15 @@ export const productPass: Pass = {
 const PLAIN: Attrs = { transpose_a: attr.bool(false), transpose_b: attr.bool(false) };
 
 function replaceProduct(context: FuseContext, linear: Linear): Replacement | null {
-  const { graph, emitter } = context;
+  const { graph, builder } = context;
   const node = graph.nodes.get(linear.product)!;
   const at = node.name;
-  const replaced = (): Replacement => ({ at, inside: [], nodes: emitter.take() });
+  const replaced = (): Replacement => ({ at, inside: [], nodes: builder.take() });
   if (node.op === 'MatMul' || node.op === '_FusedMatMul') {
     if (!boolAttr(node.attrs, 'transpose_b')) return null;
     const [x, , ...others] = node.inputs as [Ref, Ref, ...Ref[]];
     const inputs = [x, weightsOf(context, at, linear), ...others];
-    emitter.node(node.op, at, inputs, { ...node.attrs, ...PLAIN }, at);
+    builder.node(node.op, at, inputs, { ...node.attrs, ...PLAIN }, at);
     return replaced();
   }
   const dims = context.dimsOf(at);
@@ -36,30 +36,30 @@ function replaceProduct(context: FuseContext, linear: Linear): Replacement | nul
   const { d, inputAxes, outputAxes } = linear;
   // two lengths that only the run knows are copied from x, where they are its leading ones
   if (shape === null && !keepsLeading(context, linear, dims)) return null;
-  const rows = emitter.rows(`${at}/rows`, linear.input, d);
+  const rows = builder.rows(`${at}/rows`, linear.input, d);
   const weights = weightsOf(context, at, linear);
-  const product = emitter.node('MatMul', `${at}/product`, [rows, weights], PLAIN);
-  if (shape === null) emitter.reshapeLike(at, product, linear.input, inputAxes, outputAxes, at);
+  const product = builder.node('MatMul', `${at}/product`, [rows, weights], PLAIN);
+  if (shape === null) builder.reshapeLike(at, product, linear.input, inputAxes, outputAxes, at);
   else {
-    const wanted = emitter.integers(`${at}/shape`, shape);
-    emitter.node('Reshape', at, [product, wanted], {}, at);
+    const wanted = builder.integers(`${at}/shape`, shape);
+    builder.node('Reshape', at, [product, wanted], {}, at);
   }
   return replaced();
 }
 
 /** [d, n] as the graph has it, or as a weight of its own. */
 function weightsOf(context: FuseContext, at: string, linear: Linear): Ref {
-  const { graph, emitter } = context;
+  const { graph, builder } = context;
   const { d, n, product } = linear;
   const { op, attrs, inputs } = graph.nodes.get(product) as GraphNode;
   const isPlain = op.startsWith('Batch') && !boolAttr(attrs, 'adj_y');
   const shape = context.shapeOf(inputs[1]!);
   if (isPlain && shape?.length === 2) return inputs[1]!;
   if (isPlain) {
-    const matrix = emitter.integers(`${at}/matrix`, [d, n]);
-    return emitter.node('Reshape', `${at}/weights`, [inputs[1]!, matrix]);
+    const matrix = builder.integers(`${at}/matrix`, [d, n]);
+    return builder.node('Reshape', `${at}/weights`, [inputs[1]!, matrix]);
   }
-  return emitter.floats(`${at}/weights`, [d, n], linear.matrix());
+  return builder.constant(`${at}/weights`, [d, n], linear.matrix());
 }
 
 function keepsLeading(

@@ -1,5 +1,4 @@
 import { boolAttr, stringAttr } from '../graph/attrs.js';
-import { PART_ATTR } from '../graph/builder.js';
 import { type ConstantView, constantView, permuted } from '../graph/constants.js';
 import { plainEinsum } from '../graph/einsum.js';
 import { consumersOf, type Graph, type GraphNode, nodeOf, type Ref } from '../graph/ir.js';
@@ -8,6 +7,12 @@ import { type ShapeOf, shapeInference } from '../shapes/shapes.js';
 import { type FusedActivation, fusedParts, NOTHING_FUSED, vector } from './fusedParts.js';
 
 export type { FusedActivation } from './fusedParts.js';
+
+/**
+ * Marks a product that belongs to a rewritten linear, so that a second rewrite does not take it for
+ * one.
+ */
+export const PART_ATTR = '_hadanorm';
 
 /** Y = X W + b in a graph: a product with a constant matrix and what belongs to it. */
 export interface Linear {

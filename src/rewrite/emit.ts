@@ -1,5 +1,5 @@
 import { type Attrs, attr } from '../graph/attrs.js';
-import type { Emitter } from '../graph/builder.js';
+import type { GraphBuilder } from '../graph/builder.js';
 import type { GraphNode, Ref } from '../graph/ir.js';
 import { IDENTITY } from '../graph/opSets.js';
 import type { PlannedLinear } from '../quantize/plan.js';
@@ -7,6 +7,7 @@ import type { ActivationBehind } from '../recognize/activations.js';
 import type { FusedActivation } from '../recognize/fusedParts.js';
 import { type BranchWeights, emitProduct } from './emitProduct.js';
 import type { EmittedTransform } from './emitTransform.js';
+import { partMatMul } from './part.js';
 
 /** What the product takes along beside the linear. */
 export interface LinearForm {
@@ -24,7 +25,7 @@ export interface LinearForm {
  * that of the activation behind it.
  */
 export function emitLinear(
-  e: Emitter,
+  e: GraphBuilder,
   planned: PlannedLinear,
   from: EmittedTransform,
   { integer, behind }: LinearForm,
@@ -52,7 +53,7 @@ export function emitLinear(
  */
 type Step = (y: Ref, end: string | null) => Ref;
 
-function branchWeights(e: Emitter, { transform, quantized, placed }: PlannedLinear) {
+function branchWeights(e: GraphBuilder, { transform, quantized, placed }: PlannedLinear) {
   const { lowRank, n } = quantized;
   if (lowRank === null) return null;
   const name = `${placed.linear.name}/hadanorm`;
@@ -65,21 +66,21 @@ function branchWeights(e: Emitter, { transform, quantized, placed }: PlannedLine
 
 /** y + x' left right. */
 function branchSum(
-  e: Emitter,
+  e: GraphBuilder,
   { placed, transform, quantized }: PlannedLinear,
   { rotated }: EmittedTransform,
   { left, right }: BranchWeights,
 ): Step {
   const name = `${placed.linear.name}/hadanorm`;
   const rows = e.rows(`${name}/rows`, rotated!, transform.d);
-  const along = e.matMul(`${name}/along`, rows, left);
-  const branch = e.matMul(`${name}/branch`, along, right);
+  const along = partMatMul(e, `${name}/along`, rows, left);
+  const branch = partMatMul(e, `${name}/branch`, along, right);
   const shaped = e.reshapeLike(`${name}/branchTokens`, branch, rotated!, 1, [quantized.n]);
   return (y, end) => e.node('AddV2', `${name}/sum`, [y, shaped], {}, end);
 }
 
 /** [..., tokens, n] → the shape that the original has. */
-function shapeSteps(e: Emitter, { placed }: PlannedLinear): Step[] {
+function shapeSteps(e: GraphBuilder, { placed }: PlannedLinear): Step[] {
   const { linear, site, flattened } = placed;
   const name = `${linear.name}/hadanorm`;
   if (flattened || site.tokens === 'hidden') {
@@ -92,7 +93,7 @@ function shapeSteps(e: Emitter, { placed }: PlannedLinear): Step[] {
 }
 
 function activationStep(
-  e: Emitter,
+  e: GraphBuilder,
   { placed }: PlannedLinear,
   { op, alpha, slopes }: FusedActivation,
 ): Step {
@@ -102,6 +103,6 @@ function activationStep(
 }
 
 /** A node of the graph that reshapes, behind y. */
-function again(e: Emitter, { op, name, inputs, attrs }: GraphNode): Step {
+function again(e: GraphBuilder, { op, name, inputs, attrs }: GraphNode): Step {
   return (y, end) => e.node(op, name, [y, ...inputs.slice(1)], attrs, end ?? name);
 }

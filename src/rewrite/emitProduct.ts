@@ -1,12 +1,13 @@
 import { crc32, PACKING_VERSION, packCodes } from '../../ops/numerics/packing.js';
 import type { Activation } from '../../ops/quantizedMatMul/contract.js';
 import { type Attrs, attr } from '../graph/attrs.js';
-import type { Emitter } from '../graph/builder.js';
+import type { GraphBuilder } from '../graph/builder.js';
 import { half, halfScales } from '../graph/encodings.js';
 import type { Ref } from '../graph/ir.js';
 import type { PlannedLinear } from '../quantize/plan.js';
 import type { QuantizedLinear } from '../quantize/quantizeLinear.js';
 import type { EmittedTransform } from './emitTransform.js';
+import { partMatMul } from './part.js';
 
 /** The low-rank branch: [d, rank] and [rank, n]. */
 export interface BranchWeights {
@@ -25,7 +26,7 @@ const NOTHING: Part = { inputs: [], attrs: {} };
 
 /** Puts a QuantizedMatMul into the graph, under a name that it takes over or one of its own. */
 export function emitProduct(
-  e: Emitter,
+  e: GraphBuilder,
   planned: PlannedLinear,
   from: EmittedTransform,
   branch: BranchWeights | null,
@@ -61,26 +62,26 @@ export function emitProduct(
 }
 
 function weightsPart(
-  e: Emitter,
+  e: GraphBuilder,
   name: string,
   d: number,
   { n, packed, weights }: QuantizedLinear,
 ): Part {
   if (packed === null) {
     const attrs = { bits: attr.int(32), groupSize: attr.int(d) };
-    return { inputs: [e.floats(`${name}/weights`, [d, n], weights)], attrs };
+    return { inputs: [e.constant(`${name}/weights`, [d, n], weights)], attrs };
   }
   const { codes, bits, groupSize, scale } = packed;
   const bytes = packCodes(codes, d, n, bits);
   const inputs = [
-    e.bytes(`${name}/codes`, bytes),
+    e.constant(`${name}/codes`, [bytes.length], bytes),
     e.stored(`${name}/scales`, [scale.length / n, n], halfScales(scale)),
   ];
   const checksum = attr.int(crc32(bytes));
   return { inputs, attrs: { bits: attr.int(bits), groupSize: attr.int(groupSize), checksum } };
 }
 
-function biasPart(e: Emitter, name: string, planned: PlannedLinear): Part {
+function biasPart(e: GraphBuilder, name: string, planned: PlannedLinear): Part {
   const { placed, quantized, activations } = planned;
   const { n, meanProduct, packed } = quantized;
   const { bias } = placed.linear;
@@ -99,7 +100,7 @@ function biasPart(e: Emitter, name: string, planned: PlannedLinear): Part {
  * low-rank branch.
  */
 function meanRows(
-  e: Emitter,
+  e: GraphBuilder,
   name: string,
   { transform, quantized }: PlannedLinear,
   { residual, coefficients }: EmittedTransform,
@@ -113,21 +114,21 @@ function meanRows(
     if (matrix === null) return NOTHING;
     const attrs = { hasBasis: attr.bool(true) };
     if (basisScale === null) return { inputs: [along!, matrix], attrs };
-    const scale = e.floats(`${name}/basisScale`, [rows], basisScale);
+    const scale = e.constant(`${name}/basisScale`, [rows], basisScale);
     return {
       inputs: [along!, matrix, scale],
       attrs: { ...attrs, hasBasisScale: attr.bool(true) },
     };
   }
-  const columns = [e.matMul(`${name}/restAlong`, residual, branch.left)];
+  const columns = [partMatMul(e, `${name}/restAlong`, residual, branch.left)];
   const parts = [branch.right];
   if (matrix !== null) {
-    const spread = e.floats(
+    const spread = e.constant(
       `${name}/basisScale`,
       [transform.rank, rows],
       spreading(transform.rank, rows, basisScale),
     );
-    columns.unshift(e.matMul(`${name}/coefficients`, along!, spread));
+    columns.unshift(partMatMul(e, `${name}/coefficients`, along!, spread));
     parts.unshift(matrix);
   }
   const joined = (suffix: string, refs: readonly Ref[], axis: number) =>

@@ -1,12 +1,13 @@
 import type { FakeQuantAttrs } from '../../ops/fakeQuant/contract.js';
 import { type Attrs, attr } from '../graph/attrs.js';
-import type { Emitter } from '../graph/builder.js';
+import type { GraphBuilder } from '../graph/builder.js';
 import { affine, half } from '../graph/encodings.js';
 import { nodeOf, type Ref } from '../graph/ir.js';
 import type { Parts } from '../quantize/methods.js';
 import type { Transform } from '../quantize/transform.js';
 import type { Site } from '../recognize/sites.js';
 import { type CodeQuantizer, codeQuantizer } from './lowering.js';
+import { partMatMul } from './part.js';
 
 /** What the linears of a site read once their transform is in the graph. */
 export interface EmittedTransform {
@@ -45,7 +46,7 @@ interface Source {
 
 /** Puts a transform and the activations' quantizer behind a site. */
 export function emitTransform(
-  e: Emitter,
+  e: GraphBuilder,
   site: Site,
   t: Transform,
   activations: FakeQuantAttrs | null,
@@ -84,7 +85,7 @@ const AS_IT_IS = { center: 'none', blockSize: 0, basis: null, rank: 0 } as const
 
 /** site → HadaNormQuantize: codes, scales and zero points, and the residual of the means. */
 function codesOf(
-  e: Emitter,
+  e: GraphBuilder,
   { name, x, sigma, mean }: Source,
   t: Pick<Transform, 'd' | 'basis' | 'rank' | 'blockSize'> & Pick<Parts, 'center'>,
   { bits, symmetric, groupSize, range }: CodeQuantizer,
@@ -116,7 +117,7 @@ function codesOf(
  * The means that a ChannelCenter node took out: along the basis, and the residual of them rotated.
  */
 function meanParts(
-  e: Emitter,
+  e: GraphBuilder,
   source: Source,
   t: Transform,
   centered: Ref,
@@ -126,14 +127,14 @@ function meanParts(
   const off = shiftAndScale(e, `${name}/offMean`, means, source);
   if (t.basis === null) return { residual: rotate(e, `${name}/rest`, off, t), coefficients: null };
   const basis = basisOf(e, name, t);
-  const coefficients = e.matMul(`${name}/coefficients`, off, basis, true);
-  const along = e.matMul(`${name}/along`, coefficients, basis);
+  const coefficients = partMatMul(e, `${name}/coefficients`, off, basis, true);
+  const along = partMatMul(e, `${name}/along`, coefficients, basis);
   const residual = e.node('Sub', `${name}/beside`, [off, along]);
   return { residual: rotate(e, `${name}/rest`, residual, t), coefficients };
 }
 
 function basisOf(
-  e: Emitter,
+  e: GraphBuilder,
   name: string,
   { basis, rank, d }: Pick<Transform, 'basis' | 'rank' | 'd'>,
 ): Ref {
@@ -142,7 +143,7 @@ function basisOf(
 
 /** The site as [..., tokens, d]. */
 function tokensLast(
-  e: Emitter,
+  e: GraphBuilder,
   { source, axes, d, tokens, like, likeAxes }: Site,
   name: string,
 ): Ref {
@@ -150,14 +151,14 @@ function tokensLast(
   return axes === 1 ? source : e.reshapeLike(`${name}/channels`, source, source, axes, [d]);
 }
 
-function center(e: Emitter, name: string, x: Ref, sigma: Ref | null, mean: Ref | null): Ref {
+function center(e: GraphBuilder, name: string, x: Ref, sigma: Ref | null, mean: Ref | null): Ref {
   const inputs = [x, ...(sigma === null ? [] : [sigma]), ...(mean === null ? [] : [mean])];
   const attrs = { hasScale: attr.bool(sigma !== null), hasMean: attr.bool(mean !== null) };
   return e.node('ChannelCenter', name, inputs, attrs);
 }
 
 function shiftAndScale(
-  e: Emitter,
+  e: GraphBuilder,
   name: string,
   x: Ref,
   { sigma, mean }: Pick<Source, 'sigma' | 'mean'>,
@@ -166,12 +167,12 @@ function shiftAndScale(
   return sigma === null ? x : e.node('RealDiv', name, [x, sigma]);
 }
 
-function rotate(e: Emitter, name: string, x: Ref, { blockSize }: Transform): Ref {
+function rotate(e: GraphBuilder, name: string, x: Ref, { blockSize }: Transform): Ref {
   if (blockSize === 0) return x;
   return e.node('HadamardTransform', name, [x], { blockSize: attr.int(blockSize) });
 }
 
-function quantize(e: Emitter, name: string, x: Ref, a: FakeQuantAttrs): Ref {
+function quantize(e: GraphBuilder, name: string, x: Ref, a: FakeQuantAttrs): Ref {
   const { granularity, range } = a;
   const attrs: Attrs = {
     bits: attr.int(a.bits),

@@ -1,4 +1,4 @@
-import type { Emitter } from '../graph/builder.js';
+import type { GraphBuilder } from '../graph/builder.js';
 import { withoutDead } from '../graph/deadNodes.js';
 import { type Graph, type GraphNode, makeNode } from '../graph/ir.js';
 import type { Weight } from '../graph/weights.js';
@@ -13,7 +13,11 @@ import { FORMAT_VERSION } from '../save/format.js';
  * activation behind it, where the product applies that: … (→ reshape) → Mul, Erf, … → …
  * QuantizedMatMul (→ …) under that one's name.
  */
-export function replaceNodes(graph: Graph, emitter: Emitter, changes: readonly Change[]): Graph {
+export function replaceNodes(
+  graph: Graph,
+  builder: GraphBuilder,
+  changes: readonly Change[],
+): Graph {
   const gone = new Set<string>();
   const places = new Map<string, readonly GraphNode[]>();
   for (const { linear, behind, nodes } of changes) {
@@ -29,7 +33,7 @@ export function replaceNodes(graph: Graph, emitter: Emitter, changes: readonly C
     for (const made of places.get(node.name) ?? []) nodes.set(made.name, made);
     if (!gone.has(node.name)) nodes.set(node.name, node);
   }
-  const weights = new Map<string, Weight>([...graph.weights, ...emitter.weights]);
+  const weights = new Map<string, Weight>([...graph.weights, ...builder.weights]);
   const kept = withoutDead({ ...graph, nodes, weights }, graph);
   return { ...kept, artifacts: { ...graph.artifacts, userDefinedMetadata: metadataOf(graph) } };
 }
@@ -47,7 +51,7 @@ function metadataOf({ artifacts }: Graph): Record<string, object> {
 }
 
 /**
- * What takes the place of one linear. It holds no weights: those are in the emitter's tensors,
+ * What takes the place of one linear. It holds no weights: those are in the builder's tensors,
  * packed.
  */
 export interface Change {
@@ -55,6 +59,6 @@ export interface Change {
   /** The activation that goes with it. */
   readonly behind: ActivationBehind | null;
   /** New nodes, the last of them with the linear's name, or the activation's. */
-  readonly nodes: ReturnType<Emitter['take']>;
+  readonly nodes: ReturnType<GraphBuilder['take']>;
   readonly report: LinearReport;
 }

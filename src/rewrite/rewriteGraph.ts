@@ -1,7 +1,7 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { getBackend } from '@tensorflow/tfjs-core';
 import { HadaNormError } from '../../ops/numerics/errors.js';
-import { Emitter } from '../graph/builder.js';
+import { GraphBuilder } from '../graph/builder.js';
 import type { Graph } from '../graph/ir.js';
 import { graphOfModel, modelFromGraph } from '../graph/model.js';
 import { verifyGraph } from '../graph/verify.js';
@@ -136,29 +136,29 @@ function* rewriteSteps(
   const graph = graphOfModel(op, model);
   verifyGraph(graph, op);
   const analysis = analyze(graph);
-  const emitter = new Emitter(graph);
+  const builder = new GraphBuilder(graph);
   let finished = false;
   try {
-    const changes = yield* quantizeAll(op, analysis, options, emitter);
-    const rewritten = changes.length === 0 ? graph : finish(graph, emitter, changes, options);
+    const changes = yield* quantizeAll(op, analysis, options, builder);
+    const rewritten = changes.length === 0 ? graph : finish(graph, builder, changes, options);
     verifyGraph(rewritten, op);
     const report = reportOf(graph, rewritten, analysis, options, changes);
-    const result = { model: modelFromGraph(rewritten, model, emitter.tensors), report };
+    const result = { model: modelFromGraph(rewritten, model, builder.tensors), report };
     finished = true;
     return result;
   } finally {
-    if (!finished) emitter.dispose();
+    if (!finished) builder.dispose();
   }
 }
 
 function finish(
   graph: Graph,
-  emitter: Emitter,
+  builder: GraphBuilder,
   changes: readonly Change[],
   { fuse, mode = REWRITE_DEFAULTS.mode }: RewriteOptions,
 ): Graph {
-  const replaced = replaceNodes(graph, emitter, changes);
-  return (fuse ?? mode === 'integer') ? fuseNodes(replaced, emitter) : replaced;
+  const replaced = replaceNodes(graph, builder, changes);
+  return (fuse ?? mode === 'integer') ? fuseNodes(replaced, builder) : replaced;
 }
 
 /** A transform in the graph, and its bytes in the file. */
@@ -171,7 +171,7 @@ function* quantizeAll(
   op: string,
   { linears, graph, shapeOf }: Analysis,
   options: RewriteOptions,
-  emitter: Emitter,
+  builder: GraphBuilder,
 ): Generator<RewriteProgress, Change[]> {
   const tasks = linears
     .map((placed): Task => {
@@ -195,18 +195,18 @@ function* quantizeAll(
       const outcome = work.outcome(i);
       const { transform, activations, placed } = outcome.planned;
       const made = emitted.get(transform);
-      const start = emitter.weights.size;
-      const from = made?.from ?? emitTransform(emitter, placed.site, transform, activations, form);
-      const shared = bytesSince(emitter, start);
+      const start = builder.weights.size;
+      const from = made?.from ?? emitTransform(builder, placed.site, transform, activations, form);
+      const shared = bytesSince(builder, start);
       emitted.set(transform, made ?? { from, bytes: shared });
-      const middle = emitter.weights.size;
+      const middle = builder.weights.size;
       const whole = outcome.planned.quantized.lowRank === null;
       const behind = whole ? (finder?.behind(placed.linear) ?? null) : null;
-      emitLinear(emitter, outcome.planned, from, { integer, behind });
+      emitLinear(builder, outcome.planned, from, { integer, behind });
       const apart = group.length > 1 ? (made?.bytes ?? shared) : 0;
-      const bytes = { own: bytesSince(emitter, middle), shared, apart };
+      const bytes = { own: bytesSince(builder, middle), shared, apart };
       const report = linearReport(outcome, bytes, { backend: getBackend(), integer });
-      changes.push({ linear: placed.linear, behind, nodes: emitter.take(), report });
+      changes.push({ linear: placed.linear, behind, nodes: builder.take(), report });
       yield { done: changes.length, total: tasks.length, name: placed.linear.name };
     }
   }
@@ -219,7 +219,7 @@ function hasBranch({ lowRank, weights }: LinearSettings): boolean {
 }
 
 /** Bytes in the file of the weights that were made since there were `start` of them. */
-function bytesSince({ weights }: Emitter, start: number): number {
+function bytesSince({ weights }: GraphBuilder, start: number): number {
   return [...weights.values()].slice(start).reduce((sum, weight) => sum + weightBytes(weight), 0);
 }
 

@@ -1,4 +1,4 @@
-import type { GraphRef } from '../../../src/graph/graphBuilder.js';
+import type { Ref } from '../../../src/graph/ir.js';
 import type { Role } from '../../../src/index.js';
 import type { Kit, Tokens } from './kit.js';
 import { norm } from './layers.js';
@@ -95,7 +95,7 @@ export function cut(
   how: AttentionSpec['split'],
 ): Tokens[] {
   const size = d / parts;
-  const whole = (x: GraphRef): Tokens => ({ ref: x, count, d: size });
+  const whole = (x: Ref): Tokens => ({ ref: x, count, d: size });
   if (how === 'equal') return k.split(ref, -1, parts).map(whole);
   if (how === 'sizes') return k.splitSizes(ref, 2, new Array(parts).fill(size)).map(whole);
   return Array.from({ length: parts }, (_, i) => {
@@ -106,11 +106,11 @@ export function cut(
 
 function scaledScores(
   k: Kit,
-  q: GraphRef,
-  key: GraphRef,
+  q: Ref,
+  key: Ref,
   { scale: how }: AttentionSpec,
   channels: number,
-): GraphRef {
+): Ref {
   const scale = 1 / Math.sqrt(channels);
   if (how === 'q') return k.batchMatMul(k.mul(q, k.scalar(scale)), key, true);
   const scores = k.batchMatMul(q, key, true);
@@ -119,7 +119,7 @@ function scaledScores(
     : k.node('RealDiv', [scores, k.scalar(1 / scale)]);
 }
 
-function softmaxOf(k: Kit, scores: GraphRef, how: AttentionSpec['softmax']): GraphRef {
+function softmaxOf(k: Kit, scores: Ref, how: AttentionSpec['softmax']): Ref {
   if (how !== 'rows') return k.node('Softmax', [scores]);
   const last = k.node('StridedSlice', [
     k.node('Shape', [scores]),
@@ -132,14 +132,14 @@ function softmaxOf(k: Kit, scores: GraphRef, how: AttentionSpec['softmax']): Gra
 }
 
 /** [batch, tokens, d] → [batch, tokens, heads, d / heads]. */
-function toHeads(k: Kit, { ref, count, d }: Tokens, heads: number): GraphRef {
+function toHeads(k: Kit, { ref, count, d }: Tokens, heads: number): Ref {
   return count > 0
     ? k.reshape(ref, [-1, count, heads, d / heads])
     : k.reshapeLike(ref, ref, 1, [heads, d / heads]);
 }
 
 /** x cos + (−x₂, x₁) sin on [batch, heads, tokens, c]. */
-function rope(k: Kit, x: GraphRef, count: number, channels: number): GraphRef {
+function rope(k: Kit, x: Ref, count: number, channels: number): Ref {
   const shape = [1, 1, Math.max(count, 1), channels];
   const [first, second] = k.split(x, 3, 2);
   const transposed = k.concat([k.node('Neg', [second!]), first!], 3);

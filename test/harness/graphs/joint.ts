@@ -1,4 +1,4 @@
-import type { GraphRef } from '../../../src/graph/graphBuilder.js';
+import type { Ref } from '../../../src/graph/ir.js';
 import { type AttentionSpec, attend, cut, type Projections, project } from './attention.js';
 import { Kit, type Tokens, type ZooGraph } from './kit.js';
 import { activation, mlp, norm, silu } from './layers.js';
@@ -12,9 +12,9 @@ const TEXT = { tokens: 4, channels: 10 };
 /** What the two streams, and a block of one stream, have in common. */
 class Joint {
   readonly k: Kit;
-  readonly latent: GraphRef;
-  readonly text: GraphRef;
-  readonly time: GraphRef;
+  readonly latent: Ref;
+  readonly text: Ref;
+  readonly time: Ref;
 
   constructor(
     readonly attention: AttentionSpec,
@@ -26,7 +26,7 @@ class Joint {
     this.time = this.k.input([-1, 12]);
   }
 
-  embedded(): { image: Tokens; text: Tokens; condition: GraphRef } {
+  embedded(): { image: Tokens; text: Tokens; condition: Ref } {
     const { k, form } = this;
     const image = { ref: this.latent, count: IMAGE.tokens, d: IMAGE.channels };
     const text = { ref: this.text, count: TEXT.tokens, d: TEXT.channels };
@@ -37,19 +37,19 @@ class Joint {
     };
   }
 
-  modulation(condition: GraphRef, count: number): GraphRef[] {
+  modulation(condition: Ref, count: number): Ref[] {
     const { k, form } = this;
     const rows = rowLinear(k, condition, D, count * D, 'modulation', form);
     return k.split(rows, 1, count).map((part) => k.node('ExpandDims', [part, k.int(1)]));
   }
 
-  modulated(x: Tokens, shift: GraphRef, scale: GraphRef): Tokens {
+  modulated(x: Tokens, shift: Ref, scale: Ref): Tokens {
     const { k } = this;
     const normed = norm(k, x.ref, D, 'rsqrt');
     return { ...x, ref: k.add(k.mul(normed, k.add(k.scalar(1), scale)), shift) };
   }
 
-  gated(x: Tokens, gate: GraphRef, y: Tokens): Tokens {
+  gated(x: Tokens, gate: Ref, y: Tokens): Tokens {
     return { ...x, ref: this.k.add(x.ref, this.k.mul(gate, y.ref)) };
   }
 
@@ -66,7 +66,7 @@ class Joint {
     ];
   }
 
-  finish(x: Tokens, condition: GraphRef): ZooGraph {
+  finish(x: Tokens, condition: Ref): ZooGraph {
     const { k, form, latent, text, time } = this;
     const [shift, scale] = this.modulation(condition, 2);
     const last = this.modulated(x, shift!, scale!);
@@ -107,7 +107,7 @@ export function mmDit(attention: AttentionSpec, form: LinearForm): ZooGraph {
   return j.finish(image, condition);
 }
 
-function jointTail(j: Joint, x: Tokens, attended: Tokens, parts: readonly GraphRef[]): Tokens {
+function jointTail(j: Joint, x: Tokens, attended: Tokens, parts: readonly Ref[]): Tokens {
   const out = tokenLinear(j.k, attended, D, 'jointAttention.out', j.form);
   const y = j.gated(x, parts[2]!, out);
   const second = j.modulated(y, parts[3]!, parts[4]!);

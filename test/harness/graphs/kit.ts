@@ -1,11 +1,13 @@
 import type * as tf from '@tensorflow/tfjs';
-import { type GraphAttr, GraphBuilder, type GraphRef } from '../../../src/graph/graphBuilder.js';
+import { type AttrValue, attr } from '../../../src/graph/attrs.js';
+import { GraphBuilder } from '../../../src/graph/builder.js';
+import type { Ref } from '../../../src/graph/ir.js';
 import type { Role } from '../../../src/index.js';
 import { normal, sizeOf } from '../numbers/random.js';
 
 /** A tensor [batch, count, d] in a graph; −1 tokens are known only at run time. */
 export interface Tokens {
-  readonly ref: GraphRef;
+  readonly ref: Ref;
   readonly count: number;
   readonly d: number;
 }
@@ -35,92 +37,91 @@ export class Kit {
   readonly graph = new GraphBuilder();
   readonly expected = new Map<string, Expected>();
   private count = 0;
-  private readonly shared = new Map<string, GraphRef>();
+  private readonly shared = new Map<string, Ref>();
 
   constructor(private seed = 1) {}
 
-  input(shape: readonly number[], dtype: 'float32' | 'int32' = 'float32'): GraphRef {
+  input(shape: readonly number[], dtype: 'float32' | 'int32' = 'float32'): Ref {
     return this.graph.placeholder(this.name(), shape, dtype);
   }
 
-  node(
-    op: string,
-    inputs: readonly GraphRef[],
-    attrs: Readonly<Record<string, GraphAttr>> = {},
-  ): GraphRef {
+  node(op: string, inputs: readonly Ref[], attrs: Readonly<Record<string, AttrValue>> = {}): Ref {
     return this.graph.node(op, this.name(), inputs, attrs);
   }
 
   /** Random numbers of the given mean and deviation; every call makes others. */
-  weight(shape: readonly number[], std = 1 / Math.sqrt(shape[0]!), mean = 0): GraphRef {
+  weight(shape: readonly number[], std = 1 / Math.sqrt(shape[0]!), mean = 0): Ref {
     return this.constant(shape, normal(sizeOf(shape), this.seed++, mean, std));
   }
 
-  constant(shape: readonly number[], values: Float32Array | Int32Array): GraphRef {
+  constant(shape: readonly number[], values: Float32Array | Int32Array): Ref {
     return this.graph.constant(this.name(), shape, values);
   }
 
-  scalar(value: number): GraphRef {
+  scalar(value: number): Ref {
     return this.once(`f${value}`, () => this.constant([], Float32Array.of(value)));
   }
 
-  int(value: number): GraphRef {
+  int(value: number): Ref {
     return this.once(`i${value}`, () => this.constant([], Int32Array.of(value)));
   }
 
-  ints(values: readonly number[]): GraphRef {
+  ints(values: readonly number[]): Ref {
     return this.once(`s${values}`, () => this.constant([values.length], Int32Array.from(values)));
   }
 
-  add(a: GraphRef, b: GraphRef): GraphRef {
+  add(a: Ref, b: Ref): Ref {
     return this.node('AddV2', [a, b]);
   }
 
-  mul(a: GraphRef, b: GraphRef): GraphRef {
+  mul(a: Ref, b: Ref): Ref {
     return this.node('Mul', [a, b]);
   }
 
-  mean(x: GraphRef): GraphRef {
-    return this.node('Mean', [x, this.ints([-1])], { keep_dims: { b: true } });
+  mean(x: Ref): Ref {
+    return this.node('Mean', [x, this.ints([-1])], { keep_dims: attr.bool(true) });
   }
 
-  matMul(a: GraphRef, b: GraphRef, transposed = false): GraphRef {
+  matMul(a: Ref, b: Ref, transposed = false): Ref {
     return this.node('MatMul', [a, b], {
-      transpose_a: { b: false },
-      transpose_b: { b: transposed },
+      transpose_a: attr.bool(false),
+      transpose_b: attr.bool(transposed),
     });
   }
 
-  batchMatMul(a: GraphRef, b: GraphRef, transposed = false): GraphRef {
-    return this.node('BatchMatMulV2', [a, b], { adj_x: { b: false }, adj_y: { b: transposed } });
+  batchMatMul(a: Ref, b: Ref, transposed = false): Ref {
+    return this.node('BatchMatMulV2', [a, b], {
+      adj_x: attr.bool(false),
+      adj_y: attr.bool(transposed),
+    });
   }
 
-  einsum(equation: string, a: GraphRef, b: GraphRef): GraphRef {
-    return this.node('Einsum', [a, b], { equation: { s: equation }, N: { i: 2 } });
+  einsum(equation: string, a: Ref, b: Ref): Ref {
+    return this.node('Einsum', [a, b], { equation: attr.string(equation), N: attr.int(2) });
   }
 
-  reshape(x: GraphRef, shape: readonly number[]): GraphRef {
+  reshape(x: Ref, shape: readonly number[]): Ref {
     return this.node('Reshape', [x, this.ints(shape)]);
   }
 
-  transpose(x: GraphRef, order: readonly number[]): GraphRef {
+  transpose(x: Ref, order: readonly number[]): Ref {
     return this.node('Transpose', [x, this.ints(order)]);
   }
 
-  concat(parts: readonly GraphRef[], axis: number): GraphRef {
-    return this.node('ConcatV2', [...parts, this.int(axis)], { N: { i: parts.length } });
+  concat(parts: readonly Ref[], axis: number): Ref {
+    return this.node('ConcatV2', [...parts, this.int(axis)], { N: attr.int(parts.length) });
   }
 
   /** `count` equal parts along an axis. */
-  split(x: GraphRef, axis: number, count: number): GraphRef[] {
-    const first = this.node('Split', [this.int(axis), x], { num_split: { i: count } });
+  split(x: Ref, axis: number, count: number): Ref[] {
+    const first = this.node('Split', [this.int(axis), x], { num_split: attr.int(count) });
     return Array.from({ length: count }, (_, i) => (i === 0 ? first : `${first}:${i}`));
   }
 
   /** Parts of the given sizes along an axis. */
-  splitSizes(x: GraphRef, axis: number, sizes: readonly number[]): GraphRef[] {
+  splitSizes(x: Ref, axis: number, sizes: readonly number[]): Ref[] {
     const first = this.node('SplitV', [x, this.ints(sizes), this.int(axis)], {
-      num_split: { i: sizes.length },
+      num_split: attr.int(sizes.length),
     });
     return sizes.map((_, i) => (i === 0 ? first : `${first}:${i}`));
   }
@@ -129,7 +130,7 @@ export class Kit {
    * The leading axes of `like`, all but the last `drop`, then `dims`: a shape that is computed at
    * run time.
    */
-  reshapeLike(x: GraphRef, like: GraphRef, drop: number, dims: readonly number[]): GraphRef {
+  reshapeLike(x: Ref, like: Ref, drop: number, dims: readonly number[]): Ref {
     const shape = this.node('Shape', [like]);
     const leading = this.node('StridedSlice', [
       shape,
@@ -141,12 +142,12 @@ export class Kit {
   }
 
   /** Notes what recognition should find, and gives the product back. */
-  expect(product: GraphRef, expected: Expected): GraphRef {
+  expect(product: Ref, expected: Expected): Ref {
     this.expected.set(product, expected);
     return product;
   }
 
-  private once(key: string, make: () => GraphRef): GraphRef {
+  private once(key: string, make: () => Ref): Ref {
     const known = this.shared.get(key) ?? make();
     this.shared.set(key, known);
     return known;

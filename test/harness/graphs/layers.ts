@@ -1,4 +1,4 @@
-import type { GraphRef } from '../../../src/graph/graphBuilder.js';
+import type { Ref } from '../../../src/graph/ir.js';
 import type { Role } from '../../../src/index.js';
 import type { Kit, Tokens } from './kit.js';
 import { fusedReluLinear, type LinearForm, tokenLinear } from './linears.js';
@@ -8,8 +8,8 @@ export const NORM_FORMS = ['rsqrt', 'sqrt', 'keras', 'affine', 'rms', 'rmsPow'] 
 export type NormForm = (typeof NORM_FORMS)[number];
 
 /** Normalizes the last axis, [..., d]. */
-export function norm(k: Kit, x: GraphRef, d: number, form: NormForm): GraphRef {
-  const guarded = (squares: GraphRef) => k.add(k.mean(squares), k.scalar(1e-6));
+export function norm(k: Kit, x: Ref, d: number, form: NormForm): Ref {
+  const guarded = (squares: Ref) => k.add(k.mean(squares), k.scalar(1e-6));
   const gamma = () => k.weight([d], 0.2, 1);
   if (form === 'rms') {
     const inverse = k.node('Rsqrt', [guarded(k.node('Square', [x]))]);
@@ -40,7 +40,7 @@ export function norm(k: Kit, x: GraphRef, d: number, form: NormForm): GraphRef {
 }
 
 /** x · sigmoid(x). */
-export function silu(k: Kit, x: GraphRef): GraphRef {
+export function silu(k: Kit, x: Ref): Ref {
   return k.mul(k.node('Sigmoid', [x]), x);
 }
 
@@ -48,7 +48,7 @@ export const ACTIVATION_FORMS = ['erf', 'tanhPow', 'tanhSquare', 'silu', 'relu']
 
 export type ActivationForm = (typeof ACTIVATION_FORMS)[number];
 
-export function activation(k: Kit, x: GraphRef, form: ActivationForm): GraphRef {
+export function activation(k: Kit, x: Ref, form: ActivationForm): Ref {
   switch (form) {
     case 'silu':
       return silu(k, x);
@@ -88,7 +88,7 @@ export function mlp(
   roles: { in: Role; gate: Role; out: Role } = { in: 'mlp.in', gate: 'mlp.gate', out: 'mlp.out' },
 ): Tokens {
   const { hidden } = spec;
-  const act = (ref: GraphRef) => activation(k, ref, spec.activation);
+  const act = (ref: Ref) => activation(k, ref, spec.activation);
   const wide = (role: Role, n = hidden) => tokenLinear(k, x, n, role, form);
   const middle = (): Tokens => {
     switch (spec.form) {

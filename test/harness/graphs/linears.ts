@@ -1,4 +1,5 @@
-import type { GraphRef } from '../../../src/graph/graphBuilder.js';
+import { attr } from '../../../src/graph/attrs.js';
+import type { Ref } from '../../../src/graph/ir.js';
 import type { Role } from '../../../src/index.js';
 import type { Expected, Kit, Tokens } from './kit.js';
 
@@ -26,8 +27,8 @@ const RELU = ['BiasAdd', 'Relu'];
 export function tokenLinear(k: Kit, x: Tokens, n: number, role: Role, form: LinearForm): Tokens {
   const { ref, count, d } = x;
   const expected: Expected = { role, d, n, bias: form !== 'noBias' && form !== 'keras' };
-  const done = (y: GraphRef): Tokens => ({ ref: y, count, d: n });
-  const noted = (y: GraphRef) => k.expect(y, expected);
+  const done = (y: Ref): Tokens => ({ ref: y, count, d: n });
+  const noted = (y: Ref) => k.expect(y, expected);
   const bias = () => k.weight([n], 0.2);
   switch (form) {
     case 'batch':
@@ -48,13 +49,13 @@ export function tokenLinear(k: Kit, x: Tokens, n: number, role: Role, form: Line
 /** x W + b on rows [any, d]. */
 export function rowLinear(
   k: Kit,
-  rows: GraphRef,
+  rows: Ref,
   d: number,
   n: number,
   role: Role,
   form: LinearForm,
-): GraphRef {
-  const noted = (y: GraphRef, bias = true) => k.expect(y, { role, d, n, bias });
+): Ref {
+  const noted = (y: Ref, bias = true) => k.expect(y, { role, d, n, bias });
   const bias = () => k.weight([n], 0.2);
   switch (form) {
     case 'fused':
@@ -85,36 +86,36 @@ export function fusedReluLinear(k: Kit, x: Tokens, n: number, role: Role): Token
 
 function fused(
   k: Kit,
-  rows: GraphRef,
+  rows: Ref,
   d: number,
   n: number,
   transposed: boolean,
   ops: readonly string[],
-): GraphRef {
+): Ref {
   const w = k.weight(transposed ? [n, d] : [d, n], 1 / Math.sqrt(d));
   return k.node('_FusedMatMul', [rows, w, k.weight([n], 0.2)], {
-    transpose_a: { b: false },
-    transpose_b: { b: transposed },
-    fused_ops: { strings: ops },
-    num_args: { i: 1 },
-    epsilon: { f: 0 },
+    transpose_a: attr.bool(false),
+    transpose_b: attr.bool(transposed),
+    fused_ops: attr.strings(ops),
+    num_args: attr.int(1),
+    epsilon: attr.float(0),
   });
 }
 
-function backToTokens(k: Kit, rows: GraphRef, like: Tokens, n: number): GraphRef {
+function backToTokens(k: Kit, rows: Ref, like: Tokens, n: number): Ref {
   return like.count > 0
     ? k.reshape(rows, [-1, like.count, n])
     : k.reshapeLike(rows, like.ref, 1, [n]);
 }
 
 /** Keras's Dense on rank 3: tf.tensordot, which computes both shapes with Gather, Prod and Pack. */
-function kerasDense(k: Kit, x: Tokens, n: number, noted: (y: GraphRef) => GraphRef): GraphRef {
+function kerasDense(k: Kit, x: Tokens, n: number, noted: (y: Ref) => Ref): Ref {
   const { ref, d } = x;
   const shape = k.node('Shape', [ref]);
   const free = k.node('GatherV2', [shape, k.ints([0, 1]), k.int(0)]);
   const inner = k.node('GatherV2', [shape, k.ints([2]), k.int(0)]);
-  const size = (dims: GraphRef) => k.node('Prod', [dims, k.ints([0])], { keep_dims: { b: false } });
-  const flat = k.node('Pack', [size(free), size(inner)], { N: { i: 2 }, axis: { i: 0 } });
+  const size = (dims: Ref) => k.node('Prod', [dims, k.ints([0])], { keep_dims: attr.bool(false) });
+  const flat = k.node('Pack', [size(free), size(inner)], { N: attr.int(2), axis: attr.int(0) });
   const product = noted(k.matMul(k.node('Reshape', [ref, flat]), k.weight([d, n])));
   const whole = k.node('Reshape', [product, k.concat([free, k.ints([n])], 0)]);
   return k.node('BiasAdd', [whole, k.weight([n], 0.2)]);

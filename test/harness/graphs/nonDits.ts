@@ -1,5 +1,6 @@
 import type * as tf from '@tensorflow/tfjs';
-import { GraphBuilder } from '../../../src/graph/graphBuilder.js';
+import { attr } from '../../../src/graph/attrs.js';
+import { GraphBuilder } from '../../../src/graph/builder.js';
 import { Kit } from './kit.js';
 import { activation, norm } from './layers.js';
 import { rowLinear, tokenLinear } from './linears.js';
@@ -32,14 +33,14 @@ function convolutional(): NonDit {
   const k = new Kit(12);
   const x = k.input([-1, 8, 8, 3]);
   const attrs = {
-    strides: { ints: [1, 2, 2, 1] },
-    padding: { s: 'SAME' },
-    data_format: { s: 'NHWC' },
-    dilations: { ints: [1, 1, 1, 1] },
+    strides: attr.ints([1, 2, 2, 1]),
+    padding: attr.string('SAME'),
+    data_format: attr.string('NHWC'),
+    dilations: attr.ints([1, 1, 1, 1]),
   };
   const conv = k.node('Conv2D', [x, k.weight([3, 3, 3, 8], 0.3)], attrs);
   const pooled = k.node('Mean', [k.node('Relu', [conv]), k.ints([1, 2])], {
-    keep_dims: { b: false },
+    keep_dims: attr.bool(false),
   });
   const artifacts = k.graph.build([rowLinear(k, pooled, 8, 4, 'other', 'fused')]);
   const inputs = () => ({ [x]: randomTensor([2, 8, 8, 3], 2) });
@@ -73,21 +74,24 @@ function similarity(): NonDit {
 function looping(): NonDit {
   const k = new Kit(15);
   const x = k.input([-1, 12]);
-  const frame = { frame_name: { s: 'frame' }, is_constant: { b: false } };
+  const frame = { frame_name: attr.string('frame'), is_constant: attr.bool(false) };
   const enter = (ref: string) => k.node('Enter', [ref], frame);
   const state = enter(x);
   const step = enter(k.int(0));
   // the back edge is drawn when its node is there: see below
-  const mergedState = k.node('Merge', [state], { N: { i: 2 } });
-  const mergedStep = k.node('Merge', [step], { N: { i: 2 } });
+  const mergedState = k.node('Merge', [state], { N: attr.int(2) });
+  const mergedStep = k.node('Merge', [step], { N: attr.int(2) });
   const limit = k.node('Enter', [k.int(3)], {
-    frame_name: { s: 'frame' },
-    is_constant: { b: true },
+    frame_name: attr.string('frame'),
+    is_constant: attr.bool(true),
   });
   const goesOn = k.node('LoopCond', [k.node('Less', [mergedStep, limit])]);
   const switchedState = k.node('Switch', [mergedState, goesOn]);
   const switchedStep = k.node('Switch', [mergedStep, goesOn]);
-  const one = k.node('Enter', [k.int(1)], { frame_name: { s: 'frame' }, is_constant: { b: true } });
+  const one = k.node('Enter', [k.int(1)], {
+    frame_name: attr.string('frame'),
+    is_constant: attr.bool(true),
+  });
   const cell = k.node('Tanh', [rowLinear(k, `${switchedState}:1`, 12, 12, 'other', 'matMul')]);
   const nextState = k.node('NextIteration', [cell]);
   const nextStep = k.node('NextIteration', [k.node('AddV2', [`${switchedStep}:1`, one])]);

@@ -1,5 +1,6 @@
 import type * as tf from '@tensorflow/tfjs';
-import type { GraphRef } from '../../../src/graph/graphBuilder.js';
+import { attr } from '../../../src/graph/attrs.js';
+import type { Ref } from '../../../src/graph/ir.js';
 import { attend, PLAIN_ATTENTION, project } from './attention.js';
 import { Kit, type Tokens, type ZooGraph } from './kit.js';
 import { activation, norm } from './layers.js';
@@ -10,10 +11,7 @@ const D = 24;
 const TOKENS = 5;
 
 /** One attention on an input, and then whatever `tail` adds; it returns the outputs. */
-function afterAttention(
-  tail: (k: Kit, x: Tokens) => GraphRef[],
-  form: LinearForm = 'batch',
-): ZooGraph {
+function afterAttention(tail: (k: Kit, x: Tokens) => Ref[], form: LinearForm = 'batch'): ZooGraph {
   const k = new Kit(31);
   const input = k.input([-1, TOKENS, D]);
   const x = { ref: input, count: TOKENS, d: D };
@@ -125,11 +123,11 @@ export function controlInputs(): ZooGraph {
 export function behindSwitch(): ZooGraph {
   const k = new Kit(53);
   const input = k.input([-1, TOKENS, D]);
-  const mean = k.node('Mean', [input, k.ints([0, 1, 2])], { keep_dims: { b: false } });
+  const mean = k.node('Mean', [input, k.ints([0, 1, 2])], { keep_dims: attr.bool(false) });
   const flag = k.node('Greater', [mean, k.scalar(0)]);
   const taken = k.node('Switch', [input, flag]);
   const merged = k.node('Merge', [k.node('Neg', [taken]), k.mul(`${taken}:1`, k.scalar(2))], {
-    N: { i: 2 },
+    N: attr.int(2),
   });
   const x = { ref: merged, count: TOKENS, d: D };
   const normed = { ...x, ref: norm(k, merged, D, 'rsqrt') };

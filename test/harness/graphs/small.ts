@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs';
-import type { GraphRef } from '../../../src/graph/graphBuilder.js';
+import type { Ref } from '../../../src/graph/ir.js';
 import { Kit } from './kit.js';
 import { randomTensor } from './tensors.js';
 
@@ -8,7 +8,7 @@ import { randomTensor } from './tensors.js';
  */
 export interface SmallGraph {
   readonly shapes: readonly (readonly number[])[];
-  readonly build: (k: Kit, inputs: readonly GraphRef[]) => GraphRef | readonly GraphRef[];
+  readonly build: (k: Kit, inputs: readonly Ref[]) => Ref | readonly Ref[];
 }
 
 /** The length in a run of what a graph leaves open. */

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import type { GraphRef } from '../../../src/graph/graphBuilder.js';
+import type { Ref } from '../../../src/graph/ir.js';
 import { type AttentionSpec, attend, project } from './attention.js';
 import { Kit, type Tokens, type ZooGraph } from './kit.js';
 import { type MlpSpec, mlp, type NormForm, norm, silu } from './layers.js';
@@ -39,7 +39,7 @@ const TEXT_TOKENS = 5;
 const TEXT_CHANNELS = 12;
 
 /** The parts of a modulation: [batch, 1, d] each. */
-type Modulation = readonly (GraphRef | undefined)[];
+type Modulation = readonly (Ref | undefined)[];
 
 export function transformer(spec: TransformerSpec): ZooGraph {
   const k = new Kit(spec.seed);
@@ -80,7 +80,7 @@ class Builder {
     this.form = spec.blocks[0]!.linear;
   }
 
-  build(latent: GraphRef, time: GraphRef, text: GraphRef | null): GraphRef {
+  build(latent: Ref, time: Ref, text: Ref | null): Ref {
     const { k, spec, form } = this;
     const input = { ref: latent, count: spec.tokens, d: CHANNELS };
     let x = tokenLinear(k, input, spec.d, 'embedding', form);
@@ -94,7 +94,7 @@ class Builder {
   }
 
   /** Something beside the transformer that reads its input and waits for another node. */
-  extra(latent: GraphRef): GraphRef {
+  extra(latent: Ref): Ref {
     const waited = this.k.node('Neg', [latent]);
     return this.k.node('Abs', [latent, `^${waited}`]);
   }
@@ -102,8 +102,8 @@ class Builder {
   private block(
     block: BlockSpec,
     x: Tokens,
-    condition: GraphRef | null,
-    all: GraphRef | null,
+    condition: Ref | null,
+    all: Ref | null,
     source: Tokens | null,
   ): Tokens {
     const { k } = this;
@@ -134,13 +134,13 @@ class Builder {
     return tokenLinear(k, attend(k, parts, attention), x.d, `${kind}.out`, linear);
   }
 
-  private residual(x: Tokens, y: Tokens, gate: GraphRef | undefined): Tokens {
+  private residual(x: Tokens, y: Tokens, gate: Ref | undefined): Tokens {
     const { k } = this;
     return { ...x, ref: k.add(x.ref, gate === undefined ? y.ref : k.mul(gate, y.ref)) };
   }
 
   /** norm(x) (1 + scale) + shift. */
-  private modulated(x: Tokens, shift?: GraphRef, scale?: GraphRef): Tokens {
+  private modulated(x: Tokens, shift?: Ref, scale?: Ref): Tokens {
     const { k, spec } = this;
     const normed = norm(k, x.ref, x.d, spec.norm);
     if (shift === undefined || scale === undefined) return { ...x, ref: normed };
@@ -148,7 +148,7 @@ class Builder {
     return { ...x, ref: k.add(k.mul(normed, factor), shift) };
   }
 
-  private condition(time: GraphRef): GraphRef {
+  private condition(time: Ref): Ref {
     const { k, spec, form } = this;
     const { d } = spec;
     const column = k.node('ExpandDims', [time, k.int(-1)]);
@@ -159,8 +159,8 @@ class Builder {
   }
 
   private blockModulation(
-    condition: GraphRef | null,
-    all: GraphRef | null,
+    condition: Ref | null,
+    all: Ref | null,
     parallel: boolean,
   ): Modulation | null {
     const { k, spec } = this;
@@ -176,18 +176,18 @@ class Builder {
     return k.split(k.add(k.reshape(all, [-1, 6, spec.d]), table), 1, 6);
   }
 
-  private modulation(condition: GraphRef, count: number): Modulation {
+  private modulation(condition: Ref, count: number): Modulation {
     const { k, spec } = this;
     const rows = this.modulationRows(condition, count);
     return k.split(rows, 1, count).map((part) => k.reshape(part, [-1, 1, spec.d]));
   }
 
-  private modulationRows(condition: GraphRef, count: number): GraphRef {
+  private modulationRows(condition: Ref, count: number): Ref {
     const { k, spec, form } = this;
     return rowLinear(k, condition, spec.d, count * spec.d, 'modulation', form);
   }
 
-  private caption(text: GraphRef): Tokens {
+  private caption(text: Ref): Tokens {
     const { k, spec, form } = this;
     const source = { ref: text, count: TEXT_TOKENS, d: TEXT_CHANNELS };
     if (!spec.caption) return source;

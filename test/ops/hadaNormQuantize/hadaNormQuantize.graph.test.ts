@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
-import { type GraphAttr, GraphBuilder } from '../../../src/graph/graphBuilder.js';
+import { type AttrValue, attr, stringAttr } from '../../../src/graph/attrs.js';
+import { GraphBuilder } from '../../../src/graph/builder.js';
 import {
   HadaNormError,
   type HadaNormQuantizeOptions,
@@ -20,7 +21,12 @@ const VECTORS = {
 type Name = keyof typeof VECTORS;
 
 const FLAGS = { scale: 'hasScale', mean: 'hasMean', basis: 'hasBasis' } as const;
-const BASE = { bits: { i: 5 }, groupSize: { i: 8 }, blockSize: { i: 4 }, symmetric: { b: true } };
+const BASE = {
+  bits: attr.int(5),
+  groupSize: attr.int(8),
+  blockSize: attr.int(4),
+  symmetric: attr.bool(true),
+};
 const EAGER = { bits: 5, groupSize: 8, blockSize: 4, symmetric: true };
 
 describeOnBackends('HadaNormQuantize in a graph', () => {
@@ -30,7 +36,7 @@ describeOnBackends('HadaNormQuantize in a graph', () => {
       it(`center ${center}, ${what}, with control inputs: as it is eagerly`, () => {
         expectNoLeak(() => {
           // tfjs lower-cases string attributes, converters write them as they like
-          const attrs = { ...BASE, centre: { s: center.toUpperCase() } };
+          const attrs = { ...BASE, centre: attr.string(center.toUpperCase()) };
           const outputs = outputsOf(names, attrs, ['^scale']);
           const given = Object.fromEntries(names.map((name) => [name, vector(name)]));
           const eager = eagerOutputs({ ...EAGER, center, ...given });
@@ -48,7 +54,7 @@ describeOnBackends('HadaNormQuantize in a graph', () => {
   });
 
   it('a static range', () => {
-    const attrs = { rangeMin: { f: -1 }, rangeMax: { f: 2 } };
+    const attrs = { rangeMin: attr.float(-1), rangeMax: attr.float(2) };
     const range = { min: -1, max: 2 };
     expect(outputsOf([], attrs, [])).to.deep.equal(eagerOutputs({ range }));
   });
@@ -61,11 +67,16 @@ describeOnBackends('HadaNormQuantize in a graph', () => {
       const product = graph.constant('product', [3, N], normal(3 * N, 6));
       const steps = graph.constant('steps', [3], Float32Array.of(1, 2, 0.5));
       const inputs = ['q', weights, 'q:1', 'q:2', 'q:3', 'q:4', product, steps];
-      const sizes = { d: { i: D }, n: { i: N }, bits: { i: 32 }, groupSize: { i: D } };
+      const sizes = { d: attr.int(D), n: attr.int(N), bits: attr.int(32), groupSize: attr.int(D) };
       const flags = ['hasCodes', 'hasRest', 'hasBasis', 'hasBasisScale'];
       graph.node('QuantizedMatMul', 'y', inputs, {
-        ...{ ...sizes, xBits: { i: 8 }, xGroupSize: { i: D }, activation: { s: 'geluTanh' } },
-        ...Object.fromEntries(flags.map((flag) => [flag, { b: true }])),
+        ...{
+          ...sizes,
+          xBits: attr.int(8),
+          xGroupSize: attr.int(D),
+          activation: attr.string('geluTanh'),
+        },
+        ...Object.fromEntries(flags.map((flag) => [flag, attr.bool(true)])),
       });
       const model = load(graph.build(['y']));
       const found = tf.tidy(() => (model.predict(x()) as tf.Tensor).arraySync());
@@ -94,11 +105,23 @@ describeOnBackends('HadaNormQuantize in a graph', () => {
     });
   });
 
-  const broken: [string, Record<string, GraphAttr>, string][] = [
-    ['more flags than inputs', { hasBasis: { b: true } }, 'inputs of node "q" must be 2 tensors'],
-    ['bits as text', { bits: { s: 'five' } }, 'attribute bits must be a number, got "five".'],
-    ['half a range', { rangeMin: { f: 0 } }, 'attribute rangeMax must be there beside the other'],
-    ['another center', { centre: { s: 'mean' } }, "center must be 'none', 'static' or 'dynamic'"],
+  const broken: [string, Record<string, AttrValue>, string][] = [
+    [
+      'more flags than inputs',
+      { hasBasis: attr.bool(true) },
+      'inputs of node "q" must be 2 tensors',
+    ],
+    ['bits as text', { bits: attr.string('five') }, 'attribute bits must be a number, got "five".'],
+    [
+      'half a range',
+      { rangeMin: attr.float(0) },
+      'attribute rangeMax must be there beside the other',
+    ],
+    [
+      'another center',
+      { centre: attr.string('mean') },
+      "center must be 'none', 'static' or 'dynamic'",
+    ],
   ];
   for (const [what, attrs, message] of broken) {
     it(`${what} gets a typed error`, () => {
@@ -135,26 +158,26 @@ function vector(name: Name): tf.Tensor {
 function builtIn(
   graph: GraphBuilder,
   names: readonly Name[],
-  attrs: Readonly<Record<string, GraphAttr>>,
+  attrs: Readonly<Record<string, AttrValue>>,
   controls: readonly string[],
 ): readonly Name[] {
   graph.placeholder('x', [-1, TOKENS, D]);
   for (const [name, { shape, values }] of Object.entries(VECTORS)) {
     graph.constant(name, shape, values);
   }
-  const flags = Object.fromEntries(names.map((name) => [FLAGS[name], { b: true }]));
+  const flags = Object.fromEntries(names.map((name) => [FLAGS[name], attr.bool(true)]));
   graph.node('HadaNormQuantize', 'q', ['x', ...names, ...controls], { ...flags, ...attrs });
   return names;
 }
 
 function outputsOf(
   names: readonly Name[],
-  attrs: Readonly<Record<string, GraphAttr>>,
+  attrs: Readonly<Record<string, AttrValue>>,
   controls: readonly string[],
 ): unknown[] {
   const graph = new GraphBuilder();
   builtIn(graph, names, attrs, controls);
-  const dynamic = attrs.centre === undefined || 'DYNAMIC' === (attrs.centre as { s: string }).s;
+  const dynamic = stringAttr(attrs, 'centre', 'DYNAMIC') === 'DYNAMIC';
   const count = 3 + (dynamic ? 1 : 0) + (names.includes('basis') ? 1 : 0);
   const refs = Array.from({ length: count }, (_, i) => (i === 0 ? 'q' : `q:${i}`));
   const model = load(graph.build(refs));

@@ -4,7 +4,8 @@ import {
   type LayerNormNumbers,
   layerNormReference,
 } from '../../../ops/modulatedLayerNorm/reference.js';
-import { type GraphAttr, GraphBuilder } from '../../../src/graph/graphBuilder.js';
+import { type AttrValue, attr } from '../../../src/graph/attrs.js';
+import { GraphBuilder } from '../../../src/graph/builder.js';
 import {
   InvalidArgumentError,
   type LayerNormOptions,
@@ -136,12 +137,12 @@ describeOnBackends('ModulatedLayerNorm in a graph', () => {
         for (const name of given) graph.placeholder(name, shapes[name]);
         const has = given.map((name) => [
           `has${name[0]!.toUpperCase()}${name.slice(1)}`,
-          { b: true },
+          attr.bool(true),
         ]);
-        const attrs: Record<string, GraphAttr> = {
+        const attrs: Record<string, AttrValue> = {
           ...Object.fromEntries(has),
-          epsilon: { f: 0.25 },
-          center: { b: given.length !== 1 },
+          epsilon: attr.float(0.25),
+          center: attr.bool(given.length !== 1),
         };
         graph.node('ModulatedLayerNorm', 'y', ['x', ...given, '^x'], attrs);
         const model = tf.loadGraphModelSync(graph.build(['y']));

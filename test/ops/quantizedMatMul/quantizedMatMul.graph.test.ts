@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
 import { crc32 } from '../../../ops/numerics/packing.js';
-import { type GraphAttr, GraphBuilder } from '../../../src/graph/graphBuilder.js';
+import { type AttrValue, attr } from '../../../src/graph/attrs.js';
+import { GraphBuilder } from '../../../src/graph/builder.js';
 import { HadaNormError, quantizedMatMul } from '../../../src/index.js';
 import { describeOnBackends } from '../../harness/backends/onBackends.js';
 import { normal } from '../../harness/numbers/random.js';
@@ -63,19 +64,27 @@ describeOnBackends('QuantizedMatMul in a graph', () => {
     model.dispose();
   });
 
-  const broken: [string, Record<string, GraphAttr | null>, string][] = [
-    ['a newer version', { version: { i: 3 } }, 'packed in version 3, this is version 2. Update'],
-    ['an older version', { version: { i: 1 } }, 'version 2. Quantize the original model again.'],
-    ['another checksum', { checksum: { i: 1 } }, 'was saved. The file was altered: get it again.'],
+  const broken: [string, Record<string, AttrValue | null>, string][] = [
+    ['a newer version', { version: attr.int(3) }, 'packed in version 3, this is version 2. Update'],
+    ['an older version', { version: attr.int(1) }, 'version 2. Quantize the original model again.'],
+    [
+      'another checksum',
+      { checksum: attr.int(1) },
+      'was saved. The file was altered: get it again.',
+    ],
     [
       'fewer codes, and no checksum',
-      { checksum: null, d: { i: D + 3 } },
+      { checksum: null, d: attr.int(D + 3) },
       'codes must be 80 bytes (dtype bool) for [13,6] at 5 bits, got 60 of bool. The file may be',
     ],
     ['no bits', { bits: null }, 'bits must be an integer from 2 to 8, got NaN.'],
     ['no d', { d: null }, 'd must be an integer ≥ 1, got NaN.'],
-    ['more flags than inputs', { hasBasis: { b: true } }, 'inputs of node "y" must be 5 tensors'],
-    ['bits as text', { bits: { s: 'five' } }, 'attribute bits must be a number, got "five".'],
+    [
+      'more flags than inputs',
+      { hasBasis: attr.bool(true) },
+      'inputs of node "y" must be 5 tensors',
+    ],
+    ['bits as text', { bits: attr.string('five') }, 'attribute bits must be a number, got "five".'],
   ];
   for (const [what, attrs, message] of broken) {
     it(`${what} gets a typed error`, () => {
@@ -119,7 +128,7 @@ describeOnBackends('QuantizedMatMul in a graph', () => {
 function graphModel(
   bits: number,
   flags: { hasBias?: boolean; hasRest?: boolean; hasBasis?: boolean },
-  attrs: Readonly<Record<string, GraphAttr | null>> = {},
+  attrs: Readonly<Record<string, AttrValue | null>> = {},
   controls: readonly string[] = ['^bias', '^residual'],
 ): { artifacts: tf.io.ModelArtifacts; model: tf.GraphModel<tf.io.IOHandlerSync> } {
   const graph = new GraphBuilder();
@@ -145,18 +154,18 @@ function graphModel(
     ...(flags.hasBasis ? [coefficients, basis] : []),
     ...controls,
   ];
-  const given: Record<string, GraphAttr | null> = {
-    bits: { i: bits },
-    groupSize: { i: bits === 32 ? D : GROUP },
-    d: { i: D },
-    n: { i: N },
-    version: { i: 2 },
-    ...(bits === 32 ? {} : { checksum: { i: crc32(BYTES) } }),
+  const given: Record<string, AttrValue | null> = {
+    bits: attr.int(bits),
+    groupSize: attr.int(bits === 32 ? D : GROUP),
+    d: attr.int(D),
+    n: attr.int(N),
+    version: attr.int(2),
+    ...(bits === 32 ? {} : { checksum: attr.int(crc32(BYTES)) }),
     ...Object.fromEntries(Object.entries(flags).map(([name, b]) => [name, { b }])),
     ...attrs,
   };
   const kept = Object.entries(given).filter(([, value]) => value !== null);
-  graph.node('QuantizedMatMul', 'y', inputs, Object.fromEntries(kept) as Record<string, GraphAttr>);
+  graph.node('QuantizedMatMul', 'y', inputs, Object.fromEntries(kept) as Record<string, AttrValue>);
   const built = graph.build(['y']);
   const artifacts = bits === 32 ? built : withBytes(built);
   return { artifacts, model: load(artifacts) };

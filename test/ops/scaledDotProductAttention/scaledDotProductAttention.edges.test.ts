@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
-import { type GraphAttr, GraphBuilder } from '../../../src/graph/graphBuilder.js';
+import { type AttrValue, attr } from '../../../src/graph/attrs.js';
+import { GraphBuilder } from '../../../src/graph/builder.js';
 import {
   type AttentionOptions,
   HadaNormError,
@@ -190,12 +191,12 @@ describeOnBackends('ScaledDotProductAttention in a graph', () => {
     expectNoLeak(() => {
       const [x, mask] = [normal(2 * 4 * 3 * 2 * 5, 8), normal(8, 9)];
       const model = graphModel({
-        qLayout: { s: 'bt0hc' },
-        kLayout: { s: 'bt1hc' },
-        vLayout: { s: 'bt2hc' },
-        outputLayout: { s: 'bthc' },
-        scale: { f: 0.7 },
-        hasMask: { b: true },
+        qLayout: attr.string('bt0hc'),
+        kLayout: attr.string('bt1hc'),
+        vLayout: attr.string('bt2hc'),
+        outputLayout: attr.string('bthc'),
+        scale: attr.float(0.7),
+        hasMask: attr.bool(true),
       });
       tf.tidy(() => {
         const inputs = {
@@ -213,7 +214,7 @@ describeOnBackends('ScaledDotProductAttention in a graph', () => {
   });
 
   it('a mask that is promised and missing gets a typed error', () => {
-    const model = graphModel({ hasMask: { b: true } }, ['x', 'x', 'x']);
+    const model = graphModel({ hasMask: attr.bool(true) }, ['x', 'x', 'x']);
     tf.tidy(() => {
       const inputs = { x: zeros(2, 4, 3, 2, 5), mask: zeros(1, 1, 1, 4) };
       expect(() => model.execute(inputs)).to.throw(HadaNormError, 'must be 4 tensors, got 3.');
@@ -223,7 +224,7 @@ describeOnBackends('ScaledDotProductAttention in a graph', () => {
 });
 
 function graphModel(
-  attrs: Readonly<Record<string, GraphAttr>>,
+  attrs: Readonly<Record<string, AttrValue>>,
   input: readonly string[] = ['x', 'x', 'x', 'mask', '^mask'],
 ): tf.GraphModel<tf.io.IOHandlerSync> {
   const graph = new GraphBuilder();

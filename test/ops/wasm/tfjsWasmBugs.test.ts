@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
+import { attr } from '../../../src/graph/attrs.js';
 import { fuseGraph } from '../../../src/index.js';
 import '../../harness/backends/backends.js';
 import { loaded } from '../../harness/graphs/run.js';
@@ -14,11 +15,11 @@ const WRONG = [1, 10, 10, 10, 10, 10];
 const RIGHT = [1, 10, 1, 10, 1, 10];
 
 const FUSED = (transposeA: boolean, transposeB: boolean) => ({
-  transpose_a: { b: transposeA },
-  transpose_b: { b: transposeB },
-  fused_ops: { strings: ['BiasAdd'] },
-  num_args: { i: 1 },
-  epsilon: { f: 0 },
+  transpose_a: attr.bool(transposeA),
+  transpose_b: attr.bool(transposeB),
+  fused_ops: attr.strings(['BiasAdd']),
+  num_args: attr.int(1),
+  epsilon: attr.float(0),
 });
 
 // docs/tfjs-wasm-bugs.md says what these are; where one fails, tfjs has mended it: update that page

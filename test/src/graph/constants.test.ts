@@ -1,8 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
 import { graphFromArtifacts } from '../../../src/graph/artifacts.js';
+import { type AttrValue, attr } from '../../../src/graph/attrs.js';
+import { GraphBuilder } from '../../../src/graph/builder.js';
 import { constantIntegers, constantView, permuted } from '../../../src/graph/constants.js';
-import { type GraphAttr, GraphBuilder } from '../../../src/graph/graphBuilder.js';
 import type { Graph } from '../../../src/graph/ir.js';
 import { COMPLEX, FILE_WEIGHTS, oddArtifacts } from '../../harness/graphs/oddArtifacts.js';
 import { normal } from '../../harness/numbers/random.js';
@@ -12,7 +13,7 @@ import { expectNoLeak } from '../../harness/run/memory.js';
 type Step = [
   op: string,
   integers?: number | number[] | undefined,
-  attrs?: Record<string, GraphAttr>,
+  attrs?: Record<string, AttrValue>,
 ];
 
 const transpose = (...order: number[]): Step => ['Transpose', order];
@@ -34,9 +35,13 @@ const CHAINS: readonly (readonly Step[])[] = [
   ...[0, 1, 3, -1, -2, -4].map((axis): Step[] => [['ExpandDims', axis], ['Identity']]),
   [['ExpandDims', -1], transpose(3, 1, 0, 2)],
   [reshape(1, 2, 1, 12, 1), ['Squeeze']],
-  [reshape(1, 2, 1, 12, 1), ['Squeeze', undefined, { squeeze_dims: { ints: [2] } }]],
-  [reshape(1, 2, 1, 12, 1), ['Squeeze', undefined, { squeeze_dims: { ints: [-1, 0] } }]],
-  [reshape(1, 2, 1, 12, 1), ['Squeeze', undefined, { axis: { ints: [0] } }], transpose(3, 1, 2, 0)],
+  [reshape(1, 2, 1, 12, 1), ['Squeeze', undefined, { squeeze_dims: attr.ints([2]) }]],
+  [reshape(1, 2, 1, 12, 1), ['Squeeze', undefined, { squeeze_dims: attr.ints([-1, 0]) }]],
+  [
+    reshape(1, 2, 1, 12, 1),
+    ['Squeeze', undefined, { axis: attr.ints([0]) }],
+    transpose(3, 1, 2, 0),
+  ],
 ];
 
 describe('Views of constants', () => {

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
-import { numberAttr, stringAttr } from '../../../src/graph/attrs.js';
-import type { GraphRef } from '../../../src/graph/graphBuilder.js';
+import { attr, numberAttr, stringAttr } from '../../../src/graph/attrs.js';
+import type { Ref } from '../../../src/graph/ir.js';
 import { fuseGraph } from '../../../src/index.js';
 import { describeOnBackends } from '../../harness/backends/onBackends.js';
 import { nodesOf, opsOf } from '../../harness/graphs/fused.js';
@@ -23,14 +23,14 @@ interface Found extends SmallGraph {
 }
 
 /** softmax(q kᵀ) v */
-const plain = (k: Kit, q: GraphRef, key: GraphRef, v: GraphRef) =>
+const plain = (k: Kit, q: Ref, key: Ref, v: Ref) =>
   k.batchMatMul(k.node('Softmax', [k.batchMatMul(q, key, true)]), v);
 
-const turn = (k: Kit, x: GraphRef) => k.transpose(x, [0, 2, 1, 3]);
+const turn = (k: Kit, x: Ref) => k.transpose(x, [0, 2, 1, 3]);
 
-const pick = (k: Kit, x: GraphRef, i: number) =>
+const pick = (k: Kit, x: Ref, i: number) =>
   k.node('StridedSlice', [x, k.ints([i]), k.ints([i + 1]), k.ints([1])], {
-    shrink_axis_mask: { i: 1 },
+    shrink_axis_mask: attr.int(1),
   });
 
 const BHTC = ['bhtc', 'bhtc', 'bhtc', 'bhtc'] as const;
@@ -48,7 +48,7 @@ const FOUND: readonly Found[] = [
     shapes: [[-1, T, 3 * H * C]],
     build: (k, [x]) => {
       const parts = k.transpose(k.reshape(x!, [-1, T, 3, H, C]), [2, 0, 3, 1, 4]);
-      const q = k.node('Unpack', [parts], { num: { i: 3 }, axis: { i: 0 } });
+      const q = k.node('Unpack', [parts], { num: attr.int(3), axis: attr.int(0) });
       const y = turn(k, plain(k, q, `${q}:1`, `${q}:2`));
       return k.reshape(y, [-1, T, H * C]);
     },
@@ -186,11 +186,11 @@ const FOUND: readonly Found[] = [
     title: 'shapes put together from lengths that only the run knows',
     shapes: [[-1, -1, H * C]],
     build: (k, [x]) => {
-      const shape = k.node('Cast', [k.node('Shape', [x!])], { DstT: { type: 'int32' } });
-      const length = k.node('Unpack', [shape], { num: { i: 3 }, axis: { i: 0 } });
+      const shape = k.node('Cast', [k.node('Shape', [x!])], { DstT: attr.type('int32') });
+      const length = k.node('Unpack', [shape], { num: attr.int(3), axis: attr.int(0) });
       const packed = [length, `${length}:1`, k.int(H), k.int(C)];
       const shapes = [
-        k.node('Pack', packed, { N: { i: 4 }, axis: { i: 0 } }),
+        k.node('Pack', packed, { N: attr.int(4), axis: attr.int(0) }),
         k.concat([k.node('GatherV2', [shape, k.ints([0, 1]), k.int(0)]), k.ints([H, C])], 0),
       ];
       const [q, key] = shapes.map((each) => turn(k, k.node('Reshape', [x!, each])));

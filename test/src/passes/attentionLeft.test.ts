@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
+import { attr } from '../../../src/graph/attrs.js';
 import { fuseGraph } from '../../../src/index.js';
 import '../../harness/backends/backends.js';
 import { opsOf } from '../../harness/graphs/fused.js';
@@ -34,7 +35,7 @@ const LEFT: readonly (SmallGraph & { title: string })[] = [
     shapes: [HEADS, KEYS, KEYS],
     build: (k, [q, key, v]) => {
       const scores = k.batchMatMul(q!, key!, true);
-      const size = k.node('Cast', [k.node('Shape', [scores])], { DstT: { type: 'float32' } });
+      const size = k.node('Cast', [k.node('Shape', [scores])], { DstT: attr.type('float32') });
       return [k.batchMatMul(k.node('Softmax', [scores]), v!), k.node('Neg', [size])];
     },
   },
@@ -96,7 +97,10 @@ const LEFT: readonly (SmallGraph & { title: string })[] = [
     shapes: [HEADS, [-1, H, T, C], [-1, H, T, C]],
     build: (k, [q, key, v]) => {
       const weights = k.node('Softmax', [k.batchMatMul(q!, key!, true)]);
-      return k.node('BatchMatMulV2', [weights, v!], { adj_x: { b: true }, adj_y: { b: false } });
+      return k.node('BatchMatMulV2', [weights, v!], {
+        adj_x: attr.bool(true),
+        adj_y: attr.bool(false),
+      });
     },
   },
   {

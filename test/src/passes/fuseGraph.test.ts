@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
 import { graphFromArtifacts } from '../../../src/graph/artifacts.js';
-import { Emitter } from '../../../src/graph/builder.js';
+import { GraphBuilder } from '../../../src/graph/builder.js';
 import {
   calibrate,
   fuseGraph,
@@ -54,7 +54,7 @@ describe('fuseGraph and its models', () => {
       // an MLP on tokens has norms
       if (title === 'an MLP on tokens') continue;
       const graph = graphFromArtifacts(artifacts);
-      expect(fuseNodes(graph, new Emitter(graph)), title).to.equal(graph);
+      expect(fuseNodes(graph, new GraphBuilder(graph)), title).to.equal(graph);
     }
   });
 

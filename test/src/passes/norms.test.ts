@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
 import { boolAttr, numberAttr } from '../../../src/graph/attrs.js';
-import type { GraphRef } from '../../../src/graph/graphBuilder.js';
+import type { Ref } from '../../../src/graph/ir.js';
 import { fuseGraph } from '../../../src/index.js';
 import { describeOnBackends } from '../../harness/backends/onBackends.js';
 import { nodesOf } from '../../harness/graphs/fused.js';
@@ -25,8 +25,8 @@ interface Found extends SmallGraph {
   readonly left?: readonly string[];
 }
 
-const off = (k: Kit, x: GraphRef) => k.node('Sub', [x, k.mean(x)]);
-const guarded = (k: Kit, squares: GraphRef) => k.add(k.mean(squares), k.scalar(1e-3));
+const off = (k: Kit, x: Ref) => k.node('Sub', [x, k.mean(x)]);
+const guarded = (k: Kit, squares: Ref) => k.add(k.mean(squares), k.scalar(1e-3));
 
 const FOUND: readonly Found[] = [
   { title: 'alone', shapes: [TOKENS], build: (k, [x]) => norm(k, x!, D, 'rsqrt') },

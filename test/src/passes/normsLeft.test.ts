@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
-import type { GraphRef } from '../../../src/graph/graphBuilder.js';
+import { attr } from '../../../src/graph/attrs.js';
+import type { Ref } from '../../../src/graph/ir.js';
 import { fuseGraph } from '../../../src/index.js';
 import '../../harness/backends/backends.js';
 import { opsOf } from '../../harness/graphs/fused.js';
@@ -11,8 +12,8 @@ import { expectNoLeakAsync } from '../../harness/run/memory.js';
 
 const TOKENS = [-1, 5, 12];
 
-const off = (k: Kit, x: GraphRef) => k.node('Sub', [x, k.mean(x)]);
-const guarded = (k: Kit, squares: GraphRef) => k.add(k.mean(squares), k.scalar(1e-3));
+const off = (k: Kit, x: Ref) => k.node('Sub', [x, k.mean(x)]);
+const guarded = (k: Kit, squares: Ref) => k.add(k.mean(squares), k.scalar(1e-3));
 
 /** What looks like a norm, and would come out otherwise. */
 const LEFT: readonly (SmallGraph & { title: string })[] = [
@@ -20,7 +21,7 @@ const LEFT: readonly (SmallGraph & { title: string })[] = [
     title: 'a mean over tokens',
     shapes: [TOKENS],
     build: (k, [x]) => {
-      const mean = (y: GraphRef) => k.node('Mean', [y, k.ints([1])], { keep_dims: { b: true } });
+      const mean = (y: Ref) => k.node('Mean', [y, k.ints([1])], { keep_dims: attr.bool(true) });
       const squares = k.node('SquaredDifference', [x!, mean(x!)]);
       const variance = k.add(mean(squares), k.scalar(1e-3));
       return k.mul(k.node('Sub', [x!, mean(x!)]), k.node('Rsqrt', [variance]));

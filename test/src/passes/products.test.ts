@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
-import type { GraphRef } from '../../../src/graph/graphBuilder.js';
+import { type Attrs, attr } from '../../../src/graph/attrs.js';
+import type { Ref } from '../../../src/graph/ir.js';
 import { fuseGraph } from '../../../src/index.js';
 import { describeOnBackends } from '../../harness/backends/onBackends.js';
 import { opsOf } from '../../harness/graphs/fused.js';
@@ -39,17 +40,17 @@ const LEFT_EINSUMS = ['bc,d->b'];
 /** _FusedMatMul with a bias, and whatever else. */
 const fused = (
   k: Kit,
-  inputs: readonly GraphRef[],
+  inputs: readonly Ref[],
   [a, b]: readonly [boolean, boolean],
   ops: readonly string[] = ['BiasAdd'],
-  more: Record<string, { f: number }> = {},
+  more: Attrs = {},
 ) =>
   k.node('_FusedMatMul', inputs, {
-    transpose_a: { b: a },
-    transpose_b: { b: b },
-    fused_ops: { strings: ops },
-    num_args: { i: inputs.length - 2 },
-    epsilon: { f: 0 },
+    transpose_a: attr.bool(a),
+    transpose_b: attr.bool(b),
+    fused_ops: attr.strings(ops),
+    num_args: attr.int(inputs.length - 2),
+    epsilon: attr.float(0),
     ...more,
   });
 
@@ -89,7 +90,7 @@ const BIASED: readonly Biased[] = [
     ],
     build: (k, [x, y]) =>
       fused(k, [x!, y!, k.weight([7], 1)], [true, true], ['BiasAdd', 'LeakyRelu'], {
-        leakyrelu_alpha: { f: 0.3 },
+        leakyrelu_alpha: attr.float(0.3),
       }),
     ops: { MatMul: 1, AddV2: 1, LeakyRelu: 1 },
   },

@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import type { GraphRef } from '../../../src/graph/graphBuilder.js';
+import { attr } from '../../../src/graph/attrs.js';
+import type { Ref } from '../../../src/graph/ir.js';
 import { fuseGraph } from '../../../src/index.js';
 import { describeOnBackends } from '../../harness/backends/onBackends.js';
 import { opsOf } from '../../harness/graphs/fused.js';
@@ -83,7 +84,7 @@ function smallOf({ q, k: key, v, sizes, end, merged }: Graph) {
   ];
   return {
     shapes: operands.map(({ from, own }) => shapeOf(from, own)),
-    build: (k: Kit, inputs: readonly GraphRef[]) => {
+    build: (k: Kit, inputs: readonly Ref[]) => {
       const [x, y, z] = operands.map(({ from, own }, i) => {
         const heads = inHeads(k, inputs[i]!, from, own);
         return merged ? k.reshape(heads, [b * h, own.t!, c]) : heads;
@@ -108,7 +109,7 @@ function shapeOf({ order, joined }: Source, axes: Axes): number[] {
 }
 
 /** A source as [b, h, t, c]. */
-function inHeads(k: Kit, x: GraphRef, from: Source, axes: Axes): GraphRef {
+function inHeads(k: Kit, x: Ref, from: Source, axes: Axes): Ref {
   const { order, part, scaled } = from;
   let y = k.reshape(
     x,
@@ -126,25 +127,25 @@ function inHeads(k: Kit, x: GraphRef, from: Source, axes: Axes): GraphRef {
 
 function picked(
   k: Kit,
-  x: GraphRef,
+  x: Ref,
   { order, pick }: Source,
   axes: Axes,
   at: number,
   part: number,
-): GraphRef {
+): Ref {
   const dropped = order.filter((name) => name !== 'p').map((name) => axes[name]!);
   switch (pick) {
     case 'unpack': {
-      const first = k.node('Unpack', [x], { num: { i: PARTS }, axis: { i: at } });
+      const first = k.node('Unpack', [x], { num: attr.int(PARTS), axis: attr.int(at) });
       return part === 0 ? first : `${first}:${part}`;
     }
     case 'index': {
       const index = (value: number) => k.ints(order.map((_, i) => (i === at ? value : 0)));
       const open = (1 << order.length) - 1 - (1 << at);
       return k.node('StridedSlice', [x, index(part), index(part + 1), k.ints(order.map(() => 1))], {
-        begin_mask: { i: open },
-        end_mask: { i: open },
-        shrink_axis_mask: { i: 1 << at },
+        begin_mask: attr.int(open),
+        end_mask: attr.int(open),
+        shrink_axis_mask: attr.int(1 << at),
       });
     }
     case 'split':

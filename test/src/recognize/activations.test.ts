@@ -1,19 +1,16 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
 import { graphFromArtifacts } from '../../../src/graph/artifacts.js';
-import type { GraphRef } from '../../../src/graph/graphBuilder.js';
+import type { Ref } from '../../../src/graph/ir.js';
 import { ActivationFinder } from '../../../src/recognize/activations.js';
 import { analyze } from '../../../src/recognize/analysis.js';
 import { Kit } from '../../harness/graphs/kit.js';
 import { ACTIVATION_FORMS, activation } from '../../harness/graphs/layers.js';
 
-type Build = (k: Kit, y: GraphRef) => GraphRef;
+type Build = (k: Kit, y: Ref) => Ref;
 
 /** What is found behind a linear [2, 6, 8] → 5 whose value `build` makes the model's output of. */
-function found(
-  build: Build,
-  outputs: (y: GraphRef, out: GraphRef) => GraphRef[] = (_, out) => [out],
-) {
+function found(build: Build, outputs: (y: Ref, out: Ref) => Ref[] = (_, out) => [out]) {
   const k = new Kit();
   const y = k.batchMatMul(k.input([2, 6, 8]), k.weight([8, 5]));
   const out = build(k, y);
@@ -36,7 +33,7 @@ const KNOWN = {
   silu: 'silu',
   relu: 'relu',
 };
-const half = (k: Kit, x: GraphRef) => k.mul(x, k.scalar(0.5));
+const half = (k: Kit, x: Ref) => k.mul(x, k.scalar(0.5));
 
 /** Ways to write them that the zoo does not have. */
 const WAYS: readonly (readonly [string, string, Build])[] = [

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { graphFromArtifacts } from '../../../src/graph/artifacts.js';
-import type { GraphRef } from '../../../src/graph/graphBuilder.js';
+import { attr } from '../../../src/graph/attrs.js';
+import type { Ref } from '../../../src/graph/ir.js';
 import type { Role } from '../../../src/index.js';
 import { analyze, type PlacedLinear } from '../../../src/recognize/analysis.js';
 import { attend, PLAIN_ATTENTION, project } from '../../harness/graphs/attention.js';
@@ -12,7 +13,7 @@ const D = 12;
 const TOKENS = 4;
 
 /** The linears of a graph that `make` builds on tokens [batch, 4, 12], by product. */
-function linearsOf(make: (k: Kit, x: Tokens) => GraphRef): Map<string, PlacedLinear> {
+function linearsOf(make: (k: Kit, x: Tokens) => Ref): Map<string, PlacedLinear> {
   const k = new Kit(3);
   const x = { ref: k.input([-1, TOKENS, D]), count: TOKENS, d: D };
   const artifacts = k.graph.build([make(k, x)]);
@@ -27,9 +28,7 @@ function attention(k: Kit, x: Tokens): Tokens {
 }
 
 /** The role of the product that `mark` was called with. */
-function roleOf(
-  make: (k: Kit, x: Tokens, mark: (product: GraphRef) => GraphRef) => GraphRef,
-): Role | null {
+function roleOf(make: (k: Kit, x: Tokens, mark: (product: Ref) => Ref) => Ref): Role | null {
   let marked = '';
   const linears = linearsOf((k, x) =>
     make(k, x, (product) => {
@@ -71,9 +70,9 @@ describe('Recognition at its edges', () => {
       const rows = mark(k.matMul(condition, k.weight([D, D])));
       const slice = [rows, k.ints([0, 0, 0]), k.ints([0, 0, 0]), k.ints([1, 1, 1])];
       const scale = k.node('StridedSlice', slice, {
-        begin_mask: { i: 5 },
-        end_mask: { i: 5 },
-        new_axis_mask: { i: 2 },
+        begin_mask: attr.int(5),
+        end_mask: attr.int(5),
+        new_axis_mask: attr.int(2),
       });
       const normed = norm(k, x.ref, D, 'rsqrt');
       return attention(k, { ...x, ref: k.mul(normed, k.add(scale, k.scalar(1))) }).ref;
@@ -91,7 +90,7 @@ describe('Recognition at its edges', () => {
 
   it('an activation that tfjs would leave out is no linear', () => {
     const role = roleOf((k, x, mark) => {
-      const attrs = { fused_ops: { strings: ['Relu'] }, num_args: { i: 0 } };
+      const attrs = { fused_ops: attr.strings(['Relu']), num_args: attr.int(0) };
       const rows = k.reshape(x.ref, [-1, D]);
       return mark(k.node('_FusedMatMul', [rows, k.weight([D, 8])], attrs));
     });

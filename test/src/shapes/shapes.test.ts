@@ -1,13 +1,14 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
 import { graphFromArtifacts } from '../../../src/graph/artifacts.js';
-import { type GraphAttr, GraphBuilder } from '../../../src/graph/graphBuilder.js';
+import { type AttrValue, attr } from '../../../src/graph/attrs.js';
+import { GraphBuilder } from '../../../src/graph/builder.js';
 import { shapeInference } from '../../../src/shapes/shapes.js';
 import '../../../src/index.js';
 import { normal } from '../../harness/numbers/random.js';
 import { expectNoLeak } from '../../harness/run/memory.js';
 
-type Attrs = Record<string, GraphAttr>;
+type Attrs = Record<string, AttrValue>;
 
 /** Builds nodes on x [2, 6, 8] and z [2, 6, 8]; returns the refs whose shapes are compared. */
 type Build = (g: Builder) => string[];
@@ -60,7 +61,7 @@ const strided = (
   const attrs = Object.fromEntries(
     ['begin', 'end', 'ellipsis', 'new_axis', 'shrink_axis'].map((name) => [
       `${name}_mask`,
-      { i: masks[name as keyof typeof masks] ?? 0 },
+      attr.int(masks[name as keyof typeof masks] ?? 0),
     ]),
   );
   const shown = Object.entries(masks).map(([name, mask]) => `, ${name} ${mask}`);
@@ -74,10 +75,10 @@ const conv = (padding: string, attrs: Attrs = {}, filter = [3, 2, 3, 5]): [strin
   `Conv2D ${padding} ${JSON.stringify(attrs)}`,
   (g) => [
     g.op('Conv2D', ['image', g.floats(filter)], {
-      strides: { ints: [1, 1, 1, 1] },
-      dilations: { ints: [1, 1, 1, 1] },
-      padding: { s: padding },
-      data_format: { s: 'NHWC' },
+      strides: attr.ints([1, 1, 1, 1]),
+      dilations: attr.ints([1, 1, 1, 1]),
+      padding: attr.string(padding),
+      data_format: attr.string('NHWC'),
       ...attrs,
     }),
   ],
@@ -93,7 +94,7 @@ const GRAPHS: readonly [string, Build][] = [
     'one value per value',
     (g) => ['Relu', 'Tanh', 'Erf', 'Softmax', 'Square', 'Rsqrt'].map((op) => g.op(op, ['x'])),
   ],
-  ['Cast', (g) => [g.op('Cast', ['x'], { DstT: { type: 'int32' } })]],
+  ['Cast', (g) => [g.op('Cast', ['x'], { DstT: attr.type('int32') })]],
   [
     'two of one shape',
     (g) => ['AddV2', 'Mul', 'SquaredDifference', 'Maximum'].map((op) => g.op(op, ['x', 'z'])),
@@ -115,7 +116,7 @@ const GRAPHS: readonly [string, Build][] = [
     ],
     [
       `Sum over ${JSON.stringify(axes)}, kept`,
-      (g) => [g.op('Sum', ['x', g.ints(axes)], { keep_dims: { b: true } })],
+      (g) => [g.op('Sum', ['x', g.ints(axes)], { keep_dims: attr.bool(true) })],
     ],
   ]),
   ['All', (g) => [g.op('All', ['yes', g.ints([1])])]],
@@ -127,10 +128,10 @@ const GRAPHS: readonly [string, Build][] = [
   [
     'Reshape to packed dimensions',
     (g) => {
-      const shape = g.op('Shape', ['x'], { out_type: { type: 'int32' } });
-      const masks = { shrink_axis_mask: { i: 1 } };
+      const shape = g.op('Shape', ['x'], { out_type: attr.type('int32') });
+      const masks = { shrink_axis_mask: attr.int(1) };
       const batch = g.op('StridedSlice', [shape, g.ints([0]), g.ints([1]), g.ints([1])], masks);
-      const packed = g.op('Pack', [batch, g.ints(48)], { axis: { i: 0 }, N: { i: 2 } });
+      const packed = g.op('Pack', [batch, g.ints(48)], { axis: attr.int(0), N: attr.int(2) });
       return [shape, batch, packed, g.op('Reshape', ['x', packed])];
     },
   ],
@@ -149,7 +150,7 @@ const GRAPHS: readonly [string, Build][] = [
             'MatMul',
             [a ? g.floats([8, 7]) : g.floats([7, 8]), b ? g.floats([5, 8]) : g.floats([8, 5])],
             {
-              transpose_a: { b: a },
+              transpose_a: attr.bool(a),
               transpose_b: { b },
             },
           ),
@@ -160,23 +161,23 @@ const GRAPHS: readonly [string, Build][] = [
     '_FusedMatMul',
     (g) => [
       g.op('_FusedMatMul', ['rows', g.floats([8, 5]), g.floats([5])], {
-        fused_ops: { strings: ['BiasAdd'] },
-        num_args: { i: 1 },
+        fused_ops: attr.strings(['BiasAdd']),
+        num_args: attr.int(1),
       }),
     ],
   ],
   [
     'BatchMatMulV2, adjoint and broadcast',
     (g) => [
-      g.op('BatchMatMulV2', ['x', 'z'], { adj_x: { b: false }, adj_y: { b: true } }),
-      g.op('BatchMatMulV2', ['x', 'z'], { adj_x: { b: true }, adj_y: { b: false } }),
+      g.op('BatchMatMulV2', ['x', 'z'], { adj_x: attr.bool(false), adj_y: attr.bool(true) }),
+      g.op('BatchMatMulV2', ['x', 'z'], { adj_x: attr.bool(true), adj_y: attr.bool(false) }),
       g.op('BatchMatMulV2', ['x', g.floats([1, 8, 5])]),
       g.op('BatchMatMul', [g.floats([3, 1, 4, 6]), 'x']),
     ],
   ],
   ...['abc,cd->abd', 'abc,cd->bad'].map((equation): [string, Build] => [
     `Einsum ${equation}`,
-    (g) => [g.op('Einsum', ['x', g.floats([8, 3])], { equation: { s: equation } })],
+    (g) => [g.op('Einsum', ['x', g.floats([8, 3])], { equation: attr.string(equation) })],
   ]),
   ...[0, 1, 3, -1, -2].map((axis) => on('ExpandDims', axis)),
   [
@@ -184,36 +185,36 @@ const GRAPHS: readonly [string, Build][] = [
     (g) => {
       const long = g.op('Reshape', ['rows', g.ints([1, 6, 1, 8, 1])]);
       return [
-        g.op('Squeeze', [long], { squeeze_dims: { ints: [0] } }),
-        g.op('Squeeze', [long], { squeeze_dims: { ints: [-1, 2] } }),
-        g.op('Squeeze', [long], { axis: { ints: [2] } }),
+        g.op('Squeeze', [long], { squeeze_dims: attr.ints([0]) }),
+        g.op('Squeeze', [long], { squeeze_dims: attr.ints([-1, 2]) }),
+        g.op('Squeeze', [long], { axis: attr.ints([2]) }),
         g.op('Squeeze', [long]),
       ];
     },
   ],
   ...[1, 2, -1, -2].map((axis): [string, Build] => [
     `ConcatV2 along ${axis}`,
-    (g) => [g.op('ConcatV2', ['x', 'z', 'x', g.ints(axis)], { N: { i: 3 } })],
+    (g) => [g.op('ConcatV2', ['x', 'z', 'x', g.ints(axis)], { N: attr.int(3) })],
   ]),
   ...[1, 2, -1].map((axis): [string, Build] => [
     `Split along ${axis}`,
-    (g) => outputs(g.op('Split', [g.ints(axis), 'x'], { num_split: { i: 2 } }), 2),
+    (g) => outputs(g.op('Split', [g.ints(axis), 'x'], { num_split: attr.int(2) }), 2),
   ]),
   ...[[1, 2, 5], [1, -1, 5], [8]].map((sizes): [string, Build] => [
     `SplitV into ${sizes}`,
     (g) =>
       outputs(
-        g.op('SplitV', ['x', g.ints(sizes), g.ints(2)], { num_split: { i: sizes.length } }),
+        g.op('SplitV', ['x', g.ints(sizes), g.ints(2)], { num_split: attr.int(sizes.length) }),
         sizes.length,
       ),
   ]),
   ...[1, 2, -1, -2].map((axis): [string, Build] => [
     `Unpack along ${axis}`,
-    (g) => outputs(g.op('Unpack', ['x'], { axis: { i: axis } }), 3),
+    (g) => outputs(g.op('Unpack', ['x'], { axis: attr.int(axis) }), 3),
   ]),
   ...[0, 1, 3, -1].map((axis): [string, Build] => [
     `Pack along ${axis}`,
-    (g) => [g.op('Pack', ['x', 'z', 'x'], { axis: { i: axis } })],
+    (g) => [g.op('Pack', ['x', 'z', 'x'], { axis: attr.int(axis) })],
   ]),
   ['Gather', (g) => [g.op('Gather', [g.floats([10, 5]), 'ids'])]],
   ...[0, 1, 2, -1, -3].map((axis): [string, Build] => [
@@ -225,7 +226,7 @@ const GRAPHS: readonly [string, Build][] = [
   ]),
   [
     'GatherV2 within a batch',
-    (g) => [g.op('GatherV2', ['x', 'ids', g.ints(1)], { batch_dims: { i: 1 } })],
+    (g) => [g.op('GatherV2', ['x', 'ids', g.ints(1)], { batch_dims: attr.int(1) })],
   ],
   [
     'Slice',
@@ -258,7 +259,12 @@ const GRAPHS: readonly [string, Build][] = [
       const parts = g.op('Reshape', ['x', g.ints([-1, 6, 2, 1, 4])]);
       const text = g.floats([5, 7, 4]);
       const layouts = (q: string, k: string, v: string, output: string): Attrs => ({
-        ...{ qLayout: { s: q }, kLayout: { s: k }, vLayout: { s: v }, outputLayout: { s: output } },
+        ...{
+          qLayout: attr.string(q),
+          kLayout: attr.string(k),
+          vLayout: attr.string(v),
+          outputLayout: attr.string(output),
+        },
       });
       return [
         g.op('ScaledDotProductAttention', ['x', 'z', 'z'], layouts('btc', 'btc', 'btc', 'bthc')),
@@ -270,21 +276,21 @@ const GRAPHS: readonly [string, Build][] = [
         }),
         g.op('ScaledDotProductAttention', [g.floats([3, 4]), text, text, g.floats([5, 2, 1, 1])], {
           ...layouts('tc', 'btc', 'btc', 'htbc'),
-          hasMask: { b: true },
+          hasMask: attr.bool(true),
         }),
-        g.op('ModulatedLayerNorm', ['x', g.floats([8])], { hasGamma: { b: true } }),
+        g.op('ModulatedLayerNorm', ['x', g.floats([8])], { hasGamma: attr.bool(true) }),
       ];
     },
   ],
   conv('SAME'),
   conv('VALID'),
-  conv('SAME', { strides: { ints: [1, 2, 3, 1] } }),
-  conv('VALID', { strides: { ints: [1, 2, 2, 1] } }),
-  conv('VALID', { dilations: { ints: [1, 2, 3, 1] } }),
-  conv('EXPLICIT', { explicit_paddings: { ints: [0, 0, 1, 2, 3, 0, 0, 0] } }),
+  conv('SAME', { strides: attr.ints([1, 2, 3, 1]) }),
+  conv('VALID', { strides: attr.ints([1, 2, 2, 1]) }),
+  conv('VALID', { dilations: attr.ints([1, 2, 3, 1]) }),
+  conv('EXPLICIT', { explicit_paddings: attr.ints([0, 0, 1, 2, 3, 0, 0, 0]) }),
   [
     'Shape',
-    (g) => [g.op('Shape', ['x'], { out_type: { type: 'int32' } }), g.op('Shape', [g.floats([])])],
+    (g) => [g.op('Shape', ['x'], { out_type: attr.type('int32') }), g.op('Shape', [g.floats([])])],
   ],
 ];
 
@@ -294,7 +300,7 @@ const UNKNOWN: readonly [string, Build][] = [
   ['what comes after one', (g) => [g.op('AddV2', ['x', g.op('MyOp', ['x'])])]],
   [
     'an Einsum with an ellipsis',
-    (g) => [g.op('Einsum', ['x', g.floats([8, 3])], { equation: { s: '...c,cd->...d' } })],
+    (g) => [g.op('Einsum', ['x', g.floats([8, 3])], { equation: attr.string('...c,cd->...d') })],
   ],
 ];
 
@@ -331,7 +337,7 @@ describe('Shapes before a run', () => {
   it('slices from where only the run knows leave their axes open', () => {
     compare(
       (g) => {
-        const shape = g.op('Shape', ['ids'], { out_type: { type: 'int32' } });
+        const shape = g.op('Shape', ['ids'], { out_type: attr.type('int32') });
         const ends = g.ints([2, 5]);
         return [
           g.op('StridedSlice', ['x', shape, ends, g.ints([1, 1])]),
