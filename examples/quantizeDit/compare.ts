@@ -9,11 +9,12 @@ import {
 } from 'tfjs-hadanorm';
 import { Sheet } from '../../models/sheet.js';
 import type { Bits } from '../../src/cli/flags.js';
+import { spreadLabels } from '../../src/diffusion/labels.js';
 import { numClassesOf } from '../../src/diffusion/sampler.js';
 import type { Settings } from './flags.js';
 import { likenessOf } from './likeness.js';
 import { reportsPage } from './reportPage.js';
-import { calibrated, drawn, quantized, spreadLabels } from './steps.js';
+import { calibrated, drawn, quantized } from './steps.js';
 import type { ModelFigures } from './summary.js';
 
 /** Pictures of each model: a row of samples.png. */
@@ -50,7 +51,7 @@ export async function compareModels(
     throw new InvalidArgumentError('npm start', '--model', wanted, settings.model);
   }
   const labels = spreadLabels(PICTURES, classes);
-  const stats = await calibrated(model, classes, settings, signal);
+  const stats = await calibrated(model, settings, signal);
   const sheet = new Sheet();
   const draw = async (name: string, from: tf.GraphModel) => {
     const { pictures, stepMs } = await drawn(name, from, labels, settings, signal);

@@ -1,15 +1,14 @@
 import type * as tf from '@tensorflow/tfjs';
 import {
   type CalibrationStats,
-  calibrate,
-  fuseGraph,
   type RewriteOptions,
   type RewriteResult,
   rewriteGraphAsync,
 } from 'tfjs-hadanorm';
 import { withConsoleBar } from '../../models/progress.js';
-import { CALIBRATION } from '../../src/diffusion/calibration.js';
-import { sample, trajectory } from '../../src/diffusion/sampler.js';
+import { CALIBRATION, calibrateOnTrajectories } from '../../src/diffusion/calibration.js';
+import { sample } from '../../src/diffusion/sampler.js';
+import { medianStep } from '../../src/diffusion/stepTime.js';
 import type { Settings } from './flags.js';
 
 /** Pictures of a model, and what drawing them took. */
@@ -20,42 +19,20 @@ export interface Drawn {
   readonly stepMs: number;
 }
 
-/** Labels spread evenly over the classes of a model. */
-export function spreadLabels(count: number, classes: number): number[] {
-  return Array.from({ length: count }, (_, i) => Math.floor((i * classes) / count));
-}
-
 /** Statistics of the model's own trajectories, from other noise than that of the pictures. */
-export async function calibrated(
+export function calibrated(
   model: tf.GraphModel,
-  classes: number,
   { seed, cfg }: Settings,
   signal: AbortSignal,
 ): Promise<CalibrationStats> {
-  const { samples, steps, keep } = CALIBRATION;
-  // the same function, in half the time
-  const fused = fuseGraph(model);
-  const batches = trajectory(fused, {
-    labels: spreadLabels(samples, classes),
-    noneLabel: classes,
-    steps,
-    keep,
-    cfg,
-    seed: (seed + 1) % 2 ** 32,
-    signal,
-  });
-  try {
-    return await withConsoleBar('calibrate', keep.length, (advance) =>
-      calibrate(model, batches, {
-        timestep: 'timestep',
-        disposeBatches: true,
-        signal,
-        onProgress: () => advance(),
-      }),
-    );
-  } finally {
-    fused.dispose();
-  }
+  return withConsoleBar('calibrate', CALIBRATION.steps, (advance) =>
+    calibrateOnTrajectories(model, {
+      cfg,
+      seed: (seed + 1) % 2 ** 32,
+      signal,
+      onProgress: () => advance(),
+    }),
+  );
 }
 
 /** Quantizes a model, which stays as it is. */
@@ -91,7 +68,5 @@ export async function drawn(
     return sample(model, { labels, steps, solver, cfg, seed, signal, onProgress });
   });
   const times = ends.slice(1).map((end, i) => end - ends[i]!);
-  // the first one warms up
-  const timed = times.length === 1 ? times : times.slice(1);
-  return { pictures, stepMs: timed.sort((a, b) => a - b)[timed.length >> 1]! };
+  return { pictures, stepMs: medianStep(times) };
 }

@@ -6,7 +6,6 @@ import { expect } from 'chai';
 import { DEFAULTS, settingsOf } from '../../examples/quantizeDit/flags.js';
 import { likenessOf } from '../../examples/quantizeDit/likeness.js';
 import { reportsPage } from '../../examples/quantizeDit/reportPage.js';
-import { spreadLabels } from '../../examples/quantizeDit/steps.js';
 import { summaryTable } from '../../examples/quantizeDit/summary.js';
 import { ROOT } from '../../scripts/process.js';
 import { InvalidArgumentError, reportHtml } from '../../src/index.js';
@@ -84,12 +83,6 @@ describe('Flags of npm start', () => {
 });
 
 describe('What npm start shows', () => {
-  it('labels are spread over the classes', () => {
-    expect(spreadLabels(8, 16)).to.deep.equal([0, 2, 4, 6, 8, 10, 12, 14]);
-    expect(spreadLabels(8, 10)).to.deep.equal([0, 1, 2, 3, 5, 6, 7, 8]);
-    expect(spreadLabels(4, 2)).to.deep.equal([0, 0, 1, 1]);
-  });
-
   it('sizes and times are shares of the original in the table', () => {
     const report = syntheticReport({ blocks: 1 });
     const { sqnr, modelBytes } = report.totals;

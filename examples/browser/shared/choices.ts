@@ -1,4 +1,5 @@
 import { AVATAR_STYLES, FASHION_CLASSES } from '../../../models/classNames.js';
+import { spreadLabels } from '../../../src/diffusion/labels.js';
 import type { Solver } from '../../../src/diffusion/options.js';
 
 /** A trained model that the page offers; its files lie in `models/<name>/` beside the page. */
@@ -89,7 +90,5 @@ export function methodTitle(name: MethodName): string {
 
 /** The label of each picture: one class for all, or as different ones as can be. */
 export function labelsOf(label: number | 'all', pictures: number, classes: number): number[] {
-  return Array.from({ length: pictures }, (_, i) =>
-    label === 'all' ? Math.floor((i * classes) / pictures) : label,
-  );
+  return label === 'all' ? spreadLabels(pictures, classes) : new Array(pictures).fill(label);
 }

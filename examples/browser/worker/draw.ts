@@ -1,5 +1,6 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { sample } from '../../../src/diffusion/sampler.js';
+import { medianStep } from '../../../src/diffusion/stepTime.js';
 import { labelsOf, offered } from '../shared/choices.js';
 import { rgbaOf } from '../shared/pixels.js';
 import type { Column } from '../shared/protocol.js';
@@ -34,11 +35,5 @@ export async function draw(context: RunContext, column: Column, model: GraphMode
   const labels = labelsOf(settings.label, pictures, offered(settings.model).classes.length);
   const options = { labels, steps, solver, cfg: guidance, seed, signal, onStep };
   (await sample(model, options)).dispose();
-  return { values, stepMs: median(times) };
-}
-
-/** The first step warms up, and does not count where there are others. */
-function median(times: readonly number[]): number {
-  const timed = times.length === 1 ? times : times.slice(1);
-  return [...timed].sort((a, b) => a - b)[timed.length >> 1]!;
+  return { values, stepMs: medianStep(times) };
 }

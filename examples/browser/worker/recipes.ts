@@ -1,18 +1,11 @@
-import { CALIBRATION } from '../../../src/diffusion/calibration.js';
+import { CALIBRATION, type TrajectoryRecipe } from '../../../src/diffusion/calibration.js';
 import type { Calibration } from '../shared/choices.js';
-
-/** So many samples, followed over so many steps, of which these are kept. */
-export interface Recipe {
-  readonly samples: number;
-  readonly steps: number;
-  readonly keep: readonly number[];
-}
 
 /**
  * What the page calibrates on: little, to see something soon, or all that the project's own
  * measurements take.
  */
-export const RECIPES: Readonly<Record<Calibration, Recipe>> = {
+export const RECIPES: Readonly<Record<Calibration, TrajectoryRecipe>> = {
   quick: { samples: 4, steps: 8, keep: [0, 2, 4, 6, 7] },
   full: CALIBRATION,
 };
@@ -21,4 +14,4 @@ export const RECIPES: Readonly<Record<Calibration, Recipe>> = {
  * What a packed model's linears are measured on: other noise than that of the pictures, as for
  * calibration.
  */
-export const MEASURED: Recipe = { samples: 2, steps: 4, keep: [1, 3] };
+export const MEASURED: TrajectoryRecipe = { samples: 2, steps: 4, keep: [1, 3] };

@@ -2,13 +2,13 @@ import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { dispose } from '@tensorflow/tfjs-core';
 import {
   type CalibrationStats,
-  calibrate,
   fuseGraph,
   InvalidArgumentError,
   type QuantizationReport,
 } from 'tfjs-hadanorm';
-import { type DitInputs, trajectory } from '../../../src/diffusion/sampler.js';
+import { calibrateOnTrajectories, collectTrajectory } from '../../../src/diffusion/calibration.js';
 import { labelsOf, methodTitle, offered } from '../shared/choices.js';
+import type { Settings } from '../shared/settings.js';
 import { useBackend } from './backends.js';
 import { type RunContext, tellFigures, tellStage } from './context.js';
 import { draw } from './draw.js';
@@ -16,7 +16,7 @@ import { gpuBytes, likenessTo, weightBytes } from './figures.js';
 import { openPacked } from './modelStore.js';
 import { layerPlots, measuredPlots, type QuantizedModels } from './plots.js';
 import { fileBytesOf, quantize } from './quantize.js';
-import { MEASURED, RECIPES, type Recipe } from './recipes.js';
+import { MEASURED, RECIPES } from './recipes.js';
 
 /** A report to be had as a page, and its title. */
 export interface TitledReport {
@@ -110,12 +110,20 @@ async function measure(
   original: GraphModel,
   models: QuantizedModels,
 ): Promise<void> {
-  const { run, signal, tell } = context;
+  const { run, settings, signal, tell } = context;
   const onProgress = (share: number) => tellStage(context, 'measure', share);
   onProgress(0);
-  const batches: DitInputs[] = [];
+  const { samples, steps, keep } = MEASURED;
+  const classes = offered(settings.model).classes.length;
+  const batches = await collectTrajectory(original, {
+    labels: labelsOf('all', samples, classes),
+    noneLabel: classes,
+    steps,
+    keep,
+    ...noiseOf(settings),
+    signal,
+  });
   try {
-    for await (const batch of ownTrajectory(context, original, MEASURED)) batches.push(batch);
     const measured = await measuredPlots(original, models, batches, { signal, onProgress });
     tell({ kind: 'plots', run, plots: measured.plots });
     tellFigures(context, 'rtn', measured.rtn);
@@ -138,39 +146,28 @@ async function drawColumn(
   tellFigures(context, column, { stepMs, gpuBytes: gpuBytes(), psnr });
 }
 
-/** Statistics of the original's own trajectories, from other noise than that of the pictures. */
+/** Statistics of the original's own trajectories. */
 async function calibrated(context: RunContext, model: GraphModel): Promise<CalibrationStats> {
   const { settings, signal } = context;
-  const recipe = RECIPES[settings.calibration];
   tellStage(context, 'calibrate', 0);
   // the same function, in half the time
   const fused = fuseGraph(model);
   try {
-    const onProgress = (share: number) => tellStage(context, 'calibrate', share);
-    const batches = ownTrajectory(context, fused, recipe, onProgress);
-    return await calibrate(fused, batches, { timestep: 'timestep', disposeBatches: true, signal });
+    return await calibrateOnTrajectories(fused, {
+      recipe: RECIPES[settings.calibration],
+      along: fused,
+      ...noiseOf(settings),
+      signal,
+      onProgress: (done, total) => tellStage(context, 'calibrate', done / total),
+    });
   } finally {
     fused.dispose();
   }
 }
 
-function ownTrajectory(
-  { settings, signal }: RunContext,
-  model: GraphModel,
-  { samples, steps, keep }: Recipe,
-  onProgress: (share: number) => void = () => {},
-) {
-  const classes = offered(settings.model).classes.length;
-  return trajectory(model, {
-    labels: labelsOf('all', samples, classes),
-    noneLabel: classes,
-    steps,
-    keep,
-    cfg: settings.guidance,
-    seed: (settings.seed + 1) % 2 ** 32,
-    signal,
-    onProgress: (done, total) => onProgress(done / total),
-  });
+/** Other noise than that of the pictures, with their guidance. */
+function noiseOf({ guidance, seed }: Settings): { cfg: number; seed: number } {
+  return { cfg: guidance, seed: (seed + 1) % 2 ** 32 };
 }
 
 /** @throws InvalidArgumentError for a packed model that cannot take the original's place. */

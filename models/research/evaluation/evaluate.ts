@@ -50,12 +50,7 @@ export async function evaluate(input: EvaluationInput): Promise<void> {
   const { samples, steps, seed } = plan;
   const runs = CALIBRATION_RUNS + Math.ceil(samples / 16) * steps;
   const subject = await withBar(`${plan.model}: calibrate and draw`, runs, (onRun) =>
-    prepareSubject(
-      model,
-      network,
-      { name: plan.model, samples, steps, seed, onCalibrated: onRun },
-      { signal, onRun },
-    ),
+    prepareSubject(model, network, { name: plan.model, samples, steps, seed }, { signal, onRun }),
   );
   try {
     sheet?.startRow();

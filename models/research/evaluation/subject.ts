@@ -1,13 +1,8 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { clipByValue, type Tensor4D, tidy } from '@tensorflow/tfjs-core';
-import { CALIBRATION } from '../../../src/diffusion/calibration.js';
-import { trajectory } from '../../../src/diffusion/sampler.js';
-import {
-  type CalibrationStats,
-  calibrate,
-  fuseGraph,
-  InvalidArgumentError,
-} from '../../../src/index.js';
+import { CALIBRATION, calibrateOnTrajectories } from '../../../src/diffusion/calibration.js';
+import { numClassesOf } from '../../../src/diffusion/sampler.js';
+import { type CalibrationStats, fuseGraph, InvalidArgumentError } from '../../../src/index.js';
 import type { Described, FeatureNetwork } from '../features.js';
 import { joinedReadings } from './readings.js';
 import { batchesOf, disposeRecording, type Recording, record, type Watched } from './recording.js';
@@ -15,8 +10,8 @@ import { batchesOf, disposeRecording, type Recording, record, type Watched } fro
 /** Of the noise that is calibrated on. */
 const CALIBRATION_SEED = 1;
 
-/** Runs of the model that calibration takes. */
-export const CALIBRATION_RUNS = CALIBRATION.keep.length;
+/** Steps of the model that calibration takes. */
+export const CALIBRATION_RUNS = CALIBRATION.steps;
 
 /**
  * A model, what was calibrated on it, and what it draws: what every configuration is compared with.
@@ -40,8 +35,6 @@ export interface SubjectOptions {
   readonly samples: number;
   readonly steps: number;
   readonly seed: number;
-  /** After each batch of the calibration. */
-  readonly onCalibrated: () => void;
 }
 
 /**
@@ -53,25 +46,18 @@ export interface SubjectOptions {
 export async function prepareSubject(
   model: GraphModel,
   network: FeatureNetwork,
-  { name, samples, steps, seed, onCalibrated }: SubjectOptions,
+  { name, samples, steps, seed }: SubjectOptions,
   watched: Watched,
 ): Promise<Subject> {
   const classes = classesOf(model);
-  const stats = await calibrate(
-    model,
-    trajectory(model, {
-      labels: Array.from({ length: CALIBRATION.samples }, (_, i) => i % classes),
-      steps: CALIBRATION.steps,
-      seed: CALIBRATION_SEED,
-      keep: CALIBRATION.keep,
-    }),
-    {
-      timestep: 'timestep',
-      disposeBatches: true,
-      signal: watched.signal,
-      onProgress: () => onCalibrated(),
-    },
-  );
+  const stats = await calibrateOnTrajectories(model, {
+    // in turn, as the pictures' are: with ten classes the first six twice
+    labels: Array.from({ length: CALIBRATION.samples }, (_, i) => i % classes),
+    seed: CALIBRATION_SEED,
+    along: model,
+    signal: watched.signal,
+    onProgress: () => watched.onRun(),
+  });
   const fused = fuseGraph(model);
   const recordings: Recording[] = [];
   try {
@@ -103,9 +89,9 @@ export function read(network: FeatureNetwork, pictures: Tensor4D): Described {
   }
 }
 
-function classesOf({ metadata }: GraphModel): number {
-  const { dit } = (metadata ?? {}) as { dit?: { numClasses?: unknown } };
-  if (typeof dit?.numClasses === 'number') return dit.numClasses;
+function classesOf(model: GraphModel): number {
+  const classes = numClassesOf(model);
+  if (classes !== undefined) return classes;
   const wanted = 'a DiT of models/builder/dit.ts, whose metadata.dit says numClasses';
   throw new InvalidArgumentError('prepareSubject', 'model', wanted, 'one without');
 }

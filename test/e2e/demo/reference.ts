@@ -2,8 +2,9 @@ import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import { RECIPES } from '../../../examples/browser/worker/recipes.js';
 import { loadTrained } from '../../../models/load.js';
-import { sample, trajectory } from '../../../src/diffusion/sampler.js';
-import { calibrate, fuseGraph, loadQuantized, rewriteGraph } from '../../../src/index.js';
+import { calibrateOnTrajectories } from '../../../src/diffusion/calibration.js';
+import { sample } from '../../../src/diffusion/sampler.js';
+import { fuseGraph, loadQuantized, rewriteGraph } from '../../../src/index.js';
 import type { PickedFile } from './driver.js';
 
 /**
@@ -53,11 +54,12 @@ export async function referencePictures(
 }
 
 async function quantized(model: tf.GraphModel, seed: number): Promise<tf.GraphModel> {
-  const { samples, steps, keep } = RECIPES.quick;
   const fused = fuseGraph(model);
-  const labels = Array.from({ length: samples }, (_, i) => (i * 16) / samples);
-  const batches = trajectory(fused, { labels, steps, keep, seed: seed + 1 });
-  const stats = await calibrate(fused, batches, { timestep: 'timestep', disposeBatches: true });
+  const stats = await calibrateOnTrajectories(fused, {
+    recipe: RECIPES.quick,
+    along: fused,
+    seed: seed + 1,
+  });
   fused.dispose();
   return rewriteGraph(model, { ...BITS, stats }).model;
 }

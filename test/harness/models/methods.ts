@@ -2,8 +2,12 @@ import * as tf from '@tensorflow/tfjs';
 import { buildDit, type DitConfig } from '../../../models/builder/dit.js';
 import { loadTrained } from '../../../models/load.js';
 import { DIT_S_2, DIT_XL_2, seededDitWeights } from '../../../models/seeded.js';
-import { CALIBRATION } from '../../../src/diffusion/calibration.js';
-import { seededNormal, trajectory } from '../../../src/diffusion/sampler.js';
+import {
+  CALIBRATION,
+  calibrateOnTrajectories,
+  collectTrajectory,
+} from '../../../src/diffusion/calibration.js';
+import { seededNormal } from '../../../src/diffusion/sampler.js';
 import {
   type Batch,
   type CalibrationStats,
@@ -37,17 +41,11 @@ export async function subject(name: SubjectName): Promise<Subject> {
 }
 
 async function trainedSubject(name: 'avatars' | 'avatars-nano'): Promise<Subject> {
-  const { samples, steps, keep } = CALIBRATION;
   const model = await loadTrained(name);
-  const follow = (seed: number, labels: number[]) =>
-    trajectory(model, { labels, steps, seed, keep });
-  const all = Array.from({ length: samples }, (_, label) => label);
-  const stats = await calibrate(model, follow(5, all), {
-    timestep: 'timestep',
-    disposeBatches: true,
-  });
-  const heldOut: Batch[] = [];
-  for await (const batch of follow(77, [1, 3, 5, 7, 9, 11, 13, 15])) heldOut.push(batch);
+  const stats = await calibrateOnTrajectories(model, { seed: 5, along: model });
+  const { steps, keep } = CALIBRATION;
+  const labels = [1, 3, 5, 7, 9, 11, 13, 15];
+  const heldOut = await collectTrajectory(model, { labels, steps, keep, seed: 77 });
   return { name, model, stats, heldOut };
 }
 

@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
-import { seededNormal, trajectory } from '../../../src/diffusion/sampler.js';
-import { type CalibrationStats, calibrate, fuseGraph, rewriteGraph } from '../../../src/index.js';
+import { calibrateOnTrajectories } from '../../../src/diffusion/calibration.js';
+import { seededNormal } from '../../../src/diffusion/sampler.js';
+import { type CalibrationStats, rewriteGraph } from '../../../src/index.js';
 import { describeOnBackends } from '../../harness/backends/onBackends.js';
 import { relativeError } from '../../harness/graphs/run.js';
 import { keep, keptOutput, loadKept, loadNano } from '../../harness/models/trained.js';
@@ -104,12 +105,9 @@ async function prepared({ name, weights, activations }: Recipe): Promise<Float32
 }
 
 /** From four steps of four samples. */
-async function calibrated(original: tf.GraphModel): Promise<CalibrationStats> {
-  const fused = fuseGraph(original);
-  const batches = trajectory(fused, { labels: [0, 5, 10, 15], steps: 4, seed: 1 });
-  const stats = await calibrate(original, batches, { timestep: 'timestep', disposeBatches: true });
-  fused.dispose();
-  return stats;
+function calibrated(original: tf.GraphModel): Promise<CalibrationStats> {
+  const recipe = { samples: 4, steps: 4, keep: [0, 1, 2, 3] };
+  return calibrateOnTrajectories(original, { recipe, labels: [0, 5, 10, 15], seed: 1 });
 }
 
 /** One sample on its way, the same on every backend. */
