@@ -38,7 +38,11 @@ export interface ChannelCenterResult {
 }
 
 /** What every kernel of the op, and every graph that has it, agree on. */
-export const channelCenterContract: OpContract = { kernelName: 'ChannelCenter' };
+export const channelCenterContract: OpContract<unknown> = {
+  kernelName: 'ChannelCenter',
+  arithmetic: () => 'float',
+  supports: () => null,
+};
 
 /** [..., tokens, d] → [..., 1, d]. */
 export function meanShape(shape: readonly number[]): number[] {

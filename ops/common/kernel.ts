@@ -5,6 +5,7 @@ import {
   type GradConfig,
   type GradFunc,
   getKernel,
+  type KernelBackend,
   type KernelConfig,
   type KernelFunc,
   registerKernel,
@@ -30,7 +31,7 @@ export type Composite<Inputs, Attrs> = (inputs: Inputs, attrs: Attrs) => Tensor 
 
 /** An op that any backend runs: one without a kernel of its own by the composition. */
 export interface ComposedOp<Inputs, Attrs> {
-  readonly contract: OpContract;
+  readonly contract: OpContract<Attrs>;
   readonly composite: Composite<Inputs, Attrs>;
 }
 
@@ -42,16 +43,26 @@ export interface CpuBackend {
 
 // Symbol.for: a second copy of the plugin must recognise what the first one registered
 const COMPOSED = Symbol.for('tfjs-hadanorm.composed');
+const SUPPORTS = Symbol.for('tfjs-hadanorm.supports');
+
+/**
+ * Why a kernel does not run a form itself: it hands it to the composition, or does in floats what
+ * was asked for in integers. Null where it does.
+ */
+export type Supports<Form, Backend> = (form: Form, backend: Backend) => string | null;
 
 /**
  * Types a kernel function for one backend. The casts from tfjs's untyped kernels live in this file.
+ * @param supports Default: the kernel runs every form itself.
  */
 export function defineKernel<Inputs, Attrs, Backend>(
-  { kernelName }: OpContract,
+  { kernelName }: OpContract<Attrs>,
   backendName: string,
   run: (args: KernelArgs<Inputs, Attrs, Backend>) => TensorInfo | TensorInfo[],
+  supports: Supports<Attrs, Backend> = () => null,
 ): KernelConfig {
-  return { kernelName, backendName, kernelFunc: run as unknown as KernelFunc };
+  const config = { kernelName, backendName, kernelFunc: run as unknown as KernelFunc };
+  return Object.assign(config, { [SUPPORTS]: supports });
 }
 
 /** What a gradient is made from; `dy` is one tensor, or one per output. */
@@ -64,7 +75,7 @@ export interface GradientSpec<Attrs, Dy extends Tensor | Tensor[]> {
 
 /** Types a gradient function, as `defineKernel` does a kernel. */
 export function defineGradient<Attrs, Dy extends Tensor | Tensor[]>(
-  { kernelName }: OpContract,
+  { kernelName }: OpContract<Attrs>,
   { gradients, ...saves }: GradientSpec<Attrs, Dy>,
 ): GradConfig {
   return { kernelName, ...saves, gradFunc: gradients as unknown as GradFunc };
@@ -97,6 +108,16 @@ export function kernelKind(kernelName: string, backendName: string): 'own' | 'co
   const config = getKernel(kernelName, backendName);
   if (config == null) return 'none';
   return COMPOSED in config ? 'composed' : 'own';
+}
+
+/** What a registered kernel says of forms; null for one that does not say, as others' may. */
+export function kernelSupports<Form>(
+  kernelName: string,
+  backendName: string,
+): Supports<Form, KernelBackend> | null {
+  const config = getKernel(kernelName, backendName);
+  if (config == null || !(SUPPORTS in config)) return null;
+  return config[SUPPORTS] as Supports<Form, KernelBackend>;
 }
 
 /** Runs an op on the current backend, whatever backend that is, with its gradient on the tape. */

@@ -40,4 +40,8 @@ export interface FakeQuantOptions {
 }
 
 /** What every kernel of the op, and every graph that has it, agree on. */
-export const fakeQuantContract: OpContract = { kernelName: 'FakeQuant' };
+export const fakeQuantContract: OpContract<Pick<FakeQuantAttrs, 'bits'>> = {
+  kernelName: 'FakeQuant',
+  arithmetic: () => 'float',
+  supports: ({ bits }) => (bits >= 2 && bits <= 16 ? null : 'codes have 2 to 16 bits'),
+};

@@ -1,6 +1,7 @@
 import type { Tensor, TensorLike } from '@tensorflow/tfjs-core';
 import type { OpContract } from '../common/contract.js';
 import type { QuantizedActivations } from '../common/quantizedActivations.js';
+import { hadamardTransformContract } from '../hadamardTransform/contract.js';
 
 /**
  * Inputs of the `HadaNormQuantize` kernel.
@@ -84,5 +85,15 @@ export interface HadaNormQuantizeResult {
   readonly coefficients: Tensor | null;
 }
 
+/** What decides which kernel runs. */
+export type HadaNormQuantizeForm = Pick<HadaNormQuantizeAttrs, 'bits' | 'groupSize' | 'blockSize'>;
+
 /** What every kernel of the op, and every graph that has it, agree on. */
-export const hadaNormQuantizeContract: OpContract = { kernelName: 'HadaNormQuantize' };
+export const hadaNormQuantizeContract: OpContract<HadaNormQuantizeForm> = {
+  kernelName: 'HadaNormQuantize',
+  arithmetic: () => 'integer',
+  supports: ({ bits, blockSize }) => {
+    if (bits < 2 || bits > 8) return 'codes have 2 to 8 bits';
+    return blockSize === 0 ? null : hadamardTransformContract.supports({ blockSize });
+  },
+};

@@ -1,13 +1,13 @@
-import { type TensorInfo, tidy } from '@tensorflow/tfjs-core';
+import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { findHadamardPlan } from '../numerics/hadamard.js';
 import { type CenteredTexels, centeredSource, centerTexels } from '../webgl/centering.js';
 import { transformTexels } from '../webgl/hadamard.js';
-import { hasPasses } from '../webgl/hadamardPasses.js';
+import { whyNoPasses } from '../webgl/hadamardPasses.js';
 import { type WebglScope, webglKernel } from '../webgl/kernel.js';
 import { rowMeans } from '../webgl/means.js';
 import { texelsOf } from '../webgl/packed.js';
 import type { TexelMatrix } from '../webgl/texels.js';
-import { hadaNormQuantizeComposite, hadaNormQuantizeOp } from './composite.js';
+import { hadaNormQuantizeOp } from './composite.js';
 import type { HadaNormQuantizeAttrs, HadaNormQuantizeInputs } from './contract.js';
 import { groupShape, quantizeTexels } from './webglCodes.js';
 import { checkHalfRange } from './webglHalf.js';
@@ -20,10 +20,7 @@ export const hadaNormQuantizeWebgl = webglKernel(
   hadaNormQuantizeOp,
   ({ inputs, attrs, webgl }): TensorInfo[] => {
     const { x, basis } = inputs;
-    const { blockSize, groupSize, center } = attrs;
-    if (blockSize > 1 && !hasPasses(findHadamardPlan(blockSize)!)) {
-      return tidy(() => hadaNormQuantizeComposite(inputs, attrs));
-    }
+    const { groupSize, center } = attrs;
     const given = givenTexels(webgl, inputs);
     const means = center === 'dynamic' ? rowMeans(webgl, given.x) : undefined;
     const mean = means ?? (center === 'static' ? given.mean : undefined);
@@ -39,6 +36,7 @@ export const hadaNormQuantizeWebgl = webglKernel(
     if (means !== undefined) outputs.push(...meanParts(webgl, means, given, basis, attrs));
     return outputs;
   },
+  ({ blockSize }) => (blockSize > 1 ? whyNoPasses(blockSize) : null),
 );
 
 interface GivenTexels {

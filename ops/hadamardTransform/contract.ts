@@ -1,5 +1,6 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import type { OpContract } from '../common/contract.js';
+import { findHadamardPlan } from '../numerics/hadamard.js';
 
 /** Inputs of the `HadamardTransform` kernel. */
 export interface HadamardTransformInputs {
@@ -24,4 +25,11 @@ export interface HadamardTransformOptions {
 }
 
 /** What every kernel of the op, and every graph that has it, agree on. */
-export const hadamardTransformContract: OpContract = { kernelName: 'HadamardTransform' };
+export const hadamardTransformContract: OpContract<Pick<HadamardTransformAttrs, 'blockSize'>> = {
+  kernelName: 'HadamardTransform',
+  arithmetic: () => 'float',
+  supports: ({ blockSize }) =>
+    findHadamardPlan(blockSize) === null
+      ? `there is no Hadamard matrix of size ${blockSize}`
+      : null,
+};

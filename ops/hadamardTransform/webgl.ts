@@ -1,10 +1,10 @@
-import { type TensorInfo, tidy } from '@tensorflow/tfjs-core';
+import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { findHadamardPlan } from '../numerics/hadamard.js';
 import { transformTexels } from '../webgl/hadamard.js';
-import { hasPasses } from '../webgl/hadamardPasses.js';
+import { whyNoPasses } from '../webgl/hadamardPasses.js';
 import { webglKernel } from '../webgl/kernel.js';
 import { texelsOf } from '../webgl/packed.js';
-import { hadamardTransformComposite, hadamardTransformOp } from './composite.js';
+import { hadamardTransformOp } from './composite.js';
 
 /**
  * Passes over packed texels, for each factor of H one or, for Sylvester's, one for every 4 to 16.
@@ -20,8 +20,8 @@ export const hadamardTransformWebgl = webglKernel(
       webgl.backend.incRef(x.dataId);
       return webgl.view(x, x.shape);
     }
-    if (!hasPasses(plan)) return tidy(() => hadamardTransformComposite({ x }, attrs));
     const { info } = transformTexels(webgl, texelsOf(webgl, x), plan, attrs.transpose);
     return webgl.view(info, x.shape);
   },
+  ({ blockSize }) => whyNoPasses(blockSize),
 );

@@ -40,7 +40,11 @@ export interface LayerNormOptions {
 }
 
 /** What every kernel of the op, and every graph that has it, agree on. */
-export const layerNormContract: OpContract = { kernelName: 'ModulatedLayerNorm' };
+export const layerNormContract: OpContract<unknown> = {
+  kernelName: 'ModulatedLayerNorm',
+  arithmetic: () => 'float',
+  supports: () => null,
+};
 
 /** How many consecutive rows of x share a row of a factor or shift. */
 export function rowsPerModulation(x: Tensor, modulation: Tensor | undefined): number {

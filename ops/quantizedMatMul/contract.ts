@@ -84,5 +84,15 @@ export interface QuantizedMatMulOptions {
   activation?: Activation;
 }
 
+/** What decides which kernel runs. */
+export type QuantizedMatMulForm = Pick<
+  QuantizedMatMulAttrs,
+  'bits' | 'groupSize' | 'd' | 'xBits' | 'xGroupSize'
+>;
+
 /** What every kernel of the op, and every graph that has it, agree on. */
-export const quantizedMatMulContract: OpContract = { kernelName: 'QuantizedMatMul' };
+export const quantizedMatMulContract: OpContract<QuantizedMatMulForm> = {
+  kernelName: 'QuantizedMatMul',
+  arithmetic: ({ xBits }) => (xBits === 0 ? 'float' : 'integer'),
+  supports: ({ bits, xBits }) => (xBits > 0 && bits > 8 ? 'the weights are not quantized' : null),
+};

@@ -1,4 +1,5 @@
 import { type Tensor, tensor, tensor2d, tidy } from '@tensorflow/tfjs-core';
+import { noKernel } from '../common/capability.js';
 import { defineKernel } from '../common/kernel.js';
 import { dequantizedActivations, matMulWithRows } from './composite.js';
 import {
@@ -16,14 +17,18 @@ export const quantizedMatMulNode = defineKernel<
   QuantizedMatMulInputs,
   QuantizedMatMulAttrs,
   unknown
->(quantizedMatMulContract, 'tensorflow', ({ inputs, attrs }) =>
-  tidy(() => {
-    const { codes, scale } = inputs;
-    const x = activationsOf(inputs, attrs);
-    if (attrs.bits === 32) return matMulWithRows(inputs, attrs, x, codes);
-    const weights = dequantizeWeights(codes.dataSync(), scale!.dataSync(), attrs);
-    return matMulWithRows(inputs, attrs, x, tensor2d(weights, [attrs.d, attrs.n]));
-  }),
+>(
+  quantizedMatMulContract,
+  'tensorflow',
+  ({ inputs, attrs }) =>
+    tidy(() => {
+      const { codes, scale } = inputs;
+      const x = activationsOf(inputs, attrs);
+      if (attrs.bits === 32) return matMulWithRows(inputs, attrs, x, codes);
+      const weights = dequantizeWeights(codes.dataSync(), scale!.dataSync(), attrs);
+      return matMulWithRows(inputs, attrs, x, tensor2d(weights, [attrs.d, attrs.n]));
+    }),
+  (form) => (form.xBits === 0 ? null : noKernel(quantizedMatMulContract, 'tensorflow', form)),
 );
 
 function activationsOf(inputs: QuantizedMatMulInputs, attrs: QuantizedMatMulAttrs): Tensor {

@@ -2,11 +2,19 @@ import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { util } from '@tensorflow/tfjs-core';
 import { type WasmKernelArgs, wasmKernel } from '../wasm/kernel.js';
 import type { WasmModule } from '../wasm/module.js';
+import { segmentsOf } from '../wasm/segments.js';
 import { quantizedMatMulOp } from './composite.js';
 import type { QuantizedMatMulAttrs, QuantizedMatMulInputs } from './contract.js';
 import { type CodeArgs, floatProduct, integerProduct, type ProductArgs } from './wasmProduct.js';
 
-export const quantizedMatMulWasm = wasmKernel(quantizedMatMulOp, quantizedMatMulOnWasm);
+export const quantizedMatMulWasm = wasmKernel(
+  quantizedMatMulOp,
+  quantizedMatMulOnWasm,
+  ({ d, groupSize, xBits, xGroupSize }) =>
+    xBits === 0 || segmentsOf(d, groupSize, xGroupSize) !== null
+      ? null
+      : 'integer kernels for wasm need groups of a multiple of 4',
+);
 
 /**
  * Integers where x is codes; a float32 product by weights that are unpacked a panel at a time where

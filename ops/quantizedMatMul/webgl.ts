@@ -1,11 +1,11 @@
-import { type TensorInfo, tidy, util } from '@tensorflow/tfjs-core';
+import { type TensorInfo, util } from '@tensorflow/tfjs-core';
 import { UnsupportedDeviceError } from '../numerics/errors.js';
 import { attached } from '../webgl/attached.js';
 import { fetchesBytesExactly } from '../webgl/bytes.js';
 import { checkHalf } from '../webgl/half.js';
 import { type WebglKernelArgs, type WebglScope, webglKernel } from '../webgl/kernel.js';
 import { type TexelGrid, texelGrid } from '../webgl/texelGrid.js';
-import { quantizedMatMulComposite, quantizedMatMulOp } from './composite.js';
+import { quantizedMatMulOp } from './composite.js';
 import {
   type QuantizedMatMulAttrs,
   type QuantizedMatMulInputs,
@@ -25,7 +25,6 @@ export const quantizedMatMulWebgl = webglKernel<QuantizedMatMulInputs, Quantized
   quantizedMatMulOp,
   (args) => {
     const { inputs, attrs, webgl } = args;
-    if (attrs.bits === 32) return tidy(() => quantizedMatMulComposite(inputs, attrs));
     const { x, xScale, xZeroPoint, bias } = inputs;
     const rows = util.sizeFromShape(x.shape) / attrs.d;
     // all that may be refused comes first, so that nothing is made in vain
@@ -45,6 +44,7 @@ export const quantizedMatMulWebgl = webglKernel<QuantizedMatMulInputs, Quantized
     const spec = { x, rows, tokens, bias: bias !== undefined, others };
     return webgl.view(product(args, attrs, spec), [...x.shape.slice(0, -1), attrs.n]);
   },
+  ({ bits }) => (bits === 32 ? 'float32 weights are no bytes of a texture' : null),
 );
 
 type Args = WebglKernelArgs<QuantizedMatMulInputs, QuantizedMatMulAttrs>;

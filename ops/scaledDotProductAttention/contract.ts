@@ -40,4 +40,8 @@ export interface AttentionOptions {
 }
 
 /** What every kernel of the op, and every graph that has it, agree on. */
-export const attentionContract: OpContract = { kernelName: 'ScaledDotProductAttention' };
+export const attentionContract: OpContract<unknown> = {
+  kernelName: 'ScaledDotProductAttention',
+  arithmetic: () => 'float',
+  supports: () => null,
+};

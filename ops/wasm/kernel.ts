@@ -18,19 +18,25 @@ let told = false;
 /**
  * An op's kernel on tfjs-backend-wasm. Where the engine cannot run it the op is composed, and that
  * is said once.
+ * @param supports Why `run` takes a longer way with a form.
  */
 export function wasmKernel<Inputs, Attrs>(
   op: ComposedOp<Inputs, Attrs>,
   run: (args: WasmKernelArgs<Inputs, Attrs>) => TensorInfo | TensorInfo[],
+  supports: (form: Attrs) => string | null = () => null,
 ): KernelConfig {
-  const config = defineKernel<Inputs, Attrs, WasmBackend>(op.contract, 'wasm', (args) => {
-    const module = wasmModule(args.backend);
-    if (module === null) {
+  const config = defineKernel<Inputs, Attrs, WasmBackend>(
+    op.contract,
+    'wasm',
+    ({ inputs, attrs, backend }) => {
+      const module = wasmModule(backend);
+      if (module !== null) return module.call(() => run({ inputs, attrs, module }));
       tellOnce();
-      return tidy(() => op.composite(args.inputs, args.attrs));
-    }
-    return module.call(() => run({ inputs: args.inputs, attrs: args.attrs, module }));
-  });
+      return tidy(() => op.composite(inputs, attrs));
+    },
+    (form, backend) =>
+      wasmModule(backend) === null ? 'this engine has no WebAssembly SIMD' : supports(form),
+  );
   // tfjs types the backend as any
   const disposeFunc = (backend: unknown) => disposeWasmModules(backend as WasmBackend);
   return { ...config, disposeFunc };

@@ -1,4 +1,9 @@
-import { factorSigns, type HadamardFactor, type HadamardPlan } from '../numerics/hadamard.js';
+import {
+  factorSigns,
+  findHadamardPlan,
+  type HadamardFactor,
+  type HadamardPlan,
+} from '../numerics/hadamard.js';
 
 /**
  * One pass over rows of texels. A texel holds columns 2t and 2t + 1, so that the lowest factor of 2
@@ -35,6 +40,12 @@ export const MOST_DENSE = 160;
 /** Whether passes can do it; else the product with a dense matrix is no slower. */
 export function hasPasses({ factors }: HadamardPlan): boolean {
   return factors.every(({ kind, order }) => kind === 'sylvester' || order <= MOST_DENSE);
+}
+
+/** Why passes do not do blocks of a size that has a matrix; null where they do. */
+export function whyNoPasses(blockSize: number): string | null {
+  if (hasPasses(findHadamardPlan(blockSize)!)) return null;
+  return `passes on webgl take dense factors up to ${MOST_DENSE}, not that of ${blockSize}`;
 }
 
 /** The passes for y = x H, or x Hᵀ. Sizes are even: 1 has none. */

@@ -82,8 +82,8 @@ export class WebglScope {
 }
 
 /**
- * An op's kernel on tfjs-backend-webgl. With WebGL 1, which has neither integers nor texel fetches,
- * the op is composed.
+ * An op's kernel on tfjs-backend-webgl. The op is composed for forms that the kernel does not
+ * support, and with WebGL 1, which has neither integers nor texel fetches.
  *
  * The kernel throws WebglContextLostError where the context is lost (tfjs would go on and give
  * zeros), and UnsupportedDeviceError where the device's shaders compute with less than float32.
@@ -91,21 +91,35 @@ export class WebglScope {
 export function webglKernel<Inputs, Attrs>(
   op: ComposedOp<Inputs, Attrs>,
   run: (args: WebglKernelArgs<Inputs, Attrs>) => TensorInfo | TensorInfo[],
+  supports: (form: Attrs) => string | null = () => null,
 ): KernelConfig {
-  return defineKernel<Inputs, Attrs, WebglBackend>(op.contract, 'webgl', (args) => {
-    const { inputs, attrs, backend } = args;
-    checkContext(op.contract.kernelName, backend);
-    if (env().getNumber('WEBGL_VERSION') !== 2) return tidy(() => op.composite(inputs, attrs));
-    checkPrecision(op.contract.kernelName, backend);
-    const webgl = new WebglScope(backend);
-    let outputs: TensorInfo | TensorInfo[] = [];
-    try {
-      outputs = run({ inputs, attrs, webgl });
-      return outputs;
-    } finally {
-      webgl.close(Array.isArray(outputs) ? outputs : [outputs]);
-    }
-  });
+  const { kernelName } = op.contract;
+  const isWebgl2 = () => env().getNumber('WEBGL_VERSION') === 2;
+  return defineKernel<Inputs, Attrs, WebglBackend>(
+    op.contract,
+    'webgl',
+    ({ inputs, attrs, backend }) => {
+      checkContext(kernelName, backend);
+      if (isWebgl2()) checkPrecision(kernelName, backend);
+      if (!isWebgl2() || supports(attrs) !== null) return tidy(() => op.composite(inputs, attrs));
+      return inScope(backend, (webgl) => run({ inputs, attrs, webgl }));
+    },
+    (form) => (isWebgl2() ? supports(form) : 'this device has no WebGL 2'),
+  );
+}
+
+function inScope(
+  backend: WebglBackend,
+  run: (webgl: WebglScope) => TensorInfo | TensorInfo[],
+): TensorInfo | TensorInfo[] {
+  const webgl = new WebglScope(backend);
+  let outputs: TensorInfo | TensorInfo[] = [];
+  try {
+    outputs = run(webgl);
+    return outputs;
+  } finally {
+    webgl.close(Array.isArray(outputs) ? outputs : [outputs]);
+  }
 }
 
 function checkContext(op: string, { gpgpu }: WebglBackend): void {

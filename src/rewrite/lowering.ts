@@ -1,9 +1,7 @@
-import { currentBackend, kernelKind } from '../../ops/common/kernel.js';
+import { whyNot } from '../../ops/common/capability.js';
 import type { FakeQuantAttrs } from '../../ops/fakeQuant/contract.js';
-import type { StaticRange } from '../../ops/hadaNormQuantize/contract.js';
-import type { WasmBackend } from '../../ops/wasm/instance/backend.js';
-import { wasmModule } from '../../ops/wasm/module.js';
-import { segmentsOf } from '../../ops/wasm/segments.js';
+import { hadaNormQuantizeContract, type StaticRange } from '../../ops/hadaNormQuantize/contract.js';
+import { quantizedMatMulContract } from '../../ops/quantizedMatMul/contract.js';
 import type { QuantizedWeights } from '../quantize/uniform.js';
 
 /** A quantizer of activations that a `HadaNormQuantize` node has. */
@@ -38,21 +36,19 @@ export function codeQuantizer(activations: FakeQuantAttrs | null, d: number): Co
 }
 
 /**
- * Why a linear with codes on both sides is not multiplied in integers on the current backend; null
- * where it is.
+ * Why a linear with codes on both sides is not multiplied in integers on a backend; null where it
+ * is.
  */
 export function notInIntegers(
   backendName: string,
-  weights: QuantizedWeights,
-  { groupSize }: CodeQuantizer,
+  { d, bits, groupSize }: QuantizedWeights,
+  x: CodeQuantizer,
 ): string | null {
-  const kinds = ['HadaNormQuantize', 'QuantizedMatMul'].map((op) => kernelKind(op, backendName));
-  if (kinds.some((kind) => kind !== 'own')) return `there is no integer kernel for ${backendName}`;
-  if (backendName !== 'wasm') return null;
-  // tfjs types backends by what they all have
-  if (wasmModule(currentBackend<WasmBackend>()) === null) {
-    return 'this engine has no WebAssembly SIMD';
-  }
-  if (segmentsOf(weights.d, weights.groupSize, groupSize) !== null) return null;
-  return 'integer kernels for wasm need groups of a multiple of 4';
+  // it is the codes that matter here, however what they are made of was rotated
+  const codes = { bits: x.bits, groupSize: x.groupSize, blockSize: 0 };
+  const product = { d, bits, groupSize, xBits: x.bits, xGroupSize: x.groupSize };
+  return (
+    whyNot(hadaNormQuantizeContract, backendName, codes) ??
+    whyNot(quantizedMatMulContract, backendName, product)
+  );
 }

@@ -15,6 +15,7 @@ const TABLES: readonly string[] = [
 export const SUITES: readonly string[] = [
   ...TABLES,
   'test/ops/register/backends.test.ts',
+  'test/ops/common/capability.test.ts',
   'test/ops/fakeQuant/fakeQuant.edges.test.ts',
   'test/ops/quantizedMatMul/quantizedMatMul.edges.test.ts',
   'test/ops/quantizedMatMul/quantizedMatMul.graph.test.ts',
