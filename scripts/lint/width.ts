@@ -1,5 +1,5 @@
+import { columnsOf, type MarkdownLine, markdownLines } from '../../src/cli/markdown.js';
 import type { Finding } from './finding.js';
-import { type MarkdownLine, markdownLines } from './markdown.js';
 
 /** Columns of a line of code, of a comment, or of prose. */
 export const MAX_COLUMNS = 100;
@@ -15,7 +15,9 @@ export function wideCode(file: string, text: string): Finding[] {
  */
 export function wideMarkdown(file: string, text: string): Finding[] {
   const broken = ({ kind, language, text }: MarkdownLine) =>
-    kind === 'code' ? language === 'ts' : kind === 'prose' && !ONE_WORD.test(text);
+    kind === 'code'
+      ? language === 'ts'
+      : kind === 'heading' || (kind === 'prose' && !ONE_WORD.test(text));
   const lines = markdownLines(text).map((line) => (broken(line) ? line.text : ''));
   return tooWide(file, lines);
 }
@@ -24,8 +26,7 @@ const ONE_WORD = /^\s*([-*+>]|\d+\.)?\s*\S+$/;
 
 function tooWide(file: string, lines: readonly string[]): Finding[] {
   return lines.flatMap((line, i) => {
-    // code points: a µ is one column, however many bytes it takes
-    const columns = [...line].length;
+    const columns = columnsOf(line);
     if (columns <= MAX_COLUMNS) return [];
     return [{ file, line: i + 1, problem: `${columns} columns, at most ${MAX_COLUMNS}` }];
   });

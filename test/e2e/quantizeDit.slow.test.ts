@@ -37,7 +37,7 @@ describe('The main example, npm start', function () {
     ['W4A8', 3],
     ['W4A4', 2],
   ] as const) {
-    it(`${bits}: ${decibels} dB nearer to the original than rounding to nearest, on average`, () => {
+    it(`${bits}: ${decibels} dB nearer to the original than by rounding to nearest`, () => {
       const [nearest, ours] = [rowOf(`rtn ${bits}`), rowOf(`hadanorm ${bits}`)];
       expect(ours[1]).to.be.at.least(nearest[1]! + decibels);
       expect(ours[0], 'SQNR of linears').to.be.at.least(nearest[0]! + 3);

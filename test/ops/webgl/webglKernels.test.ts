@@ -27,7 +27,7 @@ import {
 
 describe('Passes of the WebGL Hadamard kernel', () => {
   for (const transpose of [false, true]) {
-    it(`multiply by ${transpose ? 'Hᵀ' : 'H'} at every DiT width, reading 64 texels at most`, () => {
+    it(`multiply by ${transpose ? 'Hᵀ' : 'H'} at every DiT width, from 64 texels at most`, () => {
       for (const n of [2, 4, 12, 20, 24, 28, 36, 40, 144, ...DIT_WIDTHS]) {
         const plan = hadamardPlan('test', n);
         expect(hasPasses(plan), `${n}`).to.equal(true);
