@@ -10,6 +10,7 @@ import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import Table from 'cli-table3';
 import { channelCenter, fakeQuant, hadamardTransform } from 'tfjs-hadanorm';
+import { sqnrDecibels } from '../src/math/decibels.js';
 
 const SAMPLES = 4;
 const TOKENS = 64;
@@ -115,11 +116,11 @@ function linear(x: tf.Tensor, w: tf.Tensor): tf.Tensor {
   return tf.reshape(tf.matMul(tf.reshape(x, [-1, D]), w), [samples, tokens, N]);
 }
 
-/** Signal to quantization noise: 10 log10(Σ y² / Σ (y − ŷ)²). */
+/** Signal to quantization noise, in dB. */
 function sqnr(exact: tf.Tensor, approximate: tf.Tensor): number {
   const signal = tf.sum(tf.square(exact)).dataSync()[0]!;
-  const noise = tf.sum(tf.squaredDifference(exact, approximate)).dataSync()[0]!;
-  return 10 * Math.log10(signal / noise);
+  const error = tf.sum(tf.squaredDifference(exact, approximate)).dataSync()[0]!;
+  return sqnrDecibels({ signal, error });
 }
 
 function syntheticLayer(): { x: tf.Tensor; w: tf.Tensor } {

@@ -1,4 +1,5 @@
 import { slice, type Tensor4D } from '@tensorflow/tfjs-core';
+import { byteOf } from './pixels.js';
 import { sheetPng } from './sheetPng.js';
 
 /** Pictures of each row. */
@@ -50,8 +51,7 @@ function enlarged(values: Float32Array, side: number, factor: number): Uint8Arra
   for (let i = 0; i < bytes.length; i++) {
     const [row, column] = [Math.floor(i / (3 * size)), Math.floor(i / 3) % size];
     const from = Math.floor(row / factor) * side + Math.floor(column / factor);
-    const value = values[3 * from + (i % 3)]!;
-    bytes[i] = Math.round(127.5 * Math.min(2, Math.max(0, value + 1)));
+    bytes[i] = byteOf(values[3 * from + (i % 3)]!);
   }
   return bytes;
 }

@@ -7,12 +7,12 @@ import {
   type RewriteOptions,
   reportJson,
 } from 'tfjs-hadanorm';
+import { likenessOf } from '../../models/likeness.js';
 import { Sheet } from '../../models/sheet.js';
 import type { Bits } from '../../src/cli/flags.js';
 import { spreadLabels } from '../../src/diffusion/labels.js';
 import { numClassesOf } from '../../src/diffusion/sampler.js';
 import type { Settings } from './flags.js';
-import { likenessOf } from './likeness.js';
 import { reportsPage } from './reportPage.js';
 import { calibrated, drawn, quantized } from './steps.js';
 import type { ModelFigures } from './summary.js';

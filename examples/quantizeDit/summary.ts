@@ -1,6 +1,6 @@
 import Table from 'cli-table3';
 import type { QuantizationReport } from 'tfjs-hadanorm';
-import type { Likeness } from './likeness.js';
+import type { Likeness } from '../../models/likeness.js';
 
 /** A model beside the original. */
 export interface ModelFigures {

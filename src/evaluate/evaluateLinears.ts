@@ -5,6 +5,7 @@ import { HadaNormError, InvalidArgumentError } from '../../ops/numerics/errors.j
 import { type Batch, checkBatch, checkBatches, disposeResults } from '../calibrate/batch.js';
 import { canonical, nodeOf, type Ref } from '../graph/ir.js';
 import { graphOfModel } from '../graph/model.js';
+import { addEnergies, type EnergySums, noEnergies, sqnrDecibels } from '../math/decibels.js';
 import { ActivationFinder } from '../recognize/activations.js';
 import { analyze, type PlacedLinear } from '../recognize/analysis.js';
 import type { Role } from '../recognize/role.js';
@@ -63,7 +64,7 @@ export async function evaluateLinears(
   checkOptions(op, options, ['signal', 'onProgress']);
   checkBatches(op, batches);
   const linears = subjects(op, original, rewritten);
-  const sums = linears.map(() => ({ signal: 0, noise: 0 }));
+  const sums = linears.map(noEnergies);
   let done = 0;
   for await (const batch of batches) {
     options.signal?.throwIfAborted();
@@ -74,9 +75,7 @@ export async function evaluateLinears(
   }
   if (done === 0) throw new InvalidArgumentError(op, 'batches', 'one batch at least', 'none');
   return linears.map(({ placed: { linear, role } }, i) => {
-    const { signal, noise } = sums[i]!;
-    const output = noise === 0 ? Number.POSITIVE_INFINITY : 10 * Math.log10(signal / noise);
-    return { name: linear.name, role, output };
+    return { name: linear.name, role, output: sqnrDecibels(sums[i]!) };
   });
 }
 
@@ -108,7 +107,7 @@ function addBatch(
   rewritten: GraphModel,
   batch: Batch,
   linears: readonly Subject[],
-  sums: { signal: number; noise: number }[],
+  sums: readonly EnergySums[],
 ): void {
   const fed = linears.map(({ placed: { site } }) => [
     site.source,
@@ -128,7 +127,7 @@ function addBatch(
       const bias = linear.bias?.read() ?? null;
       // behind an activation the bias cannot be taken out
       const active = linear.activation !== null || output !== linear.name;
-      addDifference(sums[i]!, tensors.get(output)!, active ? null : bias, linear.n, () =>
+      addDifference(sums[i]!, tensors.get(output)!, active ? null : bias, () =>
         rewritten.execute(feed, output),
       );
     });
@@ -138,19 +137,13 @@ function addBatch(
 }
 
 function addDifference(
-  sum: { signal: number; noise: number },
+  sums: EnergySums,
   exact: Tensor,
   bias: ArrayLike<number> | null,
-  n: number,
   run: () => Tensor | Tensor[],
 ): void {
   tidy(() => {
-    const signal = exact.dataSync();
     const [result] = [run()].flat();
-    const approximation = result!.dataSync();
-    for (let i = 0; i < signal.length; i++) {
-      sum.signal += (signal[i]! - (bias?.[i % n] ?? 0)) ** 2;
-      sum.noise += (signal[i]! - approximation[i]!) ** 2;
-    }
+    addEnergies(sums, exact.dataSync(), result!.dataSync(), bias);
   });
 }

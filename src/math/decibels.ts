@@ -4,28 +4,51 @@ import { InvalidArgumentError } from '../../ops/numerics/errors.js';
 const PEAK = 2;
 
 /** What a ratio in decibels is made of; sums over parts are those of the whole. */
-export interface Energies {
+export type Energies = Readonly<EnergySums>;
+
+/** Energies that grow, in float64, as numbers come in. */
+export interface EnergySums {
   /** Σ exact². */
-  readonly signal: number;
+  signal: number;
   /** Σ (exact − approximate)². */
-  readonly error: number;
+  error: number;
   /** Numbers compared. */
-  readonly count: number;
+  count: number;
+}
+
+/** Of nothing yet. */
+export function noEnergies(): EnergySums {
+  return { signal: 0, error: 0, count: 0 };
+}
+
+/**
+ * Adds numbers to sums, one after the other: to the bit what one sum over all in their order is.
+ *
+ * @param bias Taken out of the signal, again and again along it; the error is without it anyway.
+ */
+export function addEnergies(
+  sums: EnergySums,
+  exact: ArrayLike<number>,
+  approximate: ArrayLike<number>,
+  bias: ArrayLike<number> | null = null,
+): void {
+  for (let i = 0; i < exact.length; i++) {
+    const value = exact[i]!;
+    sums.signal += (bias === null ? value : value - bias[i % bias.length]!) ** 2;
+    sums.error += (value - approximate[i]!) ** 2;
+  }
+  sums.count += exact.length;
 }
 
 /** @throws InvalidArgumentError when the two are not of one length. */
-export function energiesOf(exact: Float32Array, approximate: Float32Array): Energies {
+export function energiesOf(exact: ArrayLike<number>, approximate: ArrayLike<number>): Energies {
   if (exact.length !== approximate.length) {
     const wanted = `as long as exact, ${exact.length}`;
     throw new InvalidArgumentError('energiesOf', 'approximate', wanted, `${approximate.length}`);
   }
-  let signal = 0;
-  let error = 0;
-  for (let i = 0; i < exact.length; i++) {
-    signal += exact[i]! ** 2;
-    error += (exact[i]! - approximate[i]!) ** 2;
-  }
-  return { signal, error, count: exact.length };
+  const sums = noEnergies();
+  addEnergies(sums, exact, approximate);
+  return sums;
 }
 
 /** Of `count` pictures one behind the other, each apart. */
@@ -49,7 +72,7 @@ export function sumOfEnergies(parts: readonly Energies[]): Energies {
       error: sum.error + error,
       count: sum.count + count,
     }),
-    { signal: 0, error: 0, count: 0 },
+    noEnergies(),
   );
 }
 
@@ -57,16 +80,35 @@ export function sumOfEnergies(parts: readonly Energies[]): Energies {
  * Signal to quantization noise ratio, 10 log10(Σ signal² / Σ error²), in dB; Infinity where nothing
  * is lost.
  */
-export function sqnrDecibels({ signal, error }: Energies): number {
-  return error === 0 ? Number.POSITIVE_INFINITY : 10 * Math.log10(signal / error);
+export function sqnrDecibels({ signal, error }: Omit<Energies, 'count'>): number {
+  return error === 0 ? Number.POSITIVE_INFINITY : decibels(signal / error);
 }
 
 /**
- * Peak signal-to-noise ratio of pictures in [−1, 1], 10 log10(2² / mean error²), in dB; Infinity
- * where they are equal.
+ * As `sqnrDecibels`, of numbers.
+ *
+ * @throws InvalidArgumentError when the two are not of one length.
  */
-export function psnrDecibels({ error, count }: Energies): number {
-  return error === 0 ? Number.POSITIVE_INFINITY : 10 * Math.log10((PEAK ** 2 * count) / error);
+export function sqnr(exact: ArrayLike<number>, approximate: ArrayLike<number>): number {
+  return sqnrDecibels(energiesOf(exact, approximate));
+}
+
+/**
+ * Peak signal-to-noise ratio, 10 log10(peak² / mean error²), in dB; Infinity where nothing is lost.
+ *
+ * @param options Of them `peak`, from the least to the largest value there can be: default 2, of
+ * pictures in [−1, 1].
+ */
+export function psnrDecibels(
+  { error, count }: Omit<Energies, 'signal'>,
+  { peak = PEAK }: { readonly peak?: number } = {},
+): number {
+  return error === 0 ? Number.POSITIVE_INFINITY : decibels((peak ** 2 * count) / error);
+}
+
+/** A ratio of energies in dB. */
+export function decibels(ratio: number): number {
+  return 10 * Math.log10(ratio);
 }
 
 /** Arithmetic mean; of nothing it is NaN. */

@@ -1,5 +1,6 @@
 import type { FakeQuantAttrs } from '../../ops/fakeQuant/contract.js';
 import { fakeQuantValues } from '../../ops/fakeQuant/values.js';
+import { addEnergies, type EnergySums, noEnergies, sqnr, sqnrDecibels } from '../math/decibels.js';
 import { matmul } from '../math/matrix.js';
 import type { Histogram, Sqnr } from './measured.js';
 import type { QuantizedLinear } from './quantizeLinear.js';
@@ -125,34 +126,21 @@ export function measureByTimestep(
   output: Float32Array,
   n: number,
 ): { timestep: number; output: number }[] {
-  const sums = new Map<number, { signal: number; noise: number }>();
+  const sums = new Map<number, EnergySums>();
   sampleOf.forEach((sample, row) => {
     const timestep = timestepOf[sample];
     if (timestep === null || timestep === undefined) return;
-    const sum = sums.get(timestep) ?? { signal: 0, noise: 0 };
+    const sum = sums.get(timestep) ?? noEnergies();
     sums.set(timestep, sum);
-    for (let i = row * n; i < (row + 1) * n; i++) {
-      sum.signal += exact[i]! ** 2;
-      sum.noise += (exact[i]! - output[i]!) ** 2;
-    }
+    const [start, end] = [row * n, (row + 1) * n];
+    addEnergies(sum, exact.subarray(start, end), output.subarray(start, end));
   });
   const entries = [...sums].sort(([a], [b]) => a - b);
-  return entries.map(([timestep, { signal, noise }]) => ({
+  return entries.map(([timestep, energies]) => ({
     // a float32 0.05 is no 0.05000000074505806 to anyone
     timestep: Number(timestep.toPrecision(6)),
-    output: decibels(signal, noise),
+    output: sqnrDecibels(energies),
   }));
-}
-
-/** 10 log10(Σ signal² / Σ (signal − approximation)²), dB. */
-export function sqnr(signal: Float32Array, approximation: Float32Array): number {
-  let energy = 0;
-  let noise = 0;
-  for (let i = 0; i < signal.length; i++) {
-    energy += signal[i]! ** 2;
-    noise += (signal[i]! - approximation[i]!) ** 2;
-  }
-  return decibels(energy, noise);
 }
 
 /** Largest magnitudes of the channels of x [rows, d], in bins of equal ratio. */
@@ -220,16 +208,10 @@ function activationSqnr(
     quantized.map((q, i) => q - transformed[i]!),
     true,
   );
-  let signal = 0;
-  let noise = 0;
+  const energies = { signal: 0, error: 0 };
   for (let at = 0; at < x.length; at++) {
-    signal += x[at]! ** 2;
-    noise += (error[at]! * (t.sigma === null ? 1 : t.sigma[at % t.d]!)) ** 2;
+    energies.signal += x[at]! ** 2;
+    energies.error += (error[at]! * (t.sigma === null ? 1 : t.sigma[at % t.d]!)) ** 2;
   }
-  return decibels(signal, noise);
-}
-
-function decibels(signal: number, noise: number): number {
-  if (noise === 0) return Number.POSITIVE_INFINITY;
-  return 10 * Math.log10(signal / noise);
+  return sqnrDecibels(energies);
 }

@@ -3,6 +3,7 @@ import '@tensorflow/tfjs-backend-wasm';
 import '../../src/index.js';
 import type { WasmBackend } from '../../ops/wasm/instance/backend.js';
 import { RELAXED_SIMD_FLAG, type WasmModule, wasmModule } from '../../ops/wasm/module.js';
+import { sqnr } from '../../src/math/decibels.js';
 import type { Contender } from './harness.js';
 
 /** The peers' names, as bars and tables have them. */
@@ -83,16 +84,6 @@ export function readValues(compute: () => tf.Tensor): Float32Array {
   return values;
 }
 
-/** Signal to quantization noise of `got`, in dB. */
-export function sqnr(got: ArrayLike<number>, want: ArrayLike<number>): number {
-  let [signal, noise] = [0, 0];
-  for (let i = 0; i < want.length; i++) {
-    signal += want[i]! ** 2;
-    noise += (got[i]! - want[i]!) ** 2;
-  }
-  return 10 * Math.log10(signal / noise);
-}
-
 /** @throws Error unless `got` is as near to `want` as it must be to count as the same result. */
 export function checkSame(
   name: string,
@@ -100,7 +91,7 @@ export function checkSame(
   want: ArrayLike<number>,
   leastDb: number,
 ): void {
-  const db = got.length === want.length ? sqnr(got, want) : Number.NaN;
+  const db = got.length === want.length ? sqnr(want, got) : Number.NaN;
   if (db >= leastDb) return;
   throw new Error(`${name} gives another result: ${db.toFixed(1)} dB, not ${leastDb} and more.`);
 }

@@ -5,6 +5,7 @@ import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
 import { buildDit } from '../../models/builder/dit.js';
 import { seededDitWeights } from '../../models/seeded.js';
+import { sqnr } from '../../src/math/decibels.js';
 import { benchDocs, WASM_PAGE, WEBGL_PAGE } from '../bench/docs.js';
 import type { BenchRow } from '../bench/harness.js';
 import {
@@ -26,7 +27,6 @@ import {
   checkSame,
   readValues,
   setWasmBackend,
-  sqnr,
   VARIANTS,
 } from '../bench/wasmVariants.js';
 import { normal } from '../harness/numbers/random.js';
@@ -61,7 +61,7 @@ describe('Benchmark of the WASM kernels and its peers', () => {
     const db: number[] = [];
     for (const precision of ['float32', 'int8'] as const) {
       const session = await openSession(onnxDit(CONFIG, weights, precision));
-      db.push(sqnr(await session.run(feeds), want));
+      db.push(sqnr(want, await session.run(feeds)));
       await session.dispose();
     }
     // 100 dB are a hundred thousandth; int8 is quantized, but not broken

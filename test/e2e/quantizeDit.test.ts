@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { DEFAULTS, settingsOf } from '../../examples/quantizeDit/flags.js';
-import { likenessOf } from '../../examples/quantizeDit/likeness.js';
 import { reportsPage } from '../../examples/quantizeDit/reportPage.js';
 import { summaryTable } from '../../examples/quantizeDit/summary.js';
 import { ROOT } from '../../scripts/process.js';
@@ -106,16 +105,6 @@ describe('What npm start shows', () => {
         '0.25 ×',
       ],
     ]);
-  });
-
-  it('pictures are compared one by one, as they are seen', () => {
-    const exact = Float32Array.of(0, 0, 1, 1, -1, -1);
-    // mean squared errors 1, 0.01 and, clipped, 0.005; the peak is 2
-    const { mean, worst } = likenessOf(exact, Float32Array.of(1, -1, 0.9, 0.9, -3, -0.9), 3);
-    const decibels = [1, 0.01, 0.005].map((error) => 10 * Math.log10(4 / error));
-    expect(worst).to.be.closeTo(decibels[0]!, 1e-5);
-    expect(mean).to.be.closeTo(decibels.reduce((a, b) => a + b) / 3, 1e-5);
-    expect(likenessOf(exact, exact, 3).mean).to.equal(Number.POSITIVE_INFINITY);
   });
 
   it('a page of one report is that of the report', async () => {

@@ -1,9 +1,5 @@
+import { byteOf } from '../../../models/pixels.js';
 import { normalNumbers } from '../../../ops/numerics/random.js';
-
-/** The byte of a value in [−1, 1], as it is seen: clipped. */
-function byteOf(value: number): number {
-  return Math.round(127.5 * Math.min(2, Math.max(0, value + 1)));
-}
 
 /**
  * Pictures for canvases.

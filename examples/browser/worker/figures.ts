@@ -1,6 +1,6 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { memory, util } from '@tensorflow/tfjs-core';
-import { likenessOf } from '../../quantizeDit/likeness.js';
+import { likenessOf } from '../../../models/likeness.js';
 
 /** Bytes of a model's weights as tensors; two models that share one both count it. */
 export function weightBytes({ weights }: GraphModel): number {

@@ -1,5 +1,5 @@
 import type { Method } from '../../../src/index.js';
-import { mean } from '../../../src/math/decibels.js';
+import { decibels, mean } from '../../../src/math/decibels.js';
 import { type Estimate, estimateOf, resamplings } from './bootstrap.js';
 import type { EvaluationFile, OfflineRow, PairedRow } from './rows.js';
 
@@ -62,10 +62,7 @@ function pooledDifference(a: PairedRow, b: PairedRow): Estimate {
   const [own, others] = [errors(a), errors(b)];
   const weighted = (values: readonly number[], counts: Float32Array) =>
     values.reduce((sum, value, i) => sum + counts[i]! * value, 0);
-  return overPictures(
-    a,
-    (counts) => 10 * Math.log10(weighted(others, counts) / weighted(own, counts)),
-  );
+  return overPictures(a, (counts) => decibels(weighted(others, counts) / weighted(own, counts)));
 }
 
 function meanDifference(a: PairedRow, b: PairedRow): Estimate {

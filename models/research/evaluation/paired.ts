@@ -68,7 +68,7 @@ export async function measurePaired(
     linears,
     velocity: { mean: mean(steps), steps },
     psnr: psnrDecibels(sumOfEnergies(pictures)),
-    pictures: pictures.map(psnrDecibels),
+    pictures: pictures.map((energies) => psnrDecibels(energies)),
     ...agreementOf(subject.originals, described),
     classAccuracy: classAccuracy(described.classes, labels),
     originalAccuracy: classAccuracy(subject.originals.classes, labels),

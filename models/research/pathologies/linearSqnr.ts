@@ -11,6 +11,7 @@ import {
   zeros,
 } from '@tensorflow/tfjs-core';
 import { type CalibrationStats, type DescribedLinear, HadaNormError } from '../../../src/index.js';
+import { sqnrDecibels } from '../../../src/math/decibels.js';
 
 /** A linear that is measured. */
 export type MeasuredLinear = Pick<DescribedLinear, 'name' | 'site' | 'shape'>;
@@ -33,7 +34,7 @@ export async function linearSqnr(
   means: CalibrationStats | null,
   signal?: AbortSignal,
 ): Promise<number[]> {
-  const sums = linears.map(() => ({ signal: 0, noise: 0 }));
+  const sums = linears.map(() => ({ signal: 0, error: 0 }));
   const sites = [...new Set(linears.map(({ site }) => site))];
   const names = linears.map(({ name }) => name);
   for (const batch of batches) {
@@ -50,11 +51,11 @@ export async function linearSqnr(
     }
     await new Promise((resolve) => setTimeout(resolve, 0));
   }
-  return sums.map(({ signal: energy, noise }) => 10 * Math.log10(energy / noise));
+  return sums.map(sqnrDecibels);
 }
 
 function addErrors(
-  sum: { signal: number; noise: number },
+  sum: { signal: number; error: number },
   original: GraphModel,
   rewritten: GraphModel,
   { name, site, shape: [, n] }: MeasuredLinear,
@@ -73,7 +74,7 @@ function addErrors(
     const bias = run(original, zeros([1, ...x.shape.slice(1)]));
     for (let i = 0; i < plain.length; i++) {
       sum.signal += (plain[i]! - bias[i % n]!) ** 2;
-      sum.noise += (exact[i]! - result[i]!) ** 2;
+      sum.error += (exact[i]! - result[i]!) ** 2;
     }
   });
 }

@@ -2,9 +2,11 @@ import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import { RECIPES } from '../../../examples/browser/worker/recipes.js';
 import { loadTrained } from '../../../models/load.js';
+import { byteOf } from '../../../models/pixels.js';
 import { calibrateOnTrajectories } from '../../../src/diffusion/calibration.js';
 import { sample } from '../../../src/diffusion/sampler.js';
 import { fuseGraph, loadQuantized, rewriteGraph } from '../../../src/index.js';
+import { energiesOf, psnrDecibels } from '../../../src/math/decibels.js';
 import type { PickedFile } from './driver.js';
 
 /**
@@ -82,12 +84,10 @@ async function drawn(
   const pictures = await sample(model, { labels, steps, seed });
   const values = await pictures.data();
   pictures.dispose();
-  return Uint8Array.from(values, (v) => Math.round(127.5 * (Math.max(-1, Math.min(1, v)) + 1)));
+  return Uint8Array.from(values, byteOf);
 }
 
 /** PSNR of bytes, dB; Infinity where they are equal. */
 export function psnrOfBytes(a: Uint8Array, b: Uint8Array): number {
-  if (a.length !== b.length) throw new RangeError(`${a.length} bytes beside ${b.length}`);
-  const error = a.reduce((sum, byte, i) => sum + (byte - b[i]!) ** 2, 0) / a.length;
-  return error === 0 ? Number.POSITIVE_INFINITY : 10 * Math.log10(255 ** 2 / error);
+  return psnrDecibels(energiesOf(a, b), { peak: 255 });
 }

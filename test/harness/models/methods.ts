@@ -18,6 +18,7 @@ import {
   type RewriteOptions,
   rewriteGraph,
 } from '../../../src/index.js';
+import { mean } from '../../../src/math/decibels.js';
 import { backends } from '../backends/backends.js';
 
 /** A model with data to calibrate on and other data to measure on. */
@@ -138,8 +139,4 @@ export function transformedRatio({ report }: MethodResult): number {
   const sum = (when: 'before' | 'after') =>
     transformed.reduce((total, { bytes }) => total + bytes[when], 0);
   return sum('after') / sum('before');
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }

@@ -15,7 +15,7 @@ import { tinyBatch, tinyBatches, tinyDit } from '../../harness/models/tinyDit.js
 import { expectNoLeakAsync } from '../../harness/run/memory.js';
 import { rejection } from '../../harness/run/rejection.js';
 
-/** 10 log10(Σ (y − b)² / Σ (y − ŷ)²) in float64. */
+/** 10 log10(Σ (y − b)² / Σ (y − ŷ)²) in float64, written out: what is tested calls the helper. */
 function decibels(exact: Float32Array, other: Float32Array, bias: Float32Array): number {
   let signal = 0;
   let noise = 0;

@@ -1,9 +1,13 @@
 import { expect } from 'chai';
 import { InvalidArgumentError } from '../../../src/index.js';
 import {
+  addEnergies,
+  decibels,
   energiesOf,
   mean,
+  noEnergies,
   psnrDecibels,
+  sqnr,
   sqnrDecibels,
   sumOfEnergies,
 } from '../../../src/math/decibels.js';
@@ -39,6 +43,33 @@ describe('Decibels', () => {
     expect(sum.count).to.equal(100);
     expect(sum.signal).to.be.closeTo(whole.signal, 1e-9);
     expect(sum.error).to.be.closeTo(whole.error, 1e-9);
+  });
+
+  it('numbers added a few at a time are one sum, to the bit', () => {
+    const [exact, other] = [normal(100, 2), normal(100, 3)];
+    const sums = noEnergies();
+    for (const [start, end] of [
+      [0, 1],
+      [1, 55],
+      [55, 55],
+      [55, 100],
+    ]) {
+      addEnergies(sums, exact.subarray(start, end), other.subarray(start, end));
+    }
+    expect(sums).to.deep.equal(energiesOf(exact, other));
+    expect(sqnr(exact, other)).to.equal(sqnrDecibels(sums));
+  });
+
+  it('a bias is no signal, and no error', () => {
+    const sums = noEnergies();
+    addEnergies(sums, [11, 22, 13, 24], [11, 22, 13, 23], [10, 20]);
+    expect(sums).to.deep.equal({ signal: 1 + 4 + 9 + 16, error: 1, count: 4 });
+  });
+
+  it('PSNR of bytes has their peak', () => {
+    const energies = energiesOf(Uint8Array.of(0, 255), Uint8Array.of(0, 0));
+    expect(psnrDecibels(energies, { peak: 255 })).to.be.closeTo(10 * Math.log10(2), 1e-12);
+    expect(decibels(100)).to.equal(20);
   });
 
   it('equal pictures are infinitely near', () => {

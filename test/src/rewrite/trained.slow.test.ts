@@ -3,8 +3,8 @@ import { expect } from 'chai';
 import { calibrateOnTrajectories } from '../../../src/diffusion/calibration.js';
 import { seededNormal } from '../../../src/diffusion/sampler.js';
 import { type CalibrationStats, rewriteGraph } from '../../../src/index.js';
+import { sqnr } from '../../../src/math/decibels.js';
 import { describeOnBackends } from '../../harness/backends/onBackends.js';
-import { relativeError } from '../../harness/graphs/run.js';
 import { keep, keptOutput, loadKept, loadNano } from '../../harness/models/trained.js';
 import { expectNoLeakAsync } from '../../harness/run/memory.js';
 
@@ -121,11 +121,6 @@ async function velocityOf(model: tf.GraphModel): Promise<Float32Array<ArrayBuffe
   const values = await velocity.data<'float32'>();
   tf.dispose([inputs, velocity]);
   return Float32Array.from(values);
-}
-
-/** Signal to noise in dB. */
-function sqnr(exact: Float32Array, other: Float32Array): number {
-  return -20 * Math.log10(relativeError([exact], [other]));
 }
 
 /** What the backend holds on a GPU; undefined where it has none. */

@@ -1,4 +1,4 @@
-import { energiesByPicture, mean, psnrDecibels } from '../../src/math/decibels.js';
+import { energiesByPicture, mean, psnrDecibels } from '../src/math/decibels.js';
 
 /** How like pictures are to others, as PSNR in dB. */
 export interface Likeness {
@@ -19,6 +19,7 @@ export function likenessOf(
   count: number,
 ): Likeness {
   const seen = (values: Float32Array) => values.map((v) => Math.min(1, Math.max(-1, v)));
-  const all = energiesByPicture(seen(exact), seen(approximate), count).map(psnrDecibels);
+  const energies = energiesByPicture(seen(exact), seen(approximate), count);
+  const all = energies.map((picture) => psnrDecibels(picture));
   return { mean: mean(all), worst: Math.min(...all) };
 }
