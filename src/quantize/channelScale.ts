@@ -3,7 +3,8 @@ import { centeredStd, type SiteStats } from '../calibrate/siteStats.js';
 import type { Parts } from './methods.js';
 
 /**
- * σ before signs, normalized so that its median is 1; null for no scaling.
+ * σ before signs, equation (2) of hadanorm.ts, normalized so that its median is 1; null for no
+ * scaling.
  *
  * Balanced: the error of rounding to nearest is proportional to (Σ var/σ²)(Σ σ²‖w‖²), whose
  * minimiser is σ = sqrt(std / ‖w‖) by Cauchy–Schwarz. GPTQ already turns errors away from where the

@@ -22,7 +22,10 @@ export interface TransformedSamples {
   readonly activations: number;
 }
 
-/** Sends the kept tokens through a transform and the activations' quantizer. */
+/**
+ * Sends the kept tokens through a transform and the activations' quantizer: equations (3), (5) and
+ * (6) of hadanorm.ts.
+ */
 export function transformSamples(
   t: Transform,
   samples: Samples,
@@ -59,7 +62,10 @@ export function transformSamples(
   };
 }
 
-/** Output of a linear for each kept token, the bias left out: what the graph will compute. */
+/**
+ * Output of a linear for each kept token, equation (7) of hadanorm.ts with the bias left out: what
+ * the graph will compute.
+ */
 export function linearOutput(
   t: Transform,
   linear: QuantizedLinear,

@@ -33,7 +33,8 @@ export interface QuantizedLinear {
 }
 
 /**
- * Quantizes one linear. W: [d, n] as in the graph.
+ * Quantizes one linear: what equation (7) of hadanorm.ts needs of it beside what comes while it
+ * runs. W: [d, n] as in the graph.
  * @param feedback For GPTQ rounding; null rounds to nearest.
  */
 export function quantizeLinear(

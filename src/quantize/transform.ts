@@ -15,7 +15,8 @@ export type FixedParts = Parts & { readonly rotate: boolean };
 /**
  * What is done to a tensor before it is quantized: x' = ((x − μ) / σ) R, and to the weights that
  * meet it: W' = Rᵀ diag(σ) W. Its numbers are rounded as they will be stored, and everything else
- * follows from the rounded ones.
+ * follows from the rounded ones. hadanorm.ts says it all plainly; here are its equations (3), (4)
+ * and (6) in float32, with the fast rotation in the place of a matrix.
  */
 export interface Transform {
   readonly parts: FixedParts;
@@ -76,7 +77,10 @@ export function makeTransform(
   return { ...bare, basis, rank };
 }
 
-/** (x − μ) / σ for rows x [rows, d]; `mean` [d] is subtracted from every row, or null. */
+/**
+ * (x − μ) / σ for rows x [rows, d], of equation (3); `mean` [d] is subtracted from every row, or
+ * null.
+ */
 export function scaled(t: Transform, x: Float32Array, mean: Float32Array | null): Float32Array {
   const { d, sigma } = t;
   const out = new Float32Array(x.length);
@@ -88,7 +92,7 @@ export function scaled(t: Transform, x: Float32Array, mean: Float32Array | null)
   return out;
 }
 
-/** x R for rows x [rows, d]. */
+/** x R for rows x [rows, d], of equation (3). */
 export function rotated(t: Transform, x: Float32Array, back = false): Float32Array {
   if (t.blockSize === 0) return x;
   const out = new Float32Array(x.length);
@@ -96,7 +100,7 @@ export function rotated(t: Transform, x: Float32Array, back = false): Float32Arr
   return out;
 }
 
-/** W' = Rᵀ diag(σ) W, [d, n]. */
+/** W' = Rᵀ diag(σ) W, [d, n]: equation (4). */
 export function transformedWeights(t: Transform, w: Float32Array, n: number): Float32Array {
   const { d, sigma } = t;
   const scaledWeights = scaleRows(w, sigma, n);
@@ -119,7 +123,8 @@ export function restoredWeights(t: Transform, w: Float32Array, n: number): Float
 }
 
 /**
- * A sample's mean on its way to the weights: coefficients in the basis, and the residual, rotated.
+ * A sample's mean on its way to the weights, equation (6): coefficients in the basis, and the
+ * residual, rotated.
  */
 export function splitMeans(
   t: Transform,
@@ -135,7 +140,7 @@ export function splitMeans(
   return { coefficients, residual: rotated(t, residual) };
 }
 
-/** B diag(σ) W, [r, n]: what the basis does to the output. */
+/** B diag(σ) W, [r, n], of equation (7): what the basis does to the output. */
 export function basisProduct(t: Transform, w: Float32Array, n: number): Float32Array {
   return matmul(t.basis!, scaleRows(w, t.sigma, n), t.rank, t.d, n);
 }

@@ -113,7 +113,7 @@ export class ScaleSearch {
 }
 
 /**
- * Round to nearest, group by group. w: [d, n].
+ * Round to nearest, group by group: equation (5) of hadanorm.ts, the scales searched. w: [d, n].
  * @throws HadaNormError for weights that are NaN or infinite.
  */
 export function quantizeNearest(

@@ -24,7 +24,10 @@ interface Part {
 
 const NOTHING: Part = { inputs: [], attrs: {} };
 
-/** Puts a QuantizedMatMul into the graph, under a name that it takes over or one of its own. */
+/**
+ * Puts a QuantizedMatMul into the graph, under a name that it takes over or one of its own:
+ * equation (7) of quantize/hadanorm.ts.
+ */
 export function emitProduct(
   e: GraphBuilder,
   planned: PlannedLinear,

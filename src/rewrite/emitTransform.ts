@@ -44,7 +44,10 @@ interface Source {
   readonly mean: Ref | null;
 }
 
-/** Puts a transform and the activations' quantizer behind a site. */
+/**
+ * Puts a transform and the activations' quantizer behind a site: equations (1), (3), (5) and (6) of
+ * quantize/hadanorm.ts as nodes.
+ */
 export function emitTransform(
   e: GraphBuilder,
   site: Site,

@@ -70,6 +70,8 @@ export function expectMatrix(actual: Matrix, expected: Matrix, bound: Matrix | n
     row.forEach((v, j) => {
       const most = typeof bound === 'number' ? bound : bound[i]![j]!;
       const off = Math.abs(actual[i]![j]! - v);
+      // a message for every element would take most of the time; NaN is not at most anything
+      if (off <= most) return;
       expect(off, `[${i}, ${j}]: ${actual[i]![j]} for ${v}`).to.be.at.most(most);
     });
   });

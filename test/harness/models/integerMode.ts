@@ -65,14 +65,15 @@ export function distance(a: Numbers, b: Numbers): number {
 }
 
 /** The product that a linear became: its weights are called after the linear. */
-function productOf({ nodes }: Graph, linear: string): GraphNode | undefined {
+export function productOf({ nodes }: Graph, linear: string): GraphNode | undefined {
   const weights = [`${linear}/hadanorm/codes`, `${linear}/hadanorm/weights`];
   return [...nodes.values()].find(
     ({ op, inputs }) => op === 'QuantizedMatMul' && weights.includes(inputs[1]!),
   );
 }
 
-function feedOf(model: tf.GraphModel, { site }: PlacedLinear, batch: tf.NamedTensorMap) {
+/** What a linear reads in the original, as copies. */
+export function feedOf(model: tf.GraphModel, { site }: PlacedLinear, batch: tf.NamedTensorMap) {
   const refs = [site.source, ...(site.like === null ? [] : [site.like])];
   // copies: what the model merely passes on is the caller's; the inputs too, which control inputs
   // may wait for
