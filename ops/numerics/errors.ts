@@ -1,7 +1,14 @@
+import { isOfKind, KIND } from './kinds.js';
+
 /**
  * Base class of every error this package throws on purpose; `op` is the op or function at fault.
+ *
+ * `instanceof` holds across copies of the package: an error of the CommonJS build is one of the ES
+ * modules' too.
  */
 export class HadaNormError extends Error {
+  static readonly [KIND]: string = 'HadaNormError';
+  static override readonly [Symbol.hasInstance] = isOfKind;
   override readonly name: string = 'HadaNormError';
 
   constructor(
@@ -14,6 +21,7 @@ export class HadaNormError extends Error {
 
 /** An argument, option or graph attribute that the op cannot take. */
 export class InvalidArgumentError extends HadaNormError {
+  static override readonly [KIND] = 'InvalidArgumentError';
   override readonly name = 'InvalidArgumentError';
 
   /**
@@ -36,6 +44,7 @@ export class InvalidArgumentError extends HadaNormError {
 
 /** No Hadamard matrix of the wanted size is known to this package. */
 export class HadamardSizeError extends HadaNormError {
+  static override readonly [KIND] = 'HadamardSizeError';
   override readonly name = 'HadamardSizeError';
 
   /**
@@ -62,6 +71,7 @@ export class HadamardSizeError extends HadaNormError {
 
 /** The WASM backend's memory, which holds every tensor, cannot grow by what a kernel needs. */
 export class WasmMemoryError extends HadaNormError {
+  static override readonly [KIND] = 'WasmMemoryError';
   override readonly name = 'WasmMemoryError';
 
   constructor(readonly bytes: number) {
@@ -77,6 +87,7 @@ export class WasmMemoryError extends HadaNormError {
  * calls run on one thread.
  */
 export class WasmThreadError extends HadaNormError {
+  static override readonly [KIND] = 'WasmThreadError';
   override readonly name = 'WasmThreadError';
 
   constructor(reason: string) {
@@ -90,6 +101,7 @@ export class WasmThreadError extends HadaNormError {
  * lost.
  */
 export class WebglContextLostError extends HadaNormError {
+  static override readonly [KIND] = 'WebglContextLostError';
   override readonly name = 'WebglContextLostError';
 
   constructor(op: string) {
@@ -101,6 +113,7 @@ export class WebglContextLostError extends HadaNormError {
 
 /** The device cannot give right results, or has no room for them. */
 export class UnsupportedDeviceError extends HadaNormError {
+  static override readonly [KIND] = 'UnsupportedDeviceError';
   override readonly name = 'UnsupportedDeviceError';
 
   /**
@@ -119,12 +132,21 @@ export class UnsupportedDeviceError extends HadaNormError {
   }
 }
 
+/** Characters of a string that an error message shows. */
+const MAX_TEXT = 200;
+
 /** A short, safe description of any value for an error message. */
-export function describe(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value);
+export function describe(value: unknown, depth = 0): string {
+  if (typeof value === 'string') {
+    return value.length > MAX_TEXT
+      ? `${JSON.stringify(value.slice(0, MAX_TEXT))}… (${value.length} characters)`
+      : JSON.stringify(value);
+  }
   if (typeof value === 'function') return 'a function';
   if (Array.isArray(value)) {
-    return value.length > 8 ? `an array of ${value.length}` : `[${value.map(describe).join(', ')}]`;
+    return value.length > 8 || depth > 3
+      ? `an array of ${value.length}`
+      : `[${value.map((item) => describe(item, depth + 1)).join(', ')}]`;
   }
   if (value !== null && typeof value === 'object') {
     const keys = Object.keys(value);

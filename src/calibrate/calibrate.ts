@@ -1,6 +1,7 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { dispose, type Tensor } from '@tensorflow/tfjs-core';
 import { HadaNormError, InvalidArgumentError } from '../../ops/numerics/errors.js';
+import { KIND } from '../../ops/numerics/kinds.js';
 import { graphOfModel, modelFromGraph } from '../graph/model.js';
 import { analyze, type PlacedLinear } from '../recognize/analysis.js';
 import { type Batch, checkBatch, checkBatches, disposeResults } from './batch.js';
@@ -19,6 +20,7 @@ export type { Batch } from './batch.js';
 
 /** A calibration was cancelled; `stats` can be resumed from. */
 export class CalibrationAbortedError extends HadaNormError {
+  static override readonly [KIND] = 'CalibrationAbortedError';
   override readonly name = 'AbortError';
 
   constructor(readonly stats: CalibrationStats) {
@@ -89,7 +91,7 @@ export async function calibrate(
       wayOut,
     );
   }
-  const collector = new Collector(targets, settings, options.resume ?? null);
+  const collector = new Collector(targets, settings);
   const sites = targets.map(({ site }) => site);
   const { session, stop } = listen((index, x, like) => collector.observe(index, x, like));
   const dynamic = [...graph.nodes.values()].some((node) => CONTROL_FLOW.test(node.op));

@@ -23,8 +23,8 @@ export class Collector {
   constructor(
     private readonly targets: readonly Target[],
     private readonly settings: CalibrateSettings,
-    resume: CalibrationStats | null,
   ) {
+    const { resume } = settings;
     this.batches = resume?.batches ?? 0;
     this.sites = resume === null ? this.empty() : copied(resume.sites);
     this.pending = [];

@@ -1,3 +1,4 @@
+import { readArray, readInteger, readObject, readOneOf } from '../../ops/common/readers.js';
 import { describe, HadaNormError, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { crc32 } from '../../ops/numerics/packing.js';
 
@@ -12,11 +13,17 @@ const MAGIC = 0x54534e48;
 const VERSION = 1;
 const PREFIX_BYTES = 16;
 const OP = 'CalibrationStats.deserialize';
+const BYTES = { f32: 4, f64: 8 } as const;
 
-interface Envelope<T> {
-  readonly data: T;
+interface Envelope {
+  readonly data: unknown;
   readonly arrays: readonly { readonly type: 'f32' | 'f64'; readonly length: number }[];
 }
+
+const readEnvelope = readObject<Envelope>({
+  data: (value) => value,
+  arrays: readArray(readObject({ type: readOneOf(['f32', 'f64']), length: readInteger(0) })),
+});
 
 /** A JSON value and arrays of numbers as bytes. */
 export function encodeRecords(data: unknown, arrays: readonly Numbers[]): Uint8Array<ArrayBuffer> {
@@ -45,7 +52,7 @@ export function encodeRecords(data: unknown, arrays: readonly Numbers[]): Uint8A
 }
 
 /** What `encodeRecords` wrote. @throws HadaNormError for anything else. */
-export function decodeRecords<T>(bytes: Uint8Array): { header: T; arrays: Numbers[] } {
+export function decodeRecords(bytes: Uint8Array): { header: unknown; arrays: Numbers[] } {
   if (!(bytes instanceof Uint8Array)) {
     const got = describe(bytes);
     throw new InvalidArgumentError(OP, 'bytes', 'what serialize returned, a Uint8Array', got);
@@ -61,13 +68,17 @@ export function decodeRecords<T>(bytes: Uint8Array): { header: T; arrays: Number
     fail(`the statistics have version ${version}, ${known}. Update tfjs-hadanorm.`);
   }
   const intact = prefix.getInt32(12, true) === crc32(copy.subarray(PREFIX_BYTES));
-  if (!intact || version !== VERSION) return damaged();
+  if (!intact || version !== VERSION) damaged();
   const headerEnd = PREFIX_BYTES + prefix.getUint32(8, true);
-  const { data, arrays } = parseHeader<T>(copy, headerEnd);
+  // its length is not part of the checksum
+  if (headerEnd > copy.length || headerEnd % 8 !== 0) damaged();
+  const { data, arrays } = parseHeader(copy.subarray(PREFIX_BYTES, headerEnd));
+  const sizes = arrays.map(({ type, length }) => Math.ceil((length * BYTES[type]) / 8) * 8);
+  if (sizes.reduce((sum, size) => sum + size, headerEnd) !== copy.length) damaged();
   let at = headerEnd;
-  const read = arrays.map(({ type, length }) => {
+  const read = arrays.map(({ type, length }, i) => {
     const start = at;
-    at += Math.ceil((length * (type === 'f64' ? 8 : 4)) / 8) * 8;
+    at += sizes[i]!;
     return type === 'f64'
       ? new Float64Array(copy.buffer, start, length)
       : new Float32Array(copy.buffer, start, length);
@@ -75,19 +86,14 @@ export function decodeRecords<T>(bytes: Uint8Array): { header: T; arrays: Number
   return { header: data, arrays: read };
 }
 
-/**
- * The header, if the numbers that it tells of are there: its length is not part of the checksum.
- */
-function parseHeader<T>(bytes: Uint8Array, end: number): Envelope<T> {
-  let envelope: Envelope<T>;
+function parseHeader(bytes: Uint8Array): Envelope {
+  let envelope: unknown;
   try {
-    envelope = JSON.parse(new TextDecoder().decode(bytes.subarray(PREFIX_BYTES, end)));
+    envelope = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch {
-    return damaged();
+    damaged();
   }
-  const sizes = envelope.arrays.map(({ type, length }) => length * (type === 'f64' ? 8 : 4));
-  const total = sizes.reduce((sum, size) => sum + Math.ceil(size / 8) * 8, end);
-  return total === bytes.length ? envelope : damaged();
+  return readEnvelope(envelope, 'envelope', { op: OP, wayOut: 'Get the file again.' });
 }
 
 function damaged(): never {

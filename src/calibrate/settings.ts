@@ -1,7 +1,8 @@
 import { checkBoolean, checkInteger, checkOptions } from '../../ops/common/checks.js';
 import { describe, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import type { PlacedLinear } from '../recognize/analysis.js';
-import { CalibrationStats } from './stats.js';
+import { MAX_KEPT } from './checkStats.js';
+import { type CalibrationStats, statsGiven } from './stats.js';
 
 /** One observed tensor. */
 export interface Target {
@@ -13,7 +14,7 @@ export interface Target {
 /** All options with their defaults. */
 export type CalibrateSettings = Required<
   Pick<CalibrateOptions, 'hessian' | 'means' | 'samples' | 'tokensPerSample' | 'maxBytes'>
-> & { readonly timestep: TimestepOptions | null };
+> & { readonly timestep: TimestepOptions | null; readonly resume: CalibrationStats | null };
 
 /** The input that holds the timesteps, [batch], for statistics by timestep. */
 export interface TimestepOptions {
@@ -83,15 +84,13 @@ export function checkCalibrateOptions(op: string, options: CalibrateOptions): Ca
   const { tokensPerSample = defaults.tokensPerSample, maxBytes = defaults.maxBytes } = options;
   checkBoolean(op, 'hessian', hessian);
   checkBoolean(op, 'disposeBatches', disposeBatches);
-  checkInteger(op, 'means', means, 1, 65_536);
+  checkInteger(op, 'means', means, 1, MAX_KEPT);
   checkInteger(op, 'samples', samples, 1, means);
-  checkInteger(op, 'tokensPerSample', tokensPerSample, 1, 65_536);
+  checkInteger(op, 'tokensPerSample', tokensPerSample, 1, MAX_KEPT);
   checkInteger(op, 'maxBytes', maxBytes, 1);
-  if (resume !== undefined && !(resume instanceof CalibrationStats)) {
-    throw new InvalidArgumentError(op, 'resume', 'CalibrationStats', describe(resume));
-  }
   const time = checkTimestep(op, timestep);
-  return { hessian, means, samples, tokensPerSample, maxBytes, timestep: time };
+  const from = resume === undefined ? null : statsGiven(op, 'resume', resume);
+  return { hessian, means, samples, tokensPerSample, maxBytes, timestep: time, resume: from };
 }
 
 export function checkTimestep(

@@ -101,7 +101,7 @@ export function addSample(
 export function mergeSites(a: SiteStats, b: SiteStats, keep: KeepOptions): SiteStats {
   if (a.d !== b.d) {
     const problem = `statistics of ${a.d} channels cannot be merged with ${b.d}.`;
-    throw new HadaNormError('mergeStats', `${problem} They are of different models.`);
+    throw new HadaNormError('CalibrationStats.merge', `${problem} They are of different models.`);
   }
   const merged = emptySite(a.d, a.scatter !== null && b.scatter !== null);
   for (const from of [a, b]) {

@@ -1,53 +1,67 @@
-import { HadaNormError } from '../../ops/numerics/errors.js';
+import type { ReadFor } from '../../ops/common/readers.js';
+import { describe, HadaNormError, InvalidArgumentError } from '../../ops/numerics/errors.js';
+import { isOfKind, KIND } from '../../ops/numerics/kinds.js';
+import { checkStats } from './checkStats.js';
 import { decodeRecords, encodeRecords, type Numbers } from './serialize.js';
-import {
-  type KeepOptions,
-  type KeptSample,
-  type Moments,
-  mergeSites,
-  type SiteStats,
-} from './siteStats.js';
+import { type KeepOptions, type Moments, mergeSites, type SiteStats } from './siteStats.js';
+import { readStatsHeader } from './statsHeader.js';
+
+const WAY_OUT = 'Take what calibrate or deserialize returned.';
+
+const DESERIALIZE = {
+  op: 'CalibrationStats.deserialize',
+  wayOut: 'Get the file again, or calibrate again.',
+} as const satisfies ReadFor;
 
 /**
  * What `calibrate` gathered. Statistics of shards can be merged and saved; they belong to one
  * model's graph.
  */
 export class CalibrationStats {
+  static readonly [KIND] = 'CalibrationStats';
+  static readonly [Symbol.hasInstance] = isOfKind;
+
+  readonly keep: KeepOptions;
+
   /**
    * @param batches How many batches were seen.
    * @param sites By site: the name of the tensor that linears read.
+   * @param by Who is named in errors.
+   * @throws InvalidArgumentError for what `calibrate` cannot have gathered.
    */
   constructor(
     readonly batches: number,
     readonly sites: ReadonlyMap<string, SiteStats>,
-    readonly keep: KeepOptions,
-  ) {}
+    keep: KeepOptions,
+    by: ReadFor = { op: 'CalibrationStats', wayOut: WAY_OUT },
+  ) {
+    checkStats(by, batches, sites, keep);
+    const { means, samples, tokensPerSample } = keep;
+    this.keep = { means, samples, tokensPerSample };
+  }
 
   /**
    * Statistics of all the data that either saw, to float64 rounding what one pass over both would
    * have given.
-   * @throws HadaNormError when they are of different models or were told to keep different amounts.
+   * @throws HadaNormError when they are of different models or were told to keep different amounts;
+   * InvalidArgumentError for what are no statistics.
    */
   merge(other: CalibrationStats): CalibrationStats {
-    const sameKeep = JSON.stringify(this.keep) === JSON.stringify(other.keep);
+    const op = 'CalibrationStats.merge';
+    const { batches, sites, keep } = statsGiven(op, 'other', other);
+    const sameKeep = JSON.stringify(this.keep) === JSON.stringify(keep);
     const names = [...this.sites.keys()];
-    const same = names.length === other.sites.size && names.every((name) => other.sites.has(name));
+    const same = names.length === sites.size && names.every((name) => sites.has(name));
     if (!sameKeep || !same) {
       const what = same
         ? 'were told to keep different amounts'
         : 'are of different models or options';
-      throw new HadaNormError(
-        'CalibrationStats.merge',
-        `the two ${what}. Calibrate every shard alike.`,
-      );
+      throw new HadaNormError(op, `the two ${what}. Calibrate every shard alike.`);
     }
     const merged = new Map(
-      names.map((name) => [
-        name,
-        mergeSites(this.sites.get(name)!, other.sites.get(name)!, this.keep),
-      ]),
+      names.map((name) => [name, mergeSites(this.sites.get(name)!, sites.get(name)!, this.keep)]),
     );
-    return new CalibrationStats(this.batches + other.batches, merged, this.keep);
+    return new CalibrationStats(this.batches + batches, merged, this.keep);
   }
 
   /** All of it as bytes, with a version and a checksum. */
@@ -77,42 +91,25 @@ export class CalibrationStats {
   /**
    * Reads what `serialize` wrote.
    * @throws HadaNormError for bytes that are truncated, altered, of a newer version or of something
-   * else.
+   * else; it says what is wrong with them.
    */
   static deserialize(bytes: Uint8Array): CalibrationStats {
-    const { header, arrays } = decodeRecords<Header>(bytes);
-    const moments = (saved: SavedMoments): Moments => {
-      const [sum, within, between, absMax] = saved.arrays.map((i) => arrays[i] as Float64Array);
-      const { samples, tokens } = saved;
-      return { samples, tokens, sum: sum!, within: within!, between: between!, absMax: absMax! };
-    };
-    const sites = header.sites.map((saved): [string, SiteStats] => {
-      const kept = saved.kept.map(({ mean, rows, ...rest }): KeptSample => {
-        return { ...rest, mean: arrays[mean] as Float32Array, rows: arrays[rows] as Float32Array };
-      });
-      const scatter = saved.scatter === null ? null : (arrays[saved.scatter] as Float64Array);
-      const timesteps = new Map(saved.timesteps.map((at) => [at.time, moments(at)]));
-      return [saved.name, { d: saved.d, total: moments(saved.total), scatter, timesteps, kept }];
-    });
-    return new CalibrationStats(header.batches, new Map(sites), header.keep);
+    const { header, arrays } = decodeRecords(bytes);
+    const { batches, sites, keep } = readStatsHeader(DESERIALIZE, header, arrays);
+    return new CalibrationStats(batches, sites, keep, DESERIALIZE);
   }
 }
 
-interface SavedMoments {
-  readonly samples: number;
-  readonly tokens: number;
-  readonly arrays: readonly number[];
-}
-
-interface Header {
-  readonly batches: number;
-  readonly keep: KeepOptions;
-  readonly sites: readonly {
-    readonly name: string;
-    readonly d: number;
-    readonly total: SavedMoments;
-    readonly scatter: number | null;
-    readonly timesteps: readonly (SavedMoments & { readonly time: number })[];
-    readonly kept: readonly (Omit<KeptSample, 'mean' | 'rows'> & { mean: number; rows: number })[];
-  }[];
+/**
+ * Statistics that a caller gave: this copy of the package's as they are, another copy's checked.
+ * @throws InvalidArgumentError for anything else.
+ */
+export function statsGiven(op: string, argument: string, value: unknown): CalibrationStats {
+  if (!(value instanceof CalibrationStats)) {
+    const wayOut = 'Statistics read from a file: CalibrationStats.deserialize(bytes).';
+    const got = describe(value);
+    throw new InvalidArgumentError(op, argument, 'what calibrate returns', got, wayOut);
+  }
+  if (value.constructor === CalibrationStats) return value;
+  return new CalibrationStats(value.batches, value.sites, value.keep, { op, wayOut: WAY_OUT });
 }

@@ -1,18 +1,18 @@
-import { describe, InvalidArgumentError } from '../../ops/numerics/errors.js';
-import type { Histogram, Sqnr } from '../quantize/measured.js';
-import { ROLES } from '../recognize/role.js';
-import { METHODS } from './format.js';
 import {
-  encodeNumber,
   type Reader,
+  type ReadFor,
   readArray,
   readNullable,
-  readNumber,
   readObject,
   readOneOf,
   readRecord,
   readString,
-} from './jsonReaders.js';
+} from '../../ops/common/readers.js';
+import { describe, InvalidArgumentError } from '../../ops/numerics/errors.js';
+import type { Histogram, Sqnr } from '../quantize/measured.js';
+import { ROLES } from '../recognize/role.js';
+import { METHODS } from './format.js';
+import { encodeNumber, readNumber } from './jsonNumbers.js';
 import type { LinearReport, QuantizationReport } from './report.js';
 
 const VERSION = 1;
@@ -108,7 +108,7 @@ export function reportJson(report: QuantizationReport): string {
  * ```
  */
 export function parseReport(text: string): QuantizationReport {
-  return readReport(parseJson(text), 'report');
+  return readReport(parseJson(text), 'report', { op: 'parseReport' });
 }
 
 function parseJson(text: string): unknown {
@@ -123,19 +123,19 @@ function parseJson(text: string): unknown {
   }
 }
 
-function readShape(value: unknown, path: string): readonly [number, number] {
-  const [d, n] = readArray(readNumber, 2)(value, path);
+function readShape(value: unknown, path: string, by: ReadFor): readonly [number, number] {
+  const [d, n] = readArray(readNumber, 2)(value, path, by);
   return [d!, n!];
 }
 
 /** Checks too that there is one edge more than counts. */
-function readHistogram(value: unknown, path: string): Histogram {
+function readHistogram(value: unknown, path: string, by: ReadFor): Histogram {
   const read: Reader<Histogram> = readObject<Histogram>({
     edges: readArray(readNumber),
     counts: readArray(readNumber),
   });
-  const histogram = read(value, path);
+  const histogram = read(value, path, by);
   const { length } = histogram.edges;
-  readArray(readNumber, Math.max(0, length - 1))(histogram.counts, `${path}.counts`);
+  readArray(readNumber, Math.max(0, length - 1))(histogram.counts, `${path}.counts`, by);
   return histogram;
 }

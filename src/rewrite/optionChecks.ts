@@ -1,6 +1,6 @@
 import { checkBoolean, checkInteger, checkOptions } from '../../ops/common/checks.js';
 import { describe, InvalidArgumentError } from '../../ops/numerics/errors.js';
-import { CalibrationStats } from '../calibrate/stats.js';
+import { statsGiven } from '../calibrate/stats.js';
 import { METHODS } from '../quantize/methods.js';
 import type { LinearSettings } from '../quantize/settings.js';
 import { ROLES } from '../recognize/role.js';
@@ -28,10 +28,7 @@ export function checkRewriteOptions(op: string, options: RewriteOptions): void {
   checkLinearOptions(op, '', options);
   checkChoice(op, 'mode', options.mode, ['simulate', 'integer']);
   const { stats, rules, weightOnly, fuse, seed, compare } = options;
-  if (stats !== undefined && !(stats instanceof CalibrationStats)) {
-    const wayOut = 'Statistics read from a file: CalibrationStats.deserialize(bytes).';
-    throw new InvalidArgumentError(op, 'stats', 'what calibrate returns', describe(stats), wayOut);
-  }
+  if (stats !== undefined) statsGiven(op, 'stats', stats);
   if (weightOnly !== undefined && weightOnly !== false) checkWeights(op, 'weightOnly', weightOnly);
   if (seed !== undefined) checkInteger(op, 'seed', seed, 0, 2 ** 32 - 1);
   if (compare !== undefined) checkBoolean(op, 'compare', compare);

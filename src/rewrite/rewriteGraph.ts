@@ -1,6 +1,7 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { getBackend } from '@tensorflow/tfjs-core';
 import { HadaNormError } from '../../ops/numerics/errors.js';
+import { KIND } from '../../ops/numerics/kinds.js';
 import { GraphBuilder } from '../graph/builder.js';
 import type { Graph } from '../graph/ir.js';
 import { graphOfModel, modelFromGraph } from '../graph/model.js';
@@ -51,6 +52,7 @@ export interface RewriteAsyncOptions extends RewriteOptions {
 
 /** A rewrite was cancelled. */
 export class RewriteAbortedError extends HadaNormError {
+  static override readonly [KIND] = 'RewriteAbortedError';
   override readonly name = 'AbortError';
 
   constructor() {

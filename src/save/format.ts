@@ -1,5 +1,6 @@
 import type { io } from '@tensorflow/tfjs-core';
 import { describe, HadaNormError } from '../../ops/numerics/errors.js';
+import { KIND } from '../../ops/numerics/kinds.js';
 import { crc32 } from '../../ops/numerics/packing.js';
 import { type Weight, weightBytes, weightsFromData } from '../graph/weights.js';
 
@@ -17,6 +18,7 @@ export interface FormatMetadata {
 
 /** A saved model cannot be loaded: it is truncated, altered, of another version, or not its own. */
 export class ModelFormatError extends HadaNormError {
+  static override readonly [KIND] = 'ModelFormatError';
   override readonly name = 'ModelFormatError';
 }
 

@@ -177,6 +177,41 @@ describe('The package as it ships', () => {
     expect(stdout).to.equal('true 2,2,2,2,4,0,0,0,2 2,2,2,2,4,0,0,0,2 2,2,2,2');
   });
 
+  it('takes the statistics and knows the errors of a second copy of itself', () => {
+    const { stdout, stderr } = runUser(
+      'copies.mjs',
+      `
+      import { createRequire } from 'node:module';
+      import * as tf from '@tensorflow/tfjs-core';
+      import '@tensorflow/tfjs-backend-cpu';
+      import { loadGraphModel } from '@tensorflow/tfjs-converter';
+      import { readFile } from 'node:fs/promises';
+      import * as first from 'tfjs-hadanorm';
+      const second = createRequire(import.meta.url)('tfjs-hadanorm');
+      await tf.setBackend('cpu');
+      const url = import.meta.resolve('tfjs-hadanorm/models/avatars-nano/model.json');
+      const fetchFunc = async (path) => new Response(await readFile(new URL(path)));
+      const model = await loadGraphModel(tf.io.http(url, { fetchFunc }));
+      const { shape } = model.inputs.find(({ name }) => name === 'latent');
+      const batch = {
+        latent: tf.zeros([1, ...shape.slice(1)]),
+        timestep: tf.tensor1d([0.5]),
+        label: tf.tensor1d([0], 'int32'),
+      };
+      const options = { hessian: false, samples: 1, means: 1 };
+      const a = await first.calibrate(model, [batch], options);
+      const b = second.CalibrationStats.deserialize(a.serialize());
+      const resumed = await second.calibrate(model, [batch], { ...options, resume: a });
+      let error;
+      try { second.hadamardTransform([[1, 2, 3]]); } catch (caught) { error = caught; }
+      console.log(
+        a.constructor === b.constructor, a.merge(b).batches, resumed.batches,
+        error instanceof first.HadamardSizeError, error instanceof first.InvalidArgumentError,
+      );`,
+    );
+    expect([stdout, stderr]).to.deep.equal(['false 2 1 true false\n', '']);
+  });
+
   it('keeps its registrations in a bundle', async () => {
     const entry = join(project, 'bundled.mjs');
     writeFileSync(
