@@ -6,7 +6,7 @@ import { type Batch, checkBatch, checkBatches, disposeResults } from '../calibra
 import { canonical, nodeOf, type Ref } from '../graph/ir.js';
 import { graphOfModel } from '../graph/model.js';
 import { addEnergies, type EnergySums, noEnergies, sqnrDecibels } from '../math/decibels.js';
-import { ActivationFinder } from '../recognize/activations.js';
+import { activationBehind } from '../recognize/activations.js';
 import { analyze, type PlacedLinear } from '../recognize/analysis.js';
 import type { Role } from '../recognize/role.js';
 
@@ -89,13 +89,12 @@ interface Subject {
 }
 
 function subjects(op: string, original: GraphModel, rewritten: GraphModel): Subject[] {
-  const { linears, graph, shapeOf } = analyze(graphOfModel(op, original));
+  const { linears, view } = analyze(graphOfModel(op, original));
   const after = graphOfModel(op, rewritten);
-  const finder = new ActivationFinder(graph, shapeOf);
   return linears.map((placed) => {
     const { linear } = placed;
     if (after.nodes.has(linear.name)) return { placed, output: linear.name };
-    const output = finder.behind(linear)?.output;
+    const output = activationBehind(view, linear)?.output;
     if (output !== undefined && after.nodes.has(output)) return { placed, output };
     const problem = `the rewritten model has no node ${JSON.stringify(linear.name)}.`;
     throw new HadaNormError(op, `${problem} It was not made from the original.`);

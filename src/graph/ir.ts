@@ -91,16 +91,3 @@ export function canonical(ref: Ref): Ref {
   const output = outputIndexOf(ref);
   return output === 0 ? nodeOf(ref) : `${nodeOf(ref)}:${output}`;
 }
-
-/** Who reads what: the nodes that have a data input from each node, in file order. */
-export function consumersOf(graph: Graph): ReadonlyMap<string, readonly GraphNode[]> {
-  const consumers = new Map<string, GraphNode[]>();
-  for (const node of graph.nodes.values()) {
-    for (const name of new Set(node.inputs.map(nodeOf))) {
-      const list = consumers.get(name);
-      if (list === undefined) consumers.set(name, [node]);
-      else list.push(node);
-    }
-  }
-  return consumers;
-}

@@ -1,5 +1,4 @@
 import { attr } from '../graph/attrs.js';
-import { constantIntegers } from '../graph/constants.js';
 import { type GraphNode, nodeOf } from '../graph/ir.js';
 import { IDENTITY } from '../graph/opSets.js';
 import { type Dim, openShape, quotient } from '../shapes/lengths.js';
@@ -201,7 +200,7 @@ function behind(
 ): TensorView['axes'] | null {
   if (IDENTITY.has(node.op)) return axes;
   if (node.op === 'Transpose') {
-    const order = constantIntegers(context.graph, node.inputs[1]);
+    const order = context.integers(node.inputs[1]);
     return order === null ? null : order.map((axis) => axes[axis]!);
   }
   if (!['Reshape', 'ExpandDims', 'Squeeze'].includes(node.op)) return null;

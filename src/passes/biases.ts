@@ -16,14 +16,14 @@ export const biasPass: Pass = {
 };
 
 function splitBias(context: FuseContext, node: GraphNode): Replacement | null {
-  const { graph, builder, shapeOf } = context;
+  const { builder, shapeOf } = context;
   const { name, attrs, inputs } = node;
   const [a, b] = inputs as [Ref, Ref];
   const transposed = ['transpose_a', 'transpose_b'].map((flag) => boolAttr(attrs, flag));
   const batched = [a, b].some((ref) => (shapeOf(ref)?.length ?? 2) > 2);
   if (!transposed.includes(true) && !batched) return null;
   const n = shapeOf(b)?.at(transposed[1] ? -2 : -1) ?? -1;
-  const parts = fusedParts(graph, node, n);
+  const parts = fusedParts(context, node, n);
   if (parts === null || parts.bias === null) return null;
   const flags = { transpose_a: attr.bool(transposed[0]!), transpose_b: attr.bool(transposed[1]!) };
   const product = builder.node('MatMul', `${name}/product`, [a, b], flags);

@@ -1,5 +1,4 @@
 import { boolAttr } from '../graph/attrs.js';
-import { constantIntegers } from '../graph/constants.js';
 import { canonical, type GraphNode, nodeOf, type Ref } from '../graph/ir.js';
 import { IDENTITY } from '../graph/opSets.js';
 import type { FuseContext } from './pass.js';
@@ -87,7 +86,7 @@ function meanOf(context: FuseContext, ref: Ref): Ref | null {
   if (node === null) return null;
   if (IDENTITY.has(node.op)) return meanOf(context, node.inputs[0]!);
   if (node.op !== 'Mean' || !boolAttr(node.attrs, 'keep_dims')) return null;
-  const axes = constantIntegers(context.graph, node.inputs[1]);
+  const axes = context.integers(node.inputs[1]);
   const [of] = node.inputs as [Ref];
   const last = (context.shapeOf(of)?.length ?? Number.NaN) - 1;
   return axes?.length === 1 && (axes[0] === -1 || axes[0] === last) ? of : null;

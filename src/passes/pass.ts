@@ -1,18 +1,8 @@
 import type { GraphBuilder } from '../graph/builder.js';
-import { type ConstantView, constantView } from '../graph/constants.js';
 import { withoutDead } from '../graph/deadNodes.js';
-import {
-  consumersOf,
-  type Graph,
-  type GraphNode,
-  makeNode,
-  nodeOf,
-  outputIndexOf,
-  type Ref,
-} from '../graph/ir.js';
+import { type Graph, type GraphNode, makeNode } from '../graph/ir.js';
 import type { Weight } from '../graph/weights.js';
-import { type DimsOf, dimsInference } from '../shapes/dims.js';
-import { type ShapeOf, shapeInference } from '../shapes/shapes.js';
+import { ShapedView } from '../shapes/view.js';
 
 /** Ops that make shapes of shapes. A Reshape that reads one is where it is used. */
 const SHAPE_ARITHMETIC = new Set(
@@ -40,44 +30,12 @@ export interface Pass {
 }
 
 /** What passes ask of a graph. */
-export class FuseContext {
-  readonly shapeOf: ShapeOf;
-  readonly dimsOf: DimsOf;
-  private readonly consumers: ReadonlyMap<string, readonly GraphNode[]>;
-  /** Nodes that must stay: outputs, and what others wait for. */
-  private readonly needed: ReadonlySet<string>;
-
+export class FuseContext extends ShapedView {
   constructor(
-    readonly graph: Graph,
+    graph: Graph,
     readonly builder: GraphBuilder,
   ) {
-    this.shapeOf = shapeInference(graph);
-    this.dimsOf = dimsInference(graph, this.shapeOf);
-    this.consumers = consumersOf(graph);
-    const awaited = [...graph.nodes.values()].flatMap(({ controls }) => controls);
-    this.needed = new Set([...graph.outputs, ...awaited]);
-  }
-
-  /** The node of which a tensor is the first output. */
-  node(ref: Ref | undefined): GraphNode | null {
-    if (ref === undefined || outputIndexOf(ref) !== 0) return null;
-    return this.graph.nodes.get(nodeOf(ref)) ?? null;
-  }
-
-  readers(name: string): readonly GraphNode[] {
-    return this.consumers.get(name) ?? [];
-  }
-
-  /** The one node that reads a value, once, where nothing else needs it. */
-  onlyReader(name: string): GraphNode | null {
-    return this.readers(name).some(({ op }) => op === 'Shape') ? null : this.onlyValueReader(name);
-  }
-
-  /** The same, where others may ask for the value's shape: see `shapesStay`. */
-  onlyValueReader(name: string): GraphNode | null {
-    const [reader, ...others] = this.readers(name).filter(({ op }) => op !== 'Shape');
-    if (reader === undefined || others.length > 0 || this.needed.has(name)) return null;
-    return reader.inputs.filter((ref) => nodeOf(ref) === name).length === 1 ? reader : null;
+    super(graph);
   }
 
   /**
@@ -91,23 +49,12 @@ export class FuseContext {
     for (let node = open.pop(); node !== undefined; node = open.pop()) {
       if (seen.has(node.name)) continue;
       seen.add(node.name);
-      if (this.needed.has(node.name)) return false;
+      if (this.mustStay(node.name)) return false;
       const outside = this.readers(node.name).filter(({ name }) => !inside.has(name));
       if (outside.some(({ op }) => !SHAPE_ARITHMETIC.has(op))) return false;
       open.push(...outside);
     }
     return true;
-  }
-
-  constant(ref: Ref | undefined): ConstantView | null {
-    return ref === undefined ? null : constantView(this.graph, ref);
-  }
-
-  /** A constant of one number, or null. */
-  scalar(ref: Ref | undefined): number | null {
-    const view = this.constant(ref);
-    if (view === null || view.dtype !== 'float32') return null;
-    return view.shape.every((dim) => dim === 1) ? view.read()[0]! : null;
   }
 }
 

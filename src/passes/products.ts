@@ -12,9 +12,7 @@ import type { FuseContext, Pass, Replacement } from './pass.js';
 export const productPass: Pass = {
   name: 'products',
   find: (context) =>
-    findLinears(context.graph, context.shapeOf).list.flatMap(
-      (linear) => replaceProduct(context, linear) ?? [],
-    ),
+    findLinears(context).list.flatMap((linear) => replaceProduct(context, linear) ?? []),
 };
 
 const PLAIN: Attrs = { transpose_a: attr.bool(false), transpose_b: attr.bool(false) };

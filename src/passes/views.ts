@@ -1,6 +1,5 @@
 import { numberAttr } from '../graph/attrs.js';
-import { constantIntegers, constantView } from '../graph/constants.js';
-import { type GraphNode, nodeOf, outputIndexOf, type Ref } from '../graph/ir.js';
+import { type GraphNode, outputIndexOf, type Ref } from '../graph/ir.js';
 import { IDENTITY } from '../graph/opSets.js';
 import type { Dim } from '../shapes/lengths.js';
 import type { Atom } from './atoms.js';
@@ -36,10 +35,10 @@ export function viewFrom(
  * else null.
  */
 export function viewAbove(context: FuseContext, view: TensorView): TensorView | null {
-  const { graph, dimsOf } = context;
-  const node = graph.nodes.get(nodeOf(view.ref));
+  const { dimsOf } = context;
+  const node = context.producer(view.ref);
   const data = node?.op === 'Split' ? node.inputs[1] : node?.inputs[0];
-  if (node === undefined || data === undefined) return null;
+  if (node === null || data === undefined) return null;
   if (outputIndexOf(view.ref) !== 0 && !['Split', 'SplitV', 'Unpack'].includes(node.op))
     return null;
   const dims = dimsOf(data);
@@ -48,7 +47,7 @@ export function viewAbove(context: FuseContext, view: TensorView): TensorView | 
   if (IDENTITY.has(node.op)) return made(view.axes, 0);
   switch (node.op) {
     case 'Transpose': {
-      const order = constantIntegers(graph, node.inputs[1]);
+      const order = context.integers(node.inputs[1]);
       return made(order === null ? null : inverse(view.axes, order));
     }
     case 'Reshape':
@@ -77,12 +76,8 @@ function inverse(axes: TensorView['axes'], order: readonly number[]): TensorView
 }
 
 /** A factor that is one constant number moves through everything that a view does. */
-function scaled(
-  { graph }: FuseContext,
-  view: TensorView,
-  { inputs }: GraphNode,
-): TensorView | null {
-  const constants = inputs.map((ref) => constantView(graph, ref));
+function scaled(context: FuseContext, view: TensorView, { inputs }: GraphNode): TensorView | null {
+  const constants = inputs.map((ref) => context.constant(ref));
   const at = constants[0] === null ? 1 : 0;
   const constant = constants[at];
   const other = inputs[1 - at];
@@ -95,13 +90,13 @@ function scaled(
 
 /** One of the parts that a node takes of its input, where all parts are of one size. */
 function selected(
-  { graph }: FuseContext,
+  context: FuseContext,
   view: TensorView,
   node: GraphNode,
   dims: readonly Dim[],
 ): TensorView['axes'] | null {
   const output = outputIndexOf(view.ref);
-  const integers = (i: number) => constantIntegers(graph, node.inputs[i]);
+  const integers = (i: number) => context.integers(node.inputs[i]);
   const wrapped = (axis: number) => (axis < 0 ? axis + dims.length : axis);
   switch (node.op) {
     case 'Split': {

@@ -1,5 +1,5 @@
 import type { Graph } from '../graph/ir.js';
-import { type ShapeOf, shapeInference } from '../shapes/shapes.js';
+import { ShapedView } from '../shapes/view.js';
 import { DataFlow } from './dataFlow.js';
 import { findLinears, type Linear } from './linears.js';
 import type { Role } from './role.js';
@@ -21,23 +21,20 @@ export interface PlacedLinear {
 
 /** A graph with its linears found and placed. */
 export interface Analysis {
-  readonly graph: Graph;
-  readonly shapeOf: ShapeOf;
+  readonly view: ShapedView;
   readonly linears: readonly PlacedLinear[];
 }
 
 /** Finds the linears of a graph, what each is for, and which share an input. */
 export function analyze(graph: Graph): Analysis {
-  const shapeOf = shapeInference(graph);
-  const linears = findLinears(graph, shapeOf);
-  const sites = new Map(
-    linears.list.map((linear) => [linear, siteOf(graph, linears, shapeOf, linear)]),
-  );
-  const flow = new DataFlow(graph, linears);
+  const view = new ShapedView(graph);
+  const linears = findLinears(view);
+  const sites = new Map(linears.list.map((linear) => [linear, siteOf(view, linears, linear)]));
+  const flow = new DataFlow(view, linears);
   const roles = findRoles(flow, (linear) => sites.get(linear)!.site.tokens === 'none');
   const placed = linears.list.map((linear): PlacedLinear => {
     const { site, flattened } = sites.get(linear)!;
     return { linear, site, key: siteKey(site), flattened, ...roles.get(linear)! };
   });
-  return { graph, shapeOf, linears: placed };
+  return { view, linears: placed };
 }

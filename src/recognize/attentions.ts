@@ -51,7 +51,7 @@ const behindProjection = (node: GraphNode) =>
  * fused attention.
  */
 export function findAttentions(flow: DataFlow): Attention[] {
-  return [...flow.graph.nodes.values()].flatMap((node) => {
+  return [...flow.view.graph.nodes.values()].flatMap((node) => {
     if (node.op === FUSED) {
       const sides = node.inputs.slice(0, 3).map((ref) => [ref]);
       return around(flow, node, sides, [node]);
@@ -111,8 +111,8 @@ function scoreProduct(flow: DataFlow, ref: Ref): GraphNode | null {
   for (let name = open.shift(); name !== undefined; name = open.shift()) {
     if (seen.has(name)) continue;
     seen.add(name);
-    const node = flow.graph.nodes.get(name);
-    if (node === undefined || flow.linears.byNode.has(name)) continue;
+    const node = flow.view.producer(name);
+    if (node === null || flow.linears.byNode.has(name)) continue;
     if (isProduct(node)) return node;
     if (onScores(node)) open.push(...dataRefs(node).map(nodeOf));
   }

@@ -1,14 +1,7 @@
-import { constantView } from '../graph/constants.js';
 import { dataRefs } from '../graph/dataRefs.js';
-import {
-  canonical,
-  consumersOf,
-  type Graph,
-  type GraphNode,
-  nodeOf,
-  type Ref,
-} from '../graph/ir.js';
+import { canonical, type GraphNode, nodeOf, type Ref } from '../graph/ir.js';
 import { IDENTITY, SHAPING } from '../graph/opSets.js';
+import type { GraphView } from '../graph/view.js';
 import type { Linear, Linears } from './linears.js';
 
 /** What a walk from a tensor met: linears, where it stopped, and the nodes it came through. */
@@ -26,26 +19,19 @@ export interface Walk {
  * computed from them.
  */
 export class DataFlow {
-  private readonly consumers: ReadonlyMap<string, readonly GraphNode[]>;
-
   constructor(
-    readonly graph: Graph,
+    readonly view: GraphView,
     readonly linears: Linears,
-  ) {
-    this.consumers = consumersOf(graph);
-  }
+  ) {}
 
-  node(ref: Ref): GraphNode | undefined {
-    return this.graph.nodes.get(nodeOf(ref));
-  }
-
+  /** The nodes into which a node's values flow. */
   readers(name: string): readonly GraphNode[] {
-    const all = this.consumers.get(name) ?? [];
+    const all = this.view.readers(name);
     return all.filter((node) => dataRefs(node).some((ref) => nodeOf(ref) === name));
   }
 
   isConstant(ref: Ref): boolean {
-    return constantView(this.graph, ref) !== null;
+    return this.view.constant(ref) !== null;
   }
 
   /**
@@ -62,8 +48,8 @@ export class DataFlow {
     for (let name = open.pop(); name !== undefined; name = open.pop()) {
       if (seen.has(name)) continue;
       seen.add(name);
-      const node = this.graph.nodes.get(name);
-      if (node === undefined || this.isConstant(name)) continue;
+      const node = this.view.producer(name);
+      if (node === null || this.isConstant(name)) continue;
       const linear = this.linears.byNode.get(name);
       if (linear !== undefined) {
         found.add(linear);
@@ -110,8 +96,8 @@ export class DataFlow {
     for (let name = open.pop(); name !== undefined; name = open.pop()) {
       if (seen.has(name)) continue;
       seen.add(name);
-      const node = this.graph.nodes.get(name);
-      if (node !== undefined) open.push(...dataRefs(node).map(nodeOf));
+      const node = this.view.producer(name);
+      if (node !== null) open.push(...dataRefs(node).map(nodeOf));
     }
     return seen;
   }
@@ -121,8 +107,8 @@ export class DataFlow {
    * same values.
    */
   root(ref: Ref): Ref {
-    const node = this.node(ref);
-    if (node === undefined || node.inputs[0] === undefined) return canonical(ref);
+    const node = this.view.producer(ref);
+    if (node === null || node.inputs[0] === undefined) return canonical(ref);
     if (!IDENTITY.has(node.op) && !SHAPING.has(node.op)) return canonical(ref);
     return this.root(node.inputs[0]);
   }

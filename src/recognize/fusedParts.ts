@@ -1,6 +1,7 @@
 import { numberAttr, stringsAttr } from '../graph/attrs.js';
-import { type ConstantView, constantView } from '../graph/constants.js';
-import type { Graph, GraphNode, Ref } from '../graph/ir.js';
+import type { ConstantView } from '../graph/constants.js';
+import type { GraphNode, Ref } from '../graph/ir.js';
+import type { GraphView } from '../graph/view.js';
 
 /** An activation that `_FusedMatMul` applies after the bias. */
 export interface FusedActivation {
@@ -33,14 +34,14 @@ const FUSED_ACTIVATIONS: Readonly<Record<string, string>> = {
 /**
  * Bias and activation of a _FusedMatMul; null where it holds something that cannot be taken apart.
  */
-export function fusedParts(graph: Graph, { attrs, inputs }: GraphNode, n: number): Fused | null {
+export function fusedParts(view: GraphView, { attrs, inputs }: GraphNode, n: number): Fused | null {
   const ops = stringsAttr(attrs, 'fused_ops').map((text) => text.toLowerCase());
   const extra = inputs.slice(2);
   let bias: ConstantView | null = null;
   if (ops[0] === 'biasadd') {
     ops.shift();
     const ref = extra.shift();
-    bias = ref === undefined ? null : vector(constantView(graph, ref), n);
+    bias = ref === undefined ? null : vector(view.constant(ref), n);
     if (bias === null) return null;
   }
   const [kind, ...more] = ops;
@@ -55,8 +56,8 @@ export function fusedParts(graph: Graph, { attrs, inputs }: GraphNode, n: number
 }
 
 /** A constant of n float32 values, leading ones allowed. */
-export function vector(view: ConstantView | null, n: number): ConstantView | null {
-  if (view === null || view.dtype !== 'float32') return null;
-  const size = view.shape.reduce((a, b) => a * b, 1);
-  return size === n ? view : null;
+export function vector(of: ConstantView | null, n: number): ConstantView | null {
+  if (of === null || of.dtype !== 'float32') return null;
+  const size = of.shape.reduce((a, b) => a * b, 1);
+  return size === n ? of : null;
 }

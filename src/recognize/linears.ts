@@ -1,9 +1,9 @@
 import { boolAttr, stringAttr } from '../graph/attrs.js';
-import { type ConstantView, constantView, permuted } from '../graph/constants.js';
+import { type ConstantView, permuted } from '../graph/constants.js';
 import { plainEinsum } from '../graph/einsum.js';
-import { consumersOf, type Graph, type GraphNode, nodeOf, type Ref } from '../graph/ir.js';
+import { type GraphNode, nodeOf, type Ref } from '../graph/ir.js';
 import { PRODUCTS } from '../graph/opSets.js';
-import { type ShapeOf, shapeInference } from '../shapes/shapes.js';
+import type { ShapedView } from '../shapes/view.js';
 import { type FusedActivation, fusedParts, NOTHING_FUSED, vector } from './fusedParts.js';
 
 export type { FusedActivation } from './fusedParts.js';
@@ -49,16 +49,14 @@ export interface Linears {
 }
 
 /** Finds the linears of a graph, whatever they are called. */
-export function findLinears(graph: Graph, shapeOf: ShapeOf = shapeInference(graph)): Linears {
-  const consumers = consumersOf(graph);
-  const awaited = new Set([...graph.nodes.values()].flatMap(({ controls }) => controls));
+export function findLinears(view: ShapedView): Linears {
   const list: Linear[] = [];
   const byNode = new Map<string, Linear>();
-  for (const node of graph.nodes.values()) {
+  for (const node of view.graph.nodes.values()) {
     const isProduct = PRODUCTS.has(node.op) && !boolAttr(node.attrs, PART_ATTR);
-    const bare = isProduct ? matchProduct(graph, shapeOf, node) : null;
+    const bare = isProduct ? matchProduct(view, node) : null;
     if (bare === null) continue;
-    const linear = withBias(graph, shapeOf, consumers, awaited, bare);
+    const linear = withBias(view, bare);
     list.push(linear);
     byNode.set(linear.product, linear);
     byNode.set(linear.name, linear);
@@ -66,39 +64,39 @@ export function findLinears(graph: Graph, shapeOf: ShapeOf = shapeInference(grap
   return { list, byNode };
 }
 
-function matchProduct(graph: Graph, shapeOf: ShapeOf, node: GraphNode): Linear | null {
+function matchProduct(view: ShapedView, node: GraphNode): Linear | null {
   switch (node.op) {
     case 'MatMul':
     case '_FusedMatMul':
-      return matchMatMul(graph, shapeOf, node, 'transpose_a', 'transpose_b');
+      return matchMatMul(view, node, 'transpose_a', 'transpose_b');
     case 'Einsum':
-      return matchEinsum(graph, node);
+      return matchEinsum(view, node);
     default:
-      return matchMatMul(graph, shapeOf, node, 'adj_x', 'adj_y');
+      return matchMatMul(view, node, 'adj_x', 'adj_y');
   }
 }
 
 /** x W or x Wᵀ with W constant: [d, n], or [1, …, 1, d, n] for a batched product. */
 function matchMatMul(
-  graph: Graph,
-  shapeOf: ShapeOf,
+  view: ShapedView,
   node: GraphNode,
   transposeX: string,
   transposeW: string,
 ): Linear | null {
   const { attrs, inputs, name, op } = node;
   const [x, w] = inputs as [Ref, Ref];
-  if (boolAttr(attrs, transposeX) || constantView(graph, x) !== null) return null;
-  const view = constantView(graph, w);
-  if (view === null || view.dtype !== 'float32' || view.shape.length < 2) return null;
-  if (view.shape.slice(0, -2).some((dim) => dim !== 1)) return null;
+  if (boolAttr(attrs, transposeX) || view.constant(x) !== null) return null;
+  const weights = view.constant(w);
+  if (weights === null || weights.dtype !== 'float32' || weights.shape.length < 2) return null;
+  if (weights.shape.slice(0, -2).some((dim) => dim !== 1)) return null;
   // leading ones of W would give the result axes that x does not have
-  if (view.shape.length > 2 && (shapeOf(x)?.length ?? 0) < view.shape.length) return null;
+  const { length: rank } = weights.shape;
+  if (rank > 2 && (view.shapeOf(x)?.length ?? 0) < rank) return null;
   const transposed = boolAttr(attrs, transposeW);
-  const flat = { ...view, shape: view.shape.slice(-2) };
+  const flat = { ...weights, shape: weights.shape.slice(-2) };
   const matrix = transposed ? permuted(flat, [1, 0]) : flat;
   const [d, n] = matrix.shape as [number, number];
-  const fused = op === '_FusedMatMul' ? fusedParts(graph, node, n) : NOTHING_FUSED;
+  const fused = op === '_FusedMatMul' ? fusedParts(view, node, n) : NOTHING_FUSED;
   if (fused === null) return null;
   return {
     name,
@@ -107,7 +105,7 @@ function matchMatMul(
     input: x,
     inputAxes: 1,
     matrix: () => toFloats(matrix),
-    weight: view.weight,
+    weight: weights.weight,
     d,
     n,
     outputAxes: [n],
@@ -119,15 +117,15 @@ function matchMatMul(
  * `…K,KN->…N` with W constant: the contracted labels K last in x, the new labels N last in the
  * result, any order in W.
  */
-function matchEinsum(graph: Graph, node: GraphNode): Linear | null {
+function matchEinsum(view: ShapedView, node: GraphNode): Linear | null {
   const { inputs, name } = node;
   const einsum = plainEinsum(node);
   if (einsum === null) return null;
   const { equation, terms, output } = einsum;
-  const views = inputs.map((ref) => constantView(graph, ref));
-  const at = views[0] === null ? 1 : 0;
-  const view = views[at] ?? null;
-  if (view === null || views[1 - at] !== null || view.dtype !== 'float32') return null;
+  const constants = inputs.map((ref) => view.constant(ref));
+  const at = constants[0] === null ? 1 : 0;
+  const weights = constants[at] ?? null;
+  if (weights === null || constants[1 - at] !== null || weights.dtype !== 'float32') return null;
   const x = terms[1 - at]!;
   const w = terms[at]!;
   const inner = x.filter((label) => w.includes(label));
@@ -140,7 +138,7 @@ function matchEinsum(graph: Graph, node: GraphNode): Linear | null {
     return null;
   }
   const matrix = permuted(
-    view,
+    weights,
     [...inner, ...outer].map((label) => w.indexOf(label)),
   );
   const size = (from: number, to?: number) =>
@@ -152,7 +150,7 @@ function matchEinsum(graph: Graph, node: GraphNode): Linear | null {
     input: inputs[1 - at]!,
     inputAxes: inner.length,
     matrix: () => toFloats(matrix),
-    weight: view.weight,
+    weight: weights.weight,
     d: size(0, inner.length),
     n: size(inner.length),
     outputAxes: matrix.shape.slice(inner.length),
@@ -164,33 +162,27 @@ function matchEinsum(graph: Graph, node: GraphNode): Linear | null {
  * Takes the addition of a constant vector behind the product along, where nothing else reads the
  * product.
  */
-function withBias(
-  graph: Graph,
-  shapeOf: ShapeOf,
-  consumers: ReadonlyMap<string, readonly GraphNode[]>,
-  awaited: ReadonlySet<string>,
-  linear: Linear,
-): Linear {
+function withBias(view: ShapedView, linear: Linear): Linear {
   if (linear.bias !== null || linear.activation !== null) return linear;
-  if (graph.outputs.includes(linear.name) || awaited.has(linear.name)) return linear;
-  const readers = consumers.get(linear.name) ?? [];
+  if (view.mustStay(linear.name)) return linear;
+  const readers = view.readers(linear.name);
   const [reader] = readers;
   if (readers.length !== 1 || reader === undefined) return linear;
   if (!['BiasAdd', 'Add', 'AddV2'].includes(reader.op)) return linear;
   if (stringAttr(reader.attrs, 'data_format').toUpperCase() === 'NCHW') return linear;
   const other = reader.inputs.find((ref) => nodeOf(ref) !== linear.name);
-  const view = other === undefined ? null : constantView(graph, other);
+  const constant = view.constant(other);
   // [n], or [heads, channels] behind an Einsum, with leading ones; more of them than the product
   // has would add axes
-  const bias = vector(view, linear.n);
-  const rank = shapeOf(linear.product)?.length ?? linear.outputAxes.length + 1;
-  if (bias === null || view === null || view.shape.length > rank) return linear;
-  const trailing = view.shape.slice(-linear.outputAxes.length);
+  const bias = vector(constant, linear.n);
+  const rank = view.shapeOf(linear.product)?.length ?? linear.outputAxes.length + 1;
+  if (bias === null || bias.shape.length > rank) return linear;
+  const trailing = bias.shape.slice(-linear.outputAxes.length);
   if (`${trailing}` !== `${linear.outputAxes}`) return linear;
   return { ...linear, name: reader.name, bias };
 }
 
-function toFloats(view: ConstantView): Float32Array {
-  const values = view.read();
+function toFloats(matrix: ConstantView): Float32Array {
+  const values = matrix.read();
   return values instanceof Float32Array ? values : Float32Array.from(values);
 }

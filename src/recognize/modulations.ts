@@ -1,4 +1,3 @@
-import { constantView } from '../graph/constants.js';
 import { dataRefs } from '../graph/dataRefs.js';
 import { type GraphNode, nodeOf, type Ref } from '../graph/ir.js';
 import { IDENTITY, SHAPING, SLICING, SUMS } from '../graph/opSets.js';
@@ -79,8 +78,8 @@ function isSumWithConstant(flow: DataFlow, { op, inputs }: GraphNode): boolean {
  * linear itself.
  */
 function normalizes(flow: DataFlow, ref: Ref, linear: Linear, depth = 0): boolean {
-  const node = flow.node(ref);
-  if (node === undefined || depth > MAX_DEPTH || flow.linears.byNode.has(node.name)) return false;
+  const node = flow.view.producer(ref);
+  if (node === null || depth > MAX_DEPTH || flow.linears.byNode.has(node.name)) return false;
   if (node.op.startsWith('FusedBatchNorm')) return true;
   if (node.op === 'Mul' || node.op === 'RealDiv' || node.op === 'Div') {
     const roots = node.inputs.filter((input) => isRoot(flow, input));
@@ -106,13 +105,11 @@ function isOwn(flow: DataFlow, ref: Ref, linear: Linear): boolean {
  * Keras folds it.
  */
 function isRoot(flow: DataFlow, ref: Ref): boolean {
-  const node = flow.node(ref);
-  if (node === undefined) return false;
+  const node = flow.view.producer(ref);
+  if (node === null) return false;
   if (node.op === 'Rsqrt' || node.op === 'Sqrt') return true;
   if (node.op === 'Pow') {
-    const exponent = constantView(flow.graph, node.inputs[1]!);
-    const isScalar = exponent?.shape.every((dim) => dim === 1) ?? false;
-    return isScalar && Math.abs(exponent!.read()[0]!) === 0.5;
+    return Math.abs(flow.view.scalar(node.inputs[1]) ?? 0) === 0.5;
   }
   const folded = node.op === 'Mul' && node.inputs.some((input) => flow.isConstant(input));
   const through = folded || ['Reciprocal', 'Cast'].includes(node.op);

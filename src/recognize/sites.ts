@@ -1,9 +1,8 @@
 import { numberAttr } from '../graph/attrs.js';
-import { constantIntegers, constantView } from '../graph/constants.js';
 import { dataRefs } from '../graph/dataRefs.js';
-import { canonical, type Graph, type GraphNode, nodeOf, type Ref } from '../graph/ir.js';
+import { canonical, type GraphNode, type Ref } from '../graph/ir.js';
 import { BINARY, IDENTITY, UNARY } from '../graph/opSets.js';
-import type { ShapeOf } from '../shapes/shapes.js';
+import type { ShapedView } from '../shapes/view.js';
 import type { Linear, Linears } from './linears.js';
 
 /**
@@ -31,25 +30,24 @@ export interface Site {
  * reshape to rows.
  */
 export function siteOf(
-  graph: Graph,
+  view: ShapedView,
   linears: Linears,
-  shapeOf: ShapeOf,
   linear: Linear,
 ): { site: Site; flattened: boolean } {
   const { d, inputAxes } = linear;
   const input = canonical(linear.input);
   const here = { source: input, axes: inputAxes, d, like: null, likeAxes: 0 };
-  const shape = shapeOf(input);
+  const shape = view.shapeOf(input);
   if (shape !== null && shape.length > inputAxes + 1) {
     // a token axis of length 1 is the conditioning vector kept as [batch, 1, d]
     const tokens = shape[shape.length - inputAxes - 1] === 1 ? 'none' : 'axis';
     return { site: { ...here, tokens }, flattened: false };
   }
   // what has an unknown rank may be read as it is
-  const isRows = shape?.length === inputAxes + 1 || isMatrixProduct(graph, linear);
-  const unflattened = isRows ? beforeFlattening(graph, shapeOf, input, d) : null;
+  const isRows = shape?.length === inputAxes + 1 || isMatrixProduct(view, linear);
+  const unflattened = isRows ? beforeFlattening(view, input, d) : null;
   if (unflattened !== null) return { site: { ...here, ...unflattened }, flattened: true };
-  const rows = shape !== null && shape.length === 2 ? rowsOf(graph, linears, shapeOf, input) : null;
+  const rows = shape !== null && shape.length === 2 ? rowsOf(view, linears, input) : null;
   if (rows === null) return { site: { ...here, tokens: 'none' }, flattened: false };
   return {
     site: { ...here, tokens: 'hidden', like: rows.ref, likeAxes: rows.axes },
@@ -67,20 +65,19 @@ export function siteKey({ source, axes }: Site): string {
  * whole.
  */
 function beforeFlattening(
-  graph: Graph,
-  shapeOf: ShapeOf,
+  view: ShapedView,
   ref: Ref,
   d: number,
 ): Pick<Site, 'source' | 'axes' | 'tokens'> | null {
-  const before = reshapeBehind(graph, ref);
+  const before = reshapeBehind(view, ref);
   if (before === null) return null;
-  const shape = shapeOf(before);
+  const shape = view.shapeOf(before);
   const axes = shape === null ? null : trailingAxes(shape, d);
   if (shape !== null && axes !== null && shape.length >= axes + 2) {
     const tokens = shape[shape.length - axes - 1] === 1 ? 'none' : 'axis';
     return { source: canonical(before), axes, tokens };
   }
-  return beforeFlattening(graph, shapeOf, before, d);
+  return beforeFlattening(view, before, d);
 }
 
 /** How many trailing axes hold exactly d values, or null. */
@@ -95,47 +92,43 @@ function trailingAxes(shape: readonly number[], d: number): number | null {
   return null;
 }
 
-function reshapeBehind(graph: Graph, ref: Ref): Ref | null {
-  const node = graph.nodes.get(nodeOf(ref));
-  if (node === undefined || node.inputs[0] === undefined) return null;
+function reshapeBehind(view: ShapedView, ref: Ref): Ref | null {
+  const node = view.producer(ref);
+  if (node === null || node.inputs[0] === undefined) return null;
   if (node.op === 'Reshape' || node.op === 'Squeeze' || node.op === 'ExpandDims')
     return node.inputs[0];
-  return IDENTITY.has(node.op) ? reshapeBehind(graph, node.inputs[0]) : null;
+  return IDENTITY.has(node.op) ? reshapeBehind(view, node.inputs[0]) : null;
 }
 
 /**
  * Whether the product takes matrices only, so that its input has rank 2 even where no shape is
  * known.
  */
-function isMatrixProduct(graph: Graph, { product }: Linear): boolean {
-  const op = graph.nodes.get(product)?.op;
+function isMatrixProduct(view: ShapedView, { product }: Linear): boolean {
+  const op = view.producer(product)?.op;
   return op === 'MatMul' || op === '_FusedMatMul';
 }
 
 /** Follows rows [samples · tokens, channels] back to the tensor that they were flattened from. */
-function rowsOf(
-  graph: Graph,
-  linears: Linears,
-  shapeOf: ShapeOf,
-  start: Ref,
-): { ref: Ref; axes: number } | null {
+function rowsOf(view: ShapedView, linears: Linears, start: Ref): { ref: Ref; axes: number } | null {
   const open = [start];
   const seen = new Set<Ref>();
   for (let ref = open.pop(); ref !== undefined; ref = open.pop()) {
     if (seen.has(ref)) continue;
     seen.add(ref);
-    const node = graph.nodes.get(nodeOf(ref));
-    if (node === undefined) continue;
+    const node = view.producer(ref);
+    if (node === null) continue;
     const linear = linears.byNode.get(node.name);
     if (linear !== undefined) {
       open.push(canonical(linear.input));
     } else if (node.op === 'Reshape') {
-      const found = flattenedRows(graph, shapeOf, ref, node.inputs[0]!);
+      const found = flattenedRows(view, ref, node.inputs[0]!);
       if (found !== null) return found;
-    } else if (keepsRows(graph, node)) {
+    } else if (keepsRows(view, node)) {
       // only operands that have the rows themselves: a vector, or a single row, is broadcast
-      const hasRows = (input: Ref) => shapeOf(input)?.length === 2 && shapeOf(input)![0] !== 1;
-      const operands = dataRefs(node).filter((input) => constantView(graph, input) === null);
+      const hasRows = (input: Ref) =>
+        view.shapeOf(input)?.length === 2 && view.shapeOf(input)![0] !== 1;
+      const operands = dataRefs(node).filter((input) => view.constant(input) === null);
       open.push(...operands.filter(hasRows).map(canonical));
     }
   }
@@ -143,9 +136,9 @@ function rowsOf(
 }
 
 /** Whether each row of what a node gives comes from the same row of what it reads. */
-function keepsRows(graph: Graph, { op, attrs, inputs }: GraphNode): boolean {
+function keepsRows(view: ShapedView, { op, attrs, inputs }: GraphNode): boolean {
   if (IDENTITY.has(op) || UNARY.has(op) || BINARY.has(op)) return true;
-  const integer = (i: number) => constantIntegers(graph, inputs.at(i))?.[0] ?? 0;
+  const integer = (i: number) => view.integers(inputs.at(i))?.[0] ?? 0;
   const isWhole = (mask: string) => (numberAttr(attrs, mask, 0) & 1) === 1;
   switch (op) {
     case 'Split':
@@ -154,7 +147,7 @@ function keepsRows(graph: Graph, { op, attrs, inputs }: GraphNode): boolean {
     case 'ConcatV2':
       return integer(-1) !== 0;
     case 'Slice':
-      return constantIntegers(graph, inputs[2])?.[0] === -1 && integer(1) === 0;
+      return view.integers(inputs[2])?.[0] === -1 && integer(1) === 0;
     case 'StridedSlice':
       return isWhole('begin_mask') && isWhole('end_mask');
     default:
@@ -162,19 +155,14 @@ function keepsRows(graph: Graph, { op, attrs, inputs }: GraphNode): boolean {
   }
 }
 
-function flattenedRows(
-  graph: Graph,
-  shapeOf: ShapeOf,
-  rows: Ref,
-  from: Ref,
-): { ref: Ref; axes: number } | null {
-  const columns = shapeOf(rows)?.[1] ?? -1;
-  const shape = shapeOf(from);
+function flattenedRows(view: ShapedView, rows: Ref, from: Ref): { ref: Ref; axes: number } | null {
+  const columns = view.shapeOf(rows)?.[1] ?? -1;
+  const shape = view.shapeOf(from);
   if (columns < 0 || shape === null) return null;
   const axes = trailingAxes(shape, columns);
   if (axes !== null && shape.length >= axes + 2 && shape[shape.length - axes - 1] !== 1) {
     return { ref: canonical(from), axes };
   }
-  const before = reshapeBehind(graph, from);
-  return before === null ? null : flattenedRows(graph, shapeOf, from, before);
+  const before = reshapeBehind(view, from);
+  return before === null ? null : flattenedRows(view, from, before);
 }

@@ -13,7 +13,7 @@ import type { LinearSettings } from '../quantize/settings.js';
 import { SiteQuantizer } from '../quantize/siteQuantizer.js';
 import { statsFor } from '../quantize/siteStatistics.js';
 import type { Transform } from '../quantize/transform.js';
-import { ActivationFinder } from '../recognize/activations.js';
+import { activationBehind } from '../recognize/activations.js';
 import { type Analysis, analyze } from '../recognize/analysis.js';
 import type { QuantizationReport } from '../report/report.js';
 import { totalsOf } from '../report/totals.js';
@@ -171,7 +171,7 @@ interface SharedTransform {
 
 function* quantizeAll(
   op: string,
-  { linears, graph, shapeOf }: Analysis,
+  { linears, view }: Analysis,
   options: RewriteOptions,
   builder: GraphBuilder,
 ): Generator<RewriteProgress, Change[]> {
@@ -185,7 +185,6 @@ function* quantizeAll(
     .filter(({ settings }) => settings.treatment !== 'skip');
   const groups = groupBy(tasks);
   const integer = (options.mode ?? REWRITE_DEFAULTS.mode) === 'integer';
-  const finder = integer ? new ActivationFinder(graph, shapeOf) : null;
   const changes: Change[] = [];
   for (const group of groups.values()) {
     const [first] = group as [Task];
@@ -203,7 +202,7 @@ function* quantizeAll(
       emitted.set(transform, made ?? { from, bytes: shared });
       const middle = builder.weights.size;
       const whole = outcome.planned.quantized.lowRank === null;
-      const behind = whole ? (finder?.behind(placed.linear) ?? null) : null;
+      const behind = integer && whole ? activationBehind(view, placed.linear) : null;
       emitLinear(builder, outcome.planned, from, { integer, behind });
       const apart = group.length > 1 ? (made?.bytes ?? shared) : 0;
       const bytes = { own: bytesSince(builder, middle), shared, apart };

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { boolAttr, numberAttr, stringAttr } from '../../../src/graph/attrs.js';
 import { type Graph, type GraphNode, nodeOf, type Ref } from '../../../src/graph/ir.js';
 import { graphOfModel } from '../../../src/graph/model.js';
-import { ActivationFinder } from '../../../src/recognize/activations.js';
+import { activationBehind } from '../../../src/recognize/activations.js';
 import { analyze, type PlacedLinear } from '../../../src/recognize/analysis.js';
 import { dequantized } from '../ops/quantizedActivations.js';
 
@@ -26,15 +26,14 @@ export function compareModes(
   integer: tf.GraphModel,
   batch: tf.NamedTensorMap,
 ): Compared[] {
-  const { linears, graph, shapeOf } = analyze(graphOfModel('test', original));
-  const finder = new ActivationFinder(graph, shapeOf);
+  const { linears, view } = analyze(graphOfModel('test', original));
   const [one, other] = [graphOfModel('test', simulated), graphOfModel('test', integer)];
   const compared: Compared[] = [];
   for (const placed of linears) {
     const { name } = placed.linear;
     const [a, b] = [productOf(one, name), productOf(other, name)];
     if (a === undefined || b === undefined) continue;
-    const output = other.nodes.has(name) ? name : finder.behind(placed.linear)!.output;
+    const output = other.nodes.has(name) ? name : activationBehind(view, placed.linear)!.output;
     const feed = feedOf(original, placed, batch);
     const codes = boolAttr(b.attrs, 'hasCodes');
     const from = tf.tidy(() => [

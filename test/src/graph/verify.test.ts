@@ -12,7 +12,6 @@ import {
 } from '../../../src/graph/attrs.js';
 import {
   canonical,
-  consumersOf,
   type Graph,
   type GraphNode,
   makeNode,
@@ -148,20 +147,6 @@ describe('Names in a graph', () => {
       ]);
     });
   }
-
-  it('consumers are those who read data, once each, in file order', () => {
-    const a = makeNode('Placeholder', 'a', []);
-    const twice = makeNode('Add', 'twice', ['a', 'a:1']);
-    const waits = makeNode('Relu', 'waits', ['twice'], {}, ['a']);
-    const last = makeNode('Relu', 'last', ['a']);
-    const consumers = consumersOf(graph([last, a, twice, waits], []));
-    const names = (of: string) => consumers.get(of)?.map(({ name }) => name);
-    expect([names('a'), names('twice'), names('last')]).to.deep.equal([
-      ['last', 'twice'],
-      ['waits'],
-      undefined,
-    ]);
-  });
 
   it('a node that a pass makes lists its control inputs last, as NodeDefs do', () => {
     const made = makeNode('Add', 'sum', ['a', 'b:1'], { T: attr.type('float32') }, ['c', 'd']);

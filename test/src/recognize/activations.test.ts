@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
 import { graphFromArtifacts } from '../../../src/graph/artifacts.js';
 import type { Ref } from '../../../src/graph/ir.js';
-import { ActivationFinder } from '../../../src/recognize/activations.js';
+import { activationBehind } from '../../../src/recognize/activations.js';
 import { analyze } from '../../../src/recognize/analysis.js';
 import { Kit } from '../../harness/graphs/kit.js';
 import { ACTIVATION_FORMS, activation } from '../../harness/graphs/layers.js';
@@ -14,8 +14,8 @@ function found(build: Build, outputs: (y: Ref, out: Ref) => Ref[] = (_, out) => 
   const k = new Kit();
   const y = k.batchMatMul(k.input([2, 6, 8]), k.weight([8, 5]));
   const out = build(k, y);
-  const { graph, shapeOf, linears } = analyze(graphFromArtifacts(k.graph.build(outputs(y, out))));
-  const behind = new ActivationFinder(graph, shapeOf).behind(linears[0]!.linear);
+  const { view, linears } = analyze(graphFromArtifacts(k.graph.build(outputs(y, out))));
+  const behind = activationBehind(view, linears[0]!.linear);
   if (behind === null) return null;
   const { nodes, path, output } = behind;
   return {
