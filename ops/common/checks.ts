@@ -67,6 +67,19 @@ export function checkBoolean(
   throw new InvalidArgumentError(op, argument, 'true or false', describe(value));
 }
 
+/** @throws InvalidArgumentError unless `value` is a Uint8Array, of any realm. */
+export function checkBytes(
+  op: string,
+  argument: string,
+  value: unknown,
+  what: string,
+): asserts value is Uint8Array {
+  // by name: a test runner's, or a frame's, is of another class
+  const isView = ArrayBuffer.isView(value) && Reflect.get(value, Symbol.toStringTag);
+  if (isView === 'Uint8Array') return;
+  throw new InvalidArgumentError(op, argument, `${what}, a Uint8Array`, describe(value));
+}
+
 /** @throws InvalidArgumentError unless `x` has at least `rank` dimensions. */
 export function checkMinRank(op: string, x: Tensor, rank: number, layout: string): void {
   if (x.rank >= rank) return;

@@ -1,5 +1,6 @@
+import { checkBytes } from '../../ops/common/checks.js';
 import { readArray, readInteger, readObject, readOneOf } from '../../ops/common/readers.js';
-import { describe, HadaNormError, InvalidArgumentError } from '../../ops/numerics/errors.js';
+import { HadaNormError } from '../../ops/numerics/errors.js';
 import { crc32 } from '../../ops/numerics/packing.js';
 
 /** Arrays of numbers that can be saved. */
@@ -53,10 +54,7 @@ export function encodeRecords(data: unknown, arrays: readonly Numbers[]): Uint8A
 
 /** What `encodeRecords` wrote. @throws HadaNormError for anything else. */
 export function decodeRecords(bytes: Uint8Array): { header: unknown; arrays: Numbers[] } {
-  if (!(bytes instanceof Uint8Array)) {
-    const got = describe(bytes);
-    throw new InvalidArgumentError(OP, 'bytes', 'what serialize returned, a Uint8Array', got);
-  }
+  checkBytes(OP, 'bytes', bytes, 'what serialize returned');
   if (bytes.length < PREFIX_BYTES) fail(`${bytes.length} bytes are no statistics: truncated.`);
   // a copy, so that views of the numbers are aligned; a Buffer's slice would be none
   const copy = new Uint8Array(bytes);

@@ -1,5 +1,9 @@
-import { HadaNormError, InvalidArgumentError } from '../../ops/numerics/errors.js';
+import { checkBytes } from '../../ops/common/checks.js';
+import { describe, HadaNormError, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { fromHalfBits } from '../../ops/numerics/half.js';
+import { repeatedKey } from './repeatedKeys.js';
+
+const OP = 'parseSafetensors';
 
 /** As the format has it. */
 const MAX_HEADER_BYTES = 100_000_000;
@@ -33,11 +37,13 @@ interface Entry {
  *
  * @param bytes The whole file. Tensors of F16, BF16 and F32 are read; tensors must fill the data
  * without gaps or overlaps.
- * @throws HadaNormError for a file that is cut off or whose header is no header.
+ * @throws HadaNormError for a file that is cut off or whose header is no header, or holds a name
+ * twice.
  * @throws InvalidArgumentError for a tensor that is described wrongly, overlaps another, or has
  * another dtype.
  */
 export function parseSafetensors(bytes: Uint8Array): Map<string, WeightValues> {
+  checkBytes(OP, 'bytes', bytes, 'the whole file');
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (bytes.length < 8)
     throw broken(`the file ends after ${bytes.length} bytes, before its header`);
@@ -78,19 +84,26 @@ export function mergeShards(
 
 function headerOf(bytes: Uint8Array): Record<string, unknown> {
   let header: unknown;
+  let text: string;
   try {
-    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    header = JSON.parse(text);
   } catch (error) {
     throw broken(`the header is not JSON (${error instanceof Error ? error.message : error})`);
   }
   if (!isRecord(header)) throw broken('the header is not a JSON object');
+  const repeated = repeatedKey(text);
+  if (repeated !== null) throw broken(`the header has ${describe(repeated)} twice`);
   return header;
 }
 
 function entriesOf(header: Record<string, unknown>): Entry[] {
-  return Object.entries(header)
-    .filter(([name]) => name !== '__metadata__')
-    .map(([name, entry]) => entryOf(name, entry));
+  const { __metadata__: metadata = {}, ...tensors } = header;
+  const isText = (value: unknown) => typeof value === 'string';
+  if (!isRecord(metadata) || !Object.values(metadata).every(isText)) {
+    throw invalid('__metadata__', 'a map of strings', metadata);
+  }
+  return Object.entries(tensors).map(([name, entry]) => entryOf(name, entry));
 }
 
 function entryOf(name: string, entry: unknown): Entry {
@@ -103,10 +116,14 @@ function entryOf(name: string, entry: unknown): Entry {
     throw invalid(`data_offsets of ${name}`, 'two offsets', offsets);
   }
   const [begin, end] = offsets as [number, number];
-  const length = shape.reduce((product, dim) => product * dim, DTYPES[dtype]!.bytes);
+  const product = shape.reduce((size, dim) => size * (dim || 1), DTYPES[dtype]!.bytes);
+  const length = shape.includes(0) ? 0 : product;
   if (end - begin !== length) {
     const wanted = `${length} bytes apart, for ${dtype} [${shape}]`;
     throw invalid(`data_offsets of ${name}`, wanted, offsets);
+  }
+  if (!Number.isSafeInteger(product)) {
+    throw invalid(`shape of ${name}`, 'one whose product can be counted', shape);
   }
   return { name, shape, dtype, begin, end };
 }
@@ -135,16 +152,12 @@ function isSizes(value: unknown): value is number[] {
 }
 
 function broken(message: string): HadaNormError {
-  return new HadaNormError('parseSafetensors', `${message}.`);
+  return new HadaNormError(OP, `${message}.`);
 }
 
 function invalid(argument: string, wanted: string, got: unknown): InvalidArgumentError {
-  return new InvalidArgumentError(
-    'parseSafetensors',
-    argument,
-    wanted,
-    got === undefined ? 'none' : JSON.stringify(got),
-  );
+  const text = got === undefined ? 'none' : JSON.stringify(got);
+  return new InvalidArgumentError(OP, argument, wanted, text);
 }
 
 /** A weight: its shape, and its values in row-major order. */

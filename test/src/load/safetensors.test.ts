@@ -105,6 +105,83 @@ describe('parseSafetensors', () => {
   }
 });
 
+describe('parseSafetensors of headers that JSON.parse takes', () => {
+  const text = (name: string, more = '') =>
+    `{"${name}":{"dtype":"F32","shape":[2],"data_offsets":[0,8]${more}}`;
+  const repeated: [string, string, string][] = [
+    ['one tensor twice', `${text('x')},"x":{}}`, '"x"'],
+    ['in two spellings', `${text('x')},"\\u0078":{}}`, '"x"'],
+    ['spaces between', `${text('x')}, "x" \n:{} }`, '"x"'],
+    ['a field twice', `${text('x', ',"shape":[2]')}}`, '"shape"'],
+    ['metadata twice', `${text('x')},"__metadata__":{},"__metadata__":{}}`, '"__metadata__"'],
+    ['a key of the metadata twice', `${text('x')},"__metadata__":{"a":"","a":""}}`, '"a"'],
+    ['a quoted name twice', `${text('\\"')},"\\"":{}}`, '"\\""'],
+  ];
+  for (const [what, header, key] of repeated) {
+    it(`${what} is refused`, () => {
+      const bytes = withHeader(header, PAIR);
+      expect(() => parseSafetensors(bytes)).to.throw(
+        HadaNormError,
+        `parseSafetensors: the header has ${key} twice.`,
+      );
+    });
+  }
+
+  it('one key in two objects, or a name that is a text elsewhere, is not', () => {
+    const header = `${text('shape')},"__metadata__":{"shape":"shape","x":"\\"x\\":"}}`;
+    expect([...parseSafetensors(withHeader(header, PAIR)).keys()]).to.deep.equal(['shape']);
+  });
+
+  for (const name of ['__proto__', 'constructor', 'toString', 'hasOwnProperty', '']) {
+    it(`a tensor may be called ${JSON.stringify(name)}`, () => {
+      const tensors = parseSafetensors(withHeader(`${text(name)}}`, PAIR));
+      expect([...tensors].map(([key, { values }]) => [key, ...values])).to.deep.equal([
+        [name, 1, 2],
+      ]);
+    });
+  }
+
+  for (const metadata of [null, 7, 'x', ['x'], { format: 1 }, { format: null }, { a: {} }]) {
+    it(`metadata of ${JSON.stringify(metadata)} is refused`, () => {
+      const header = JSON.stringify({ __metadata__: metadata, x: entry([0, 8]) });
+      expect(() => parseSafetensors(withHeader(header, PAIR))).to.throw(
+        InvalidArgumentError,
+        '__metadata__ must be a map of strings',
+      );
+    });
+  }
+
+  it('an empty tensor whose other sizes cannot be counted is refused', () => {
+    for (const shape of [
+      [2 ** 52, 2 ** 52, 0],
+      [0, 2 ** 52],
+      [...Array<number>(40).fill(2 ** 52), 0],
+    ]) {
+      const bytes = withHeader(JSON.stringify({ x: entry([0, 0], shape) }), new Uint8Array(0));
+      expect(() => parseSafetensors(bytes)).to.throw(
+        InvalidArgumentError,
+        'shape of x must be one whose product can be counted',
+      );
+    }
+  });
+
+  it('a byte order mark before the header is refused', () => {
+    expect(() => parseSafetensors(withHeader(`\ufeff${text('x')}}`, PAIR))).to.throw(
+      HadaNormError,
+      'the header is not JSON',
+    );
+  });
+
+  for (const wrong of [undefined, null, 7, 'file', [1], {}, new ArrayBuffer(16), PAIR.buffer]) {
+    it(`what is no Uint8Array (${Object.prototype.toString.call(wrong)}) is refused`, () => {
+      expect(() => parseSafetensors(wrong as Uint8Array)).to.throw(
+        InvalidArgumentError,
+        'parseSafetensors: bytes must be the whole file, a Uint8Array, got',
+      );
+    });
+  }
+});
+
 describe('mergeShards', () => {
   const one = { shape: [1], values: Float32Array.of(1) };
 
