@@ -1,15 +1,25 @@
 /**
- * `npm run build:wasm`: compiles ops/wasm/assembly (AssemblyScript) into
- * ops/wasm/instance/binaries.ts, which is committed.
+ * `npm run build:wasm`: writes the records that TypeScript and the kernels share (wasmRecords) to
+ * ops/wasm/records.ts and ops/wasm/assembly/records.ts, and compiles ops/wasm/assembly
+ * (AssemblyScript) into ops/wasm/instance/binaries.ts. All three are committed.
  */
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import asc from 'assemblyscript/asc';
 import { isMain, ROOT } from './process.js';
 import { checkModule } from './wasmBinary.js';
+import { assemblySide } from './wasmRecords/assembly.js';
+import { description } from './wasmRecords/description.js';
+import { typescriptSide } from './wasmRecords/typescript.js';
 
 const ASSEMBLY = 'ops/wasm/assembly';
 export const BINARIES_FILE = join(ROOT, 'ops', 'wasm', 'instance', 'binaries.ts');
+
+/** What is written of the records: file and text. */
+export const RECORDS = [
+  { file: join(ROOT, 'ops', 'wasm', 'records.ts'), text: typescriptSide(description) },
+  { file: join(ROOT, ASSEMBLY, 'records.ts'), text: assemblySide(description) },
+] as const;
 
 /** The modules: each is one entry file, and what it may use beyond SIMD128. */
 const MODULES = [
@@ -42,14 +52,19 @@ export async function compileBinaries(): Promise<string> {
   return `${lines.join('\n')}\n`;
 }
 
-/** Compiles one entry file below ops/wasm/assembly. */
+/** Compiles one entry file below ops/wasm/assembly; `sources` stand for files there, by name. */
 export async function compile(
   entry: string,
   features: readonly string[] = [],
+  sources: Readonly<Record<string, string>> = {},
 ): Promise<Uint8Array> {
   let binary: Uint8Array | undefined;
   const args = [`${ASSEMBLY}/${entry}`, '--baseDir', ROOT, '--outFile', 'out.wasm'];
   const { error, stderr } = await asc.main([...args, ...FLAGS, ...features], {
+    readFile: async (name) => {
+      const own = name.startsWith(`${ASSEMBLY}/`) ? sources[name.slice(ASSEMBLY.length + 1)] : null;
+      return own ?? (await readFile(join(ROOT, name), 'utf8').catch(() => null));
+    },
     writeFile: (_name, contents) => {
       binary = typeof contents === 'string' ? Buffer.from(contents) : contents;
     },
@@ -61,7 +76,9 @@ export async function compile(
 }
 
 if (isMain(import.meta.url)) {
+  for (const { file, text } of RECORDS) await writeFile(file, text);
   const text = await compileBinaries();
   await writeFile(BINARIES_FILE, text);
-  console.log(`Wrote ops/wasm/instance/binaries.ts, ${(text.length / 1024).toFixed(1)} KiB.`);
+  const size = `${(text.length / 1024).toFixed(1)} KiB`;
+  console.log(`Wrote both sides of the WASM records, and ops/wasm/instance/binaries.ts, ${size}.`);
 }

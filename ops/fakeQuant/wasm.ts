@@ -6,26 +6,22 @@ import {
 } from '../numerics/quantization.js';
 import { type WasmKernelArgs, wasmKernel } from '../wasm/kernel.js';
 import type { WasmModule } from '../wasm/module.js';
-import { writeRecord } from '../wasm/records.js';
+import {
+  COLUMN_SCRATCH_BYTES,
+  COLUMNS,
+  type FakeQuantColumns,
+  GROUP_RANGE_BYTES,
+  putGroupRange,
+  QUANTIZER_BYTES,
+  writeFakeQuantColumns,
+  writeFakeQuantRuns,
+} from '../wasm/records.js';
 import { grainOf } from '../wasm/rows.js';
 import { fakeQuantOp } from './composite.js';
 import type { FakeQuantAttrs, FakeQuantInputs, QuantizationRange } from './contract.js';
 
 /** One range for a whole tensor is found in pieces of so many elements. */
 const PIECE = 4096;
-
-/** Columns of an item of `fakeQuantColumns`. */
-const COLUMNS = 16;
-
-const RUN_SCRATCH_BYTES = 64;
-const COLUMN_SCRATCH_BYTES = 8256;
-
-/** The records of ops/wasm/assembly/fakeQuant.ts and fakeQuantColumns.ts. */
-const RUN_FIELDS = ['x', 'y', 'length', 'run', 'numGroups', 'ranges', 'qMin', 'qMax', 'symmetric'];
-const COLUMN_FIELDS = [
-  ...['x', 'y', 'length', 'inner', 'groupSize', 'ranges', 'qMin', 'qMax', 'symmetric'],
-];
-const FLOATS = ['qMin', 'qMax'];
 
 export const fakeQuantWasm = wasmKernel(fakeQuantOp, fakeQuantOnWasm);
 
@@ -49,17 +45,15 @@ export function fakeQuantOnWasm({
   return y;
 }
 
-interface CommonFields extends Readonly<Record<string, number>> {
-  readonly ranges: number;
-}
+/** The fields that both records have alike. */
+type CommonFields = Omit<FakeQuantColumns, 'length' | 'inner' | 'groupSize'>;
 
 function columns(
   module: WasmModule,
   common: CommonFields,
   { outer, length, inner, groupSize }: QuantizationLayout,
 ): void {
-  const fields = { ...common, length, inner, groupSize };
-  const record = writeRecord(module, COLUMN_FIELDS, fields, FLOATS);
+  const record = writeFakeQuantColumns(module, { ...common, length, inner, groupSize });
   const items = outer * Math.ceil(length / groupSize) * Math.ceil(inner / COLUMNS);
   const grain = grainOf(groupSize * COLUMNS);
   module.run('fakeQuantColumns', [record], items, { grain, scratchBytes: COLUMN_SCRATCH_BYTES });
@@ -74,19 +68,19 @@ function runs(
   const { length, run } = runsOf(layout, size);
   const count = (size / length) * Math.ceil(length / run);
   const { numGroups } = layout;
-  const options = { grain: grainOf(run), scratchBytes: RUN_SCRATCH_BYTES };
-  const fields = { ...common, length, run, numGroups };
+  const options = { grain: grainOf(run), scratchBytes: QUANTIZER_BYTES };
+  let { ranges } = common;
   // groups of several runs need all of them before the first is quantized
-  if (common.ranges === 0 && count > numGroups) {
-    const parts = module.scratch(8 * count);
-    fields.ranges = module.scratch(8 * numGroups);
-    const record = writeRecord(module, RUN_FIELDS, { ...fields, ranges: 0 }, FLOATS);
+  if (ranges === 0 && count > numGroups) {
+    const parts = module.scratch(GROUP_RANGE_BYTES * count);
+    ranges = module.scratch(GROUP_RANGE_BYTES * numGroups);
+    const record = writeFakeQuantRuns(module, { ...common, length, run, numGroups });
     module.run('runRanges', [record, parts], count, options);
-    module.run('mergeRanges', [parts, fields.ranges, count, numGroups], numGroups, {
+    module.run('mergeRanges', [parts, ranges, count, numGroups], numGroups, {
       grain: grainOf(count / numGroups),
     });
   }
-  const record = writeRecord(module, RUN_FIELDS, fields, FLOATS);
+  const record = writeFakeQuantRuns(module, { ...common, length, run, numGroups, ranges });
   module.run('fakeQuantRuns', [record], count, options);
 }
 
@@ -102,7 +96,7 @@ function runsOf(
   return { length: length * inner, run: groupSize * inner };
 }
 
-/** f32 [numGroups, 2]: ends of a static range, widened to hold 0. */
+/** GroupRange[numGroups]: a static range, widened to hold 0. */
 function writeRanges(
   module: WasmModule,
   { min, max }: QuantizationRange,
@@ -110,11 +104,11 @@ function writeRanges(
 ): number {
   const at = (bound: number | readonly number[], g: number) =>
     typeof bound === 'number' ? bound : bound[g]!;
-  const address = module.scratch(8 * numGroups);
-  const ranges = new Float32Array(module.memory.buffer, address, 2 * numGroups);
+  const address = module.scratch(GROUP_RANGE_BYTES * numGroups);
+  const view = new DataView(module.memory.buffer);
   for (let g = 0; g < numGroups; g++) {
-    ranges[2 * g] = Math.min(at(min, g), 0);
-    ranges[2 * g + 1] = Math.max(at(max, g), 0);
+    const range = { low: Math.min(at(min, g), 0), high: Math.max(at(max, g), 0) };
+    putGroupRange(view, address + GROUP_RANGE_BYTES * g, range);
   }
   return address;
 }

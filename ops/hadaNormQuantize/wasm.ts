@@ -3,7 +3,7 @@ import { type WasmHadamardPlan, wasmHadamardPlan } from '../hadamardTransform/wa
 import { codeRange } from '../numerics/quantization.js';
 import { type WasmKernelArgs, wasmKernel } from '../wasm/kernel.js';
 import type { WasmModule } from '../wasm/module.js';
-import { writeRecord } from '../wasm/records.js';
+import { rowScratchBytes, writeQuantizedRows } from '../wasm/records.js';
 import { columnMeans } from '../wasm/rows.js';
 import { hadaNormQuantizeOp } from './composite.js';
 import type { HadaNormQuantizeAttrs, HadaNormQuantizeInputs } from './contract.js';
@@ -81,7 +81,7 @@ function quantizeRows(
   const [tokens, d] = x.shape.slice(-2) as [number, number];
   const { qMin, qMax } = codeRange(bits, symmetric);
   const [codes, scales, zeroPoints] = outputs.map((output) => module.addressOf(output));
-  const fields = {
+  const record = writeQuantizedRows(module, {
     x: module.addressOf(x),
     tokens,
     d,
@@ -100,15 +100,7 @@ function quantizeRows(
     codes: codes!,
     scales: scales!,
     zeroPoints: zeroPoints!,
-  };
-  const record = writeRecord(module, FIELDS, fields, FLOATS);
-  const scratchBytes = 64 + 64 * Math.ceil(d / 16) + plan.tempBytes;
+  });
+  const scratchBytes = rowScratchBytes(d, plan.tempBytes);
   module.run('hadaNormQuantize', [record], samples * tokens, { grain: 8, scratchBytes });
 }
-
-/** The record `Rows` of ops/wasm/assembly/quantize.ts. */
-const FIELDS =
-  'x tokens d means meanStride scale plan groupSize isStatic min max qMin qMax symmetric offset codes scales zeroPoints'.split(
-    ' ',
-  );
-const FLOATS = ['min', 'max', 'qMin', 'qMax'];

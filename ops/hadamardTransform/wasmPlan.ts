@@ -1,7 +1,16 @@
 import { factorSigns, findHadamardPlan, type HadamardFactor } from '../numerics/hadamard.js';
 import type { WasmModule } from '../wasm/module.js';
+import {
+  denseTempBytes,
+  FACTOR_KIND,
+  HADAMARD_FACTOR_BYTES,
+  HADAMARD_PLAN_BYTES,
+  putHadamardFactor,
+  putHadamardPlan,
+  VECTOR,
+} from '../wasm/records.js';
 
-/** A plan in WASM memory, as ops/wasm/assembly/hadamard.ts reads it. */
+/** A plan in WASM memory. */
 export interface WasmHadamardPlan {
   readonly address: number;
   /** The `temp` that `hadamardRow` wants (bytes); 0 where no factor needs a table. */
@@ -12,10 +21,6 @@ export interface WasmHadamardPlan {
 interface DenseFactor extends HadamardFactor {
   readonly stride: number;
 }
-
-const HEADER_BYTES = 12;
-const FACTOR_BYTES = 16;
-const KIND = { table: 0, paley12: 1, paley12Transposed: 2 } as const;
 
 /** The plan for blocks of `blockSize`, which must have one. It is written once per backend. */
 export function wasmHadamardPlan(
@@ -31,24 +36,21 @@ export function wasmHadamardPlan(
 function encodePlan(blockSize: number, transpose: boolean): Uint8Array {
   const dense = denseFactors(blockSize);
   const tables = dense.map((f) => (hasTable(f) ? signTable(f, transpose) : new Uint16Array()));
-  const start = HEADER_BYTES + FACTOR_BYTES * dense.length;
+  const start = HADAMARD_PLAN_BYTES + HADAMARD_FACTOR_BYTES * dense.length;
   const bytes = new Uint8Array(tables.reduce((sum, table) => sum + table.byteLength, start));
   const view = new DataView(bytes.buffer);
-  view.setFloat32(0, 1 / Math.sqrt(blockSize), true);
-  view.setInt32(
-    4,
-    dense.reduce((rest, { order }) => rest / order, blockSize),
-    true,
-  );
-  view.setInt32(8, dense.length, true);
+  putHadamardPlan(view, 0, {
+    scale: 1 / Math.sqrt(blockSize),
+    sylvesterOrder: dense.reduce((left, { order }) => left / order, blockSize),
+    denseFactors: dense.length,
+  });
   let table = start;
   dense.forEach((factor, f) => {
     const { order, stride } = factor;
-    const paley12 = transpose ? KIND.paley12Transposed : KIND.paley12;
-    const words = [hasTable(factor) ? KIND.table : paley12, order, stride, table];
-    words.forEach((word, i) => {
-      view.setInt32(HEADER_BYTES + FACTOR_BYTES * f + 4 * i, word, true);
-    });
+    const paley12 = transpose ? FACTOR_KIND.paley12Transposed : FACTOR_KIND.paley12;
+    const kind = hasTable(factor) ? FACTOR_KIND.table : paley12;
+    const at = HADAMARD_PLAN_BYTES + HADAMARD_FACTOR_BYTES * f;
+    putHadamardFactor(view, at, { kind, order, stride, table });
     bytes.set(new Uint8Array(tables[f]!.buffer), table);
     table += tables[f]!.byteLength;
   });
@@ -80,12 +82,11 @@ function signTable(factor: HadamardFactor, transpose: boolean): Uint16Array {
 
 /** Order 12 has its own algorithm where four neighbours are in different columns. */
 function hasTable({ order, stride }: DenseFactor): boolean {
-  return order !== 12 || stride < 4;
+  return order !== 12 || stride < VECTOR;
 }
 
 function tempBytesOf(factor: DenseFactor): number {
-  if (!hasTable(factor)) return 0;
-  return factor.order * (factor.stride < 4 ? 192 : 128);
+  return hasTable(factor) ? denseTempBytes(factor.order, factor.stride) : 0;
 }
 
 function denseFactors(blockSize: number): DenseFactor[] {

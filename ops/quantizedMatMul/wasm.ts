@@ -5,7 +5,8 @@ import type { WasmModule } from '../wasm/module.js';
 import { segmentsOf } from '../wasm/segments.js';
 import { quantizedMatMulOp } from './composite.js';
 import type { QuantizedMatMulAttrs, QuantizedMatMulInputs } from './contract.js';
-import { type CodeArgs, floatProduct, integerProduct, type ProductArgs } from './wasmProduct.js';
+import { floatProduct, integerProduct } from './wasmProduct.js';
+import type { CodeArgs, ProductArgs } from './wasmProductArgs.js';
 
 export const quantizedMatMulWasm = wasmKernel(
   quantizedMatMulOp,

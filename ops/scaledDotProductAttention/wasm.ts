@@ -1,15 +1,9 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { type WasmKernelArgs, wasmKernel } from '../wasm/kernel.js';
-import { type Fields, writeRecord } from '../wasm/records.js';
+import { attentionWorkBytes, QUERIES, writeAttention } from '../wasm/records.js';
 import { attentionOp } from './composite.js';
 import { type AttentionAttrs, type AttentionInputs, attentionContract } from './contract.js';
-import { type AttentionDims, type AttentionSizes, attentionDims } from './dims.js';
-import type { StridedView } from './layout.js';
-
-/** As in ops/wasm/assembly/attentionTypes.ts. */
-const QUERIES = 16;
-const SCORE_ROW_BYTES = 4 * 256 + 64;
-const HEADER_BYTES = 32;
+import { type AttentionDims, attentionDims } from './dims.js';
 
 export const attentionWasm = wasmKernel(attentionOp, attentionOnWasm);
 
@@ -38,34 +32,33 @@ export function attentionOnWasm({
     scale: attrs.scale,
     ...strides(dims),
   };
-  const record = writeRecord(module, FIELDS, fields, ['scale']);
+  const record = writeAttention(module, fields);
   // a thread packs the keys and values of every head of which it does a block: half a head each at
   // least
-  const options = { grain: Math.ceil(blocks / 2), scratchBytes: scratchBytes(sizes) };
+  const options = { grain: Math.ceil(blocks / 2), scratchBytes: attentionWorkBytes(fields) };
   module.run('attention', [record], sizes.b * sizes.h * blocks, options);
   return out;
 }
 
-function strides({ q, k, v, output, mask }: AttentionDims): Fields {
-  const of = (name: string, { stride }: StridedView) => ({
-    [`${name}Sample`]: 4 * stride.b,
-    [`${name}Head`]: 4 * stride.h,
-    [`${name}Token`]: 4 * stride.t,
-  });
-  const [maskSample, maskHead, maskQuery, maskKey] = (mask ?? [0, 0, 0, 0]).map((s) => 4 * s);
-  const masks = { maskSample, maskHead, maskQuery, maskKey } as Fields;
-  return { ...of('q', q), ...of('k', k), ...of('v', v), ...of('out', output), ...masks };
+/** Bytes; without a mask they are not read. */
+function strides({ q, k, v, output, mask }: AttentionDims) {
+  const [maskSample, maskHead, maskQuery, maskKey] = mask ?? [0, 0, 0, 0];
+  return {
+    qSample: 4 * q.stride.b,
+    qHead: 4 * q.stride.h,
+    qToken: 4 * q.stride.t,
+    kSample: 4 * k.stride.b,
+    kHead: 4 * k.stride.h,
+    kToken: 4 * k.stride.t,
+    vSample: 4 * v.stride.b,
+    vHead: 4 * v.stride.h,
+    vToken: 4 * v.stride.t,
+    outSample: 4 * output.stride.b,
+    outHead: 4 * output.stride.h,
+    outToken: 4 * output.stride.t,
+    maskSample: 4 * maskSample,
+    maskHead: 4 * maskHead,
+    maskQuery: 4 * maskQuery,
+    maskKey: 4 * maskKey,
+  };
 }
-
-/** As placeWork in ops/wasm/assembly/attentionTypes.ts lays it out. */
-function scratchBytes({ keys, c, valueChannels }: AttentionSizes): number {
-  const panels = Math.ceil(valueChannels / 8);
-  const packed = 32 * (Math.ceil(keys / 8) * c + panels * keys);
-  return HEADER_BYTES + packed + QUERIES * (4 * c + SCORE_ROW_BYTES + 32 * panels + 8);
-}
-
-/** The fields of an Attention in ops/wasm/assembly/attentionTypes.ts, in order. */
-const FIELDS =
-  'q k v mask out heads queries keys channels valueChannels blocks scale qSample qHead qToken kSample kHead kToken vSample vHead vToken outSample outHead outToken maskSample maskHead maskQuery maskKey'.split(
-    ' ',
-  );

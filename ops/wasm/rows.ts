@@ -1,8 +1,6 @@
 import { type TensorInfo, util } from '@tensorflow/tfjs-core';
 import type { WasmModule } from './module.js';
-
-/** Columns of an item of `columnMeans`: ops/wasm/assembly/rows.ts. */
-const COLUMNS = 16;
+import { COLUMNS } from './records.js';
 
 /** Fewer elements than this are not worth a thread. */
 const GRAIN_ELEMENTS = 16_384;

@@ -1,3 +1,5 @@
+import { STEP } from './records.js';
+
 /**
  * A run of the reduction with one scale for weights and activations, small enough for the tiles'
  * scratch memory.
@@ -37,7 +39,7 @@ export function segmentsOf(
   activationGroupSize: number,
   longest = CHUNK_ROWS,
 ): Segments | null {
-  const aligned = (size: number) => size >= k || size % 4 === 0;
+  const aligned = (size: number) => size >= k || size % STEP === 0;
   if (!aligned(weightGroupSize) || !aligned(activationGroupSize)) return null;
   const segments: Segment[] = [];
   const chunks = [0];
@@ -57,5 +59,5 @@ export function segmentsOf(
     start = end;
   }
   chunks.push(segments.length);
-  return { segments, chunks, chunkRows: Math.ceil(chunkRows / 4) * 4, longest };
+  return { segments, chunks, chunkRows: Math.ceil(chunkRows / STEP) * STEP, longest };
 }

@@ -3,13 +3,15 @@
 // that of the heads takes memory.
 import { packKeys, packQueries, packValues } from './attentionPack';
 import { mixTile, scoreTile } from './attentionTiles';
-import { Attention, KEYS, MR, placeWork, QUERIES, SCORE_ROW, Work } from './attentionTypes';
 import { expNegative4 } from './math';
+import {
+  Attention, AttentionWork, KEYS, MR, placeAttentionWork, QUERIES, SCORE_ROW_BYTES,
+} from './records';
 
 /** items: blocks of 16 queries of every head of every sample. `at`: an Attention. */
 export function attention(at: usize, scratch: usize, begin: i32, end: i32): void {
   const a = changetype<Attention>(at);
-  const work = placeWork(scratch, a);
+  const work = placeAttentionWork(scratch, a);
   let packed = -1;
   for (let item = begin; item < end; item++) {
     const head = item / a.blocks;
@@ -26,7 +28,7 @@ export function attention(at: usize, scratch: usize, begin: i32, end: i32): void
   }
 }
 
-function queryBlock(a: Attention, work: Work, b: i32, h: i32, first: i32): void {
+function queryBlock(a: Attention, work: AttentionWork, b: i32, h: i32, first: i32): void {
   const count = min(QUERIES, a.queries - first);
   const q = a.q + <usize>(b * a.qSample + h * a.qHead + first * a.qToken);
   packQueries(q, a.qToken, count, a.channels, a.scale, work.queries);
@@ -45,31 +47,31 @@ function queryBlock(a: Attention, work: Work, b: i32, h: i32, first: i32): void 
   for (let i = 0; i < count; i++) finish(a, work, i, out + <usize>(i * a.outToken));
 }
 
-function reset(a: Attention, work: Work): void {
-  for (let at = work.sums; at < work.most; at += 16) v128.store(at, f32x4.splat(0));
+function reset(a: Attention, work: AttentionWork): void {
+  for (let at = work.sums; at < work.largest; at += 16) v128.store(at, f32x4.splat(0));
   for (let i: usize = 0; i < <usize>QUERIES; i++) {
-    f32.store(work.most + (i << 2), -Infinity);
+    f32.store(work.largest + (i << 2), -Infinity);
     f32.store(work.totals + (i << 2), 0);
   }
 }
 
-function scoreBlock(a: Attention, work: Work, count: i32, start: i32, keys: i32): void {
+function scoreBlock(a: Attention, work: AttentionWork, count: i32, start: i32, keys: i32): void {
   const panelBytes = <usize>a.channels << 5;
   const tileBytes = <usize>a.channels << 4;
   let panel = work.keys + <usize>(start >> 3) * panelBytes;
   for (let key = 0; key < keys; key += 8, panel += panelBytes) {
     let to = work.scores + (<usize>key << 2);
     let tile = work.queries;
-    for (let i = 0; i < count; i += MR, tile += tileBytes, to += <usize>MR * SCORE_ROW) {
+    for (let i = 0; i < count; i += MR, tile += tileBytes, to += <usize>MR * SCORE_ROW_BYTES) {
       scoreTile(tile, panel, a.channels, to);
     }
   }
 }
 
-function addMask(a: Attention, work: Work, mask: usize, count: i32, keys: i32): void {
+function addMask(a: Attention, work: AttentionWork, mask: usize, count: i32, keys: i32): void {
   const bytes = <usize>keys << 2;
   for (let i = 0; i < count; i++, mask += a.maskQuery) {
-    const row = work.scores + <usize>i * SCORE_ROW;
+    const row = work.scores + <usize>i * SCORE_ROW_BYTES;
     let at: usize = 0;
     if (a.maskKey === 0) {
       const same = v128.load32_splat(mask);
@@ -87,12 +89,12 @@ function addMask(a: Attention, work: Work, mask: usize, count: i32, keys: i32): 
 /**
  * Scores of a query → exp(score − the largest so far); what was summed before is rescaled to it.
  */
-function weigh(a: Attention, work: Work, query: i32, start: i32, keys: i32): void {
-  const row = work.scores + <usize>query * SCORE_ROW;
+function weigh(a: Attention, work: AttentionWork, query: i32, start: i32, keys: i32): void {
+  const row = work.scores + <usize>query * SCORE_ROW_BYTES;
   const end = row + (<usize>((keys + 3) & ~3) << 2);
   for (let at = row + (<usize>keys << 2); at < end; at += 4) f32.store(at, -Infinity);
-  const most = work.most + (<usize>query << 2);
-  const before = f32.load(most);
+  const largestAt = work.largest + (<usize>query << 2);
+  const before = f32.load(largestAt);
   // pmax leaves NaN out: it comes back in the exponential, whatever is taken off
   let largest = f32x4.splat(before);
   for (let at = row; at < end; at += 16) largest = f32x4.pmax(largest, v128.load(at));
@@ -100,7 +102,7 @@ function weigh(a: Attention, work: Work, query: i32, start: i32, keys: i32): voi
     max(f32x4.extract_lane(largest, 0), f32x4.extract_lane(largest, 1)),
     max(f32x4.extract_lane(largest, 2), f32x4.extract_lane(largest, 3)),
   );
-  f32.store(most, now);
+  f32.store(largestAt, now);
   // where all scores are −∞ their weights are 0: −∞ − −∞ would be NaN, and a later block may have
   // better ones
   const base = f32x4.splat(now === -Infinity ? 0 : now);
@@ -121,18 +123,18 @@ function weigh(a: Attention, work: Work, query: i32, start: i32, keys: i32): voi
   if (before !== now) rescale(work, query, factor);
 }
 
-function rescale(work: Work, query: i32, factor: v128): void {
-  for (let at = work.sums + (<usize>query << 5); at < work.most; at += <usize>QUERIES << 5) {
+function rescale(work: AttentionWork, query: i32, factor: v128): void {
+  for (let at = work.sums + (<usize>query << 5); at < work.largest; at += <usize>QUERIES << 5) {
     v128.store(at, f32x4.mul(v128.load(at), factor));
     v128.store(at, f32x4.mul(v128.load(at, 16), factor), 16);
   }
 }
 
-function mixBlock(a: Attention, work: Work, count: i32, start: i32, keys: i32): void {
+function mixBlock(a: Attention, work: AttentionWork, count: i32, start: i32, keys: i32): void {
   let panel = work.values + (<usize>start << 5);
-  for (let sums = work.sums; sums < work.most; sums += <usize>QUERIES << 5) {
+  for (let sums = work.sums; sums < work.largest; sums += <usize>QUERIES << 5) {
     let weights = work.scores;
-    for (let i = 0; i < count; i += MR, weights += <usize>MR * SCORE_ROW) {
+    for (let i = 0; i < count; i += MR, weights += <usize>MR * SCORE_ROW_BYTES) {
       mixTile(weights, panel, keys, sums + (<usize>i << 5));
     }
     panel += <usize>a.keys << 5;
@@ -140,7 +142,7 @@ function mixBlock(a: Attention, work: Work, count: i32, start: i32, keys: i32): 
 }
 
 /** out = sums / total. */
-function finish(a: Attention, work: Work, query: i32, out: usize): void {
+function finish(a: Attention, work: AttentionWork, query: i32, out: usize): void {
   const total = v128.load32_splat(work.totals + (<usize>query << 2));
   let from = work.sums + (<usize>query << 5);
   const end = out + (<usize>a.valueChannels << 2);

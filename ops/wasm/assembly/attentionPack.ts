@@ -1,5 +1,5 @@
 // Keys, values and queries of a head in the order in which the products read them.
-import { MR, NR, QUERIES } from './attentionTypes';
+import { MR, NR, QUERIES } from './records';
 
 /**
  * Keys with `stride` bytes between them → panels of 8: [⌈keys / 8⌉][channels][8], zeros behind the

@@ -4,26 +4,12 @@
 // x is [outer, length, inner], cut into groups along the middle axis; see QuantizationLayout. Where
 // inner is 1, or a group is one index of the middle axis, groups are made of runs of neighbours
 // ("runs"); else neighbours are in different groups ("columns").
-import { Quantizer, quantizerFor, rangeOf } from './rows';
+import { FakeQuantRuns, GroupRange, GROUP_RANGE_BYTES, Quantizer } from './records';
+import { quantizerFor, rangeOf } from './rows';
 
-/** What all kernels here need; ops/fakeQuant/wasm.ts writes it, 4 bytes a field. */
-@unmanaged
-export class FakeQuantArgs {
-  x: usize;
-  y: usize;
-  length: u32; // elements of a row of runs: length · inner
-  run: u32; // elements of a run; the last of a row may be shorter
-  numGroups: u32; // run r is in group r mod numGroups
-  // f32 [numGroups, 2], low and high ends that hold 0 between them; 0: each run's own
-  ranges: usize;
-  qMin: f32;
-  qMax: f32;
-  symmetric: i32;
-}
-
-/** Runs begin … end. Scratch: 16 bytes. */
+/** Runs begin … end. Scratch: a Quantizer. */
 export function fakeQuantRuns(at: usize, scratch: usize, begin: u32, end: u32): void {
-  const args = changetype<FakeQuantArgs>(at);
+  const args = changetype<FakeQuantRuns>(at);
   const q = changetype<Quantizer>(scratch);
   const perRow = (args.length + args.run - 1) / args.run;
   for (let r = begin; r < end; r++) {
@@ -44,11 +30,11 @@ export function fakeQuantRuns(at: usize, scratch: usize, begin: u32, end: u32): 
 }
 
 /**
- * ranges[run] = the range of each run, for groups of several runs. Runs begin … end. Scratch: 16
- * bytes.
+ * ranges[run] = the range of each run, for groups of several runs. Runs begin … end. Scratch: a
+ * Quantizer.
  */
 export function runRanges(at: usize, ranges: usize, scratch: usize, begin: u32, end: u32): void {
-  const args = changetype<FakeQuantArgs>(at);
+  const args = changetype<FakeQuantRuns>(at);
   const q = changetype<Quantizer>(scratch);
   const perRow = (args.length + args.run - 1) / args.run;
   for (let r = begin; r < end; r++) {

@@ -1,10 +1,9 @@
 // The integer product on plain SIMD128: codes widened to 16 bits, i32x4.dot_i16x8_s (8
 // multiply-adds an instruction).
 import {
-  flushTile, high16, loadScales, low16, ofSegment, ofTile, Panel, placePanel, real, sampleRows,
-  storePanel,
+  flushTile, high16, loadScales, low16, ofSegment, ofTile, real, sampleRows, storePanel,
 } from './gemmPanel';
-import { NR, Product, SEGMENT, Segment } from './gemmTypes';
+import { NR, packedTileBytes, Panel, placePanel, Product, Segment, SEGMENT_BYTES } from './records';
 
 /**
  * Panels begin … end of out [tokens, n] = activation(scale · (codes − zeroPoint) W + rows). `at`: a
@@ -31,8 +30,8 @@ export function gemm16(at: usize, scratch: usize, begin: i32, end: i32): void {
 /** Codes of a chunk → i16 [k/2][8][2]. */
 function unpack16(to: usize, codes: usize, product: Product, first: i32, last: i32): void {
   const bits = product.bits;
-  const start = changetype<Segment>(product.segments + <usize>first * SEGMENT).start;
-  const tail = changetype<Segment>(product.segments + <usize>(last - 1) * SEGMENT);
+  const start = changetype<Segment>(product.segments + <usize>first * SEGMENT_BYTES).start;
+  const tail = changetype<Segment>(product.segments + <usize>(last - 1) * SEGMENT_BYTES);
   const blockBytes = <usize>(bits << 2);
   const zero = i8x16.splat(<i8>(<i32>1 << (bits - 1)));
   let from = codes + <usize>(start >> 2) * blockBytes;
@@ -52,9 +51,9 @@ function unpack16(to: usize, codes: usize, product: Product, first: i32, last: i
 
 function tiles16(panel: Panel, product: Product, first: i32, last: i32): void {
   const tiles = product.tokenTiles + product.residualTiles;
-  const tileBytes = <usize>((product.k + 3) & ~3) << 3;
-  const begin = product.segments + <usize>first * SEGMENT;
-  const end = product.segments + <usize>last * SEGMENT;
+  const tileBytes = packedTileBytes(product.k, 2);
+  const begin = product.segments + <usize>first * SEGMENT_BYTES;
+  const end = product.segments + <usize>last * SEGMENT_BYTES;
   const start = <usize>changetype<Segment>(begin).start << 3;
   const scales = panel.scales + (<usize>first << 5);
   for (let tile = 0; tile < tiles; tile++) {
@@ -95,6 +94,6 @@ function tile16(
       real(c00), real(c01), real(c10), real(c11), real(c20), real(c21), real(c30), real(c31),
     );
     scales += 32;
-    segment += SEGMENT;
+    segment += SEGMENT_BYTES;
   } while (segment < last);
 }

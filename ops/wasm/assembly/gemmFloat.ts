@@ -1,10 +1,10 @@
 // Products of float32 activations with packed weights (or float32 ones): layers whose weights alone
 // are quantized.
 import {
-  clearAccumulators, copyFloats, high16, low16, Panel, placePanel, sampleRows, storePanel,
+  clearAccumulators, copyFloats, high16, low16, sampleRows, storePanel,
 } from './gemmPanel';
-import { MR, NR, Product } from './gemmTypes';
 import { madd } from './math';
+import { MR, NR, placePanel, Product } from './records';
 
 /**
  * Panels begin … end of out [tokens, n] = activation(x W + rows), a panel's weights as float32 in

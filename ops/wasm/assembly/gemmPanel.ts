@@ -1,28 +1,10 @@
 // What the integer kernels have in common around their tiles: a panel's weights unpacked, the rows
 // of the samples, the epilogue.
-import { GELU, GELU_TANH, NR, Product, RELU, SEGMENT, Segment, SILU } from './gemmTypes';
 import { gelu4, geluTanh4, silu4 } from './math';
-
-/** Scratch of a thread. */
-@unmanaged
-export class Panel {
-  weights: usize; // [chunkRows] × 8, of 2 bytes each; floats: of 4
-  scales: usize; // f32 [segmentCount][8]
-  sums: usize; // f32 [segmentCount][8], Σ q down a column
-  rows: usize; // f32 [samples][8]
-  accumulators: usize; // f32 [tiles][4][8]
-}
-
-/** Places a thread's arrays in its scratch. */
-export function placePanel(at: usize, product: Product): Panel {
-  const panel = changetype<Panel>(at);
-  panel.weights = at + 32;
-  panel.scales = panel.weights + (<usize>product.chunkRows << (product.tokenScale === 0 ? 5 : 4));
-  panel.sums = panel.scales + (<usize>product.segmentCount << 5);
-  panel.rows = panel.sums + (<usize>product.segmentCount << 5);
-  panel.accumulators = panel.rows + (<usize>product.samples << 5);
-  return panel;
-}
+import {
+  ACTIVATION_GELU, ACTIVATION_GELU_TANH, ACTIVATION_NONE, ACTIVATION_RELU, ACTIVATION_SILU, DIGITS,
+  NR, Panel, Product, Segment, SEGMENT_BYTES,
+} from './records';
 
 /**
  * Codes u of a block of 8 columns and 4 rows, 16 a vector: columns 0–3, then 4–7, four rows each.
@@ -89,7 +71,7 @@ export function loadScales(panel: Panel, product: Product, column: i32): void {
   const count = min(NR, product.n - column);
   let to = panel.scales;
   for (let i = 0; i < product.segmentCount; i++, to += 32) {
-    const segment = changetype<Segment>(product.segments + <usize>i * SEGMENT);
+    const segment = changetype<Segment>(product.segments + <usize>i * SEGMENT_BYTES);
     const from = product.scale + (<usize>(segment.weightGroup * product.n + column) << 2);
     copyFloats(to, from, count);
   }
@@ -124,7 +106,7 @@ export function sampleRows(panel: Panel, product: Product, column: i32): void {
     for (let half: usize = 0; half < 32; half += 16) {
       let sum = v128.load(row + half);
       if (product.residualScale !== 0) {
-        const at = digits + <usize>(3 * s) * 32 + half;
+        const at = digits + <usize>(DIGITS * s) * 32 + half;
         let residual = f32x4.mul(v128.load(at), f32x4.splat(65536));
         residual = f32x4.add(residual, f32x4.mul(v128.load(at, 32), f32x4.splat(256)));
         residual = f32x4.add(residual, v128.load(at, 64));
@@ -159,11 +141,11 @@ function addBasis(row: usize, product: Product, sample: i32, column: i32, count:
 /** out = activation(scale · accumulator + the sample's row). */
 export function storePanel(panel: Panel, product: Product, column: i32): void {
   // a branch per panel, not per token
-  if (product.activation === GELU) storeRows(panel, product, column, GELU);
-  else if (product.activation === GELU_TANH) storeRows(panel, product, column, GELU_TANH);
-  else if (product.activation === SILU) storeRows(panel, product, column, SILU);
-  else if (product.activation === RELU) storeRows(panel, product, column, RELU);
-  else storeRows(panel, product, column, 0);
+  if (product.activation === ACTIVATION_GELU) storeRows(panel, product, column, ACTIVATION_GELU);
+  else if (product.activation === ACTIVATION_GELU_TANH) storeRows(panel, product, column, ACTIVATION_GELU_TANH);
+  else if (product.activation === ACTIVATION_SILU) storeRows(panel, product, column, ACTIVATION_SILU);
+  else if (product.activation === ACTIVATION_RELU) storeRows(panel, product, column, ACTIVATION_RELU);
+  else storeRows(panel, product, column, ACTIVATION_NONE);
 }
 
 @inline
@@ -201,10 +183,10 @@ function storeRows(panel: Panel, product: Product, column: i32, activation: i32)
 
 @inline
 function activate(x: v128, activation: i32): v128 {
-  if (activation === GELU) return gelu4(x);
-  if (activation === GELU_TANH) return geluTanh4(x);
-  if (activation === SILU) return silu4(x);
-  if (activation === RELU) return f32x4.max(x, f32x4.splat(0));
+  if (activation === ACTIVATION_GELU) return gelu4(x);
+  if (activation === ACTIVATION_GELU_TANH) return geluTanh4(x);
+  if (activation === ACTIVATION_SILU) return silu4(x);
+  if (activation === ACTIVATION_RELU) return f32x4.max(x, f32x4.splat(0));
   return x;
 }
 

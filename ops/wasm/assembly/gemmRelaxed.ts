@@ -3,10 +3,9 @@
 // −2^(b−1) Σ activations of the segment; or as q (8 bits where the machine's dot product is
 // signed), from 0.
 import {
-  flushTile, high16, loadScales, low16, ofSegment, ofTile, Panel, placePanel, real, sampleRows,
-  storePanel,
+  flushTile, high16, loadScales, low16, ofSegment, ofTile, real, sampleRows, storePanel,
 } from './gemmPanel';
-import { NR, Product, SEGMENT, Segment } from './gemmTypes';
+import { NR, packedTileBytes, Panel, placePanel, Product, Segment, SEGMENT_BYTES } from './records';
 
 /**
  * As gemm16, with pairs summed in 16 bits and widened every `flushSteps`: two instructions per 16
@@ -54,7 +53,7 @@ function unpack8(panel: Panel, codes: usize, product: Product, first: i32, last:
   const sums = product.groupShift !== 0;
   const flip = i8x16.splat(<i8>product.flip);
   for (let s = first; s < last; s++) {
-    const segment = changetype<Segment>(product.segments + <usize>s * SEGMENT);
+    const segment = changetype<Segment>(product.segments + <usize>s * SEGMENT_BYTES);
     let from = codes + <usize>(segment.start >> 2) * blockBytes;
     const end = to + (<usize>segment.steps << 5);
     let low = i32x4.splat(-(segment.steps << (bits + 1)));
@@ -80,9 +79,9 @@ function unpack8(panel: Panel, codes: usize, product: Product, first: i32, last:
 @inline
 function tilesOf(panel: Panel, product: Product, first: i32, last: i32, pairs: bool): void {
   const tiles = product.tokenTiles + product.residualTiles;
-  const tileBytes = <usize>((product.k + 3) & ~3) << 2;
-  const begin = product.segments + <usize>first * SEGMENT;
-  const end = product.segments + <usize>last * SEGMENT;
+  const tileBytes = packedTileBytes(product.k, 1);
+  const begin = product.segments + <usize>first * SEGMENT_BYTES;
+  const end = product.segments + <usize>last * SEGMENT_BYTES;
   const start = <usize>changetype<Segment>(begin).start << 2;
   const run = <usize>product.flushSteps << 4;
   for (let tile = 0; tile < tiles; tile++) {
@@ -148,7 +147,7 @@ function tilePairs(
     offsets += 16;
     scales += 32;
     sums += 32;
-    segment += SEGMENT;
+    segment += SEGMENT_BYTES;
   } while (segment < last);
 }
 
@@ -189,7 +188,7 @@ function tileDot(
     offsets += 16;
     scales += 32;
     sums += 32;
-    segment += SEGMENT;
+    segment += SEGMENT_BYTES;
   } while (segment < last);
 }
 

@@ -1,42 +1,18 @@
 // Activations for the integer product: codes [tokens, k] to tiles of 4 rows, less their zero
 // points; the means' rows as digits.
-import { MR, SEGMENT, Segment } from './gemmTypes';
-
-/** What is packed; ops/quantizedMatMul/wasmProduct.ts writes it, 4 bytes a field. */
-@unmanaged
-class Rows {
-  codes: usize; // u8 [tokens, k]
-  scale: usize; // f32 [tokens, groups]
-  zeroPoint: usize; // f32 [tokens, groups]
-  groups: i32;
-  k: i32;
-  tokens: i32;
-  tokensPerSample: i32;
-  digits: usize; // i8 [3 · samples, k], after the tokens
-  digitRows: i32;
-  segments: usize;
-  segmentCount: i32;
-  subtract: i32; // from every code; −1: its zero point
-  weightOffset: i32; // relaxed: 2^(b−1)
-  rows: usize; // out: i16 [tiles][k/2][4][2], relaxed i8 [tiles][k/4][4][4]
-  offsets: usize; // out, relaxed: i32 [tiles][segments][4]
-  groupScale: usize; // out: f32 [tiles][groups][4], 0 for none
-  groupShift: usize; // out: zero points less `subtract`, likewise
-  tokenScale: usize; // out: f32 [tokens]
-  sampleOf: usize; // out: i32 [tokens]
-}
+import { DIGITS, MR, PackedRows, Segment, SEGMENT_BYTES } from './records';
 
 /** Tiles begin … end, 16 bits a code. */
 export function packRows16(at: usize, scratch: usize, begin: i32, end: i32): void {
-  packRows(changetype<Rows>(at), begin, end, false);
+  packRows(changetype<PackedRows>(at), begin, end, false);
 }
 
 /** Tiles begin … end, 8 bits a code, and where the accumulators start. */
 export function packRows8(at: usize, scratch: usize, begin: i32, end: i32): void {
-  packRows(changetype<Rows>(at), begin, end, true);
+  packRows(changetype<PackedRows>(at), begin, end, true);
 }
 
-function packRows(rows: Rows, begin: i32, end: i32, bytes: bool): void {
+function packRows(rows: PackedRows, begin: i32, end: i32, bytes: bool): void {
   const tokenTiles = (rows.tokens + MR - 1) / MR;
   const rowBytes = <usize>((rows.k + 3) & ~3) << (bytes ? 0 : 1);
   for (let tile = begin; tile < end; tile++) {
@@ -56,17 +32,17 @@ function packRows(rows: Rows, begin: i32, end: i32, bytes: bool): void {
   }
 }
 
-function packEmpty(rows: Rows, out: usize, offsets: usize, rowBytes: usize, bytes: bool): void {
+function packEmpty(rows: PackedRows, out: usize, offsets: usize, rowBytes: usize, bytes: bool): void {
   for (let at: usize = 0; at < rowBytes; at += 4, out += 16) i32.store(out, 0);
   if (!bytes) return;
   for (let s = 0; s < rows.segmentCount; s++, offsets += 16) i32.store(offsets, 0);
 }
 
-function packToken(rows: Rows, token: i32, out: usize, offsets: usize, bytes: bool): void {
+function packToken(rows: PackedRows, token: i32, out: usize, offsets: usize, bytes: bool): void {
   const codes = rows.codes + <usize>token * <usize>rows.k;
   const zeroPoints = rows.zeroPoint + (<usize>(token * rows.groups) << 2);
   for (let s = 0; s < rows.segmentCount; s++, offsets += 16) {
-    const segment = changetype<Segment>(rows.segments + <usize>s * SEGMENT);
+    const segment = changetype<Segment>(rows.segments + <usize>s * SEGMENT_BYTES);
     let subtract = rows.subtract;
     if (subtract < 0) subtract = <i32>f32.load(zeroPoints + (<usize>segment.activationGroup << 2));
     const count = min(segment.steps << 2, rows.k - segment.start);
@@ -78,10 +54,10 @@ function packToken(rows: Rows, token: i32, out: usize, offsets: usize, bytes: bo
   }
 }
 
-function packDigits(rows: Rows, row: i32, out: usize, offsets: usize, bytes: bool): void {
+function packDigits(rows: PackedRows, row: i32, out: usize, offsets: usize, bytes: bool): void {
   const digits = rows.digits + <usize>row * <usize>rows.k;
   for (let s = 0; s < rows.segmentCount; s++, offsets += 16) {
-    const segment = changetype<Segment>(rows.segments + <usize>s * SEGMENT);
+    const segment = changetype<Segment>(rows.segments + <usize>s * SEGMENT_BYTES);
     const count = min(segment.steps << 2, rows.k - segment.start);
     const from = digits + <usize>segment.start;
     const sum = bytes
@@ -143,7 +119,7 @@ function interleave8(from: usize, to: usize, count: i32, subtract: i32): i32 {
 }
 
 /** Scales and shifts of a row by group; `token` is −1 for rows without. */
-function packGroups(rows: Rows, tile: i32, r: i32, token: i32): void {
+function packGroups(rows: PackedRows, tile: i32, r: i32, token: i32): void {
   const to = <usize>(tile * rows.groups * MR + r) << 2;
   for (let g = 0; g < rows.groups; g++) {
     const at = to + (<usize>g << 4);
@@ -159,7 +135,7 @@ function packGroups(rows: Rows, tile: i32, r: i32, token: i32): void {
 }
 
 /** What the epilogue needs of a token. */
-function packTail(rows: Rows, token: i32): void {
+function packTail(rows: PackedRows, token: i32): void {
   const at = <usize>token << 2;
   i32.store(rows.sampleOf + at, token / rows.tokensPerSample);
   if (rows.groupScale !== 0) {
@@ -187,7 +163,7 @@ export function residualDigits(
     const tiny = top < 1e-30;
     f32.store(scales + (<usize>s << 2), tiny ? 0 : top / 8323072);
     const inverse: f32 = tiny ? 0 : 8323072 / top;
-    const high = digits + <usize>(3 * s) * <usize>k;
+    const high = digits + <usize>(DIGITS * s) * <usize>k;
     const middle = high + <usize>k;
     const low = middle + <usize>k;
     for (let i = 0; i < k; i++) {

@@ -1,21 +1,11 @@
 // y = x H: rows of a Hadamard transform, float32, in L1.
-//
-// A plan (ops/hadamardTransform/wasmPlan.ts writes it) is
-//   f32 scale, 1/√blockSize
-//   i32 order of the Sylvester factor, 1 for none; it is the last factor, along neighbours
-//   i32 number of dense factors
-//   per dense factor: i32 kind, i32 order, i32 stride (elements between two entries that it mixes),
-//   i32 offset of its table from the plan's start (bytes)
 import { denseFactor } from './hadamardDense';
 import { paley12 } from './hadamard12';
+import {
+  FACTOR_KIND_PALEY12, FACTOR_KIND_TABLE, HADAMARD_FACTOR_BYTES, HADAMARD_PLAN_BYTES, HadamardFactor,
+  HadamardPlan,
+} from './records';
 import { sylvester } from './sylvester';
-
-const HEADER_BYTES: usize = 12;
-const FACTOR_BYTES: usize = 16;
-
-/** Kinds of dense factors: by a table of signs, or order 12 by its own algorithm. */
-const KIND_TABLE: i32 = 0;
-const KIND_PALEY12: i32 = 1;
 
 /**
  * items: rows of `length` elements, whole blocks; the last may be shorter, `size` elements in all.
@@ -50,10 +40,11 @@ export function hadamardRow(
   plan: usize,
 ): void {
   const bytes = <usize>length << 2;
+  const head = changetype<HadamardPlan>(plan);
   let from = src;
-  let scale = load<f32>(plan);
-  const sylvesterOrder = load<u32>(plan, 4);
-  const denseFactors = load<i32>(plan, 8);
+  let scale = head.scale;
+  const sylvesterOrder = head.sylvesterOrder;
+  const denseFactors = head.denseFactors;
   // factors commute; this one first, because it alone goes through src in order, as prefetchers
   // like it
   if (sylvesterOrder > 1 || denseFactors === 0) {
@@ -61,18 +52,19 @@ export function hadamardRow(
     from = dst;
     scale = 1;
   }
-  let factor = plan + HEADER_BYTES;
-  for (let rest = denseFactors; rest > 0; rest--) {
-    const kind = load<i32>(factor);
-    const order = load<u32>(factor, 4);
-    const stride = <usize>load<u32>(factor, 8) << 2;
-    if (kind === KIND_TABLE) {
-      denseFactor(from, dst, bytes, order, stride, plan + load<u32>(factor, 12), temp, scale);
+  let at = plan + HADAMARD_PLAN_BYTES;
+  for (let left = denseFactors; left > 0; left--) {
+    const factor = changetype<HadamardFactor>(at);
+    const kind = factor.kind;
+    const order = factor.order;
+    const stride = <usize>factor.stride << 2;
+    if (kind === FACTOR_KIND_TABLE) {
+      denseFactor(from, dst, bytes, order, stride, plan + factor.table, temp, scale);
     } else {
-      paley12(from, dst, bytes, stride, kind !== KIND_PALEY12, scale);
+      paley12(from, dst, bytes, stride, kind !== FACTOR_KIND_PALEY12, scale);
     }
     from = dst;
     scale = 1;
-    factor += FACTOR_BYTES;
+    at += HADAMARD_FACTOR_BYTES;
   }
 }

@@ -6,11 +6,8 @@
 //
 // The table has, for each output: u16 number of sums to add, then order / 4 times u16 which sum,
 // those to add first, then those to subtract. Sum 8 k + code is a ± b ± c ± d of inputs 4 k …: bit
-// 0 of code: −b, bit 1: −c, bit 2: −d. temp: order × 128 bytes for the sums, and where the stride
-// is below 4 elements order × 64 for the columns.
-
-/** Four vectors of columns share one look-up. */
-const PANEL_BYTES: usize = 64;
+// 0 of code: −b, bit 1: −c, bit 2: −d. temp: a DenseTemp.
+import { denseTempColumns, PANEL_BYTES, VECTOR } from './records';
 
 /** dst = scale · src by the factor. dst may be src. */
 export function denseFactor(
@@ -23,7 +20,7 @@ export function denseFactor(
   temp: usize,
   scale: f32,
 ): void {
-  if (stride < 16) return narrowColumns(src, dst, bytes, order, stride, table, temp, scale);
+  if (stride < 4 * VECTOR) return narrowColumns(src, dst, bytes, order, stride, table, temp, scale);
   const groupBytes = <usize>order * stride;
   let group: usize = 0;
   let at: usize = 0;
@@ -61,7 +58,7 @@ function narrowColumns(
   temp: usize,
   scale: f32,
 ): void {
-  const panel = temp + (<usize>order << 7);
+  const panel = denseTempColumns(temp, order);
   const groupBytes = <usize>order * stride;
   const perPanel = PANEL_BYTES / stride;
   const b = panel + 16;

@@ -1,40 +1,16 @@
 // HadaNormQuantize: a row is centered, scaled, rotated and quantized in L1; x is read twice in all,
 // once for the means.
 import { hadamardRow } from './hadamard';
-import { centerRow, encodeGroup, hasNaN, Quantizer, quantizerFor, rangeOf } from './rows';
+import { QuantizedRows, Quantizer, ROW_SCRATCH_ROW, rowScratchTemp } from './records';
+import { centerRow, encodeGroup, hasNaN, quantizerFor, rangeOf } from './rows';
 
-/** What is done to the rows; ops/hadaNormQuantize/wasm.ts writes it, 4 bytes a field. */
-@unmanaged
-class Rows {
-  x: usize; // f32 [samples · tokens, d]
-  tokens: i32; // of a sample
-  d: i32;
-  means: usize; // f32 [samples, d]; 0 for none
-  meanStride: i32; // elements from one sample's means to the next's: d, or 0 for one mean for all
-  scale: usize; // f32 [d]; 0 for none
-  plan: usize; // of a Hadamard transform; 0 for none
-  groupSize: i32;
-  isStatic: i32;
-  min: f32;
-  max: f32;
-  qMin: f32;
-  qMax: f32;
-  symmetric: i32;
-  offset: i32; // symmetric: 2^(bits−1), what is added to the codes
-  codes: usize; // out: u8 [samples · tokens, d]
-  scales: usize; // out: f32 [samples · tokens, groups]
-  zeroPoints: usize; // out: likewise
-}
-
-const QUANTIZER_BYTES: usize = 64;
-
-/** Tokens begin … end. Scratch: 64 bytes, d floats, and what the plan wants. */
+/** Tokens begin … end. Scratch: a RowScratch. */
 export function hadaNormQuantize(at: usize, scratch: usize, begin: i32, end: i32): void {
-  const rows = changetype<Rows>(at);
+  const rows = changetype<QuantizedRows>(at);
   const d = rows.d;
   const q = changetype<Quantizer>(scratch);
-  const row = scratch + QUANTIZER_BYTES;
-  const temp = row + (<usize>((d + 15) & ~15) << 2);
+  const row = scratch + ROW_SCRATCH_ROW;
+  const temp = rowScratchTemp(scratch, d);
   const groups = (d + rows.groupSize - 1) / rows.groupSize;
   for (let token = begin; token < end; token++) {
     let from = rows.x + (<usize>(token * d) << 2);
@@ -51,7 +27,7 @@ export function hadaNormQuantize(at: usize, scratch: usize, begin: i32, end: i32
   }
 }
 
-function quantizeRow(rows: Rows, q: Quantizer, row: usize, token: i32, groups: i32): void {
+function quantizeRow(rows: QuantizedRows, q: Quantizer, row: usize, token: i32, groups: i32): void {
   const d = rows.d;
   const out = <usize>(token * groups) << 2;
   let codes = rows.codes + <usize>(token * d);

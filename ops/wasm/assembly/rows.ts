@@ -1,12 +1,7 @@
 // What ChannelCenter, FakeQuant and HadaNormQuantize do to a row: one arithmetic, so that fused and
 // unfused give the same codes.
 
-/**
- * The smallest scale of a quantizer, 2^−120, and the largest value of a code:
- * ops/numerics/quantization.ts.
- */
-const MIN_SCALE: f32 = 7.52316384526264e-37;
-const MAX_VALUE: f32 = 3.402823e38;
+import { COLUMNS, MAX_VALUE, MIN_SCALE, Quantizer } from './records';
 
 /**
  * 1.5 · 2^23: adding it rounds a float below 2^22 to the nearest integer, ties to even, which its
@@ -14,9 +9,6 @@ const MAX_VALUE: f32 = 3.402823e38;
  */
 const ROUND: f32 = 12582912;
 const ROUND_BITS: i32 = 0x4b400000;
-
-/** Columns that one item of `columnMeans` has: a cache line. */
-export const COLUMNS: i32 = 16;
 
 /**
  * Means over the tokens of x [samples, tokens, d] → [samples, d]. Items: blocks of 16 columns,
@@ -87,18 +79,6 @@ export function centerRow(src: usize, dst: usize, mean: usize, scale: usize, d: 
     if (scale !== 0) v /= f32.load(scale + at);
     f32.store(dst + at, v);
   }
-}
-
-/**
- * How a group is quantized: y = scale · clamp(round(x / scale), low, high). All NaN without a
- * meaningful range.
- */
-@unmanaged
-export class Quantizer {
-  scale: f32;
-  zeroPoint: f32;
-  low: f32;
-  high: f32;
 }
 
 /** Twice the bits of infinity, its sign dropped: those of a finite number are less. */

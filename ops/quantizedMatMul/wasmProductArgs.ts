@@ -1,0 +1,36 @@
+import type { Activation } from './contract.js';
+
+/** A product by packed weights; every tensor is an address, 0 for one that is not there. */
+export interface ProductArgs {
+  readonly codes: number; // packed, or f32 [k, n] where bits is 32
+  readonly bits: number;
+  readonly scale: number; // [groups, n]
+  readonly groupSize: number;
+  readonly k: number;
+  readonly n: number;
+  readonly tokens: number; // of all samples
+  readonly samples: number; // of which each has its row; 1 where there are no rows
+  readonly residual: number; // [samples, k]
+  readonly coefficients: number; // [samples, rank]
+  readonly basis: number; // [rank, n]
+  readonly rank: number;
+  readonly bias: number; // [n]
+  readonly activation: Activation;
+  readonly out: number; // [tokens, n]
+}
+
+/** Activations as codes. */
+export interface CodeArgs {
+  readonly codes: number; // u8 [tokens, k]
+  readonly scale: number; // [tokens, groups]
+  readonly zeroPoint: number; // [tokens, groups]
+  readonly bits: number;
+  readonly groupSize: number;
+}
+
+/** Which kernel multiplies, and what it can take. */
+export interface Variant {
+  readonly kernel: 'gemm16' | 'gemmRelaxed16' | 'gemmRelaxed32';
+  readonly bytes: 1 | 2; // of a packed code of the activations
+  readonly signedWeights: boolean; // q instead of u = q + 2^(b−1)
+}
