@@ -37,16 +37,20 @@ export interface UniformFormat<G extends Granularity = Granularity> {
 export type Codes = 'unsigned' | 'symmetric' | 'signed';
 
 /** Floating point. */
-export interface FloatFormat {
-  readonly kind: 'float32' | 'float16';
+export type FloatFormat = Float32Format | Float16Format;
+export interface Float32Format {
+  readonly kind: 'float32';
+}
+export interface Float16Format {
+  readonly kind: 'float16';
 }
 
 /** A uniform format whose scales are each for neighbours along one axis, as products need it. */
 export type GroupedFormat = UniformFormat<PerGroup>;
 export type PerGroup = Extract<Granularity, { kind: 'perGroup' }>;
 
-export const FLOAT32: FloatFormat = { kind: 'float32' };
-export const FLOAT16: FloatFormat = { kind: 'float16' };
+export const FLOAT32: Float32Format = { kind: 'float32' };
+export const FLOAT16: Float16Format = { kind: 'float16' };
 
 export function codeRange({ bits, codes }: UniformFormat): CodeRange {
   switch (codes) {
@@ -76,29 +80,34 @@ export function fitsIn(format: Format, bits: number): boolean {
   return format.kind === 'uniform' && format.bits <= bits;
 }
 
-/** The format by groups along an axis of a matrix; null where what shares a scale does not lie so. */
+/**
+ * The format of a matrix by groups along its rows (axis 1) or columns (axis 0) of so many elements;
+ * null where what shares a scale does not lie so.
+ */
 export function groupedAlong(
   format: UniformFormat,
   axis: 0 | 1,
-  shape: readonly [rows: number, columns: number],
+  length: number,
 ): GroupedFormat | null {
-  const groups = (groupSize: number): GroupedFormat => {
-    const size = Math.min(groupSize, shape[axis]);
-    return { ...format, granularity: { kind: 'perGroup', axis, groupSize: size } };
-  };
+  const groups = (groupSize: number) => inGroups(format, axis, Math.min(groupSize, length));
   const { granularity } = format;
   switch (granularity.kind) {
     case 'perTensor':
       return null;
     case 'perToken':
-      return axis === 1 ? groups(shape[1]) : null;
+      return axis === 1 ? groups(length) : null;
     case 'perChannel':
-      return granularity.axis === axis ? null : groups(shape[axis]);
+      return granularity.axis === axis ? null : groups(length);
     case 'perGroup':
       return granularity.axis === axis ? groups(granularity.groupSize) : null;
     default:
       return granularity satisfies never;
   }
+}
+
+/** The same codes, in groups of so many along an axis of a matrix. */
+export function inGroups(format: UniformFormat, axis: 0 | 1, groupSize: number): GroupedFormat {
+  return { ...format, granularity: { kind: 'perGroup', axis, groupSize } };
 }
 
 /**

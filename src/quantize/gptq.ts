@@ -71,7 +71,7 @@ export function quantizeGptq(
     addFeedback(target, errors, upper, d, n, start, end);
     for (let k = start; k < end; k++) {
       const at = (k - start) * n;
-      if (k % result.groupSize === 0) {
+      if (k % result.format.granularity.groupSize === 0) {
         chooseScales(result, search, groupTarget(result, w, errors, target, upper, k, start, end));
       }
       roundRow(result, search, w, errors, target, k, at);
@@ -99,7 +99,7 @@ interface GroupTarget {
  * apart.
  */
 function groupTarget(
-  { groupSize, d, n }: QuantizedWeights,
+  { format, d, n }: QuantizedWeights,
   w: Float32Array,
   errors: Float32Array,
   target: Float32Array,
@@ -108,6 +108,7 @@ function groupTarget(
   start: number,
   end: number,
 ): GroupTarget {
+  const { groupSize } = format.granularity;
   const rows = Math.min(groupSize, d - k);
   const group = k / groupSize;
   if (k + rows <= end) {
@@ -159,7 +160,7 @@ function chooseScales(
 }
 
 function roundRow(
-  { codes, scale, groupSize, n }: QuantizedWeights,
+  { codes, scale, format, n }: QuantizedWeights,
   search: ScaleSearch,
   w: Float32Array,
   errors: Float32Array,
@@ -167,7 +168,7 @@ function roundRow(
   k: number,
   at: number,
 ): void {
-  const scales = Math.floor(k / groupSize) * n;
+  const scales = Math.floor(k / format.granularity.groupSize) * n;
   for (let j = 0; j < n; j++) {
     const s = scale[scales + j]!;
     const q = search.code(target[at + j]!, s);

@@ -1,11 +1,11 @@
-import type { FakeQuantAttrs } from '../../ops/fakeQuant/contract.js';
-import { fakeQuantValues } from '../../ops/fakeQuant/values.js';
+import type { StaticRange } from '../../ops/hadaNormQuantize/contract.js';
+import { nearestValues } from '../../ops/numerics/formats.js';
 import { addEnergies, type EnergySums, noEnergies, sqnr, sqnrDecibels } from '../math/decibels.js';
 import { matmul } from '../math/matrix.js';
 import type { Histogram, Sqnr } from './measured.js';
 import type { QuantizedLinear } from './quantizeLinear.js';
 import type { Samples } from './samples.js';
-import type { LinearSettings } from './settings.js';
+import type { ActivationQuantizer, ActivationSettings } from './settings.js';
 import { restoredWeights, rotated, scaled, splitMeans, type Transform } from './transform.js';
 
 /**
@@ -29,7 +29,7 @@ export interface TransformedSamples {
 export function transformSamples(
   t: Transform,
   samples: Samples,
-  activations: FakeQuantAttrs | null,
+  activations: ActivationQuantizer | null,
 ): TransformedSamples {
   const { d } = t;
   const { rows, count, means, sampleOf } = samples;
@@ -43,7 +43,9 @@ export function transformSamples(
   }
   const transformed = rotated(t, scaled(t, centered, dynamic ? null : t.mean));
   const quantized =
-    activations === null ? transformed : fakeQuantValues(transformed, [count, d], activations);
+    activations === null
+      ? transformed
+      : nearestValues(activations.format, transformed, [count, d], activations.range);
   const split = dynamic ? splitMeans(t, means) : null;
   const spread = (values: Float32Array, width: number) => {
     const out = new Float32Array(count * width);
@@ -168,31 +170,24 @@ export function channelHistogram(x: Float32Array, d: number, bins = 24): Histogr
   return { edges, counts };
 }
 
-/**
- * The attributes of the FakeQuant that a linear's activations go through; null where they stay in
- * float32.
- */
+/** What a linear's activations go through; null where they stay in float32. */
 export function activationQuantizer(
-  { bits, symmetric, granularity, groupSize, range }: LinearSettings['activations'],
+  { format, range }: ActivationSettings,
   transformed: Float32Array | null,
-): FakeQuantAttrs | null {
-  if (bits === null) return null;
-  const base = { bits, symmetric };
-  switch (granularity) {
-    case 'perToken':
-      return { ...base, granularity: { kind: 'perToken' }, range: null };
-    case 'perGroup':
-      return { ...base, granularity: { kind: 'perGroup', axis: 1, groupSize }, range: null };
-    case 'perTensor': {
-      const fixed = range === 'static' ? rangeOf(transformed!) : null;
-      return { ...base, granularity: { kind: 'perTensor' }, range: fixed };
+): ActivationQuantizer | null {
+  switch (format.kind) {
+    case 'float32':
+      return null;
+    case 'uniform': {
+      const fixed = range === 'static' && format.granularity.kind === 'perTensor';
+      return { format, range: fixed ? rangeOf(transformed!) : null };
     }
     default:
-      return granularity satisfies never;
+      return format satisfies never;
   }
 }
 
-function rangeOf(values: Float32Array): { min: number; max: number } {
+function rangeOf(values: Float32Array): StaticRange {
   let min = 0;
   let max = 0;
   for (const v of values) {

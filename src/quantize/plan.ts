@@ -1,16 +1,15 @@
-import type { FakeQuantAttrs } from '../../ops/fakeQuant/contract.js';
 import type { PlacedLinear } from '../recognize/analysis.js';
 import type { Histogram, Sqnr } from './measured.js';
 import type { Method } from './methods.js';
 import type { QuantizedLinear } from './quantizeLinear.js';
-import type { LinearSettings } from './settings.js';
+import type { ActivationQuantizer, LinearSettings } from './settings.js';
 import type { Transform } from './transform.js';
 
 /** A linear whose treatment was decided. */
 export interface PlannedLinear {
   readonly placed: PlacedLinear;
   readonly transform: Transform;
-  readonly activations: FakeQuantAttrs | null;
+  readonly activations: ActivationQuantizer | null;
   readonly quantized: QuantizedLinear;
 }
 

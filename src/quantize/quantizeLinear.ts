@@ -1,9 +1,9 @@
-import { packedBytes } from '../../ops/numerics/packing.js';
-import { half, halfScales, type Stored, signed8 } from '../graph/encodings.js';
+import { bytesOf, FLOAT32, groupedAlong, halfInFull } from '../../ops/numerics/formats.js';
+import { half, type Stored, signed8 } from '../graph/encodings.js';
 import { leadingRightVectors } from '../math/lowRank.js';
 import { matmul, transpose } from '../math/matrix.js';
 import { type Feedback, quantizeGptq } from './gptq.js';
-import type { LinearSettings } from './settings.js';
+import type { LinearSettings, WeightSettings } from './settings.js';
 import { basisProduct, type Transform, transformedWeights } from './transform.js';
 import { dequantized, type QuantizedWeights, quantizeNearest } from './uniform.js';
 
@@ -46,9 +46,10 @@ export function quantizeLinear(
 ): QuantizedLinear {
   const { d } = t;
   const full = transformedWeights(t, w, n);
-  const branch = lowRank > 0 && options.bits !== null ? lowRankBranch(full, d, n, lowRank) : null;
+  const exact = options.format.kind === 'float32';
+  const branch = lowRank > 0 && !exact ? lowRankBranch(full, d, n, lowRank) : null;
   const residual = branch === null ? full : branch.residual;
-  const packed = options.bits === null ? null : quantize(residual, d, n, options, feedback);
+  const packed = quantize(residual, d, n, options, feedback);
   const basis = t.basis === null ? null : storedBasis(basisProduct(t, w, n), t.rank, n, options);
   return {
     n,
@@ -75,8 +76,8 @@ export function storedBytes({
     part === null ? 0 : part.values.length * elementBytes(part);
   const matrix =
     packed === null
-      ? 4 * weights.length
-      : packedBytes(packed.d, packed.n, packed.bits) + stored(halfScales(packed.scale));
+      ? bytesOf(FLOAT32, [weights.length / n, n])
+      : bytesOf(packed.format, [packed.d, packed.n], halfInFull(packed.scale));
   const branch = lowRank === null ? 0 : stored(lowRank.left) + stored(lowRank.right);
   return (
     matrix + stored(basis) + 4 * (basisScale?.length ?? 0) + branch + (packed === null ? 4 : 2) * n
@@ -92,14 +93,22 @@ function quantize(
   w: Float32Array,
   d: number,
   n: number,
-  { bits, granularity, groupSize, clipping }: LinearSettings['weights'],
+  { format, clipping }: WeightSettings,
   feedback: Feedback | null,
-): QuantizedWeights {
-  const size = granularity === 'perChannel' ? d : Math.min(groupSize, d);
-  const quantizer = { bits: bits!, groupSize: size, clipping };
-  return feedback === null
-    ? quantizeNearest(w, d, n, quantizer)
-    : quantizeGptq(w, d, n, quantizer, feedback);
+): QuantizedWeights | null {
+  switch (format.kind) {
+    case 'float32':
+      return null;
+    case 'uniform': {
+      // per output channel or per group of one: either lies along the input channels
+      const quantizer = { format: groupedAlong(format, 0, d)!, clipping };
+      return feedback === null
+        ? quantizeNearest(w, d, n, quantizer)
+        : quantizeGptq(w, d, n, quantizer, feedback);
+    }
+    default:
+      return format satisfies never;
+  }
 }
 
 /**
@@ -116,10 +125,12 @@ function storedBasis(
   product: Float32Array,
   rank: number,
   n: number,
-  { bits }: LinearSettings['weights'],
+  { format }: WeightSettings,
 ): { stored: Stored; scale: Float32Array | null } {
   // weights that are not quantized have no error that rounding could hide in
-  if (bits === null) return { stored: { values: product, quantization: undefined }, scale: null };
+  if (format.kind === 'float32') {
+    return { stored: { values: product, quantization: undefined }, scale: null };
+  }
   const coarse = scaledRows(product, rank, n);
   const fine = Math.min(FINE_ROWS, rank);
   const left = new Float32Array(fine * n);

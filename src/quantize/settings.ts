@@ -1,25 +1,40 @@
+import type { StaticRange } from '../../ops/hadaNormQuantize/contract.js';
+import type { Float32Format, UniformFormat } from '../../ops/numerics/formats.js';
 import type { Method, Parts } from './methods.js';
 
 /** One linear's options, all resolved. */
 export interface LinearSettings {
   readonly treatment: 'transform' | 'weightOnly' | 'skip';
   readonly method: Method | 'auto';
-  readonly weights: {
-    readonly bits: number | null;
-    readonly granularity: 'perGroup' | 'perChannel';
-    readonly groupSize: number;
-    readonly clipping: 'search' | 'none';
-    readonly rounding: 'nearest' | 'gptq' | null; // null: by bits and statistics
-  };
-  readonly activations: {
-    readonly bits: number | null;
-    readonly symmetric: boolean;
-    readonly granularity: 'perToken' | 'perGroup' | 'perTensor';
-    readonly groupSize: number;
-    readonly range: 'dynamic' | 'static';
-  };
+  readonly weights: WeightSettings;
+  readonly activations: ActivationSettings;
   /** What the method's parts are replaced with. */
   readonly parts: Partial<Parts>;
   readonly lowRank: number;
   readonly blockSize: number | null;
+}
+
+/** The formats that a linear's numbers may have. */
+export type LinearFormat = UniformFormat | Float32Format;
+
+/** How W' [d, n] is stored. */
+export interface WeightSettings {
+  readonly format: LinearFormat;
+  /** What a rule with 8 bits would make of it. */
+  readonly at8Bits: UniformFormat;
+  readonly clipping: 'search' | 'none';
+  readonly rounding: 'nearest' | 'gptq' | null; // null: by format and statistics
+}
+
+/** How x', as rows [tokens, d], enters the product. */
+export interface ActivationSettings {
+  readonly format: LinearFormat;
+  readonly at8Bits: UniformFormat;
+  readonly range: 'dynamic' | 'static';
+}
+
+/** What activations go through. */
+export interface ActivationQuantizer {
+  readonly format: UniformFormat;
+  readonly range: StaticRange | null; // null: each group's own minimum and maximum
 }

@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from '../../ops/numerics/errors.js';
+import { fitsIn } from '../../ops/numerics/formats.js';
 import type { SiteStats } from '../calibrate/siteStats.js';
 import { matmul } from '../math/matrix.js';
 import {
@@ -94,9 +95,9 @@ export class SiteQuantizer {
   private chosenTry(method: Method, i: number, exact: Float32Array | null): Candidate {
     const { settings } = this.tasks[0]!;
     const { rotate } = { ...METHODS[method], ...settings.parts };
-    const { bits } = settings.activations;
-    const decidable = this.samples !== null && settings.weights.bits !== null;
-    const open = rotate === 'auto' && decidable && (bits === null || bits >= 6);
+    const { weights, activations } = settings;
+    const decidable = this.samples !== null && weights.format.kind !== 'float32';
+    const open = rotate === 'auto' && decidable && !fitsIn(activations.format, 5);
     // weights alone are quantized as they are, whatever the options say of transforms
     if (settings.treatment === 'weightOnly')
       return this.attempt(this.variants.get('rtn', {}), i, exact);
@@ -189,10 +190,10 @@ export class SiteQuantizer {
     w: Float32Array,
     exact: Float32Array,
   ) {
-    const finer = { weights: { ...weights, bits: 8 }, lowRank };
+    const finer = { weights: { ...weights, format: weights.at8Bits }, lowRank };
     const quantized = quantizeLinear(t, w, w.length / t.d, finer, null);
     const quantizer =
-      treatment === 'weightOnly' || activations.bits === null
+      treatment === 'weightOnly' || activations.format.kind === 'float32'
         ? null
         : this.variants.quantizerAt8Bits(activations, t);
     const transformed = transformSamples(t, this.samples!, quantizer);

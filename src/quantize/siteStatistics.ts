@@ -53,7 +53,8 @@ function needsStats({ method, parts, activations }: LinearSettings): boolean {
   if (method === 'auto') return true;
   const { scale, center, meanRank } = { ...METHODS[method], ...parts };
   const isStatic =
-    center === 'static' || (activations.bits !== null && activations.range === 'static');
+    center === 'static' ||
+    (activations.format.kind !== 'float32' && activations.range === 'static');
   return scale !== 'none' || isStatic || (center === 'dynamic' && meanRank !== 0);
 }
 

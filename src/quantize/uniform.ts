@@ -1,21 +1,26 @@
 import { HadaNormError } from '../../ops/numerics/errors.js';
-import { nearestCode, storableScale } from '../../ops/numerics/formats.js';
+import {
+  codeRange,
+  fitsIn,
+  type GroupedFormat,
+  inGroups,
+  nearestCode,
+  storableScale,
+} from '../../ops/numerics/formats.js';
 import { roundHalfToEven } from '../../ops/numerics/quantization.js';
 
 /** Weights as codes: W[k, j] ≈ codes[k, j] · scale[⌊k / groupSize⌋, j]. */
 export interface QuantizedWeights {
-  readonly codes: Int8Array; // [d, n], −2^(bits−1) … 2^(bits−1) − 1
+  readonly codes: Int8Array; // [d, n]
   readonly scale: Float32Array; // [groups, n]; may be negative
-  readonly bits: number;
-  readonly groupSize: number;
+  readonly format: GroupedFormat; // signed, groups along d
   readonly d: number;
   readonly n: number;
 }
 
 /** How weights are quantized. */
 export interface WeightQuantizer {
-  readonly bits: number; // 2 to 8
-  readonly groupSize: number; // rows of W that share a scale
+  readonly format: GroupedFormat; // signed, groups along d
   readonly clipping: 'search' | 'none';
 }
 
@@ -24,10 +29,11 @@ export interface WeightQuantizer {
  * pays to clip. Both ends of the code range are tried, for −2^(b−1) has no positive partner: a
  * negative scale turns the range around.
  */
-function clippingFactors(bits: number, clipping: 'search' | 'none'): number[] {
+function clippingFactors({ format, clipping }: WeightQuantizer): number[] {
   if (clipping === 'none') return [1];
-  const min = bits <= 2 ? 0.4 : bits <= 3 ? 0.5 : bits <= 4 ? 0.6 : bits <= 5 ? 0.75 : 0.88;
-  const steps = bits <= 4 ? 14 : 6;
+  // by bits, from 2
+  const min = [0.4, 0.5, 0.6, 0.75][format.bits - 2] ?? 0.88;
+  const steps = fitsIn(format, 4) ? 14 : 6;
   return Array.from({ length: steps + 1 }, (_, i) => 1 - ((1 - min) * i) / steps);
 }
 
@@ -50,10 +56,10 @@ export class ScaleSearch {
   private readonly qMin: number;
 
   constructor(private readonly quantizer: WeightQuantizer) {
-    const { bits, clipping } = quantizer;
-    this.factors = clippingFactors(bits, clipping);
-    this.qMin = -(2 ** (bits - 1));
-    this.qMax = 2 ** (bits - 1) - 1;
+    this.factors = clippingFactors(quantizer);
+    const { qMin, qMax } = codeRange(quantizer.format);
+    this.qMin = qMin;
+    this.qMax = qMax;
   }
 
   /** The scale of `count` values with the least squared error. */
@@ -124,7 +130,8 @@ export function quantizeNearest(
 ): QuantizedWeights {
   checkFinite(w, n);
   const result = emptyResult(d, n, quantizer);
-  const { codes, scale, groupSize } = result;
+  const { codes, scale, format } = result;
+  const { groupSize } = format.granularity;
   const search = new ScaleSearch(quantizer);
   const column = new Float64Array(groupSize);
   for (let start = 0, group = 0; start < d; start += groupSize, group++) {
@@ -140,7 +147,8 @@ export function quantizeNearest(
 }
 
 /** The weights that codes stand for, [d, n]. */
-export function dequantized({ codes, scale, groupSize, d, n }: QuantizedWeights): Float32Array {
+export function dequantized({ codes, scale, format, d, n }: QuantizedWeights): Float32Array {
+  const { groupSize } = format.granularity;
   const out = new Float32Array(d * n);
   for (let k = 0, at = 0; k < d; k++) {
     const scales = Math.floor(k / groupSize) * n;
@@ -152,15 +160,9 @@ export function dequantized({ codes, scale, groupSize, d, n }: QuantizedWeights)
 export function emptyResult(
   d: number,
   n: number,
-  { bits, groupSize }: WeightQuantizer,
+  { format: given }: WeightQuantizer,
 ): QuantizedWeights {
-  const size = Math.min(groupSize, d);
-  return {
-    codes: new Int8Array(d * n),
-    scale: new Float32Array(Math.ceil(d / size) * n),
-    bits,
-    groupSize: size,
-    d,
-    n,
-  };
+  const format = inGroups(given, 0, Math.min(given.granularity.groupSize, d));
+  const groups = Math.ceil(d / format.granularity.groupSize);
+  return { codes: new Int8Array(d * n), scale: new Float32Array(groups * n), format, d, n };
 }

@@ -1,5 +1,5 @@
-import type { FakeQuantAttrs } from '../../ops/fakeQuant/contract.js';
 import { InvalidArgumentError } from '../../ops/numerics/errors.js';
+import { FLOAT32, fitsIn } from '../../ops/numerics/formats.js';
 import type { SiteStats } from '../calibrate/siteStats.js';
 import type { Feedback } from './gptq.js';
 import { feedbackFor } from './hessian.js';
@@ -8,13 +8,18 @@ import type { Method } from './methods.js';
 import { METHODS, type Parts } from './methods.js';
 import type { Task } from './plan.js';
 import type { Samples } from './samples.js';
-import type { LinearSettings } from './settings.js';
+import type {
+  ActivationQuantizer,
+  ActivationSettings,
+  LinearSettings,
+  WeightSettings,
+} from './settings.js';
 import { type FixedParts, makeTransform, type Transform } from './transform.js';
 
 /** One way of treating a site, and what follows from it for all of its linears. */
 export interface Variant {
   readonly transform: Transform;
-  readonly activations: FakeQuantAttrs | null;
+  readonly activations: ActivationQuantizer | null;
   /** Undefined until it is asked for. */
   feedback: Feedback | null | undefined;
   readonly transformed: TransformedSamples | null;
@@ -49,9 +54,9 @@ export class Variants {
     const transform = makeTransform(this.op, parts, stats, matrices, site.d, {
       blockSize: settings.blockSize,
       seed,
-      gptq: stats?.scatter != null && wantsGptq(settings),
+      gptq: stats?.scatter != null && wantsGptq(settings.weights),
     });
-    const raw = { ...settings.activations, bits: null };
+    const raw = { ...settings.activations, format: FLOAT32 };
     const given = settings.treatment === 'weightOnly' ? raw : settings.activations;
     const rows = needsRange(given) ? this.transformedRows(transform) : null;
     const activations = activationQuantizer(given, rows);
@@ -68,7 +73,7 @@ export class Variants {
 
   /** What GPTQ needs, where the weights are to be rounded by it; null to round to nearest. */
   feedback(variant: Variant, { weights }: LinearSettings): Feedback | null {
-    if (!wantsGptq({ weights })) return null;
+    if (!wantsGptq(weights)) return null;
     const { rounding } = weights;
     // made once: it is the dearest part of a transform
     variant.feedback ??= this.stats === null ? null : feedbackFor(variant.transform, this.stats);
@@ -80,21 +85,20 @@ export class Variants {
   }
 
   /** What a rule with 8 bits would make of the activations' options. */
-  quantizerAt8Bits(given: LinearSettings['activations'], t: Transform) {
-    const granularity = given.granularity === 'perTensor' ? 'perTensor' : 'perToken';
-    const finer = { ...given, bits: 8, granularity } as const;
+  quantizerAt8Bits(given: ActivationSettings, t: Transform) {
+    const finer = { ...given, format: given.at8Bits };
     return activationQuantizer(finer, needsRange(finer) ? this.transformedRows(t) : null);
   }
 }
 
 /** Whether the weights are rounded by GPTQ if the statistics allow it. */
-function wantsGptq({ weights: { bits, rounding } }: Pick<LinearSettings, 'weights'>): boolean {
-  if (bits === null || rounding === 'nearest') return false;
-  return rounding === 'gptq' || bits <= 4;
+function wantsGptq({ format, rounding }: WeightSettings): boolean {
+  if (format.kind === 'float32' || rounding === 'nearest') return false;
+  return rounding === 'gptq' || fitsIn(format, 4);
 }
 
-function needsRange({ bits, range }: LinearSettings['activations']): boolean {
-  return bits !== null && range === 'static';
+function needsRange({ format, range }: ActivationSettings): boolean {
+  return format.kind !== 'float32' && range === 'static';
 }
 
 /**

@@ -48,8 +48,8 @@ export function emitProduct(
           inputs: [codes.scale, codes.zeroPoint],
           attrs: {
             hasCodes: attr.bool(true),
-            xBits: attr.int(codes.bits),
-            xGroupSize: attr.int(codes.groupSize),
+            xBits: attr.int(codes.format.bits),
+            xGroupSize: attr.int(codes.format.granularity.groupSize),
           },
         },
     biasPart(e, name, planned),
@@ -74,14 +74,16 @@ function weightsPart(
     const attrs = { bits: attr.int(32), groupSize: attr.int(d) };
     return { inputs: [e.constant(`${name}/weights`, [d, n], weights)], attrs };
   }
-  const { codes, bits, groupSize, scale } = packed;
+  const { codes, format, scale } = packed;
+  const { bits, granularity } = format;
   const bytes = packCodes(codes, d, n, bits);
   const inputs = [
     e.constant(`${name}/codes`, [bytes.length], bytes),
     e.stored(`${name}/scales`, [scale.length / n, n], halfScales(scale)),
   ];
   const checksum = attr.int(crc32(bytes));
-  return { inputs, attrs: { bits: attr.int(bits), groupSize: attr.int(groupSize), checksum } };
+  const groupSize = attr.int(granularity.groupSize);
+  return { inputs, attrs: { bits: attr.int(bits), groupSize, checksum } };
 }
 
 function biasPart(e: GraphBuilder, name: string, planned: PlannedLinear): Part {

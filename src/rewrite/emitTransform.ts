@@ -1,9 +1,10 @@
-import type { FakeQuantAttrs } from '../../ops/fakeQuant/contract.js';
+import { type GroupedFormat, hasZeroPoint } from '../../ops/numerics/formats.js';
 import { type Attrs, attr } from '../graph/attrs.js';
 import type { GraphBuilder } from '../graph/builder.js';
 import { affine, half } from '../graph/encodings.js';
 import { nodeOf, type Ref } from '../graph/ir.js';
 import type { Parts } from '../quantize/methods.js';
+import type { ActivationQuantizer } from '../quantize/settings.js';
 import type { Transform } from '../quantize/transform.js';
 import type { Site } from '../recognize/sites.js';
 import { type CodeQuantizer, codeQuantizer } from './lowering.js';
@@ -24,8 +25,7 @@ export interface EmittedTransform {
 export interface EmittedCodes {
   readonly scale: Ref; // [..., tokens, groups]
   readonly zeroPoint: Ref;
-  readonly bits: number;
-  readonly groupSize: number;
+  readonly format: GroupedFormat;
 }
 
 /** How a transform is to be put into the graph. */
@@ -52,7 +52,7 @@ export function emitTransform(
   e: GraphBuilder,
   site: Site,
   t: Transform,
-  activations: FakeQuantAttrs | null,
+  activations: ActivationQuantizer | null,
   form: TransformForm,
 ): EmittedTransform {
   const name = `${nodeOf(site.source)}/hadanorm`;
@@ -91,7 +91,7 @@ function codesOf(
   e: GraphBuilder,
   { name, x, sigma, mean }: Source,
   t: Pick<Transform, 'd' | 'basis' | 'rank' | 'blockSize'> & Pick<Parts, 'center'>,
-  { bits, symmetric, groupSize, range }: CodeQuantizer,
+  { format, range }: CodeQuantizer,
 ): EmittedTransform {
   const { center } = t;
   const basis = t.basis === null ? null : basisOf(e, name, t);
@@ -99,9 +99,9 @@ function codesOf(
   const flags = Object.entries(given).map(([flag, ref]) => [flag, attr.bool(ref !== null)]);
   const inputs = [x, ...Object.values(given).filter((ref) => ref !== null)];
   const node = e.node('HadaNormQuantize', `${name}/quantize`, inputs, {
-    bits: attr.int(bits),
-    symmetric: attr.bool(symmetric),
-    groupSize: attr.int(groupSize),
+    bits: attr.int(format.bits),
+    symmetric: attr.bool(!hasZeroPoint(format)),
+    groupSize: attr.int(format.granularity.groupSize),
     centre: attr.string(center),
     blockSize: attr.int(t.blockSize),
     ...Object.fromEntries(flags),
@@ -110,7 +110,7 @@ function codesOf(
   return {
     rotated: null,
     quantized: node,
-    codes: { scale: `${node}:1`, zeroPoint: `${node}:2`, bits, groupSize },
+    codes: { scale: `${node}:1`, zeroPoint: `${node}:2`, format },
     residual: center === 'dynamic' ? `${node}:3` : null,
     coefficients: basis === null ? null : `${node}:4`,
   };
@@ -175,16 +175,17 @@ function rotate(e: GraphBuilder, name: string, x: Ref, { blockSize }: Transform)
   return e.node('HadamardTransform', name, [x], { blockSize: attr.int(blockSize) });
 }
 
-function quantize(e: GraphBuilder, name: string, x: Ref, a: FakeQuantAttrs): Ref {
-  const { granularity, range } = a;
+function quantize(e: GraphBuilder, name: string, x: Ref, a: ActivationQuantizer): Ref {
+  const { format, range } = a;
+  const { granularity } = format;
   const attrs: Attrs = {
-    bits: attr.int(a.bits),
-    symmetric: attr.bool(a.symmetric),
+    bits: attr.int(format.bits),
+    symmetric: attr.bool(!hasZeroPoint(format)),
     granularity: attr.string(granularity.kind),
     ...(granularity.kind === 'perGroup'
       ? { axis: attr.int(-1), groupSize: attr.int(granularity.groupSize) }
       : {}),
-    ...rangeAttrs(range as CodeQuantizer['range']),
+    ...rangeAttrs(range),
   };
   return e.node('FakeQuant', `${name}/quantize`, [x], attrs);
 }

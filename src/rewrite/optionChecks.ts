@@ -59,11 +59,12 @@ export function checkSettings(
   name: string,
   { activations, treatment }: LinearSettings,
 ): void {
-  const { bits, range, granularity } = activations;
-  if (treatment !== 'transform' || bits === null) return;
-  if (range !== 'static' || granularity === 'perTensor') return;
+  const { format, range } = activations;
+  if (treatment !== 'transform' || format.kind === 'float32') return;
+  const { kind } = format.granularity;
+  if (range !== 'static' || kind === 'perTensor') return;
   const wanted = `'perTensor' for ${JSON.stringify(name)}, whose range is 'static'`;
-  throw new InvalidArgumentError(op, 'activations.granularity', wanted, describe(granularity));
+  throw new InvalidArgumentError(op, 'activations.granularity', wanted, describe(kind));
 }
 
 function checkLinearOptions(op: string, at: string, options: LinearOptions): void {

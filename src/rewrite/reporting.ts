@@ -1,6 +1,7 @@
 import type { Method } from '../quantize/methods.js';
 import type { Outcome, PlannedLinear } from '../quantize/plan.js';
 import { storedBytes } from '../quantize/quantizeLinear.js';
+import type { LinearFormat } from '../quantize/settings.js';
 import type { PlacedLinear } from '../recognize/analysis.js';
 import type { LinearReport } from '../report/report.js';
 import { codeQuantizer, notInIntegers } from './lowering.js';
@@ -36,8 +37,8 @@ export function linearReport(
     ...identity(placed),
     treatment: weightOnly ? 'weightOnly' : 'transformed',
     method: weightOnly ? null : method,
-    weightBits: settings.weights.bits,
-    activationBits: activations?.bits ?? null,
+    weightBits: bitsOf(settings.weights.format),
+    activationBits: activations === null ? null : bitsOf(activations.format),
     rounding: quantized.rounding,
     execution,
     reason: reason + (weightOnly ? '' : rotationNote(method, planned)),
@@ -79,6 +80,18 @@ function identity({ linear, role }: PlacedLinear): Pick<LinearReport, 'name' | '
 
 function floatBytes({ linear }: PlacedLinear): number {
   return 4 * linear.d * linear.n + (linear.bias === null ? 0 : 4 * linear.n);
+}
+
+/** Bits of a code; null for numbers that are not quantized. */
+function bitsOf(format: LinearFormat): number | null {
+  switch (format.kind) {
+    case 'float32':
+      return null;
+    case 'uniform':
+      return format.bits;
+    default:
+      return format satisfies never;
+  }
 }
 
 /** HadaNorm without its rotation is worth a word. */

@@ -216,7 +216,7 @@ function* quantizeAll(
 
 /** Whether a linear has a low-rank branch, which reads what is not quantized. */
 function hasBranch({ lowRank, weights }: LinearSettings): boolean {
-  return lowRank > 0 && weights.bits !== null;
+  return lowRank > 0 && weights.format.kind !== 'float32';
 }
 
 /** Bytes in the file of the weights that were made since there were `start` of them. */

@@ -1,7 +1,15 @@
+import { FLOAT32, type UniformFormat } from '../../ops/numerics/formats.js';
 import type { Parts } from '../quantize/methods.js';
-import type { LinearSettings } from '../quantize/settings.js';
+import type { ActivationSettings, LinearSettings, WeightSettings } from '../quantize/settings.js';
 import type { Role } from '../recognize/role.js';
-import { type LinearOptions, REWRITE_DEFAULTS, type RewriteOptions, type Rule } from './options.js';
+import {
+  type ActivationOptions,
+  type LinearOptions,
+  REWRITE_DEFAULTS,
+  type RewriteOptions,
+  type Rule,
+  type WeightOptions,
+} from './options.js';
 
 /** The settings of one linear: the options, then each rule that fits. */
 export function settingsFor(
@@ -29,20 +37,51 @@ export function settingsFor(
   ]);
   const parts = { center: pick('center'), meanRank: pick('meanRank'), scale: pick('scale') };
   const more = { alpha: pick('alpha'), rotate: pick('rotate'), signs: pick('signs') };
-  const few = activations.bits !== null && activations.bits! <= 4;
   return {
     treatment,
     method: pick('method') ?? REWRITE_DEFAULTS.method,
-    weights: { rounding: null, ...weights } as LinearSettings['weights'],
-    activations: {
-      granularity: activations.range === 'static' ? 'perTensor' : few ? 'perGroup' : 'perToken',
-      ...activations,
-    } as LinearSettings['activations'],
+    weights: weightSettings(weights),
+    activations: activationSettings(activations),
     parts: withoutUndefined({ ...parts, ...more }) as Partial<Parts>,
     lowRank: pick('lowRank') ?? REWRITE_DEFAULTS.lowRank,
     blockSize: pick('blockSize') ?? null,
   };
 }
+
+/** Options as formats: from here on no one asks for bits and groups apart. */
+function weightSettings(options: WeightOptions): WeightSettings {
+  const { granularity, groupSize, clipping, rounding, bits } = options as ResolvedWeights;
+  const uniform = (width: number): UniformFormat => ({
+    ...{ kind: 'uniform', bits: width, codes: 'signed' },
+    granularity:
+      granularity === 'perChannel'
+        ? { kind: 'perChannel', axis: 1 }
+        : { kind: 'perGroup', axis: 0, groupSize },
+  });
+  const format = bits === null ? FLOAT32 : uniform(bits);
+  return { format, at8Bits: uniform(8), clipping, rounding: rounding ?? null };
+}
+
+type ResolvedWeights = Required<Omit<WeightOptions, 'rounding'>> & Pick<WeightOptions, 'rounding'>;
+
+function activationSettings(options: ActivationOptions): ActivationSettings {
+  const { bits, symmetric, groupSize, range, ...rest } = options as ResolvedActivations;
+  const few = bits !== null && bits <= 4;
+  const usual = range === 'static' ? 'perTensor' : few ? 'perGroup' : 'perToken';
+  const { granularity = usual } = rest;
+  const uniform = (width: number, kind: typeof granularity): UniformFormat => ({
+    ...{ kind: 'uniform', bits: width, codes: symmetric ? 'symmetric' : 'unsigned' },
+    granularity: kind === 'perGroup' ? { kind, axis: 1, groupSize } : { kind },
+  });
+  return {
+    format: bits === null ? FLOAT32 : uniform(bits, granularity),
+    at8Bits: uniform(8, granularity === 'perTensor' ? granularity : 'perToken'),
+    range,
+  };
+}
+
+type ResolvedActivations = Required<Omit<ActivationOptions, 'granularity'>> &
+  Pick<ActivationOptions, 'granularity'>;
 
 /**
  * adaLN modulation, embeddings and the final layer lose most and gain least: their weights alone

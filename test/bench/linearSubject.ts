@@ -10,6 +10,7 @@ import {
   quantizedMatMul,
 } from '../../src/index.js';
 import { quantizeNearest } from '../../src/quantize/uniform.js';
+import { weightQuantizer } from '../harness/numbers/formats.js';
 import { normal } from '../harness/numbers/random.js';
 import { readValues } from './wasmVariants.js';
 
@@ -153,13 +154,13 @@ export class LinearSubject {
       const columns = tf.mul(tf.transpose(this.matrix), this.parts.scale);
       return tf.transpose(hadamardTransform(columns));
     });
-    const quantized = quantizeNearest(transformed, d, n, { bits, groupSize, clipping: 'none' });
+    const quantized = quantizeNearest(transformed, d, n, weightQuantizer(bits, groupSize, 'none'));
     const groups = quantized.scale.length / n;
     return {
       codes: tf.tensor1d(packCodes(quantized.codes, d, n, bits), 'bool'),
       scale: tf.tensor2d(quantized.scale, [groups, n]),
       bits,
-      groupSize: quantized.groupSize,
+      groupSize: quantized.format.granularity.groupSize,
       shape: [d, n],
     };
   }

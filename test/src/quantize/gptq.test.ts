@@ -9,6 +9,7 @@ import {
   type WeightQuantizer,
 } from '../../../src/quantize/uniform.js';
 import { gptqReference, weightedError } from '../../harness/models/gptqReference.js';
+import { weightQuantizer } from '../../harness/numbers/formats.js';
 import { normal } from '../../harness/numbers/random.js';
 
 /** Xᵀ X of `rows` tokens with a few strong directions in common. */
@@ -48,7 +49,7 @@ describe('GPTQ', () => {
     it(`with H = I it is rounding to nearest, d ${d}, groups of ${groupSize}`, () => {
       const w = normal(d * 5, d);
       for (const bits of [2, 4, 8]) {
-        const quantizer = { bits, groupSize, clipping: 'search' as const };
+        const quantizer = weightQuantizer(bits, groupSize, 'search');
         expect(gptq(w, d, 5, identity(d), quantizer)).to.deep.equal(
           quantizeNearest(w, d, 5, quantizer),
         );
@@ -70,14 +71,14 @@ describe('GPTQ', () => {
   ] as const) {
     for (const bits of [3, 4, 8]) {
       it(`is Frantar et al. in float64: [${d}, ${n}], groups of ${groupSize}, ${bits} bits`, () => {
-        const quantizer = { bits, groupSize, clipping: 'search' as const };
+        const quantizer = weightQuantizer(bits, groupSize, 'search');
         const h = correlated(d, d + bits);
         const w = normal(d * n, 3 * d + bits);
         const made = gptq(w, d, n, h, quantizer);
         const search = new ScaleSearch(quantizer);
         const exact = gptqReference(w, d, n, h, {
           bits,
-          groupSize: made.groupSize,
+          groupSize: made.format.granularity.groupSize,
           damping: GPTQ_DAMPING,
           chooseScale: (values) => search.best(values, values.length),
         });
@@ -99,7 +100,7 @@ describe('GPTQ', () => {
   for (const bits of [2, 3, 4, 6, 8]) {
     it(`${bits} bits: it beats rounding to nearest where inputs are correlated`, () => {
       const [d, n, cases] = [40, 6, 40];
-      const quantizer = { bits, groupSize: 16, clipping: 'search' as const };
+      const quantizer = weightQuantizer(bits, 16, 'search');
       const ratios = Array.from({ length: cases }, (_, seed) => {
         const h = correlated(d, 10 * seed);
         const w = normal(d * n, 1000 + seed);
@@ -115,9 +116,9 @@ describe('GPTQ', () => {
 
   it('codes stay in range and scales are as many as groups', () => {
     const w = normal(150 * 4, 2, 0, 3);
-    const quantizer = { bits: 3, groupSize: 64, clipping: 'search' as const };
-    const { codes, scale, groupSize } = gptq(w, 150, 4, correlated(150, 1), quantizer);
-    expect([scale.length, groupSize]).to.deep.equal([3 * 4, 64]);
+    const quantizer = weightQuantizer(3, 64, 'search');
+    const { codes, scale, format } = gptq(w, 150, 4, correlated(150, 1), quantizer);
+    expect([scale.length, format.granularity.groupSize]).to.deep.equal([3 * 4, 64]);
     expect(codes.every((code) => code >= -4 && code <= 3)).to.equal(true);
     expect(scale.every((s) => Number.isFinite(s) && s !== 0)).to.equal(true);
   });
@@ -142,7 +143,7 @@ describe('GPTQ', () => {
       const [d, n] = [20, 4];
       const h = make(d);
       const w = normal(d * n, 9);
-      const quantizer = { bits: 4, groupSize: 8, clipping: 'search' as const };
+      const quantizer = weightQuantizer(4, 8, 'search');
       const made = gptq(w, d, n, h, quantizer);
       const worst = dequantized(made).reduce((a, v, i) => Math.max(a, Math.abs(v - w[i]!)), 0);
       expect(worst, 'largest error').to.be.below(3);
@@ -170,7 +171,7 @@ describe('GPTQ', () => {
   it('weights with NaN or Inf get a typed error', () => {
     const w = normal(20, 1);
     w[19] = Number.NaN;
-    const quantizer = { bits: 4, groupSize: 5, clipping: 'search' as const };
+    const quantizer = weightQuantizer(4, 5, 'search');
     expect(() => gptq(w, 5, 4, correlated(5, 1), quantizer)).to.throw(
       HadaNormError,
       'the weights hold NaN at [4, 3]',

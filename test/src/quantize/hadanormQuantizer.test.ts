@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { storableScale, type UniformFormat } from '../../../ops/numerics/formats.js';
+import { storableScale } from '../../../ops/numerics/formats.js';
 import { addSample, emptySite, type SiteStats } from '../../../src/calibrate/siteStats.js';
 import { METHODS, type Method } from '../../../src/index.js';
 import { randomSigns } from '../../../src/quantize/channelScale.js';
@@ -7,7 +7,9 @@ import * as heart from '../../../src/quantize/hadanorm.js';
 import { linearOutput, measure, transformSamples } from '../../../src/quantize/measure.js';
 import { quantizeLinear } from '../../../src/quantize/quantizeLinear.js';
 import { samplesOf } from '../../../src/quantize/samples.js';
+import type { WeightSettings } from '../../../src/quantize/settings.js';
 import { makeTransform, transformedWeights } from '../../../src/quantize/transform.js';
+import type { QuantizedWeights } from '../../../src/quantize/uniform.js';
 import {
   expectMatrix,
   expectNearest,
@@ -20,6 +22,7 @@ import {
   transformOf,
 } from '../../harness/models/heart.js';
 import { EPS } from '../../harness/numbers/compare.js';
+import { channelGroups, weightFormat } from '../../harness/numbers/formats.js';
 import { normal } from '../../harness/numbers/random.js';
 
 const [D, N, TOKENS, SAMPLES, SEED] = [24, 10, 7, 12, 5];
@@ -63,14 +66,14 @@ function subject(method: Method, { bits, groupSize, blockSize }: (typeof SETTING
     const own = x.filter((_, other) => samples.sampleOf[other] === samples.sampleOf[row]);
     return dynamic ? heart.tokenMean(own) : t.mean;
   });
-  const granularity = { kind: 'perGroup', axis: 1, groupSize } as const;
-  const attrs = { bits, symmetric: false, granularity, range: null };
-  const kept = { granularity: 'perGroup', groupSize, rounding: 'nearest' } as const;
-  const weights = { ...kept, bits: 4, clipping: 'none' } as const;
-  const format: UniformFormat = { kind: 'uniform', bits, codes: 'unsigned', granularity };
+  const format = channelGroups(bits, false, groupSize);
+  const weights: WeightSettings = {
+    ...{ format: weightFormat(4, groupSize), at8Bits: weightFormat(8, groupSize) },
+    ...{ clipping: 'none', rounding: 'nearest' },
+  };
   return {
     ...{ parts, stats, flat, w, transform, t, x, dynamic, mus, groupSize, format },
-    inputs: transformSamples(transform, samples, attrs),
+    inputs: transformSamples(transform, samples, { format, range: null }),
     linear: quantizeLinear(transform, flat, N, { weights, lowRank: 0 }, null),
     exact: x.map((row, i) => heart.transform([row], mus[i]!, t)[0]!),
     split: mus.map((mu) => heart.splitMean(mu, t)),
@@ -181,12 +184,8 @@ function expectSigns(sigma: heart.Vector, signs: heart.Vector): void {
 }
 
 /** Scales are the largest magnitude over the largest code, and codes the nearest to W' by them. */
-function expectWeights(
-  { codes, scale, groupSize }: { codes: Int8Array; scale: Float32Array; groupSize: number },
-  w: heart.Matrix,
-): void {
-  const granularity = { kind: 'perChannel', axis: 1 } as const;
-  const format: UniformFormat = { kind: 'uniform', bits: 4, codes: 'signed', granularity };
+function expectWeights({ codes, scale, format }: QuantizedWeights, w: heart.Matrix): void {
+  const { groupSize } = format.granularity;
   for (let j = 0; j < N; j++) {
     const column = w.map((row) => row[j]!);
     groupsOf(column, groupSize).forEach((values, g) => {

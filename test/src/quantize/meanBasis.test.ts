@@ -1,14 +1,20 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
+import { FLOAT32 } from '../../../ops/numerics/formats.js';
 import { METHODS } from '../../../src/index.js';
 import { quantizeLinear, storedBytes } from '../../../src/quantize/quantizeLinear.js';
+import type { WeightSettings } from '../../../src/quantize/settings.js';
 import { basisProduct, type Transform } from '../../../src/quantize/transform.js';
+import { weightFormat } from '../../harness/numbers/formats.js';
 import { normal } from '../../harness/numbers/random.js';
 
 const [D, N] = [24, 40];
-const WEIGHTS = {
-  ...({ granularity: 'perGroup', groupSize: 8, clipping: 'none', rounding: null } as const),
-};
+
+/** How weights of so many bits are stored; null for float32. */
+function stored(bits: number | null): WeightSettings {
+  const format = bits === null ? FLOAT32 : weightFormat(bits, 8);
+  return { format, at8Bits: weightFormat(8, 8), clipping: 'none', rounding: null };
+}
 
 function transform(rank: number): Transform {
   const parts = { ...METHODS.centered, rotate: false };
@@ -23,7 +29,7 @@ function transform(rank: number): Transform {
 function restored(rank: number, bits: number | null) {
   const t = transform(rank);
   const w = normal(D * N, 7);
-  const quantized = quantizeLinear(t, w, N, { weights: { ...WEIGHTS, bits }, lowRank: 0 }, null);
+  const quantized = quantizeLinear(t, w, N, { weights: stored(bits), lowRank: 0 }, null);
   const { basis, basisScale } = quantized;
   const out = new Float64Array(rank * N);
   basis!.values.forEach((v, at) => {
@@ -66,7 +72,7 @@ describe('The basis of the mean behind the weights', () => {
   it('a direction that the weights do not see is a row of zeros', () => {
     const t = transform(2);
     const none = new Float32Array(D * N);
-    const weights = { ...WEIGHTS, bits: 4 };
+    const weights = stored(4);
     const { basis, basisScale } = quantizeLinear(t, none, N, { weights, lowRank: 0 }, null);
     expect([...basisScale!]).to.deep.equal([0, 0, 0, 0]);
     expect(basis!.values.every(Number.isFinite)).to.equal(true);

@@ -11,6 +11,7 @@ import {
   quantizeNearest,
   ScaleSearch,
 } from '../../../src/quantize/uniform.js';
+import { weightQuantizer } from '../../harness/numbers/formats.js';
 import { normal } from '../../harness/numbers/random.js';
 
 const BITS = [2, 3, 4, 5, 6, 7, 8];
@@ -27,7 +28,7 @@ describe('Weights to the nearest code', () => {
           const w = Float32Array.from(values);
           const d = w.length;
           const [searched, plain] = (['search', 'none'] as const).map((clipping) =>
-            quantizeNearest(w, d, 1, { bits, groupSize, clipping }),
+            quantizeNearest(w, d, 1, weightQuantizer(bits, groupSize, clipping)),
           );
           for (let start = 0; start < d; start += groupSize) {
             const end = Math.min(start + groupSize, d);
@@ -42,7 +43,7 @@ describe('Weights to the nearest code', () => {
     it(`${bits} bits: a search is clearly better on normal weights`, () => {
       const w = normal(64 * 40, bits);
       const [searched, plain] = (['search', 'none'] as const).map((clipping) =>
-        total(w, quantizeNearest(w, 64, 40, { bits, groupSize: 64, clipping })),
+        total(w, quantizeNearest(w, 64, 40, weightQuantizer(bits, 64, clipping))),
       );
       // measured from 2 bits to 8: 0.25, 0.49, 0.70, 0.80, 0.87, 0.91, 0.93
       expect(searched! / plain!).to.be.below([0.3, 0.55, 0.75, 0.85, 0.91, 0.94, 0.96][bits - 2]!);
@@ -51,7 +52,7 @@ describe('Weights to the nearest code', () => {
     it(`${bits} bits: without a search the largest magnitude is the largest code`, () => {
       const w = normal(30 * 7, bits);
       const max = 2 ** (bits - 1) - 1;
-      const { codes, scale } = quantizeNearest(w, 30, 7, { bits, groupSize: 30, clipping: 'none' });
+      const { codes, scale } = quantizeNearest(w, 30, 7, weightQuantizer(bits, 30, 'none'));
       for (let j = 0; j < 7; j++) {
         const column = Array.from({ length: 30 }, (_, k) => w[k * 7 + j]!);
         const extreme = column.reduce((a, b) => (Math.abs(b) > Math.abs(a) ? b : a));
@@ -63,11 +64,7 @@ describe('Weights to the nearest code', () => {
 
     it(`${bits} bits: codes are in range, each the nearest to its weight`, () => {
       const w = normal(50 * 9, 100 + bits, 0.1);
-      const { codes, scale } = quantizeNearest(w, 50, 9, {
-        bits,
-        groupSize: 16,
-        clipping: 'search',
-      });
+      const { codes, scale } = quantizeNearest(w, 50, 9, weightQuantizer(bits, 16, 'search'));
       const [min, max] = [-(2 ** (bits - 1)), 2 ** (bits - 1) - 1];
       codes.forEach((code, at) => {
         const s = scale[Math.floor(at / 9 / 16) * 9 + (at % 9)]!;
@@ -84,7 +81,7 @@ describe('Weights to the nearest code', () => {
   it('scales are halves where halves are normal, and stored as they are everywhere', () => {
     for (const magnitude of [1e-30, 1e-7, 1e-4, 1, 1e3, 1e6, 1e30]) {
       const w = normal(32 * 6, 1, 0, magnitude);
-      const { scale } = quantizeNearest(w, 32, 6, { bits: 4, groupSize: 8, clipping: 'search' });
+      const { scale } = quantizeNearest(w, 32, 6, weightQuantizer(4, 8, 'search'));
       expect(halfScales(scale).values).to.deep.equal(scale);
       const normalHalves = scale.filter((s) => Math.abs(s) >= 2 ** -14 && Math.abs(s) <= 65504);
       expect(roundToHalf(normalHalves)).to.deep.equal(normalHalves);
@@ -103,7 +100,7 @@ describe('Weights to the nearest code', () => {
       const w = Float32Array.from(column);
       // both signs of both ends are codes at 3 bits and more
       for (const bits of BITS.filter((b) => b > 2 || column.every((v) => v === column[0]))) {
-        const quantizer = { bits, groupSize: w.length, clipping: 'search' as const };
+        const quantizer = weightQuantizer(bits, w.length, 'search');
         const back = dequantized(quantizeNearest(w, w.length, 1, quantizer));
         expect(
           back.map((v) => v + 0),
@@ -115,8 +112,8 @@ describe('Weights to the nearest code', () => {
 
   it('groups of one row keep each weight to half precision', () => {
     const w = normal(7 * 5, 8);
-    const result = quantizeNearest(w, 7, 5, { bits: 4, groupSize: 1, clipping: 'search' });
-    expect([result.scale.length, result.groupSize]).to.deep.equal([35, 1]);
+    const result = quantizeNearest(w, 7, 5, weightQuantizer(4, 1, 'search'));
+    expect([result.scale.length, result.format.granularity.groupSize]).to.deep.equal([35, 1]);
     dequantized(result).forEach((v, i) => {
       expect(Math.abs(v - w[i]!)).to.be.at.most(Math.abs(w[i]!) * 2 ** -11 * (1 + 2 ** -20));
     });
@@ -124,23 +121,21 @@ describe('Weights to the nearest code', () => {
 
   it('a last group may be shorter, and a group larger than d is all of it', () => {
     const w = normal(10 * 3, 4);
-    const rest = quantizeNearest(w, 10, 3, { bits: 5, groupSize: 4, clipping: 'search' });
-    expect([rest.scale.length, rest.groupSize]).to.deep.equal([9, 4]);
+    const rest = quantizeNearest(w, 10, 3, weightQuantizer(5, 4, 'search'));
+    expect([rest.scale.length, rest.format.granularity.groupSize]).to.deep.equal([9, 4]);
     const tail = w.subarray(24);
-    const alone = quantizeNearest(tail, 2, 3, { bits: 5, groupSize: 2, clipping: 'search' });
+    const alone = quantizeNearest(tail, 2, 3, weightQuantizer(5, 2, 'search'));
     expect(rest.codes.subarray(24)).to.deep.equal(alone.codes);
     expect(rest.scale.subarray(6)).to.deep.equal(alone.scale);
-    const whole = quantizeNearest(w, 10, 3, { bits: 5, groupSize: 64, clipping: 'search' });
-    expect(whole).to.deep.equal(
-      quantizeNearest(w, 10, 3, { bits: 5, groupSize: 10, clipping: 'search' }),
-    );
+    const whole = quantizeNearest(w, 10, 3, weightQuantizer(5, 64, 'search'));
+    expect(whole).to.deep.equal(quantizeNearest(w, 10, 3, weightQuantizer(5, 10, 'search')));
   });
 
   it('huge, tiny and subnormal weights give finite scales and errors within a step', () => {
     for (const magnitude of [1e-45, 1e-42, 1e-38, 1e-30, 1e-10, 1e10, 1e30, 1e38]) {
       const w = normal(16 * 4, 3).map((v) => v * magnitude * 0.5);
       for (const bits of BITS) {
-        const result = quantizeNearest(w, 16, 4, { bits, groupSize: 16, clipping: 'search' });
+        const result = quantizeNearest(w, 16, 4, weightQuantizer(bits, 16, 'search'));
         expect(result.scale.every((s) => Number.isFinite(s) && s !== 0)).to.equal(true);
         const max = w.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
         // clipping and 2 bits may cost a weight all of itself, and no more
@@ -155,14 +150,15 @@ describe('Weights to the nearest code', () => {
     for (const bad of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
       const w = normal(12, 1);
       w[7] = bad;
-      expect(() =>
-        quantizeNearest(w, 4, 3, { bits: 4, groupSize: 4, clipping: 'search' }),
-      ).to.throw(HadaNormError, `quantizeWeights: the weights hold ${bad} at [2, 1]`);
+      expect(() => quantizeNearest(w, 4, 3, weightQuantizer(4, 4, 'search'))).to.throw(
+        HadaNormError,
+        `quantizeWeights: the weights hold ${bad} at [2, 1]`,
+      );
     }
   });
 
   it('the code of a value is the nearest, ties to even, within the range', () => {
-    const search = new ScaleSearch({ bits: 3, groupSize: 1, clipping: 'none' });
+    const search = new ScaleSearch(weightQuantizer(3, 1, 'none'));
     const codes = [-9, -4.5, -3.5, -1.5, 0.5, 1.5, 2.5, 9].map((v) => search.code(v, 1));
     expect(codes).to.deep.equal([-4, -4, -4, -2, 0, 2, 2, 3]);
     expect(search.code(4, -1)).to.equal(-4);
@@ -228,13 +224,13 @@ describe('Numbers as a file will give them back', () => {
 
 function errorOf(
   w: Float32Array,
-  { codes, scale, groupSize, n }: QuantizedWeights,
+  { codes, scale, format, n }: QuantizedWeights,
   start: number,
   end: number,
 ): number {
   let sum = 0;
   for (let at = start * n; at < end * n; at++) {
-    const s = scale[Math.floor(at / n / groupSize) * n + (at % n)]!;
+    const s = scale[Math.floor(at / n / format.granularity.groupSize) * n + (at % n)]!;
     sum += (w[at]! - codes[at]! * s) ** 2;
   }
   return sum;

@@ -1,0 +1,31 @@
+import { type GroupedFormat, inGroups, type UniformFormat } from '../../../ops/numerics/formats.js';
+import type { Granularity } from '../../../ops/numerics/quantization.js';
+import type { WeightQuantizer } from '../../../src/quantize/uniform.js';
+
+/** Weights in groups along their rows. */
+export function weightFormat(bits: number, groupSize: number): GroupedFormat {
+  const granularity = { kind: 'perGroup', axis: 0, groupSize } as const;
+  return { kind: 'uniform', bits, codes: 'signed', granularity };
+}
+
+export function weightQuantizer(
+  bits: number,
+  groupSize: number,
+  clipping: 'search' | 'none',
+): WeightQuantizer {
+  return { format: weightFormat(bits, groupSize), clipping };
+}
+
+/** The format that options of `fakeQuant` name. */
+export function activationFormat(
+  bits: number,
+  symmetric: boolean,
+  granularity: Granularity,
+): UniformFormat {
+  return { kind: 'uniform', bits, codes: symmetric ? 'symmetric' : 'unsigned', granularity };
+}
+
+/** The same in groups of a token's channels. */
+export function channelGroups(bits: number, symmetric: boolean, groupSize: number): GroupedFormat {
+  return inGroups(activationFormat(bits, symmetric, { kind: 'perToken' }), 1, groupSize);
+}
