@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { ROOT } from '../../scripts/process.js';
@@ -6,9 +6,11 @@ import { supportMatrix } from '../../src/index.js';
 import { supportTable } from '../harness/backends/supportTable.js';
 import { runNode } from '../harness/run/child.js';
 
-/** Where public functions are documented, with how many examples at least. */
+/** Where things are explained, with how many examples at least. */
 const SOURCES: readonly [string, number][] = [
-  ['README.md', 2],
+  ['README.md', 1],
+  ['docs/methods.md', 1],
+  ['docs/ops.md', 1],
   ['ops/hadamardTransform/op.ts', 1],
   ['ops/hadamardTransform/matrix.ts', 1],
   ['ops/channelCenter/op.ts', 1],
@@ -30,6 +32,14 @@ const SOURCES: readonly [string, number][] = [
   ['src/support.ts', 1],
 ];
 
+/** Lines of a screen. */
+const SCREEN = 40;
+
+/** Pages whose examples, should they have any, are run too. */
+const PAGES = readdirSync(join(ROOT, 'docs'))
+  .filter((name) => name.endsWith('.md'))
+  .map((name) => `docs/${name}`);
+
 describe('Documentation', () => {
   let folder = '';
   before(() => {
@@ -38,12 +48,14 @@ describe('Documentation', () => {
   });
   after(() => rmSync(folder, { recursive: true, force: true }));
 
-  for (const [file, min] of SOURCES) {
+  const wanted = new Map([...PAGES.map((file) => [file, 0] as const), ...SOURCES]);
+  for (const [file, min] of wanted) {
     const examples = codeBlocks(readFileSync(join(ROOT, file), 'utf8'));
 
-    it(`${file} has an example for each thing it explains`, () => {
-      expect(examples.length).to.be.at.least(min);
-    });
+    if (min > 0)
+      it(`${file} has an example for each thing it explains`, () => {
+        expect(examples.length).to.be.at.least(min);
+      });
 
     examples.forEach((code, i) => {
       it(`${file}: example ${i + 1} runs`, () => {
@@ -55,9 +67,17 @@ describe('Documentation', () => {
     });
   }
 
-  it('the README shows the support matrix as it is', () => {
+  it('docs/ops.md shows the support matrix as it is', () => {
+    const page = readFileSync(join(ROOT, 'docs', 'ops.md'), 'utf8');
+    expect(page).to.include(supportTable(supportMatrix()));
+  });
+
+  it('the README is at most 200 lines, and two screens to the end of its first code', () => {
     const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
-    expect(readme).to.include(supportTable(supportMatrix()));
+    expect(readme.split('\n').length - 1).to.be.at.most(200);
+    const [start] = readme.split(/^```ts[\s\S]*?^```$/m);
+    const [code] = codeBlocks(readme);
+    expect(start!.split('\n').length + code!.split('\n').length).to.be.at.most(2 * SCREEN);
   });
 });
 

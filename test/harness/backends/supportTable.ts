@@ -1,6 +1,6 @@
 import type { OpSupport } from '../../../src/index.js';
 
-/** The support matrix as the README's Markdown table. */
+/** The support matrix as docs/ops.md's Markdown table. */
 export function supportTable(rows: readonly OpSupport[]): string {
   const names = Object.keys(rows[0]?.backends ?? {});
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
