@@ -42,9 +42,10 @@ const COLORS = process.stdout.isTTY ? 'force' : 'off';
 const total = emptyTally();
 
 await check('build', () => runScript('tsx/dist/cli.mjs', ['scripts/build.ts']));
-await check('lint and format', () =>
-  runScript('@biomejs/biome/bin/biome', ['ci', `--colors=${COLORS}`]),
-);
+await check('lint and format', async () => {
+  const biome = await runScript('@biomejs/biome/bin/biome', ['ci', `--colors=${COLORS}`]);
+  return biome || runScript('tsx/dist/cli.mjs', ['scripts/lint/main.ts']);
+});
 await check('types', () => runScript('typescript/bin/tsc', []));
 await provision();
 const first = `Node ${process.versions.node}`;
