@@ -6,10 +6,11 @@
  * Run: npx tsx examples/quantizationAwareTraining.ts [--backend wasm|cpu|tensorflow] On WASM it
  * takes seconds, on the CPU backend a minute. In a browser the same functions run on WebGL.
  */
-import { parseArgs } from 'node:util';
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import { Table } from 'console-table-printer';
+import { flag, readFlags } from '../src/cli/flags.js';
+import { text } from '../src/cli/readers.js';
 import { drawDigits } from './quantizationAwareTraining/digits.js';
 import { EagerReader, gradientsThrough } from './quantizationAwareTraining/eager.js';
 import { type Bits, FLOAT } from './quantizationAwareTraining/hadaNormDense.js';
@@ -32,9 +33,8 @@ const FIRST = { epochs: 5, learningRate: 0.005 };
 const THEN = { epochs: 3, learningRate: 0.002 };
 const EAGER_STEPS = 40;
 
-await start(
-  parseArgs({ options: { backend: { type: 'string', default: 'wasm' } } }).values.backend,
-);
+const FLAGS = { backend: flag(text('NAME'), 'wasm') };
+await start(readFlags('quantizationAwareTraining', FLAGS, process.argv.slice(2)).values.backend);
 const digits = drawDigits(1000, 1);
 const unseen = drawDigits(500, 2);
 const table = new Table({

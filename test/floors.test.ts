@@ -38,6 +38,9 @@ const FOREIGN: readonly [string, string, boolean][] = [
   ['src/report/a.ts', 'vega-lite', true],
   ['src/load/a.ts', '@tensorflow/tfjs-backend-wasm', false],
   ['src/load/a.ts', '@tensorflow/tfjs', false],
+  ['src/load/a.ts', 'node:util', false],
+  ['src/cli/a.ts', 'node:util', true],
+  ['src/cli/a.ts', 'node:fs', false],
   ['models/a.ts', '@tensorflow/tfjs-backend-wasm', true],
   ['test/a.ts', 'chai', true],
 ];
@@ -151,6 +154,19 @@ describe('What the floors are held by', () => {
       if (!allowed) expect(floors[0]).to.match(/^\S+ imports \S+: \S+ may import only .*pass in/);
     });
   }
+
+  it('what runs in browsers reaches no module of Node', () => {
+    const { floors } = complaints({
+      'examples/browser/page/main.ts': "import '../../../src/cli/a.js';",
+      'src/cli/a.ts': "export * from './b.js';",
+      'src/cli/b.ts': "import 'node:util';",
+    });
+    expect(floors).to.deep.equal([
+      'examples/browser/page/main.ts imports src/cli/a.ts imports src/cli/b.ts imports node:util: ' +
+        'examples/browser/page/main.ts runs in browsers; move what it needs to a file without ' +
+        'node:util.',
+    ]);
+  });
 
   it('a folder that the order does not know is said', () => {
     expect(complaints({ 'src/attic/a.ts': '' }).floors).to.deep.equal([

@@ -4,12 +4,11 @@ import {
   InvalidArgumentError,
   type QuantizationReport,
   quantizedFiles,
-  type RewriteOptions,
   reportJson,
 } from 'tfjs-hadanorm';
 import { likenessOf } from '../../models/likeness.js';
 import { Sheet } from '../../models/sheet.js';
-import type { Bits } from '../../src/cli/flags.js';
+import { optionsOf } from '../../src/cli/values.js';
 import { spreadLabels } from '../../src/diffusion/labels.js';
 import { numClassesOf } from '../../src/diffusion/sampler.js';
 import type { Settings } from './flags.js';
@@ -68,7 +67,7 @@ export async function compareModels(
   for (const bits of settings.bits) {
     for (const method of ['rtn', settings.method] as const) {
       const name = `${method} ${bits.name}`;
-      const options = { ...optionsOf(bits, method), stats };
+      const options = { ...optionsOf(bits, method), stats, compare: method !== 'rtn' };
       const { model: small, report } = await quantized(name, model, options, signal);
       try {
         const { values, stepMs } = await draw(name, small);
@@ -89,18 +88,4 @@ export async function compareModels(
   files.set('samples.png', sheet.png());
   files.set('report.html', await reportsPage(reports));
   return { figures, reports, files };
-}
-
-/**
- * Rounding to nearest does so with weights too; other methods round as they do by default: by GPTQ
- * at 4 bits.
- */
-function optionsOf(bits: Bits, method: Settings['method'] | 'rtn'): RewriteOptions {
-  const rounding = method === 'rtn' ? ({ rounding: 'nearest' } as const) : {};
-  return {
-    method,
-    weights: { bits: bits.weights, ...rounding },
-    activations: { bits: bits.activations },
-    compare: method !== 'rtn',
-  };
 }

@@ -1,7 +1,8 @@
 import { statSync } from 'node:fs';
-import { parseArgs } from 'node:util';
-import { InvalidArgumentError, type Method } from 'tfjs-hadanorm';
-import { type Bits, parseBits, parseInteger } from '../../src/cli/flags.js';
+import type { Method } from 'tfjs-hadanorm';
+import { flag, readFlags } from '../../src/cli/flags.js';
+import { bits, integer, listOf, NUMBER, oneOf, type Reader, text } from '../../src/cli/readers.js';
+import type { Bits } from '../../src/cli/values.js';
 import { SOLVERS, type Solver } from '../../src/diffusion/sampler.js';
 
 /** What the command line asks for. */
@@ -41,72 +42,41 @@ const COMPARED_METHODS = [
   'auto',
 ] as const satisfies readonly Settings['method'][];
 
+const BITS: Reader<readonly Bits[]> = {
+  ...listOf(bits('W4A8,W4A4')),
+  read: (given, wrong) => {
+    const all = listOf(bits('W4A8,W4A4')).read(given, wrong);
+    const names = new Set(all.map(({ name }) => name));
+    return names.size === all.length ? all : wrong(given, 'a list without repetition');
+  },
+};
+
+/** A folder that is there, or can be. */
+const FOLDER: Reader<string> = {
+  ...{ shown: 'FOLDER', wanted: 'a folder' },
+  read: (given, wrong) => {
+    if (given === '') return wrong(given);
+    const there = statSync(given, { throwIfNoEntry: false });
+    return there === undefined || there.isDirectory() ? given : wrong(given);
+  },
+};
+
+const FLAGS = {
+  model: flag(text('NAME'), DEFAULTS.model),
+  bits: flag(BITS, DEFAULTS.bits),
+  method: flag(oneOf(COMPARED_METHODS), DEFAULTS.method),
+  steps: flag(integer(1, 'an integer ≥ 1, below 2^32'), DEFAULTS.steps),
+  solver: flag(oneOf(SOLVERS), DEFAULTS.solver),
+  cfg: flag(NUMBER, DEFAULTS.cfg),
+  seed: flag(integer(0, 'an integer ≥ 0, below 2^32'), DEFAULTS.seed),
+  out: flag(FOLDER, DEFAULTS.out),
+};
+
 /**
  * Reads the command line, without Node and script. What the model is, is seen when it is loaded.
  *
  * @throws InvalidArgumentError for a flag that there is none of, or a value that does not fit.
  */
 export function settingsOf(args: readonly string[]): Settings {
-  const values = { ...DEFAULTS, ...parsed(args) };
-  const bits = values.bits.split(',').map((name) => bitsOf(name.trim()));
-  const names = new Set(bits.map(({ name }) => name));
-  check('--bits', 'a list without repetition', values.bits, names.size === bits.length);
-  const cfg = Number(values.cfg);
-  check('--cfg', 'a number', values.cfg, values.cfg.trim() !== '' && Number.isFinite(cfg));
-  const there = statSync(values.out || '.', { throwIfNoEntry: false });
-  const isFolder = values.out !== '' && (there === undefined || there.isDirectory());
-  check('--out', 'a folder', values.out, isFolder);
-  return {
-    model: values.model,
-    bits,
-    method: oneOf('--method', values.method, COMPARED_METHODS),
-    steps: integer('--steps', values.steps, 1),
-    solver: oneOf('--solver', values.solver, SOLVERS),
-    cfg,
-    seed: integer('--seed', values.seed, 0),
-    out: values.out,
-  };
-}
-
-function parsed(args: readonly string[]): Partial<Record<keyof Settings, string>> {
-  const option = { type: 'string' } as const;
-  const options = {
-    model: option,
-    bits: option,
-    method: option,
-    steps: option,
-    solver: option,
-    cfg: option,
-    seed: option,
-    out: option,
-  } as const satisfies Readonly<Record<keyof Settings, typeof option>>;
-  try {
-    return parseArgs({ args: [...args], options }).values;
-  } catch (error) {
-    const wanted = Object.keys(options).map((name) => `--${name}`);
-    const got = error instanceof Error ? error.message.replace(/\.$/, '') : `${error}`;
-    throw new InvalidArgumentError('npm start', 'flags', wanted.join(', '), got);
-  }
-}
-
-function bitsOf(name: string): Bits {
-  const bits = parseBits(name);
-  check('--bits', 'a list such as W4A8,W4A4, of 2 to 8 bits', name, bits !== null);
-  return bits!;
-}
-
-function oneOf<T extends string>(flag: string, value: string, known: readonly T[]): T {
-  const found = known.find((one) => one === value);
-  check(flag, known.join(' or '), value, found !== undefined);
-  return found!;
-}
-
-function integer(flag: string, text: string, min: number): number {
-  const value = parseInteger(text, min);
-  check(flag, `an integer ≥ ${min}, below 2^32`, text, value !== null);
-  return value!;
-}
-
-function check(flag: string, wanted: string, got: string, right: boolean): void {
-  if (!right) throw new InvalidArgumentError('npm start', flag, wanted, got || 'nothing');
+  return readFlags('npm start', FLAGS, args).values;
 }

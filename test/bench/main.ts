@@ -5,7 +5,8 @@
  * Chromium; `npm run bench -- webgl --browser` everything about the WebGL kernels.
  */
 import { writeFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
+import { flag, orExit, readFlags, SWITCH } from '../../src/cli/flags.js';
+import { integer, text } from '../../src/cli/readers.js';
 import type { BenchRow } from './harness.js';
 import { opSuites } from './ops.bench.js';
 import { benchFile, benchTables } from './report.js';
@@ -13,32 +14,32 @@ import { isAsked, runSuites } from './runSuites.js';
 import { wasmSuites } from './wasmSuites.js';
 import { webglSuites } from './webglSuites.js';
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    json: { type: 'string' },
-    rounds: { type: 'string', default: '9' },
-    warm: { type: 'string', default: '500' },
-    case: { type: 'string', default: '' },
-    browser: { type: 'boolean', default: false },
-  },
-});
-const rounds = integer('rounds', 1);
-const warmMs = integer('warm', 0);
+const FLAGS = {
+  json: flag(text('FILE')),
+  rounds: flag(integer(1), '9'),
+  warm: flag(integer(0), '500'),
+  case: flag(text('TEXT'), ''),
+  browser: SWITCH,
+};
+const { values, others: asked } = orExit(() =>
+  readFlags('bench', FLAGS, process.argv.slice(2), { others: 'SUITE …' }),
+);
 const suites = values.browser ? [...wasmSuites, ...webglSuites] : [...opSuites, ...wasmSuites];
-const unknown = positionals.find((name) => !suites.some((suite) => isAsked(suite, name)));
+const unknown = asked.find((name) => !suites.some((suite) => isAsked(suite, name)));
 if (unknown !== undefined) {
-  fail(`there is no suite ${unknown}; there are ${suites.map(({ name }) => name).join(', ')}`);
+  const names = suites.map(({ name }) => name).join(', ');
+  console.error(`bench: there is no suite ${unknown}; there are ${names}`);
+  process.exit(2);
 }
 
 const abort = new AbortController();
 process.once('SIGINT', () => abort.abort());
 const rows: BenchRow[] = [];
 const options = {
-  suites: positionals,
+  suites: asked,
   text: values.case,
-  rounds,
-  warmMs,
+  rounds: values.rounds,
+  warmMs: values.warm,
   signal: abort.signal,
   log: (line: string) => console.error(line),
   onRows: (more: readonly BenchRow[]) => void rows.push(...more),
@@ -57,17 +58,6 @@ try {
   process.exitCode = 130;
 }
 console.log(benchTables(rows));
-if (values.json !== undefined) {
+if (values.json !== null) {
   writeFileSync(values.json, `${JSON.stringify(benchFile(runtime, rows), null, 2)}\n`);
-}
-
-function integer(option: 'rounds' | 'warm', min: number): number {
-  const value = Number(values[option]);
-  if (Number.isInteger(value) && value >= min) return value;
-  return fail(`--${option} must be an integer ≥ ${min}, got ${values[option]}`);
-}
-
-function fail(message: string): never {
-  console.error(`bench: ${message}`);
-  process.exit(2);
 }

@@ -1,4 +1,4 @@
-import { parseInteger } from '../../../src/cli/flags.js';
+import { parseInteger } from '../../../src/cli/values.js';
 import type { Solver } from '../../../src/diffusion/options.js';
 import {
   BACKENDS,

@@ -2,13 +2,11 @@ import type { GraphModel } from '@tensorflow/tfjs-converter';
 import {
   type CalibrationStats,
   quantizedFiles,
-  type RewriteOptions,
   type RewriteResult,
   rewriteGraphAsync,
 } from 'tfjs-hadanorm';
-import { parseBits } from '../../../src/cli/flags.js';
+import { optionsOf, parseBits } from '../../../src/cli/values.js';
 import type { PackedFile } from '../shared/protocol.js';
-import type { Settings } from '../shared/settings.js';
 import { type RunContext, tellFigures, tellStage } from './context.js';
 
 /**
@@ -23,10 +21,12 @@ export async function quantize<T>(
   stats: CalibrationStats | null,
   use: (made: RewriteResult) => Promise<T>,
 ): Promise<T> {
+  const { bits, method } = context.settings;
   const stage = `quantize ${column}` as const;
   tellStage(context, stage, 0);
   const made = await rewriteGraphAsync(model, {
-    ...optionsOf(column, context.settings),
+    ...optionsOf(parseBits(bits)!, column === 'rtn' ? 'rtn' : method),
+    compare: false,
     ...(stats === null ? {} : { stats }),
     signal: context.signal,
     onProgress: ({ done, total }) => tellStage(context, stage, done / total),
@@ -46,19 +46,4 @@ export async function fileBytesOf(
 ): Promise<{ files: PackedFile[]; bytes: number }> {
   const files = [...(await quantizedFiles(model))].map(([name, bytes]) => ({ name, bytes }));
   return { files, bytes: files.reduce((sum, { bytes }) => sum + bytes.length, 0) };
-}
-
-/**
- * Rounding to nearest does so with weights too; other methods round as they do by default: by GPTQ
- * at 4 bits.
- */
-function optionsOf(column: 'rtn' | 'small', { bits, method }: Settings): RewriteOptions {
-  const { weights, activations } = parseBits(bits)!;
-  const rounding = column === 'rtn' ? ({ rounding: 'nearest' } as const) : {};
-  return {
-    method: column === 'rtn' ? 'rtn' : method,
-    weights: { bits: weights, ...rounding },
-    activations: { bits: activations },
-    compare: false,
-  };
 }

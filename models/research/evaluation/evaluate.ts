@@ -1,5 +1,5 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
-import type { Bits } from '../../../src/cli/flags.js';
+import { type Bits, optionsOf } from '../../../src/cli/values.js';
 import { type Method, type RewriteResult, rewriteGraphAsync } from '../../../src/index.js';
 import type { WithBar } from '../../progress.js';
 import type { Sheet } from '../../sheet.js';
@@ -129,13 +129,10 @@ function quantize(
   bits: Bits,
   name: string,
 ): Promise<RewriteResult> {
-  const { rounding } = plan;
   return withBar(`${name}: quantize`, 1, (advance) =>
     rewriteGraphAsync(model, {
-      method,
+      ...optionsOf(bits, method, plan.rounding),
       stats,
-      weights: { bits: bits.weights, ...(rounding === 'auto' ? {} : { rounding }) },
-      activations: { bits: bits.activations },
       compare: false,
       signal,
       onProgress: ({ total }) => advance(total),

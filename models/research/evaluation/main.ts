@@ -17,13 +17,14 @@ import { setBackend } from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
 import '@tensorflow/tfjs-backend-wasm';
 import { Table } from 'console-table-printer';
+import { orExit } from '../../../src/cli/flags.js';
 import { loadTrained } from '../../load.js';
 import { withConsoleBar } from '../../progress.js';
 import { Sheet } from '../../sheet.js';
 import { FeatureNetwork, loadReference } from '../features.js';
 import { evaluationDocs } from './docs.js';
 import { evaluate } from './evaluate.js';
-import { type Command, commandOf } from './flags.js';
+import { commandOf } from './flags.js';
 import { type EvaluationPlan, networkOf } from './plan.js';
 import {
   EMPTY_FILE,
@@ -37,18 +38,9 @@ import { offlineTables, overview, type TitledTable } from './tables.js';
 
 const DOCS = fileURLToPath(new URL('../../../docs/', import.meta.url));
 
-const command = readCommand();
+const command = orExit(() => commandOf(process.argv.slice(2)));
 if (command.kind === 'docs') await writeDocs(command.files);
 else await run(command.plan);
-
-function readCommand(): Command {
-  try {
-    return commandOf(process.argv.slice(2));
-  } catch (error) {
-    console.error(error instanceof Error ? error.message : `${error}`);
-    process.exit(2);
-  }
-}
 
 async function writeDocs(files: readonly string[]): Promise<void> {
   const file = mergedFiles(await Promise.all(files.map(readRows)));

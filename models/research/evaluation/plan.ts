@@ -1,13 +1,7 @@
-import type { Bits } from '../../../src/cli/flags.js';
+import type { Bits, Rounding } from '../../../src/cli/values.js';
 import type { METHODS, Method } from '../../../src/index.js';
 import type { TrainedName } from '../../load.js';
 import type { FeatureNetworkName } from '../features.js';
-
-/**
- * How weights are rounded; 'auto' is what the plugin does: GPTQ at 4 bits and fewer, else to
- * nearest.
- */
-export type Rounding = 'auto' | 'nearest' | 'gptq';
 
 /** What is evaluated. */
 export interface EvaluationPlan {

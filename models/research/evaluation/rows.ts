@@ -1,8 +1,8 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import type { Rounding } from '../../../src/cli/values.js';
 import { HadaNormError, type Method } from '../../../src/index.js';
 import type { Distances } from './distances.js';
-import type { Rounding } from './plan.js';
 import type { Agreement } from './readings.js';
 
 /** What was measured, and on how much. */

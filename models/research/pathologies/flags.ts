@@ -1,4 +1,5 @@
-import { parseArgs } from 'node:util';
+import { flag, readFlags, SWITCH } from '../../../src/cli/flags.js';
+import { integer, oneOf, text } from '../../../src/cli/readers.js';
 import { InvalidArgumentError } from '../../../src/index.js';
 import { MODELS, type ModelName } from './results.js';
 
@@ -13,59 +14,39 @@ export type Command =
     }
   | { readonly kind: 'docs'; readonly files: readonly string[] };
 
+const HEADS = 'an integer ≥ 1 with --weights';
+
+const FLAGS = {
+  model: flag(oneOf(MODELS), MODELS[0]),
+  weights: flag(text('FILE')),
+  heads: flag(integer(1, HEADS)),
+  json: flag(text('FILE')),
+  docs: SWITCH,
+};
+
 /** @throws InvalidArgumentError for flags that there are none of, or that do not fit together. */
 export function commandOf(args: readonly string[]): Command {
-  const { values, positionals: files } = parsed(args);
-  const { model = MODELS[0], weights, heads, json } = values;
-  if (values.docs === true) {
+  const {
+    values,
+    given,
+    others: files,
+  } = readFlags('pathologies', FLAGS, args, {
+    others: 'FILE …',
+  });
+  const { model, weights, heads, json } = values;
+  if (values.docs) {
     check('--docs', 'followed by files that --json wrote', 'none', files.length > 0);
-    const others = Object.keys(values).filter((flag) => flag !== 'docs');
+    const others = [...given].filter((name) => name !== 'docs');
     check('--docs', 'given without other flags', `--${others[0]}`, others.length === 0);
     return { kind: 'docs', files };
   }
-  const known = MODELS.find((name) => name === model);
-  check('--model', MODELS.join(' or '), model, known !== undefined);
-  if (weights === undefined) {
-    check(
-      '--weights',
-      'given with --heads, or with files',
-      heads ?? `${files[0]}`,
-      heads === undefined && files.length === 0,
-    );
-    return { kind: 'measure', model: known!, weights: null, json: json ?? null };
+  if (weights === null) {
+    const wanted = 'given with --heads, or with files';
+    check('--weights', wanted, `${heads ?? files[0]}`, heads === null && files.length === 0);
+    return { kind: 'measure', model, weights: null, json };
   }
-  const count = Number(heads);
-  check(
-    '--heads',
-    'an integer ≥ 1 with --weights',
-    heads ?? 'none',
-    Number.isInteger(count) && count >= 1,
-  );
-  return {
-    kind: 'measure',
-    model: known!,
-    weights: { files: [weights, ...files], heads: count },
-    json: json ?? null,
-  };
-}
-
-function parsed(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        model: { type: 'string' },
-        weights: { type: 'string' },
-        heads: { type: 'string' },
-        json: { type: 'string' },
-        docs: { type: 'boolean' },
-      },
-    });
-  } catch (error) {
-    const got = error instanceof Error ? error.message : `${error}`;
-    throw new InvalidArgumentError('pathologies', 'flags', 'those that it has', got);
-  }
+  check('--heads', HEADS, 'none', heads !== null);
+  return { kind: 'measure', model, weights: { files: [weights, ...files], heads: heads! }, json };
 }
 
 function check(argument: string, wanted: string, got: string, right: boolean): void {

@@ -9,28 +9,29 @@
 import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import cliProgress from 'cli-progress';
 import { halfBitsOf } from '../../../ops/numerics/half.js';
+import { needed, orExit, readFlags } from '../../../src/cli/flags.js';
+import { oneOf, text } from '../../../src/cli/readers.js';
 import { HadaNormError } from '../../../src/index.js';
 import { parseSafetensors } from '../../../src/load/safetensors.js';
 import { saveGraphModel } from '../../saveGraphModel.js';
 import { buildFeatureNetwork } from '../featureGraph.js';
-import { FeatureNetwork, type FeatureNetworkName } from '../features.js';
+import { FEATURE_NETWORKS, FeatureNetwork } from '../features.js';
 import { type Picture, readDataset } from './dataset.js';
 
 /** Pictures of each part of the reference. */
 const COUNT = 4096;
 const BATCH = 128;
 
-const { values: flags, positionals } = parseArgs({
-  options: { data: { type: 'string' }, name: { type: 'string' } },
-  allowPositionals: true,
-});
-const [weightFile] = positionals;
-if (weightFile === undefined || flags.data === undefined || flags.name === undefined) {
+const FLAGS = { data: needed(text('FOLDER')), name: needed(oneOf(FEATURE_NETWORKS)) };
+const { values: flags, others } = orExit(() =>
+  readFlags('convertFeatures', FLAGS, process.argv.slice(2), { others: 'FILE' }),
+);
+const [weightFile] = others;
+if (weightFile === undefined) {
   console.error('convertFeatures wants a safetensors file, --data and --name.');
   process.exit(2);
 }
@@ -42,7 +43,7 @@ const weights = parseSafetensors(readFileSync(weightFile));
 await saveGraphModel(buildFeatureNetwork(config, weights), fileURLToPath(folder));
 
 await tf.setBackend('wasm');
-const network = await FeatureNetwork.load(flags.name as FeatureNetworkName);
+const network = await FeatureNetwork.load(flags.name);
 const bar = new cliProgress.SingleBar({ format: 'describe [{bar}] {value}/{total}' });
 bar.start(2 * COUNT, 0);
 const parts = [false, true].map((heldOut) => {

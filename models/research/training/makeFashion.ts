@@ -9,8 +9,9 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { gunzipSync } from 'node:zlib';
+import { flag, needed, orExit, readFlags } from '../../../src/cli/flags.js';
+import { text } from '../../../src/cli/readers.js';
 import { HadaNormError } from '../../../src/index.js';
 import { FASHION_CLASSES } from '../../classNames.js';
 import { type Picture, writeDataset } from './dataset.js';
@@ -18,16 +19,11 @@ import { type Picture, writeDataset } from './dataset.js';
 /** Height and width of the files' pictures, and of ours, which have a black border. */
 const [INNER, SIZE] = [28, 32];
 
-const { values: flags } = parseArgs({
-  options: {
-    out: { type: 'string' },
-    from: { type: 'string', default: '/usr/share/datasets/fashion-mnist' },
-  },
-});
-if (flags.out === undefined) {
-  console.error('makeFashion wants --out.');
-  process.exit(2);
-}
+const FLAGS = {
+  out: needed(text('FOLDER')),
+  from: flag(text('FOLDER'), '/usr/share/datasets/fashion-mnist'),
+};
+const flags = orExit(() => readFlags('makeFashion', FLAGS, process.argv.slice(2)).values);
 const parts = [
   { heldOut: false, ...readPart('train') },
   { heldOut: true, ...readPart('t10k') },

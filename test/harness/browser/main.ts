@@ -6,18 +6,22 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { InvalidArgumentError } from '../../../ops/numerics/errors.js';
 import { isMain, ROOT } from '../../../scripts/process.js';
 import { provisionBrowser } from '../../../scripts/provision/browser.js';
+import { flag, readFlags, repeated, usageOf } from '../../../src/cli/flags.js';
+import { oneOf, text } from '../../../src/cli/readers.js';
 import { WASM_BUILDS } from '../backends/wasmBuildNames.js';
 import { count, emptyTally, matrixOf, type Tally } from '../run/tally.js';
 import { type BrowserSelection, runInBrowser } from './run.js';
 
-const USAGE =
-  'npm run test:browser -- [FILE …] [--grep TEXT] [--backend cpu|wasm|webgl|webgpu …] ' +
-  '[--wasm-build plain|simd|threaded …]: FILE is a *.test.ts, from the folder of the project.';
-
-const BACKENDS = ['cpu', 'wasm', 'webgl', 'webgpu'];
+const COMMAND = 'npm run test:browser';
+const FLAGS = {
+  grep: flag(text('TEXT')),
+  backend: repeated(oneOf(['cpu', 'wasm', 'webgl', 'webgpu'])),
+  'wasm-build': repeated(oneOf(WASM_BUILDS)),
+};
+const OTHERS = { others: 'FILE …' };
 
 /**
  * Finds or installs a browser and runs the suites in it; where there is none they count as skipped.
@@ -39,47 +43,37 @@ export async function browserSuites(
   return tally;
 }
 
-/** Reads the command line; what is wrong with it, as a sentence. */
-function selectionOf(args: string[]): BrowserSelection | string {
-  let parsed: ReturnType<typeof parsedArgs>;
-  try {
-    parsed = parsedArgs(args);
-  } catch (error) {
-    return (error as Error).message;
-  }
-  const { values, positionals: files } = parsed;
+/** Reads the command line. @throws InvalidArgumentError for what is wrong with it. */
+function selectionOf(args: readonly string[]): BrowserSelection {
+  const { values, others: files } = readFlags(COMMAND, FLAGS, args, OTHERS);
+  const { grep, backend: backends, 'wasm-build': wasmBuilds } = values;
   const file = files.find((path) => !path.endsWith('.test.ts') || !existsSync(join(ROOT, path)));
-  if (file !== undefined) return `there is no test file ${file}`;
-  const backend = values.backend?.find((name) => !BACKENDS.includes(name));
-  if (backend !== undefined) return `a browser has no backend '${backend}'`;
-  const build = values['wasm-build']?.find((name) => !WASM_BUILDS.some((known) => known === name));
-  if (build !== undefined) return `tfjs-backend-wasm has no build '${build}'`;
-  if (values['wasm-build'] !== undefined && values.backend !== undefined) {
-    return '--wasm-build runs the wasm backend alone: leave out --backend';
+  if (file !== undefined) {
+    const wanted = 'a *.test.ts, from the folder of the project';
+    throw new InvalidArgumentError(COMMAND, 'FILE', wanted, file);
+  }
+  if (wasmBuilds.length > 0 && backends.length > 0) {
+    const wanted = 'left out with --wasm-build, which runs the wasm backend alone';
+    throw new InvalidArgumentError(COMMAND, '--backend', wanted, backends.join(', '));
   }
   return {
     ...(files.length > 0 ? { files } : {}),
-    ...(values.grep === undefined ? {} : { grep: values.grep }),
-    ...(values.backend === undefined ? {} : { backends: values.backend }),
-    ...(values['wasm-build'] === undefined ? {} : { wasmBuilds: values['wasm-build'] }),
+    ...(grep === null ? {} : { grep }),
+    ...(backends.length > 0 ? { backends } : {}),
+    ...(wasmBuilds.length > 0 ? { wasmBuilds } : {}),
   };
 }
 
-function parsedArgs(args: string[]) {
-  const options = {
-    grep: { type: 'string' },
-    backend: { type: 'string', multiple: true },
-    'wasm-build': { type: 'string', multiple: true },
-  } as const;
-  return parseArgs({ args, options, allowPositionals: true });
-}
-
 if (isMain(import.meta.url)) {
-  const selection = selectionOf(process.argv.slice(2));
-  if (typeof selection === 'string') {
-    console.error(`${selection}\n${USAGE}`);
+  let selection: BrowserSelection | undefined;
+  try {
+    selection = selectionOf(process.argv.slice(2));
+  } catch (error) {
+    if (!(error instanceof InvalidArgumentError)) throw error;
+    console.error(`${error.message}\n${COMMAND} -- ${usageOf(FLAGS, OTHERS)}`);
     process.exitCode = 2;
-  } else {
+  }
+  if (selection !== undefined) {
     const tally = await browserSuites((line) => console.log(line), selection);
     if (Object.keys(selection).length === 0) console.log(matrixOf(tally));
     const run = tally.passed + tally.failed + tally.skipped;

@@ -40,17 +40,29 @@ export const GUARDED: Readonly<Record<string, readonly string[]>> = {
   'models/research': ['test/models/research'],
 };
 
-/** Packages that the files of a folder may import; elsewhere any. */
+/** What the package depends on. */
+const DEPENDENCIES = [
+  '@tensorflow/tfjs-core',
+  '@tensorflow/tfjs-converter',
+  'console-table-printer',
+  'vega',
+  'vega-lite',
+];
+
+/** Packages that the files of a folder may import, the longest name counting; elsewhere any. */
 export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   ops: ['@tensorflow/tfjs-core'],
-  src: [
-    '@tensorflow/tfjs-core',
-    '@tensorflow/tfjs-converter',
-    'console-table-printer',
-    'vega',
-    'vega-lite',
-  ],
+  src: DEPENDENCIES,
+  'src/cli': [...DEPENDENCIES, 'node:util'],
 };
+
+/** What runs in browsers too: from these no file is reached that imports modules of Node. */
+export const IN_BROWSERS = [
+  'src/index.ts',
+  'src/chained.ts',
+  'examples/browser/page/main.ts',
+  'examples/browser/worker/main.ts',
+];
 
 /** Files that are imported by another name than their path. */
 export const ALIASES: Readonly<Record<string, string>> = {

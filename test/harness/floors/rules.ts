@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import { circlesOf } from './circles.js';
 import type { ImportGraph } from './imports.js';
-import { FLOORS, GUARDED, PACKAGES } from './order.js';
+import { FLOORS, GUARDED, IN_BROWSERS, PACKAGES } from './order.js';
 
 /** What is wrong with a house, each with the files it is about and the way out. */
 export interface Complaints {
@@ -17,6 +17,7 @@ export function complaintsOf(graph: ImportGraph): Complaints {
     ...files.flatMap((to) => upwards(file, to) ?? guarded(file, to) ?? []),
     ...packages.flatMap((name) => foreign(file, name)),
   ]);
+  floors.push(...nodeInBrowsers(graph));
   return { floors, circlesOfFiles: fileCircles(graph), circlesOfFolders: folderCircles(graph) };
 }
 
@@ -67,11 +68,29 @@ function guarded(from: string, to: string): string | undefined {
 }
 
 function foreign(from: string, name: string): string[] {
-  const folder = from.split('/')[0]!;
-  const allowed = Object.hasOwn(PACKAGES, folder) ? PACKAGES[folder] : undefined;
+  const [folder, allowed] =
+    Object.entries(PACKAGES)
+      .filter(([own]) => from.startsWith(`${own}/`))
+      .sort(([a], [b]) => b.length - a.length)[0] ?? [];
   if (allowed === undefined || allowed.includes(name)) return [];
   const wayOut = `${folder} may import only ${allowed.join(', ')}; pass in what is needed of it`;
   return [`${from} imports ${name}: ${wayOut}.`];
+}
+
+/** Files with modules of Node that are reached from what runs in browsers, each by the way there. */
+function nodeInBrowsers(graph: ImportGraph): string[] {
+  return IN_BROWSERS.flatMap((entry) => {
+    const ways = new Map([[entry, [entry]]]);
+    for (const [file, way] of ways) {
+      for (const to of graph.get(file)?.files ?? []) if (!ways.has(to)) ways.set(to, [...way, to]);
+    }
+    return [...ways].flatMap(([file, way]) => {
+      const module = graph.get(file)?.packages.find((name) => name.startsWith('node:'));
+      if (module === undefined) return [];
+      const wayOut = `${entry} runs in browsers; move what it needs to a file without ${module}`;
+      return [`${way.join(' imports ')} imports ${module}: ${wayOut}.`];
+    });
+  });
 }
 
 function fileCircles(graph: ImportGraph): string[] {
