@@ -63,7 +63,7 @@ function checkSite(by: ReadFor, at: string, given: unknown, keep: KeepOptions): 
 }
 
 function checkMoments(by: ReadFor, at: string, given: unknown, d: number): Moments {
-  const moments = fieldsOf(by, at, given) as unknown as Moments;
+  const moments = fieldsOf<Moments>(by, at, given);
   const { samples, tokens } = moments;
   checkCount(by, `${at}.samples`, samples, 0);
   checkCount(by, `${at}.tokens`, tokens, samples, samples === 0 ? 0 : undefined);
@@ -113,7 +113,7 @@ function checkSample(
   given: unknown,
   { d, total, keep }: { readonly d: number; readonly total: Moments; readonly keep: KeepOptions },
 ): KeptSample {
-  const sample = fieldsOf(by, at, given) as unknown as KeptSample;
+  const sample = fieldsOf<KeptSample>(by, at, given);
   const { hash, timestep, tokens } = sample;
   checkCount(by, `${at}.hash`, hash, 0, 2 ** 32 - 1);
   checkCount(by, `${at}.tokens`, tokens, 1);
@@ -186,8 +186,13 @@ function checkCount(
   readInteger(min, max)(value, at, by);
 }
 
-function fieldsOf(by: ReadFor, at: string, value: unknown): Record<string, unknown> {
-  if (value !== null && typeof value === 'object') return value as Record<string, unknown>;
+/** An object's fields, named as those of T but not checked yet. */
+function fieldsOf<T extends object = Record<string, unknown>>(
+  by: ReadFor,
+  at: string,
+  value: unknown,
+): T {
+  if (value !== null && typeof value === 'object') return value as T;
   return refuse(by, at, 'an object', value);
 }
 
