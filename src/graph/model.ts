@@ -32,8 +32,8 @@ export function graphOfModel(op: string, model: GraphModel): Graph {
 export type NewTensors = ReadonlyMap<string, Tensor>;
 
 /**
- * A model that runs a graph. Weights come from `created`, the rest are shared with `source`: the
- * same memory, counted twice, so that either model may be disposed first.
+ * A model that runs a graph. Weights come from `created`, which it takes over; the rest are shared
+ * with `source`: the same memory, counted twice, so that either model may be disposed first.
  */
 export function modelFromGraph(graph: Graph, source: GraphModel, created: NewTensors): GraphModel {
   const map: Record<string, Tensor> = {};
@@ -42,6 +42,8 @@ export function modelFromGraph(graph: Graph, source: GraphModel, created: NewTen
     // reshape shares the memory on every backend, where clone may copy
     map[name] = keep(created.get(name) ?? reshape(shared!, shared!.shape));
   }
+  // what one pass made another may have replaced
+  for (const [name, made] of created) if (!graph.weights.has(name)) made.dispose();
   return modelFromTensors(graph, map);
 }
 

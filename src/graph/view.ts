@@ -22,6 +22,11 @@ export class GraphView {
     return ref === undefined || outputIndexOf(ref) !== 0 ? null : this.producer(ref);
   }
 
+  /** The nodes of some ops, in file order. */
+  nodes(...ops: readonly string[]): GraphNode[] {
+    return [...this.graph.nodes.values()].filter(({ op }) => ops.includes(op));
+  }
+
   /** The nodes that have a data input from a node, once each, in file order. */
   readers(name: string): readonly GraphNode[] {
     return this.consumers.get(name) ?? [];

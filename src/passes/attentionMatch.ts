@@ -1,8 +1,8 @@
 import { type GraphNode, nodeOf, type Ref } from '../graph/ir.js';
 import { IDENTITY, PRODUCTS } from '../graph/opSets.js';
+import type { ShapedView } from '../shapes/view.js';
 import type { Atom } from './atoms.js';
 import { type Labelled, type LabelledProduct, labelledProduct } from './labels.js';
-import type { FuseContext } from './pass.js';
 
 type Label = Atom['label'];
 
@@ -36,17 +36,17 @@ interface Scores {
 }
 
 /** The attention around a softmax, or null. */
-export function matchAttention(context: FuseContext, softmax: GraphNode): AttentionMatch | null {
-  const scores = scoresOf(context, softmax);
-  const first = scores === null ? null : labelledProduct(context, scores.product);
+export function matchAttention(view: ShapedView, softmax: GraphNode): AttentionMatch | null {
+  const scores = scoresOf(view, softmax);
+  const first = scores === null ? null : labelledProduct(view, scores.product);
   if (scores === null || first === null) return null;
-  const behind = mixOf(context, softmax);
-  const second = behind === null ? null : labelledProduct(context, behind.mix);
+  const behind = mixOf(view, softmax);
+  const second = behind === null ? null : labelledProduct(view, behind.mix);
   if (behind === null || second === null) return null;
   // weights by their place in a row: what is reshaped in between must be so again
-  const shapes = [behind.weights, scores.product.name].map((ref) => `${context.dimsOf(ref)}`);
+  const shapes = [behind.weights, scores.product.name].map((ref) => `${view.dimsOf(ref)}`);
   if (behind.reshaped && (shapes[0] !== shapes[1] || shapes[0] === 'null')) return null;
-  if (scores.mask !== null && !fitsMask(context, scores.mask, scores.product.name)) return null;
+  if (scores.mask !== null && !fitsMask(view, scores.mask, scores.product.name)) return null;
   const roles = rolesOf(first);
   const operands = roles === null ? null : sides(first, roles);
   const values = roles === null ? null : valuesOf(second, behind.weights, first.out, roles);
@@ -57,27 +57,27 @@ export function matchAttention(context: FuseContext, softmax: GraphNode): Attent
 }
 
 /** Backwards from the softmax: a mask, a constant factor, rows. */
-function scoresOf(context: FuseContext, softmax: GraphNode): Scores | null {
+function scoresOf(view: ShapedView, softmax: GraphNode): Scores | null {
   const inside: string[] = [];
   let ref = softmax.inputs[0]!;
   let [scale, mask]: [number, Ref | null] = [1, null];
   for (;;) {
-    const node = context.node(ref);
-    if (node === null || context.onlyValueReader(node.name) === null) return null;
+    const node = view.node(ref);
+    if (node === null || view.onlyValueReader(node.name) === null) return null;
     if (PRODUCTS.has(node.op)) return { product: node, scale, mask, inside };
     inside.push(node.name);
     const [first, second] = node.inputs as [Ref, Ref];
-    const [before, behind] = [context.scalar(first), context.scalar(second)];
+    const [before, behind] = [view.scalar(first), view.scalar(second)];
     if (IDENTITY.has(node.op)) ref = first;
     else if (node.op === 'Mul' && behind !== null) [ref, scale] = [first, scale * behind];
     else if (node.op === 'Mul' && before !== null) [ref, scale] = [second, scale * before];
     else if (/^(Real)?Div$/.test(node.op) && behind !== null)
       [ref, scale] = [first, scale / behind];
     else if (/^Add(V2)?$/.test(node.op) && mask === null && scale === 1) {
-      const at = leadsToProduct(context, second) ? 1 : 0;
+      const at = leadsToProduct(view, second) ? 1 : 0;
       [ref, mask] = [node.inputs[at]!, node.inputs[1 - at]!];
     } else if (node.op === 'Reshape' && mask === null) {
-      const [row, old] = [node.name, first].map((each) => context.dimsOf(each)?.at(-1));
+      const [row, old] = [node.name, first].map((each) => view.dimsOf(each)?.at(-1));
       if (row === undefined || row !== old) return null;
       ref = first;
     } else return null;
@@ -87,12 +87,12 @@ function scoresOf(context: FuseContext, softmax: GraphNode): Scores | null {
 /**
  * Whether it is this side of a sum that holds the scores: factors of numbers may stand before them.
  */
-function leadsToProduct(context: FuseContext, ref: Ref): boolean {
-  const node = context.node(ref);
+function leadsToProduct(view: ShapedView, ref: Ref): boolean {
+  const node = view.node(ref);
   if (node === null) return false;
-  if (PRODUCTS.has(node.op)) return node.inputs.every((input) => context.constant(input) === null);
+  if (PRODUCTS.has(node.op)) return node.inputs.every((input) => view.constant(input) === null);
   if (!IDENTITY.has(node.op) && !['Mul', 'RealDiv', 'Div'].includes(node.op)) return false;
-  return node.inputs.some((input) => leadsToProduct(context, input));
+  return node.inputs.some((input) => leadsToProduct(view, input));
 }
 
 interface Mix {
@@ -104,16 +104,16 @@ interface Mix {
 }
 
 /** Forwards from the softmax to the product with the values. */
-function mixOf(context: FuseContext, softmax: GraphNode): Mix | null {
+function mixOf(view: ShapedView, softmax: GraphNode): Mix | null {
   const inside: string[] = [];
   let name = softmax.name;
   for (;;) {
-    const reader = context.onlyValueReader(name);
+    const reader = view.onlyValueReader(name);
     if (reader === null) return null;
     const shapes =
       ['Reshape', ...IDENTITY].includes(reader.op) && nodeOf(reader.inputs[0]!) === name;
     if (!shapes) {
-      const reshaped = inside.some((each) => context.graph.nodes.get(each)!.op === 'Reshape');
+      const reshaped = inside.some((each) => view.graph.nodes.get(each)!.op === 'Reshape');
       return { mix: reader, weights: name, reshaped, inside };
     }
     inside.push(reader.name);
@@ -185,8 +185,8 @@ function valuesOf(
  * A mask is added as [samples, heads, queries, keys]: where samples and heads are one axis, or more
  * than two, it has none.
  */
-function fitsMask(context: FuseContext, mask: Ref, scores: Ref): boolean {
-  const [own, whole] = [context.dimsOf(mask), context.dimsOf(scores)];
+function fitsMask(view: ShapedView, mask: Ref, scores: Ref): boolean {
+  const [own, whole] = [view.dimsOf(mask), view.dimsOf(scores)];
   if (own === null || whole === null || own.length > Math.min(whole.length, 4)) return false;
   const isScore = (fromEnd: number) => {
     const [a, b] = [own.at(fromEnd) ?? 1, whole.at(fromEnd)!];

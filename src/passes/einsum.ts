@@ -1,20 +1,57 @@
 import { attr } from '../graph/attrs.js';
+import type { GraphBuilder } from '../graph/builder.js';
 import type { GraphNode, Ref } from '../graph/ir.js';
 import { type Dim, openShape, product } from '../shapes/lengths.js';
+import type { ShapedView } from '../shapes/view.js';
+import type { Match, Pass } from './engine.js';
 import { type Labelled, labelledProduct } from './labels.js';
-import type { FuseContext, Pass, Replacement } from './pass.js';
+
+/** A tensor as matrices: its axes in another order, then in a shape. */
+interface Arranged {
+  readonly ref: Ref;
+  /** Null: as they are. */
+  readonly order: readonly number[] | null;
+  readonly shape: readonly number[];
+}
+
+/** An Einsum as a product of matrices. */
+interface LoweredEinsum extends Match {
+  readonly a: Arranged;
+  readonly b: Arranged;
+  /** What the product's axes become, and the order in which the Einsum has them. */
+  readonly shape: readonly number[];
+  readonly order: readonly number[] | null;
+}
 
 /**
  * Einsum of two computed tensors ⇒ (Transpose → Reshape) each → BatchMatMulV2 → (Reshape →
  * Transpose)
  */
-export const einsumPass: Pass = {
+export const einsumPass: Pass<LoweredEinsum> = {
   name: 'einsums',
-  find: (context) =>
-    [...context.graph.nodes.values()]
-      .filter(({ op }) => op === 'Einsum')
-      .flatMap((node) => lowerEinsum(context, node) ?? []),
+
+  match: (view) => view.nodes('Einsum').flatMap((node) => matchAt(view, node) ?? []),
+
+  replace(builder, { at, a, b, shape, order }) {
+    const x = arrange(builder, `${at}/a`, a);
+    const y = arrange(builder, `${at}/b`, b);
+    const flags = { adj_x: attr.bool(false), adj_y: attr.bool(false) };
+    const made = builder.node('BatchMatMulV2', `${at}/product`, [x, y], flags);
+    const split = builder.integers(`${at}/shape`, shape);
+    const end = order === null ? at : null;
+    const shaped = builder.node('Reshape', `${at}/split`, [made, split], {}, end);
+    if (order === null) return;
+    const perm = builder.integers(`${at}/order`, order);
+    builder.node('Transpose', at, [shaped, perm], {}, at);
+  },
 };
+
+function arrange(builder: GraphBuilder, name: string, { ref, order, shape }: Arranged): Ref {
+  const turned = (by: readonly number[]) =>
+    builder.node('Transpose', `${name}/turn`, [ref, builder.integers(`${name}/order`, by)]);
+  const transposed = order === null ? ref : turned(order);
+  return builder.node('Reshape', name, [transposed, builder.integers(`${name}/shape`, shape)]);
+}
 
 /** The labels of a product by what becomes of them. */
 interface Groups {
@@ -24,47 +61,38 @@ interface Groups {
   readonly columns: readonly string[]; // of the second operand
 }
 
-function lowerEinsum(context: FuseContext, node: GraphNode): Replacement | null {
-  const { builder } = context;
-  const match = labelledProduct(context, node);
-  const sizes = match === null ? null : sizesOf(context, match.operands);
+function matchAt(view: ShapedView, node: GraphNode): LoweredEinsum | null {
+  const match = labelledProduct(view, node);
+  const sizes = match === null ? null : sizesOf(view, match.operands);
   if (match === null || sizes === null) return null;
   const [a, b] = match.operands;
   const groups = groupsOf(a.labels, b.labels, match.out);
   if (groups === null) return null;
   const { batch, rows, inner, columns } = groups;
-  const shapes = [
-    matrixShape(sizes, batch, rows, inner),
-    matrixShape(sizes, batch, inner, columns),
-    openShape([...batch, ...rows, ...columns].map((label) => sizes.get(label)!)),
-  ];
-  const [left, right, result] = shapes;
-  if (left == null || right == null || result == null) return null;
-  const { name } = node;
-  const x = arrange(context, `${name}/a`, a, [...batch, ...rows, ...inner], left);
-  const y = arrange(context, `${name}/b`, b, [...batch, ...inner, ...columns], right);
-  const flags = { adj_x: attr.bool(false), adj_y: attr.bool(false) };
-  const made = builder.node('BatchMatMulV2', `${name}/product`, [x, y], flags);
-  const shape = builder.integers(`${name}/shape`, result);
-  const order = match.out.map((label) => [...batch, ...rows, ...columns].indexOf(label));
-  const isOrdered = order.every((axis, i) => axis === i);
-  const shaped = builder.node(
-    'Reshape',
-    `${name}/split`,
-    [made, shape],
-    {},
-    isOrdered ? name : null,
-  );
-  if (!isOrdered) {
-    const perm = builder.integers(`${name}/order`, order);
-    builder.node('Transpose', name, [shaped, perm], {}, name);
-  }
-  return { at: name, inside: [], nodes: builder.take() };
+  const left = matrixShape(sizes, batch, rows, inner);
+  const right = matrixShape(sizes, batch, inner, columns);
+  const result = [...batch, ...rows, ...columns];
+  const shape = openShape(result.map((label) => sizes.get(label)!));
+  if (left === null || right === null || shape === null) return null;
+  return {
+    at: node.name,
+    replaced: [node.name],
+    a: { ref: a.ref, order: orderOf(a.labels, [...batch, ...rows, ...inner]), shape: left },
+    b: { ref: b.ref, order: orderOf(b.labels, [...batch, ...inner, ...columns]), shape: right },
+    shape,
+    order: orderOf(result, match.out),
+  };
+}
+
+/** Where the wanted labels are; null where they are in this order already. */
+function orderOf(labels: readonly string[], wanted: readonly string[]): number[] | null {
+  const order = wanted.map((label) => labels.indexOf(label));
+  return order.every((axis, i) => axis === i) ? null : order;
 }
 
 /** The length of each label; null where a label has several: tfjs may broadcast there. */
 function sizesOf(
-  { dimsOf }: FuseContext,
+  { dimsOf }: ShapedView,
   operands: readonly Labelled[],
 ): ReadonlyMap<string, Dim> | null {
   const sizes = new Map<string, Dim>();
@@ -104,19 +132,4 @@ function matrixShape(
 ): number[] | null {
   const dims = (labels: readonly string[]) => labels.map((label) => sizes.get(label)!);
   return openShape([...dims(batch), product(dims(first)), product(dims(second))]);
-}
-
-function arrange(
-  { builder }: FuseContext,
-  name: string,
-  { ref, labels }: Labelled,
-  wanted: readonly string[],
-  shape: readonly number[],
-): Ref {
-  const order = wanted.map((label) => labels.indexOf(label));
-  const isOrdered = order.every((axis, i) => axis === i);
-  const transposed = isOrdered
-    ? ref
-    : builder.node('Transpose', `${name}/turn`, [ref, builder.integers(`${name}/order`, order)]);
-  return builder.node('Reshape', name, [transposed, builder.integers(`${name}/shape`, shape)]);
 }

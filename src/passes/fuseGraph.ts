@@ -6,8 +6,8 @@ import { verifyGraph } from '../graph/verify.js';
 import { attentionPass } from './attention.js';
 import { biasPass } from './biases.js';
 import { einsumPass } from './einsum.js';
+import { applyPasses, type Pass } from './engine.js';
 import { normPass } from './norms.js';
-import { applyPass, type Pass } from './pass.js';
 import { productPass } from './products.js';
 
 /** In this order: what is left of the first ones is for the others. */
@@ -56,9 +56,5 @@ export function fuseGraph(model: GraphModel): GraphModel {
  * builder's.
  */
 export function fuseNodes(graph: Graph, builder: GraphBuilder): Graph {
-  return PASSES.reduce((before, pass) => {
-    const after = applyPass(before, builder, pass);
-    if (after !== before) verifyGraph(after, `fuseGraph (${pass.name})`);
-    return after;
-  }, graph);
+  return applyPasses('fuseGraph', graph, builder, PASSES);
 }

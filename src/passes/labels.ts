@@ -2,7 +2,7 @@ import { boolAttr } from '../graph/attrs.js';
 import { plainEinsum } from '../graph/einsum.js';
 import type { GraphNode, Ref } from '../graph/ir.js';
 import { PRODUCTS } from '../graph/opSets.js';
-import type { FuseContext } from './pass.js';
+import type { ShapedView } from '../shapes/view.js';
 
 /** One side of a product: a tensor, and a label for each of its axes. */
 export interface Labelled {
@@ -23,15 +23,15 @@ export interface LabelledProduct {
  * Names the axes of a product, however it is written. Null for one that does more, or whose ranks
  * are not known.
  */
-export function labelledProduct(context: FuseContext, node: GraphNode): LabelledProduct | null {
+export function labelledProduct(view: ShapedView, node: GraphNode): LabelledProduct | null {
   if (!PRODUCTS.has(node.op)) return null;
-  if (node.op === 'Einsum') return fromEquation(context, node);
+  if (node.op === 'Einsum') return fromEquation(view, node);
   // a bias or an activation would be lost
   const isPlain = node.inputs.length === 2;
-  return isPlain ? fromMatMul(context, node) : null;
+  return isPlain ? fromMatMul(view, node) : null;
 }
 
-function fromEquation({ shapeOf }: FuseContext, node: GraphNode): LabelledProduct | null {
+function fromEquation({ shapeOf }: ShapedView, node: GraphNode): LabelledProduct | null {
   const einsum = plainEinsum(node);
   if (einsum === null) return null;
   const { terms, output } = einsum;
@@ -41,7 +41,7 @@ function fromEquation({ shapeOf }: FuseContext, node: GraphNode): LabelledProduc
   return fits ? { operands, out: output } : null;
 }
 
-function fromMatMul({ shapeOf }: FuseContext, { op, attrs, inputs }: GraphNode) {
+function fromMatMul({ shapeOf }: ShapedView, { op, attrs, inputs }: GraphNode) {
   const flags = op.startsWith('Batch') ? ['adj_x', 'adj_y'] : ['transpose_a', 'transpose_b'];
   const ranks = inputs.map((ref) => shapeOf(ref)?.length ?? 0);
   if (ranks.some((rank) => rank < 2)) return null;

@@ -1,8 +1,9 @@
 import { type Attrs, attr } from '../graph/attrs.js';
+import type { GraphBuilder } from '../graph/builder.js';
 import type { Ref } from '../graph/ir.js';
 import { type Dim, openShape, product } from '../shapes/lengths.js';
+import type { ShapedView } from '../shapes/view.js';
 import type { Atom } from './atoms.js';
-import type { FuseContext } from './pass.js';
 import { type TensorView, viewAbove, viewFrom } from './views.js';
 
 /** A tensor in a layout of ScaledDotProductAttention, reshaped where `shape` is there. */
@@ -26,40 +27,44 @@ export interface OperandLayout {
  * moved.
  */
 export function operandLayouts(
-  context: FuseContext,
+  view: ShapedView,
   ref: Ref,
   labels: readonly Atom['label'][],
 ): { readonly views: readonly TensorView[]; readonly laid: readonly OperandLayout[] } {
   const views: TensorView[] = [];
-  for (let view = viewFrom(context, ref, labels); view !== null; view = viewAbove(context, view)) {
-    views.push(view);
+  for (
+    let tensor = viewFrom(view, ref, labels);
+    tensor !== null;
+    tensor = viewAbove(view, tensor)
+  ) {
+    views.push(tensor);
   }
-  return { views, laid: views.flatMap((view) => layoutOf(context, view) ?? []) };
+  return { views, laid: views.flatMap((tensor) => layoutOf(view, tensor) ?? []) };
 }
 
-/** A view as a layout; null where it is none, or takes a shape that cannot be written down. */
+/** A tensor as a layout; null where it is none, or takes a shape that cannot be written down. */
 export function layoutOf(
-  { dimsOf }: FuseContext,
-  { ref, axes, ...view }: TensorView,
+  { dimsOf }: ShapedView,
+  { ref, axes, ...tensor }: TensorView,
 ): OperandLayout | null {
   const dims = dimsOf(ref);
   if (dims === null) return null;
   // as it is, where each axis is one thing
   if (axes.every((atoms) => atoms.length === 1)) {
     const direct = named(axes.flat());
-    if (direct !== null) return { ...view, ...direct, ref, shape: null, cut: null };
+    if (direct !== null) return { ...tensor, ...direct, ref, shape: null, cut: null };
   }
   const atoms = joined(axes.flat());
   const laid = named(atoms);
   if (laid === null) return null;
   const shape = atoms.map(({ size }) => size);
-  if (openShape(shape) !== null) return { ...view, ...laid, ref, shape, cut: null };
+  if (openShape(shape) !== null) return { ...tensor, ...laid, ref, shape, cut: null };
   // every leading axis an atom of its own: only the last one is cut
   const leading = dims.length - 1;
   const cut = shape.slice(leading);
   const isKept = `${shape.slice(0, leading)}` === `${dims.slice(0, leading)}`;
   const isKnown = cut.every((size): size is number => typeof size === 'number');
-  return isKept && isKnown ? { ...view, ...laid, ref, shape, cut } : null;
+  return isKept && isKnown ? { ...tensor, ...laid, ref, shape, cut } : null;
 }
 
 /** One letter for each atom, where that makes a layout. */
@@ -73,7 +78,7 @@ function named(atoms: readonly Atom[]): Pick<OperandLayout, 'layout' | 'sizes'> 
 }
 
 /** Puts the operand into the graph; returns its tensor. */
-export function emitOperand({ builder }: FuseContext, name: string, laid: OperandLayout): Ref {
+export function emitOperand(builder: GraphBuilder, name: string, laid: OperandLayout): Ref {
   const { ref, shape, cut } = laid;
   if (shape === null) return ref;
   if (cut !== null) return builder.reshapeLike(name, ref, ref, 1, cut);

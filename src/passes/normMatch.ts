@@ -1,7 +1,7 @@
 import { boolAttr } from '../graph/attrs.js';
 import { canonical, type GraphNode, nodeOf, type Ref } from '../graph/ir.js';
 import { IDENTITY } from '../graph/opSets.js';
-import type { FuseContext } from './pass.js';
+import type { ShapedView } from '../shapes/view.js';
 
 /**
  * x normalized over its last axis, as it was found: `at` is the node whose value it is, gamma and
@@ -28,125 +28,125 @@ interface Spread {
  * Every normalized tensor that is made with a root: x / sqrt(…), x · rsqrt(…), in any of the ways
  * to write them.
  */
-export function matchNorms(context: FuseContext, root: GraphNode): NormMatch[] {
-  const power = powerOf(context, root);
-  const spread = power === null ? null : spreadOf(context, root.inputs[0]!);
+export function matchNorms(view: ShapedView, root: GraphNode): NormMatch[] {
+  const power = powerOf(view, root);
+  const spread = power === null ? null : spreadOf(view, root.inputs[0]!);
   if (spread === null) return [];
-  const readers = context.readers(root.name);
-  if (power === -0.5) return productsWith(context, root, spread, null);
+  const readers = view.readers(root.name);
+  if (power === -0.5) return productsWith(view, root, spread, null);
   const divided = readers.flatMap((at): NormMatch[] => {
     const isQuotient = /^(Real)?Div$/.test(at.op) && reads(at, 1, root);
-    return isQuotient && isOff(context, at.inputs[0]!, spread) ? [norm(spread, at)] : [];
+    return isQuotient && isOff(view, at.inputs[0]!, spread) ? [norm(spread, at)] : [];
   });
   const inverses = readers.filter(({ op }) => op === 'Reciprocal');
-  return [...divided, ...inverses.flatMap((node) => productsWith(context, node, spread, null))];
+  return [...divided, ...inverses.flatMap((node) => productsWith(view, node, spread, null))];
 }
 
 /** ½ for a square root, −½ for one below 1; null for anything else. */
-function powerOf(context: FuseContext, { op, inputs }: GraphNode): number | null {
+function powerOf(view: ShapedView, { op, inputs }: GraphNode): number | null {
   if (op === 'Sqrt') return 0.5;
   if (op === 'Rsqrt') return -0.5;
-  const exponent = op === 'Pow' ? context.scalar(inputs[1]) : null;
+  const exponent = op === 'Pow' ? view.scalar(inputs[1]) : null;
   return exponent === 0.5 || exponent === -0.5 ? exponent : null;
 }
 
 /** mean(…²) + ε */
-function spreadOf(context: FuseContext, guarded: Ref): Spread | null {
-  const sum = context.node(guarded);
+function spreadOf(view: ShapedView, guarded: Ref): Spread | null {
+  const sum = view.node(guarded);
   if (sum === null || !/^Add(V2)?$/.test(sum.op)) return null;
-  const at = context.scalar(sum.inputs[1]) === null ? 0 : 1;
-  const epsilon = context.scalar(sum.inputs[at]);
-  const squares = meanOf(context, sum.inputs[1 - at]!);
+  const at = view.scalar(sum.inputs[1]) === null ? 0 : 1;
+  const epsilon = view.scalar(sum.inputs[at]);
+  const squares = meanOf(view, sum.inputs[1 - at]!);
   if (epsilon === null || squares === null || !(epsilon >= 0)) return null;
-  const node = context.node(squares);
+  const node = view.node(squares);
   if (node?.op === 'SquaredDifference') {
     const [a, b] = node.inputs as [Ref, Ref];
-    if (isMeanOf(context, b, a)) return { x: a, mean: b, epsilon };
-    return isMeanOf(context, a, b) ? { x: b, mean: a, epsilon } : null;
+    if (isMeanOf(view, b, a)) return { x: a, mean: b, epsilon };
+    return isMeanOf(view, a, b) ? { x: b, mean: a, epsilon } : null;
   }
-  const base = node === null ? null : squareRoot(context, node);
+  const base = node === null ? null : squareRoot(view, node);
   if (base === null) return null;
-  const off = context.node(base);
+  const off = view.node(base);
   const [x, mean] = off?.op === 'Sub' ? off.inputs : [];
-  if (x !== undefined && isMeanOf(context, mean!, x)) return { x, mean: mean!, epsilon };
+  if (x !== undefined && isMeanOf(view, mean!, x)) return { x, mean: mean!, epsilon };
   return { x: base, mean: null, epsilon };
 }
 
 /** What a node squares, or null. */
-function squareRoot(context: FuseContext, { op, inputs }: GraphNode): Ref | null {
+function squareRoot(view: ShapedView, { op, inputs }: GraphNode): Ref | null {
   const [a, b] = inputs as [Ref, Ref];
   if (op === 'Square') return a;
   if (op === 'Mul' && canonical(a) === canonical(b)) return a;
-  return op === 'Pow' && context.scalar(b) === 2 ? a : null;
+  return op === 'Pow' && view.scalar(b) === 2 ? a : null;
 }
 
 /** What a node is the mean of over the last axis, which is kept; or null. */
-function meanOf(context: FuseContext, ref: Ref): Ref | null {
-  const node = context.node(ref);
+function meanOf(view: ShapedView, ref: Ref): Ref | null {
+  const node = view.node(ref);
   if (node === null) return null;
-  if (IDENTITY.has(node.op)) return meanOf(context, node.inputs[0]!);
+  if (IDENTITY.has(node.op)) return meanOf(view, node.inputs[0]!);
   if (node.op !== 'Mean' || !boolAttr(node.attrs, 'keep_dims')) return null;
-  const axes = context.integers(node.inputs[1]);
+  const axes = view.integers(node.inputs[1]);
   const [of] = node.inputs as [Ref];
-  const last = (context.shapeOf(of)?.length ?? Number.NaN) - 1;
+  const last = (view.shapeOf(of)?.length ?? Number.NaN) - 1;
   return axes?.length === 1 && (axes[0] === -1 || axes[0] === last) ? of : null;
 }
 
-function isMeanOf(context: FuseContext, mean: Ref, x: Ref): boolean {
-  const of = meanOf(context, mean);
+function isMeanOf(view: ShapedView, mean: Ref, x: Ref): boolean {
+  const of = meanOf(view, mean);
   return of !== null && canonical(of) === canonical(x);
 }
 
 /** Whether a tensor is x without its mean; x itself where the mean is left in. */
-function isOff(context: FuseContext, ref: Ref, { x, mean }: Spread): boolean {
+function isOff(view: ShapedView, ref: Ref, { x, mean }: Spread): boolean {
   if (mean === null) return canonical(ref) === canonical(x);
-  const node = context.node(ref);
+  const node = view.node(ref);
   if (node?.op !== 'Sub' || canonical(node.inputs[0]!) !== canonical(x)) return false;
-  return isMeanOf(context, node.inputs[1]!, x);
+  return isMeanOf(view, node.inputs[1]!, x);
 }
 
 /** x · inverse, and with gamma multiplied into the inverse first. */
 function productsWith(
-  context: FuseContext,
+  view: ShapedView,
   inverse: GraphNode,
   spread: Spread,
   gamma: Ref | null,
 ): NormMatch[] {
-  const products = context.readers(inverse.name).filter(({ op }) => op === 'Mul');
+  const products = view.readers(inverse.name).filter(({ op }) => op === 'Mul');
   return products.flatMap((at): NormMatch[] => {
     const other = otherInput(at, inverse.name);
     if (other === null) return [];
-    if (isOff(context, other, spread)) return [norm(spread, at, gamma)];
-    if (gamma === null && context.constant(other) !== null) {
-      return productsWith(context, at, spread, other);
+    if (isOff(view, other, spread)) return [norm(spread, at, gamma)];
+    if (gamma === null && view.constant(other) !== null) {
+      return productsWith(view, at, spread, other);
     }
     const folded =
-      canonical(other) === canonical(spread.x) ? foldedMean(context, at, inverse, spread) : null;
+      canonical(other) === canonical(spread.x) ? foldedMean(view, at, inverse, spread) : null;
     return folded === null ? [] : [norm(spread, folded.at, gamma, folded.beta)];
   });
 }
 
 /** x · inverse + (beta − mean · inverse), as Keras writes it, or x · inverse − mean · inverse. */
 function foldedMean(
-  context: FuseContext,
+  view: ShapedView,
   product: GraphNode,
   inverse: GraphNode,
   { x }: Spread,
 ): { at: GraphNode; beta: Ref | null } | null {
-  const at = context.onlyReader(product.name);
+  const at = view.onlyReader(product.name);
   const other = at === null ? null : otherInput(at, product.name);
   if (at === null || other === null) return null;
   const isMeanPart = (ref: Ref | undefined) => {
-    const node = context.node(ref);
+    const node = view.node(ref);
     const mean = node?.op === 'Mul' ? otherInput(node, inverse.name) : null;
-    return mean !== null && isMeanOf(context, mean, x);
+    return mean !== null && isMeanOf(view, mean, x);
   };
   if (at.op === 'Sub')
     return reads(at, 0, product) && isMeanPart(other) ? { at, beta: null } : null;
-  const rest = context.node(other);
+  const rest = view.node(other);
   if (!/^Add(V2)?$/.test(at.op) || rest?.op !== 'Sub' || !isMeanPart(rest.inputs[1])) return null;
   const beta = rest.inputs[0]!;
-  return context.constant(beta) === null ? null : { at, beta };
+  return view.constant(beta) === null ? null : { at, beta };
 }
 
 function norm(

@@ -1,22 +1,62 @@
 import { attr } from '../graph/attrs.js';
+import type { GraphBuilder } from '../graph/builder.js';
 import type { GraphNode, Ref } from '../graph/ir.js';
+import type { ShapedView } from '../shapes/view.js';
+import type { Match, Pass } from './engine.js';
 import { matchNorms, type NormMatch, otherInput } from './normMatch.js';
-import type { FuseContext, Pass, Replacement } from './pass.js';
+
+/** A norm with what is multiplied and added behind it. */
+interface ModulatedNorm extends Match, Pick<NormMatch, 'x' | 'epsilon' | 'center'> {
+  readonly d: number;
+  readonly gamma: Vector | null;
+  readonly beta: Vector | null;
+  readonly factor: Ref | null;
+  readonly shift: Ref | null;
+}
+
+/** A constant of d channels, to be reshaped where it has leading axes. */
+interface Vector {
+  readonly ref: Ref;
+  readonly isFlat: boolean;
+}
 
 /**
  * Mean, SquaredDifference, Rsqrt, … → (· gamma → + beta) → (· factor → + shift) ⇒
  * ModulatedLayerNorm
  */
-export const normPass: Pass = {
+export const normPass: Pass<ModulatedNorm> = {
   name: 'norms',
-  find: (context) =>
-    [...context.graph.nodes.values()]
-      .filter(({ op }) => op === 'Rsqrt' || op === 'Sqrt' || op === 'Pow')
-      .flatMap((root) => matchNorms(context, root))
-      .flatMap((match) => replaceNorm(context, match) ?? []),
+
+  match: (view) =>
+    view
+      .nodes('Rsqrt', 'Sqrt', 'Pow')
+      .flatMap((root) => matchNorms(view, root))
+      .flatMap((match) => matchAt(view, match) ?? []),
+
+  replace(builder, { at, x, d, epsilon, center, gamma, beta, factor, shift }) {
+    const given = {
+      hasGamma: gamma && emitVector(builder, `${at}/gamma`, gamma, d),
+      hasBeta: beta && emitVector(builder, `${at}/beta`, beta, d),
+      hasFactor: factor,
+      hasShift: shift,
+    };
+    const inputs = [x, ...Object.values(given).filter((ref) => ref !== null)];
+    const flags = Object.entries(given).map(([flag, ref]) => [flag, attr.bool(ref !== null)]);
+    const attrs = {
+      ...Object.fromEntries(flags),
+      epsilon: attr.float(epsilon),
+      center: attr.bool(center),
+    };
+    builder.node('ModulatedLayerNorm', at, inputs, attrs, at);
+  },
 };
 
-/** What the op is told beside x. */
+function emitVector(builder: GraphBuilder, name: string, { ref, isFlat }: Vector, d: number): Ref {
+  if (isFlat) return ref;
+  return builder.node('Reshape', name, [ref, builder.integers(`${name}/shape`, [d])]);
+}
+
+/** What the op is told beside x, as far as it was found. */
 interface Parts {
   gamma: Ref | null;
   beta: Ref | null;
@@ -24,37 +64,25 @@ interface Parts {
   shift: Ref | null;
 }
 
-function replaceNorm(context: FuseContext, match: NormMatch): Replacement | null {
-  const { builder, shapeOf } = context;
-  const d = shapeOf(match.x)?.at(-1) ?? -1;
+function matchAt(view: ShapedView, match: NormMatch): ModulatedNorm | null {
+  const { x, epsilon, center } = match;
+  const d = view.shapeOf(x)?.at(-1) ?? -1;
   const parts: Parts = { gamma: match.gamma, beta: match.beta, factor: null, shift: null };
-  const vectors = [parts.gamma, parts.beta].every(
-    (ref) => ref === null || isVector(context, ref, d),
-  );
+  const vectors = [parts.gamma, parts.beta].every((ref) => ref === null || isVector(view, ref, d));
   if (!vectors) return null;
-  const { at, inside } = absorb(context, match, d, parts);
-  const rows = (name: string, ref: Ref | null) =>
-    ref === null ? null : vector(context, `${at}/${name}`, ref, d);
-  const given = {
-    hasGamma: rows('gamma', parts.gamma),
-    hasBeta: rows('beta', parts.beta),
-    hasFactor: parts.factor,
-    hasShift: parts.shift,
-  };
-  const inputs = [match.x, ...Object.values(given).filter((ref) => ref !== null)];
-  const flags = Object.entries(given).map(([flag, ref]) => [flag, attr.bool(ref !== null)]);
-  const attrs = {
-    ...Object.fromEntries(flags),
-    epsilon: attr.float(match.epsilon),
-    center: attr.bool(match.center),
-  };
-  builder.node('ModulatedLayerNorm', at, inputs, attrs, at);
-  return { at, inside, nodes: builder.take() };
+  const { at, inside } = absorb(view, match, d, parts);
+  const gamma = vectorOf(view, parts.gamma);
+  const beta = vectorOf(view, parts.beta);
+  return { at, replaced: [at, ...inside], x, d, epsilon, center, ...parts, gamma, beta };
+}
+
+function vectorOf(view: ShapedView, ref: Ref | null): Vector | null {
+  return ref === null ? null : { ref, isFlat: view.constant(ref)!.shape.length === 1 };
 }
 
 /** Takes in what follows, step by step, where nothing else reads what is in between. */
 function absorb(
-  context: FuseContext,
+  view: ShapedView,
   match: NormMatch,
   d: number,
   parts: Parts,
@@ -62,9 +90,9 @@ function absorb(
   const inside: string[] = [];
   let at = match.at.name;
   for (;;) {
-    const reader = context.onlyReader(at);
+    const reader = view.onlyReader(at);
     const other = reader === null ? null : otherInput(reader, at);
-    const slot = other === null ? null : slotFor(context, reader!, other, d, match.x, parts);
+    const slot = other === null ? null : slotFor(view, reader!, other, d, match.x, parts);
     if (slot === null) return { at, inside };
     parts[slot] = other;
     inside.push(at);
@@ -74,7 +102,7 @@ function absorb(
 
 /** Which part of the op an operand is, in its order: gamma, beta, factor, shift. */
 function slotFor(
-  context: FuseContext,
+  view: ShapedView,
   { op }: GraphNode,
   other: Ref,
   d: number,
@@ -84,30 +112,25 @@ function slotFor(
   if (shift !== null || d < 1) return null;
   const isProduct = op === 'Mul';
   if (!isProduct && !/^Add(V2)?$/.test(op)) return null;
-  const isPlain = factor === null && isVector(context, other, d);
+  const isPlain = factor === null && isVector(view, other, d);
   if (isPlain && isProduct && gamma === null && beta === null) return 'gamma';
   if (isPlain && !isProduct && beta === null) return 'beta';
-  if (!isRow(context, other, d, x)) return null;
+  if (!isRow(view, other, d, x)) return null;
   if (!isProduct) return 'shift';
   return factor === null ? 'factor' : null;
 }
 
 /** A row of channels for many tokens: [samples, 1, d]. */
-function isRow({ shapeOf }: FuseContext, ref: Ref, d: number, x: Ref): boolean {
+function isRow({ shapeOf }: ShapedView, ref: Ref, d: number, x: Ref): boolean {
   const [shape, whole] = [shapeOf(ref), shapeOf(x)];
   if (shape === null || whole === null || shape.length !== whole.length) return false;
   return shape.length > 1 && shape.at(-2) === 1 && shape.at(-1) === d;
 }
 
 /** A constant of d channels, leading ones allowed. */
-function isVector(context: FuseContext, ref: Ref, d: number): boolean {
-  const view = context.constant(ref);
-  if (view === null || view.dtype !== 'float32' || view.shape.at(-1) !== d) return false;
-  return view.shape.slice(0, -1).every((dim) => dim === 1);
-}
-
-function vector(context: FuseContext, name: string, ref: Ref, d: number): Ref {
-  const { builder } = context;
-  if (context.constant(ref)!.shape.length === 1) return ref;
-  return builder.node('Reshape', name, [ref, builder.integers(`${name}/shape`, [d])]);
+function isVector(view: ShapedView, ref: Ref, d: number): boolean {
+  const constant = view.constant(ref);
+  if (constant === null || constant.dtype !== 'float32') return false;
+  if (constant.shape.at(-1) !== d) return false;
+  return constant.shape.slice(0, -1).every((dim) => dim === 1);
 }

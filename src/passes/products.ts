@@ -1,67 +1,97 @@
 import { type Attrs, attr, boolAttr } from '../graph/attrs.js';
+import type { GraphBuilder } from '../graph/builder.js';
 import type { GraphNode, Ref } from '../graph/ir.js';
 import { findLinears, type Linear } from '../recognize/linears.js';
 import { type Dim, openShape } from '../shapes/lengths.js';
-import type { FuseContext, Pass, Replacement } from './pass.js';
+import type { ShapedView } from '../shapes/view.js';
+import type { Match, Pass } from './engine.js';
+
+/** A product with constant weights that is to be one of two matrices, as they are. */
+interface PlainProduct extends Match {
+  readonly linear: Linear;
+  readonly node: GraphNode;
+  readonly weights: 'asIs' | 'reshaped' | 'turned';
+  /**
+   * Of a product of matrices nothing but the weights changes; of any other, x becomes rows, and the
+   * rows get the result's shape, or null: the leading axes of x.
+   */
+  readonly form: { readonly kind: 'matrices' } | Rows;
+}
+
+interface Rows {
+  readonly kind: 'rows';
+  readonly shape: readonly number[] | null;
+}
 
 /**
  * x · W with W constant as an Einsum, a batched or a transposed product ⇒ Reshape → MatMul →
  * Reshape, W turned offline: tfjs's wasm backend multiplies two matrices many times as fast as
  * batches of them, and has no Einsum.
  */
-export const productPass: Pass = {
+export const productPass: Pass<PlainProduct> = {
   name: 'products',
-  find: (context) =>
-    findLinears(context).list.flatMap((linear) => replaceProduct(context, linear) ?? []),
+
+  match: (view) => findLinears(view).list.flatMap((linear) => matchAt(view, linear) ?? []),
+
+  replace(builder, match) {
+    const { at, node, linear, form } = match;
+    if (form.kind === 'matrices') {
+      const [x, , ...others] = node.inputs as [Ref, Ref, ...Ref[]];
+      const inputs = [x, emitWeights(builder, match), ...others];
+      builder.node(node.op, at, inputs, { ...node.attrs, ...PLAIN }, at);
+      return;
+    }
+    const { d, input, inputAxes, outputAxes } = linear;
+    const rows = builder.rows(`${at}/rows`, input, d);
+    const product = builder.matMul(`${at}/product`, rows, emitWeights(builder, match));
+    if (form.shape === null) {
+      builder.reshapeLike(at, product, input, inputAxes, outputAxes, at);
+    } else {
+      const shape = builder.integers(`${at}/shape`, form.shape);
+      builder.node('Reshape', at, [product, shape], {}, at);
+    }
+  },
 };
 
 const PLAIN: Attrs = { transpose_a: attr.bool(false), transpose_b: attr.bool(false) };
 
-function replaceProduct(context: FuseContext, linear: Linear): Replacement | null {
-  const { graph, builder } = context;
-  const node = graph.nodes.get(linear.product)!;
-  const at = node.name;
-  const replaced = (): Replacement => ({ at, inside: [], nodes: builder.take() });
-  if (node.op === 'MatMul' || node.op === '_FusedMatMul') {
-    if (!boolAttr(node.attrs, 'transpose_b')) return null;
-    const [x, , ...others] = node.inputs as [Ref, Ref, ...Ref[]];
-    const inputs = [x, weightsOf(context, at, linear), ...others];
-    builder.node(node.op, at, inputs, { ...node.attrs, ...PLAIN }, at);
-    return replaced();
+/** [d, n] as the graph has it, or as a weight of its own. */
+function emitWeights(builder: GraphBuilder, { at, node, linear, weights }: PlainProduct): Ref {
+  const { d, n } = linear;
+  switch (weights) {
+    case 'asIs':
+      return node.inputs[1]!;
+    case 'reshaped': {
+      const matrix = builder.integers(`${at}/matrix`, [d, n]);
+      return builder.node('Reshape', `${at}/weights`, [node.inputs[1]!, matrix]);
+    }
+    case 'turned':
+      return builder.constant(`${at}/weights`, [d, n], linear.matrix());
+    default:
+      return weights satisfies never;
   }
-  const dims = context.dimsOf(at);
-  const shape = dims === null ? null : openShape(dims);
-  const { d, inputAxes, outputAxes } = linear;
-  // two lengths that only the run knows are copied from x, where they are its leading ones
-  if (shape === null && !keepsLeading(context, linear, dims)) return null;
-  const rows = builder.rows(`${at}/rows`, linear.input, d);
-  const weights = weightsOf(context, at, linear);
-  const product = builder.node('MatMul', `${at}/product`, [rows, weights], PLAIN);
-  if (shape === null) builder.reshapeLike(at, product, linear.input, inputAxes, outputAxes, at);
-  else {
-    const wanted = builder.integers(`${at}/shape`, shape);
-    builder.node('Reshape', at, [product, wanted], {}, at);
-  }
-  return replaced();
 }
 
-/** [d, n] as the graph has it, or as a weight of its own. */
-function weightsOf(context: FuseContext, at: string, linear: Linear): Ref {
-  const { graph, builder } = context;
-  const { d, n, product } = linear;
-  const { op, attrs, inputs } = graph.nodes.get(product) as GraphNode;
-  const isPlain = op.startsWith('Batch') && !boolAttr(attrs, 'adj_y');
-  const shape = context.shapeOf(inputs[1]!);
-  if (isPlain && shape?.length === 2) return inputs[1]!;
-  if (isPlain) {
-    const matrix = builder.integers(`${at}/matrix`, [d, n]);
-    return builder.node('Reshape', `${at}/weights`, [inputs[1]!, matrix]);
+function matchAt(view: ShapedView, linear: Linear): PlainProduct | null {
+  const node = view.producer(linear.product)!;
+  const { op, attrs, name } = node;
+  const found = { at: name, replaced: [name], linear, node };
+  if (op === 'MatMul' || op === '_FusedMatMul') {
+    if (!boolAttr(attrs, 'transpose_b')) return null;
+    return { ...found, weights: 'turned', form: { kind: 'matrices' } };
   }
-  return builder.constant(`${at}/weights`, [d, n], linear.matrix());
+  const dims = view.dimsOf(name);
+  const shape = dims === null ? null : openShape(dims);
+  // two lengths that only the run knows are copied from x, where they are its leading ones
+  if (shape === null && !keepsLeading(view, linear, dims)) return null;
+  const isMatrix = view.shapeOf(node.inputs[1]!)?.length === 2;
+  const isPlain = op.startsWith('Batch') && !boolAttr(attrs, 'adj_y');
+  const weights = !isPlain ? 'turned' : isMatrix ? 'asIs' : 'reshaped';
+  return { ...found, weights, form: { kind: 'rows', shape } };
 }
 
 function keepsLeading(
-  { dimsOf }: FuseContext,
+  { dimsOf }: ShapedView,
   { input, inputAxes, outputAxes }: Linear,
   dims: readonly Dim[] | null,
 ): boolean {

@@ -2,8 +2,8 @@ import { numberAttr } from '../graph/attrs.js';
 import { type GraphNode, outputIndexOf, type Ref } from '../graph/ir.js';
 import { IDENTITY } from '../graph/opSets.js';
 import type { Dim } from '../shapes/lengths.js';
+import type { ShapedView } from '../shapes/view.js';
 import type { Atom } from './atoms.js';
-import type { FuseContext } from './pass.js';
 import { regroup } from './regroup.js';
 
 /**
@@ -20,7 +20,7 @@ export interface TensorView {
 
 /** A tensor with one label for each axis; null where its shape is not known. */
 export function viewFrom(
-  { dimsOf }: FuseContext,
+  { dimsOf }: ShapedView,
   ref: Ref,
   labels: readonly Atom['label'][],
 ): TensorView | null {
@@ -34,34 +34,34 @@ export function viewFrom(
  * The same values one node up, seen through a node that only rearranges, selects or scales them;
  * else null.
  */
-export function viewAbove(context: FuseContext, view: TensorView): TensorView | null {
-  const { dimsOf } = context;
-  const node = context.producer(view.ref);
+export function viewAbove(view: ShapedView, tensor: TensorView): TensorView | null {
+  const { dimsOf } = view;
+  const node = view.producer(tensor.ref);
   const data = node?.op === 'Split' ? node.inputs[1] : node?.inputs[0];
   if (node === null || data === undefined) return null;
-  if (outputIndexOf(view.ref) !== 0 && !['Split', 'SplitV', 'Unpack'].includes(node.op))
+  if (outputIndexOf(tensor.ref) !== 0 && !['Split', 'SplitV', 'Unpack'].includes(node.op))
     return null;
   const dims = dimsOf(data);
   const made = (axes: TensorView['axes'] | null, copies = 1): TensorView | null =>
-    axes === null ? null : { ...view, ref: data, axes, skipped: view.skipped + copies };
-  if (IDENTITY.has(node.op)) return made(view.axes, 0);
+    axes === null ? null : { ...tensor, ref: data, axes, skipped: tensor.skipped + copies };
+  if (IDENTITY.has(node.op)) return made(tensor.axes, 0);
   switch (node.op) {
     case 'Transpose': {
-      const order = context.integers(node.inputs[1]);
-      return made(order === null ? null : inverse(view.axes, order));
+      const order = view.integers(node.inputs[1]);
+      return made(order === null ? null : inverse(tensor.axes, order));
     }
     case 'Reshape':
     case 'ExpandDims':
     case 'Squeeze':
-      return made(dims === null ? null : regroup(view.axes.flat(), dims), 0);
+      return made(dims === null ? null : regroup(tensor.axes.flat(), dims), 0);
     case 'Mul':
-      return scaled(context, view, node);
+      return scaled(view, tensor, node);
     case 'Split':
     case 'SplitV':
     case 'Unpack':
     case 'Slice':
     case 'StridedSlice':
-      return made(dims === null ? null : selected(context, view, node, dims));
+      return made(dims === null ? null : selected(view, tensor, node, dims));
     default:
       return null;
   }
@@ -75,41 +75,41 @@ function inverse(axes: TensorView['axes'], order: readonly number[]): TensorView
   return above;
 }
 
-/** A factor that is one constant number moves through everything that a view does. */
-function scaled(context: FuseContext, view: TensorView, { inputs }: GraphNode): TensorView | null {
-  const constants = inputs.map((ref) => context.constant(ref));
+/** A factor that is one constant number moves through everything that a tensor does. */
+function scaled(view: ShapedView, tensor: TensorView, { inputs }: GraphNode): TensorView | null {
+  const constants = inputs.map((ref) => view.constant(ref));
   const at = constants[0] === null ? 1 : 0;
   const constant = constants[at];
   const other = inputs[1 - at];
   if (constant == null || constants[1 - at] !== null || other === undefined) return null;
   const isNumber = constant.shape.every((dim) => dim === 1);
-  if (!isNumber || constant.shape.length > view.axes.length) return null;
-  const factor = view.factor * constant.read()[0]!;
-  return { ...view, ref: other, factor, skipped: view.skipped + 1 };
+  if (!isNumber || constant.shape.length > tensor.axes.length) return null;
+  const factor = tensor.factor * constant.read()[0]!;
+  return { ...tensor, ref: other, factor, skipped: tensor.skipped + 1 };
 }
 
 /** One of the parts that a node takes of its input, where all parts are of one size. */
 function selected(
-  context: FuseContext,
-  view: TensorView,
+  view: ShapedView,
+  tensor: TensorView,
   node: GraphNode,
   dims: readonly Dim[],
 ): TensorView['axes'] | null {
-  const output = outputIndexOf(view.ref);
-  const integers = (i: number) => context.integers(node.inputs[i]);
+  const output = outputIndexOf(tensor.ref);
+  const integers = (i: number) => view.integers(node.inputs[i]);
   const wrapped = (axis: number) => (axis < 0 ? axis + dims.length : axis);
   switch (node.op) {
     case 'Split': {
       const axis = wrapped(integers(0)?.[0] ?? Number.NaN);
       const size = Number(dims[axis]) / numberAttr(node.attrs, 'num_split', 1);
-      return sliced(view.axes, axis, dims[axis], output * size, size);
+      return sliced(tensor.axes, axis, dims[axis], output * size, size);
     }
     case 'SplitV': {
       const [sizes, along] = [integers(1), integers(2)?.[0]];
       if (sizes === null || along === undefined || sizes.includes(-1)) return null;
       const start = sizes.slice(0, output).reduce((sum, size) => sum + size, 0);
       const axis = wrapped(along);
-      return sliced(view.axes, axis, dims[axis], start, sizes[output]!);
+      return sliced(tensor.axes, axis, dims[axis], start, sizes[output]!);
     }
     case 'Slice': {
       const [begins, sizes] = [integers(1), integers(2)];
@@ -122,14 +122,14 @@ function selected(
       });
       if (cut === undefined || cut.length !== 1) return null;
       const { axis, start, size } = cut[0]!;
-      return sliced(view.axes, axis, dims[axis], start, size);
+      return sliced(tensor.axes, axis, dims[axis], start, size);
     }
     case 'Unpack': {
       const axis = numberAttr(node.attrs, 'axis', 0);
-      return picked(view.axes, wrapped(axis), dims, output);
+      return picked(tensor.axes, wrapped(axis), dims, output);
     }
     default:
-      return stridedPick(view.axes, node, dims, integers);
+      return stridedPick(tensor.axes, node, dims, integers);
   }
 }
 
