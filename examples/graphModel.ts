@@ -1,6 +1,7 @@
 /**
- * A graph model that names the ops, as a converter or a rewriter would write it. Run: npx tsx
- * examples/graphModel.ts
+ * A graph model that names the ops, as a converter or a rewriter would write it.
+ *
+ * Run: npx tsx examples/graphModel.ts
  */
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';

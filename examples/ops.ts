@@ -1,6 +1,7 @@
 /**
- * The three ops on eager tensors: what each does to a token with an outlier. Run: npx tsx
- * examples/ops.ts
+ * The three ops on eager tensors: what each does to a token with an outlier.
+ *
+ * Run: npx tsx examples/ops.ts
  */
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';

@@ -3,8 +3,10 @@
  * digits whose layers center, rotate and quantize as HadaNorm does is trained in float32, quantized
  * to 3 and to 2 bits, and trained on through `fakeQuant`, whose gradient is straight-through.
  *
- * Run: npx tsx examples/quantizationAwareTraining.ts [--backend wasm|cpu|tensorflow] On WASM it
- * takes seconds, on the CPU backend a minute. In a browser the same functions run on WebGL.
+ * Run: npx tsx examples/quantizationAwareTraining.ts [--backend wasm|cpu|tensorflow]
+ *
+ * On WASM it takes seconds, on the CPU backend a minute. In a browser the same functions run on
+ * WebGL.
  */
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';

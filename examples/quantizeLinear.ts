@@ -1,7 +1,8 @@
 /**
  * HadaNorm on one linear layer, from the three ops alone, beside the methods it competes with:
- * round-to-nearest, SmoothQuant and a plain Hadamard rotation (QuaRot). Run: npx tsx
- * examples/quantizeLinear.ts
+ * round-to-nearest, SmoothQuant and a plain Hadamard rotation (QuaRot).
+ *
+ * Run: npx tsx examples/quantizeLinear.ts
  *
  * Weights and activations are synthetic and seeded, made the way a DiT's residual stream looks:
  * channels with means of their own and a few that are far larger than the rest.

@@ -25,8 +25,9 @@ export const FAKE_QUANT_DEFAULTS = {
  *
  * @param x float32, any shape.
  * @returns float32, the shape of x.
- * @throws InvalidArgumentError for a wrong dtype, bits, granularity or range. Source: Jacob et al.,
- * arXiv 1712.05877, §2.1 (affine quantizer); straight-through: Bengio et al., arXiv 1308.3432.
+ * @throws InvalidArgumentError for a wrong dtype, bits, granularity or range.
+ * Source: Jacob et al., arXiv 1712.05877, §2.1 (affine quantizer); straight-through: Bengio et al.,
+ * arXiv 1308.3432.
  *
  * @example
  * ```ts

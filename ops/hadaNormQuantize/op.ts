@@ -34,7 +34,8 @@ export const HADANORM_QUANTIZE_DEFAULTS = {
  * @returns Codes, scales and zero points; for `quantizedMatMul`, together with `residual` and
  * `coefficients`.
  * @throws InvalidArgumentError for a wrong dtype, shape or option; HadamardSizeError for a block
- * without a matrix. Source: HadaNorm, arXiv 2506.09932, §3.
+ * without a matrix.
+ * Source: HadaNorm, arXiv 2506.09932, §3.
  *
  * @example
  * ```ts

@@ -27,8 +27,9 @@ export const HADAMARD_TRANSFORM_DEFAULTS = { transpose: false } as const;
  * @returns float32, the shape of x.
  * @throws HadamardSizeError when there is no Hadamard matrix of the block's size; it names the
  * nearest choices.
- * @throws InvalidArgumentError for a wrong dtype, rank or option. Source: Sylvester (1867), Paley
- * (1933); as a rotation before quantization: QuaRot, arXiv 2404.00456, §4.
+ * @throws InvalidArgumentError for a wrong dtype, rank or option.
+ * Source: Sylvester (1867), Paley (1933); as a rotation before quantization: QuaRot, arXiv
+ * 2404.00456, §4.
  *
  * @example
  * ```ts

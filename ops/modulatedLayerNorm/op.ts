@@ -21,8 +21,9 @@ export const LAYER_NORM_DEFAULTS = { epsilon: 1e-6, center: true } as const;
  *
  * @param x float32, [..., d], rank ≥ 1, d ≥ 1; a tensor, or numbers that make one.
  * @returns float32, the shape of x.
- * @throws InvalidArgumentError for a wrong dtype, shape or epsilon. Source: layer normalization,
- * arXiv 1607.06450; adaLN, arXiv 2212.09748, §3.2; RMSNorm, arXiv 1910.07467.
+ * @throws InvalidArgumentError for a wrong dtype, shape or epsilon.
+ * Source: layer normalization, arXiv 1607.06450; adaLN, arXiv 2212.09748, §3.2; RMSNorm, arXiv
+ * 1910.07467.
  *
  * @example
  * ```ts

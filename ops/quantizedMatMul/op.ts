@@ -31,8 +31,8 @@ export const QUANTIZED_MATMUL_DEFAULTS = {
  * @param x [..., tokens, d], rank ≥ 2: float32, a tensor or numbers that make one; or codes, from
  * `hadaNormQuantize`.
  * @returns float32, [..., tokens, n].
- * @throws InvalidArgumentError for a wrong dtype, shape, bits or group size. Source: HadaNorm,
- * arXiv 2506.09932, §3 (the mean's product is added back); layout of the codes:
+ * @throws InvalidArgumentError for a wrong dtype, shape, bits or group size.
+ * Source: HadaNorm, arXiv 2506.09932, §3 (the mean's product is added back); layout of the codes:
  * ops/numerics/packing.ts.
  *
  * @example

@@ -83,10 +83,10 @@ export function weightsGrid(attrs: QuantizedMatMulAttrs, maxSize: number): Texel
  * All of it are bytes, which every device keeps and reads exactly, the scales' float32 bits among
  * them. A segment of a pair of columns has
  *
- *   1 texel   sums of the codes q of both columns, 2 bytes each, the low one first, with 2^15
- *   added; 2 texels  the scale of either column, the 4 bytes of a float32, the low one first; codes
- *       at 4 bits and fewer a texel for 4 rows: byte i has row i, the first column's q + 8 in its
- *   low half, the second one's in its high half; above, a texel for 4 rows of the first column,
+ * - 1 texel: sums of the codes q of both columns, 2 bytes each, the low one first, with 2^15 added;
+ * - 2 texels: the scale of either column, the 4 bytes of a float32, the low one first;
+ * - codes: at 4 bits and fewer a texel for 4 rows: byte i has row i, the first column's q + 8 in
+ *   its low half, the second one's in its high half; above, a texel for 4 rows of the first column,
  *   then one for the second, bytes q + 128.
  */
 export function weightsTexture(

@@ -27,9 +27,9 @@ import { defaultLayout } from './layout.js';
  * @param k float32, as q with keys for queries.
  * @param v float32, as k.
  * @returns float32, [samples, heads, queries, channels of v] in the output's layout.
- * @throws InvalidArgumentError for a wrong dtype, layout or shape, or without keys. Source:
- * "Attention is all you need", arXiv 1706.03762, §3.2; computed in blocks as in FlashAttention,
- * arXiv 2205.14135.
+ * @throws InvalidArgumentError for a wrong dtype, layout or shape, or without keys.
+ * Source: "Attention is all you need", arXiv 1706.03762, §3.2; computed in blocks as in
+ * FlashAttention, arXiv 2205.14135.
  *
  * @example
  * ```ts

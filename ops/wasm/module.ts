@@ -5,12 +5,21 @@
  * (SIMD128) and relaxed.ts (relaxed SIMD) and writes both, checked, into
  * ops/wasm/instance/binaries.ts, which is committed. To add a kernel:
  *
- * 1. `ops/wasm/assembly/<family>.ts`: `export function foo(x: usize, out: usize, n: i32, scratch:
- *    usize, begin: i32, end: i32): void`, items begin ≤ i < end of its parallel dimension;
- *    re-export it in kernels.ts (or relaxed.ts); `npm run build:wasm`.
- * 2. `ops/<op>/wasm.ts`: `wasmKernel(fooOp, ({ inputs, attrs, module }) => { const out =
- *    module.output(shape, 'float32'); module.run('foo', [module.addressOf(inputs.x),
- *    module.addressOf(out), n], rows); return out; })` (kernel.ts).
+ * 1. `ops/wasm/assembly/<family>.ts`, items begin ≤ i < end of its parallel dimension:
+ *
+ *        export function foo(
+ *          x: usize, out: usize, n: i32, scratch: usize, begin: i32, end: i32,
+ *        ): void
+ *
+ *    Re-export it in kernels.ts (or relaxed.ts); `npm run build:wasm`.
+ * 2. `ops/<op>/wasm.ts` (kernel.ts):
+ *
+ *        wasmKernel(fooContract, ({ inputs, attrs, module }) => {
+ *          const out = module.output(shape, 'float32');
+ *          module.run('foo', [module.addressOf(inputs.x), module.addressOf(out), n], rows);
+ *          return out;
+ *        });
+ *
  * 3. One line in ops/register/wasm.ts.
  *
  * Addresses stay valid when the memory grows, JavaScript views of it do not: make a view
@@ -136,9 +145,9 @@ export class WasmModule {
   }
 
   /**
-   * Runs a kernel over items 0 … count − 1 of its parallel dimension: `exports[name](...args,
-   * scratch, begin, end)`, on all threads where there are enough items. The only way kernels are
-   * called.
+   * Runs a kernel over items 0 … count − 1 of its parallel dimension:
+   * `exports[name](...args, scratch, begin, end)`, on all threads where there are enough items. The
+   * only way kernels are called.
    */
   run(
     name: string,

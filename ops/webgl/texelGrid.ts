@@ -44,9 +44,9 @@ export function texelGrid(
 }
 
 /**
- * GLSL: `vec2 name(int item, int segment)`, the center of a segment's first texel, and `vec2
- * nameStep`, from there to the next one's. Steps through a segment stay within a tenth of a texel
- * of the centers in textures of up to 2^14 texels.
+ * GLSL: `vec2 name(int item, int segment)`, the center of a segment's first texel, and
+ * `vec2 nameStep`, from there to the next one's. Steps through a segment stay within a tenth of a
+ * texel of the centers in textures of up to 2^14 texels.
  */
 export function placeGlsl(name: string, grid: TexelGrid): string {
   const { segments, segmentTexels, segmentsPerLine, width, height } = grid;

@@ -5,14 +5,11 @@ import { ROOT } from '../process.js';
 const FOLDERS = ['src', 'ops', 'models', 'examples', 'scripts', 'test', 'docs'];
 const CODE = /\.(ts|js|mjs|cjs|css|html|py)$/;
 
-/** What a script wrote is nobody's to break. */
-const APART = /\/binaries\.ts$|\.generated\.ts$/;
-
 /** The files that lint looks at, from the project's folder. Hidden folders hold what tests left. */
 export function lintedFiles(root = ROOT): { code: string[]; markdown: string[] } {
   const names = [...namesIn(root, ''), ...FOLDERS.flatMap((folder) => namesBelow(root, folder))];
   return {
-    code: names.filter((name) => CODE.test(name) && !APART.test(name)),
+    code: names.filter((name) => CODE.test(name)),
     markdown: names.filter((name) => name.endsWith('.md')),
   };
 }

@@ -1,7 +1,7 @@
 import { type ConstantView, constantIntegers, constantView } from './constants.js';
 import { type Graph, type GraphNode, nodeOf, outputIndexOf, type Ref } from './ir.js';
 
-/** A graph with what is asked of it again and again: who makes a value, who reads it, what stays. */
+/** A graph with what is asked of it again and again: who makes a value, who reads it. */
 export class GraphView {
   private readonly consumers: ReadonlyMap<string, readonly GraphNode[]>;
   private readonly needed: ReadonlySet<string>;

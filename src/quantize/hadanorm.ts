@@ -2,8 +2,9 @@ import { codeRange, hasZeroPoint, type UniformFormat } from '../../ops/numerics/
 import { hadamardPlan, orthonormalRow } from '../../ops/numerics/hadamard.js';
 
 /**
- * HadaNorm (Federici et al., arXiv 2506.09932), equation by equation, in float64: what the quantizer
- * beside it and the kernels compute fast, and are tested against. Rows are tokens, as in tfjs.
+ * HadaNorm (Federici et al., arXiv 2506.09932), equation by equation, in float64: what the
+ * quantizer beside it and the kernels compute fast, and are tested against. Rows are tokens, as in
+ * tfjs.
  *
  * A linear of a diffusion transformer is Y = X W + b; X: [tokens, d] of one sample, W: [d, n],
  * b: [n]. Few bits serve X badly: some channels are far larger than others, and some have a large
@@ -24,8 +25,9 @@ import { hadamardPlan, orthonormalRow } from '../../ops/numerics/hadamard.js';
  * calibration data, and the directions B in which it varies most. Only δ, the residual, goes
  * through Q(W'). W', μ̄ W and B diag(σ) W are made once; μ, X', c and δ while the model runs.
  *
- * Other methods are (3) to (5) with parts left out: SmoothQuant has another σ, no μ and no H; QuaRot
- * has H alone. σ, μ̄ and B are those of a file, rounded; all else follows from the rounded ones.
+ * Other methods are (3) to (5) with parts left out: SmoothQuant has another σ, no μ and no H;
+ * QuaRot has H alone. σ, μ̄ and B are those of a file, rounded; all else follows from the rounded
+ * ones.
  */
 export interface Transform {
   readonly sigma: Vector; // [d]

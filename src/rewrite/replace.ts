@@ -8,10 +8,13 @@ import type { LinearReport } from '../report/report.js';
 import { FORMAT_VERSION } from '../save/format.js';
 
 /**
- * Puts new nodes in the place of linears and removes what nothing reads any more. product (→ bias
- * addition) → [transform →] QuantizedMatMul (→ …), the last one under the old name; with the
- * activation behind it, where the product applies that: … (→ reshape) → Mul, Erf, … → …
- * QuantizedMatMul (→ …) under that one's name.
+ * Puts new nodes in the place of linears and removes what nothing reads any more:
+ *
+ *   product (→ bias addition)            ⇒  [transform →] QuantizedMatMul (→ …)
+ *   … (→ reshape) → Mul, Erf, …          ⇒  … QuantizedMatMul (→ …)
+ *
+ * The last one has the old name; in the second case, where the product applies the activation
+ * behind it, that of the activation.
  */
 export function replaceNodes(
   graph: Graph,

@@ -70,8 +70,8 @@ export class RewriteAbortedError extends HadaNormError {
  *
  * @param model A loaded `tf.GraphModel`.
  * @throws InvalidArgumentError for a wrong option, missing statistics, or a `tf.LayersModel` (it
- * says how to convert it); HadamardSizeError for a width that has no Hadamard matrix. Source:
- * HadaNorm, arXiv 2506.09932.
+ * says how to convert it); HadamardSizeError for a width that has no Hadamard matrix.
+ * Source: HadaNorm, arXiv 2506.09932.
  *
  * @example
  * ```ts

@@ -18,8 +18,8 @@ export interface Site {
 }
 
 /**
- * Builds the demo into a folder of its own as `npm run build:demo` does, and serves it as `npm run
- * demo` does.
+ * Builds the demo into a folder of its own as `npm run build:demo` does, and serves it as
+ * `npm run demo` does.
  */
 export async function serveDemo(): Promise<Site> {
   const folder = await mkdtemp(join(tmpdir(), 'tfjs-hadanorm-demo-'));

@@ -164,7 +164,7 @@ describe('Number formats', () => {
     expect([storableScale(0), storableScale(1e-60)]).to.deep.equal([1, 1]);
   });
 
-  it('half precision is for values in its range, for scales only if none is below the normal', () => {
+  it('half precision is for values in its range, for scales if none is below the normal', () => {
     const cases = [
       [[1, 65504, 0], FLOAT16, FLOAT16],
       [[1, 2 ** -15], FLOAT16, FLOAT32],

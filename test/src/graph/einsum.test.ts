@@ -18,7 +18,7 @@ describe('parseEinsum', () => {
     expect(labels).to.deep.equal(['b', 'q', 'c', 'k']);
   });
 
-  it('an equation without an arrow has no written output, one with nothing behind it a scalar', () => {
+  it('an equation without an arrow has no written output, with nothing behind it a scalar', () => {
     expect(parseEinsum('ab,bc').output).to.equal(null);
     expect(parseEinsum('ab,ab->').output).to.deep.equal([]);
   });

@@ -22,7 +22,7 @@ const PICTURES = drawPictures(
 describe('Outliers of the stress variant', () => {
   before(() => tf.setBackend('wasm'));
 
-  it('avatars-nano-stress is avatars-nano to 1e-6 of the largest output, with outliers', async () => {
+  it('avatars-nano-stress is avatars-nano to 1e-6 of the largest, with outliers', async () => {
     const seen: { output: Float32Array; statistics: ModelStatistics }[] = [];
     for (const name of ['avatars-nano', 'avatars-nano-stress'] as const) {
       const model = await loadTrained(name);
