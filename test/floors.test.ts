@@ -137,7 +137,7 @@ describe('What the floors are held by', () => {
   });
 
   it('research is for itself and its tests', () => {
-    for (const from of ['scripts/a.ts', 'examples/a.ts', 'test/models/a.test.ts']) {
+    for (const from of ['scripts/a.ts', 'examples/a.ts', 'test/e2e/a.test.ts']) {
       const to = 'models/research/b.ts';
       const { floors } = complaints({ [from]: `export * from '${path(from, to)}';`, [to]: '' });
       expect(floors).to.deep.equal([
@@ -165,6 +165,17 @@ describe('What the floors are held by', () => {
       'examples/browser/page/main.ts imports src/cli/a.ts imports src/cli/b.ts imports node:util: ' +
         'examples/browser/page/main.ts runs in browsers; move what it needs to a file without ' +
         'node:util.',
+    ]);
+  });
+
+  it('a test stands as what it tests, a helper in the harness', () => {
+    const right = { 'src/graph/a.ts': '', 'test/src/graph/a.test.ts': '', 'test/e2e/b.ts': '' };
+    expect(complaints(right)).to.deep.equal(NONE);
+    const wrong = { 'test/src/graphs/a.test.ts': '', 'test/ops/common/kit.ts': '' };
+    expect(complaints({ ...right, ...wrong }).floors).to.deep.equal([
+      'test/src/graphs/a.test.ts tests src/graphs, where nothing is: move it as what it tests was ' +
+        'moved.',
+      'test/ops/common/kit.ts is no test: move it to test/harness.',
     ]);
   });
 

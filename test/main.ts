@@ -33,6 +33,7 @@ const ON_OTHERS = [
 /** On the others but the first of them: kernels by their own tests, not on every backend again. */
 const ON_LATER = [
   'test/ops/{wasm,register}/*.test.ts',
+  'test/ops/{quantizedMatMul,hadaNormQuantize}/wasm*.test.ts',
   'test/e2e/{docs,graphModel,package,register}.test.ts',
   'test/src/rewrite/everyBackend.test.ts',
 ];

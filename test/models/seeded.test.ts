@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { type DitConfig, ditWeightShapes } from '../../models/builder/dit.js';
 import { DIT_S_2, DIT_XL_2, seededDitWeights } from '../../models/seeded.js';
 import { InvalidArgumentError } from '../../src/index.js';
-import { mean, std } from './statistics.js';
+import { mean, std } from '../harness/numbers/statistics.js';
 
 const CONFIG: DitConfig = { ...DIT_S_2, depth: 2, numClasses: 10 };
 const D = CONFIG.hiddenSize;

@@ -8,8 +8,8 @@ import { ROOT } from '../../scripts/process.js';
 import { sample } from '../../src/diffusion/sampler.js';
 import { InvalidArgumentError } from '../../src/index.js';
 import { describeOnBackends } from '../harness/backends/onBackends.js';
+import { mean, std } from '../harness/numbers/statistics.js';
 import { expectNoLeakAsync } from '../harness/run/memory.js';
-import { mean, std } from './statistics.js';
 
 /** Labels of the trained models. */
 const PLANETS = 0;

@@ -17,7 +17,7 @@ export function complaintsOf(graph: ImportGraph): Complaints {
     ...files.flatMap((to) => upwards(file, to) ?? guarded(file, to) ?? []),
     ...packages.flatMap((name) => foreign(file, name)),
   ]);
-  floors.push(...nodeInBrowsers(graph));
+  floors.push(...nodeInBrowsers(graph), ...strayTests([...graph.keys()]));
   return { floors, circlesOfFiles: fileCircles(graph), circlesOfFolders: folderCircles(graph) };
 }
 
@@ -90,6 +90,18 @@ function nodeInBrowsers(graph: ImportGraph): string[] {
       const wayOut = `${entry} runs in browsers; move what it needs to a file without ${module}`;
       return [`${way.join(' imports ')} imports ${module}: ${wayOut}.`];
     });
+  });
+}
+
+/** Tests stand as the code that they test; what several of them use is in the harness. */
+function strayTests(files: readonly string[]): string[] {
+  const folders = new Set(files.map((file) => posix.dirname(file)));
+  return files.flatMap((file) => {
+    const [, mirrored] = /^test\/((?:ops|src|models|scripts)(?:\/.*)?)\/[^/]+$/.exec(file) ?? [];
+    if (mirrored === undefined) return [];
+    if (!file.endsWith('.test.ts')) return [`${file} is no test: move it to test/harness.`];
+    if (folders.has(mirrored)) return [];
+    return [`${file} tests ${mirrored}, where nothing is: move it as what it tests was moved.`];
   });
 }
 

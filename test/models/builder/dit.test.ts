@@ -10,10 +10,10 @@ import { seededDitWeights } from '../../../models/seeded.js';
 import type { VelocityModel } from '../../../src/diffusion/sampler.js';
 import { InvalidArgumentError } from '../../../src/index.js';
 import { describeOnBackends } from '../../harness/backends/onBackends.js';
+import { type InputValues, velocity } from '../../harness/models/velocity.js';
 import { expectWithin, maxError, maxMagnitude } from '../../harness/numbers/compare.js';
 import { normal, sizeOf } from '../../harness/numbers/random.js';
 import { expectNoLeak } from '../../harness/run/memory.js';
-import { type InputValues, velocity } from './velocity.js';
 
 const TINY: DitConfig = {
   inputSize: 6,

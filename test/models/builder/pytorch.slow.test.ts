@@ -3,9 +3,9 @@ import { expect } from 'chai';
 import { loadTrained, TRAINED } from '../../../models/load.js';
 import { parseSafetensors } from '../../../src/load/safetensors.js';
 import { describeOnBackends } from '../../harness/backends/onBackends.js';
+import { velocity } from '../../harness/models/velocity.js';
 import { expectWithin, maxMagnitude } from '../../harness/numbers/compare.js';
 import { expectNoLeak } from '../../harness/run/memory.js';
-import { velocity } from './velocity.js';
 
 /** What PyTorch says; test/fixtures/generate/ditVelocity.py wrote it. */
 const FIXTURE = parseSafetensors(

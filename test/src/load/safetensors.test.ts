@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { exactHalfBits, fromHalfBits } from '../../../ops/numerics/half.js';
 import { HadaNormError, InvalidArgumentError } from '../../../src/index.js';
 import { mergeShards, parseSafetensors } from '../../../src/load/safetensors.js';
-import { bytesOf, safetensorsOf, withHeader } from './safetensorsBytes.js';
+import { bytesOf, safetensorsOf, withHeader } from '../../harness/models/safetensorsBytes.js';
 
 const PAIR = bytesOf([1, 2], 4, 'setFloat32');
 const EIGHT = new Uint8Array(8);

@@ -7,8 +7,8 @@ import { expect } from 'chai';
 import { buildDit, type DitConfig } from '../../../../models/builder/dit.js';
 import { seededDitWeights } from '../../../../models/seeded.js';
 import { ROOT } from '../../../../scripts/process.js';
+import { bytesOf, safetensorsOf } from '../../../harness/models/safetensorsBytes.js';
 import { CHILD_ENV, runNode } from '../../../harness/run/child.js';
-import { bytesOf, safetensorsOf } from '../../../src/load/safetensorsBytes.js';
 
 describe('Conversion of trained models', () => {
   const CONFIG: DitConfig = {
