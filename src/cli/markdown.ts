@@ -20,6 +20,9 @@ const ITEM = /^(\s*(?:[-*+]|\d+\.)\s+|\s*>\s?)/;
  */
 const CLINGS = /^([-+*]|#+|>|\d+[.)]|\|.*|[%×][.,;:)]*)$/;
 
+/** A word: code between backticks, a short link and what else has no spaces, in a run. */
+const WORD = /(?:`+[^`]*`+|\[[^[\]`]{1,40}\]\([^\s)]*\)|\S)+/g;
+
 /** The lines of a Markdown file, fences by their language. */
 export function markdownLines(text: string): MarkdownLine[] {
   let fence: { readonly mark: string; readonly language: string } | null = null;
@@ -48,7 +51,7 @@ function kindOf(line: string): MarkdownKind {
 
 /**
  * Prose and lists of a Markdown file in lines of at most 100 columns, each as long as it can be;
- * everything else as it is. Code between backticks is not broken.
+ * everything else as it is. Code between backticks is not broken, nor a short link.
  */
 export function wrapMarkdown(text: string): string {
   const out: string[] = [];
@@ -96,7 +99,7 @@ function wrapped({ first, rest, words }: { first: string; rest: string; words: s
 /** What cannot be broken: words, code, and what clings to the word before it. */
 function atomsOf(words: string): string[] {
   const atoms: string[] = [];
-  for (const word of words.match(/(?:`+[^`]*`+|[^\s`]|`)+/g) ?? []) {
+  for (const word of words.match(WORD) ?? []) {
     if (CLINGS.test(word) && atoms.length > 0) atoms[atoms.length - 1] += ` ${word}`;
     else atoms.push(word);
   }

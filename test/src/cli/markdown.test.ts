@@ -27,16 +27,17 @@ describe('Wrapping Markdown', () => {
     expect(wrapMarkdown(text)).to.equal(text);
   });
 
-  it('does not break code between backticks, nor begin a line with what would be a mark', () => {
+  it('does not break code between backticks or links, nor begin a line with what would be a mark', () => {
     const before = 'x'.repeat(97);
     expect(wrapMarkdown(`${before} \`a b c\`, d`)).to.equal(`${before}\n\`a b c\`, d`);
+    expect(wrapMarkdown(`${before} ([a b](c)) d`)).to.equal(`${before}\n([a b](c)) d`);
     for (const mark of ['-', '+', '#', '1.', '|a|', '>']) {
       expect(wrapMarkdown(`${before} y ${mark} z`)).to.equal(`${before}\ny ${mark} z`);
     }
   });
 
   it('once is as good as twice, and no word is lost', () => {
-    const word = fc.constantFrom('a', '`b c`', '-', '2.', '|d|', 'µσ', 'e'.repeat(120), '[f](g)');
+    const word = fc.constantFrom('a', '`b c`', '-', '2.', '|d|', 'µσ', 'e'.repeat(120), '[f g](h)');
     const prose = fc.array(word, { minLength: 1, maxLength: 60 }).map((words) => words.join(' '));
     fc.assert(
       fc.property(prose, (text) => {
