@@ -94,7 +94,7 @@ export {
   rewriteGraph,
   rewriteGraphAsync,
 } from './rewrite/rewriteGraph.js';
-export { ModelFormatError } from './save/format.js';
+export { ModelFormatError, ModelLoadError } from './save/format.js';
 export { loadQuantized } from './save/loadQuantized.js';
 export { type QuantizedFilesOptions, quantizedFiles, saveQuantized } from './save/saveQuantized.js';
 export { type OpSupport, supportMatrix } from './support.js';

@@ -64,7 +64,7 @@ export function readObject<T extends object>(
 ): Reader<T> {
   const entries = Object.entries(fields) as [string, Reader<unknown>][];
   return (value, path, by) => {
-    const given = fieldsOf(value, path, by);
+    const given = recordOf(value, path, by);
     const read = entries.map(([name, field]) => [name, field(given[name], `${path}.${name}`, by)]);
     return Object.fromEntries(read) as T;
   };
@@ -77,7 +77,7 @@ export function readRecord<K extends string, T>(
 ): Reader<Partial<Record<K, T>>> {
   const key = readOneOf(keys);
   return (value, path, by) => {
-    const entries = Object.entries(fieldsOf(value, path, by));
+    const entries = Object.entries(recordOf(value, path, by));
     return Object.fromEntries(
       entries.map(([name, item]) => [
         key(name, `a key of ${path}`, by),
@@ -87,7 +87,8 @@ export function readRecord<K extends string, T>(
   };
 }
 
-function fieldsOf(value: unknown, path: string, by: ReadFor): Record<string, unknown> {
+/** An object's fields. */
+export function recordOf(value: unknown, path: string, by: ReadFor): Record<string, unknown> {
   const isObject = value !== null && typeof value === 'object' && !Array.isArray(value);
   return isObject ? (value as Record<string, unknown>) : refuse(by, path, 'an object', value);
 }

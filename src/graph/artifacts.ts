@@ -1,17 +1,14 @@
 import type { io } from '@tensorflow/tfjs-core';
-import { describe, HadaNormError, InvalidArgumentError } from '../../ops/numerics/errors.js';
+import { readString, recordOf } from '../../ops/common/readers.js';
+import { describe, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { type Chunk, joined } from './chunks.js';
 import { type Graph, type GraphNode, type NodeDef, nodeFrom, nodeOf } from './ir.js';
+import { checkedNodes } from './nodeDefs.js';
 import { type Weight, weightsFromData } from './weights.js';
 
 /** The topology inside a GraphModel's artifacts, as far as this package reads it. */
 interface Topology {
   readonly node: readonly NodeDef[];
-}
-
-interface Signature {
-  readonly inputs?: Readonly<Record<string, { name?: string }>>;
-  readonly outputs?: Readonly<Record<string, { name?: string }>>;
 }
 
 /**
@@ -22,15 +19,14 @@ interface Signature {
  * quantized by tfjs. The bytes of the weights are not copied until someone reads them.
  *
  * @param weights Where the weights are, if not in `artifacts.weightData`: see `weightsFromTensors`.
+ * @param op Who is named in errors.
  * @throws InvalidArgumentError for something else than a graph model; HadaNormError for one that is
  * broken.
  */
 export function graphFromArtifacts(
   artifacts: io.ModelArtifacts,
-  weights: ReadonlyMap<string, Weight> = weightsFromData(
-    artifacts.weightSpecs ?? [],
-    artifacts.weightData,
-  ),
+  weights?: ReadonlyMap<string, Weight>,
+  op = 'graphFromArtifacts',
 ): Graph {
   const topology = artifacts.modelTopology as Topology | undefined;
   if (topology === undefined || topology === null || !Array.isArray(topology.node)) {
@@ -39,24 +35,13 @@ export function graphFromArtifacts(
       '--input_format=tfjs_layers_model --output_format=tfjs_graph_model';
     const wayOut = `Convert a layers model with ${command}.`;
     const got = artifacts.modelTopology === undefined ? 'none' : describe(artifacts.modelTopology);
-    throw new InvalidArgumentError(
-      'graphFromArtifacts',
-      'modelTopology',
-      'a graph with nodes (a tf.GraphModel)',
-      got,
-      wayOut,
-    );
+    const wanted = 'a graph with nodes (a tf.GraphModel)';
+    throw new InvalidArgumentError(op, 'modelTopology', wanted, got, wayOut);
   }
   const nodes = new Map<string, GraphNode>();
-  for (const def of topology.node) {
-    if (nodes.has(def.name)) {
-      const problem = `there are two nodes named ${describe(def.name)}.`;
-      throw new HadaNormError('graphFromArtifacts', problem);
-    }
-    nodes.set(def.name, nodeFrom(def));
-  }
-  const graph = { nodes, weights, artifacts, ...endsOf(nodes, artifacts) };
-  return graph;
+  for (const def of checkedNodes(op, topology.node)) nodes.set(def.name, nodeFrom(def));
+  const read = weights ?? weightsFromData(artifacts.weightSpecs ?? [], artifacts.weightData, op);
+  return { nodes, weights: read, artifacts, ...endsOf(op, nodes, artifacts) };
 }
 
 /**
@@ -65,14 +50,20 @@ export function graphFromArtifacts(
  */
 export async function graphFromStream(artifacts: io.ModelArtifacts): Promise<Graph> {
   if (artifacts.getWeightStream === undefined) return graphFromArtifacts(artifacts);
+  const chunks = await chunksOf(artifacts.getWeightStream());
+  return graphFromArtifacts(artifacts, weightsFromData(artifacts.weightSpecs ?? [], chunks));
+}
+
+/** All that a stream of weights gives. */
+export async function chunksOf(stream: ReadableStream<ArrayBuffer>): Promise<Chunk[]> {
   const chunks: Chunk[] = [];
-  const reader = artifacts.getWeightStream().getReader();
+  const reader = stream.getReader();
   for (;;) {
     const { done, value } = await reader.read();
     if (done) break;
     chunks.push(value);
   }
-  return graphFromArtifacts(artifacts, weightsFromData(artifacts.weightSpecs ?? [], chunks));
+  return chunks;
 }
 
 /**
@@ -106,21 +97,29 @@ export function topologyArtifacts(graph: Graph): io.ModelArtifacts {
  * tfjs finds them: placeholders, and nodes nobody reads.
  */
 function endsOf(
+  op: string,
   nodes: ReadonlyMap<string, GraphNode>,
   artifacts: io.ModelArtifacts,
 ): { inputs: string[]; outputs: string[] } {
-  const metadata = artifacts.userDefinedMetadata as { signature?: Signature } | undefined;
-  const signature = metadata?.signature ?? (artifacts.signature as Signature | undefined);
+  const metadata = artifacts.userDefinedMetadata as { signature?: unknown } | undefined;
+  const given: unknown = metadata?.signature ?? artifacts.signature;
+  const by = { op, wayOut: 'Get the model again, or convert it again.' };
+  const signature = given === undefined || given === null ? {} : recordOf(given, 'signature', by);
   const all = [...nodes.values()];
-  const named = (ends: Signature['inputs'], otherwise: () => GraphNode[]) => {
-    const entries = Object.entries(ends ?? {});
+  const named = (side: 'inputs' | 'outputs', otherwise: () => GraphNode[]) => {
+    const at = `signature.${side}`;
+    const entries = Object.entries(recordOf(signature[side] ?? {}, at, by));
     if (entries.length === 0) return otherwise().map(({ name }) => name);
-    const names = entries.map(([key, { name }]) => nodeOf(name ?? key));
+    const names = entries.map(([key, end]) => {
+      const path = `${at}[${JSON.stringify(key)}]`;
+      const { name } = recordOf(end, path, by);
+      return nodeOf(readString(name ?? key, `${path}.name`, by));
+    });
     return [...new Set(names)].filter((name) => nodes.has(name));
   };
   return {
-    inputs: named(signature?.inputs, () => all.filter(({ op }) => op.startsWith('Placeholder'))),
-    outputs: named(signature?.outputs, () => {
+    inputs: named('inputs', () => all.filter(({ op }) => op.startsWith('Placeholder'))),
+    outputs: named('outputs', () => {
       const read = new Set(all.flatMap((node) => [...node.inputs.map(nodeOf), ...node.controls]));
       return all.filter(({ name }) => !read.has(name));
     }),

@@ -26,12 +26,12 @@ const DTYPES: readonly (readonly [string, number, string])[] = [
  */
 export function stringAttr(attrs: Attrs, name: string, fallback = ''): string {
   const value = attrs[name]?.s;
-  return value === undefined || value === null ? fallback : decodeString(value);
+  return value === undefined || value === null ? fallback : textOf(value);
 }
 
 /** A list of strings (`list.s`), each in either encoding. */
 export function stringsAttr(attrs: Attrs, name: string): string[] {
-  return listOf(attrs, name, 's').map(decodeString);
+  return listOf(attrs, name, 's').map(textOf);
 }
 
 /** A bool attribute (`b`). */
@@ -100,15 +100,27 @@ function listOf(attrs: Attrs, name: string, kind: string): unknown[] {
   return Array.isArray(values) ? values : [];
 }
 
-function decodeString(value: unknown): string {
-  if (Array.isArray(value)) return String.fromCharCode(...(value as number[]));
-  if (value instanceof Uint8Array) return String.fromCharCode(...value);
-  if (typeof value !== 'string') {
-    throw new HadaNormError('graph', `a string attribute holds ${describe(value)}.`);
+/** A string in either encoding; null where a value is in none. */
+export function decodeString(value: unknown): string | null {
+  if (typeof value === 'string') {
+    try {
+      // the JSON of protocol buffers may be in the alphabet for URLs
+      return atob(value.replaceAll('-', '+').replaceAll('_', '/'));
+    } catch {
+      return null;
+    }
   }
-  try {
-    return atob(value);
-  } catch {
-    throw new HadaNormError('graph', `a string attribute is not base64: ${describe(value)}.`);
-  }
+  const bytes = value instanceof Uint8Array ? [...value] : value;
+  if (!Array.isArray(bytes)) return null;
+  const isByte = (byte: unknown) => Number.isInteger(byte) && (byte as number) >= 0;
+  if (!bytes.every((byte) => isByte(byte) && byte < 256)) return null;
+  return bytes.map((byte: number) => String.fromCharCode(byte)).join('');
+}
+
+/** Reading has checked the attributes of a file; a pass's own are right. */
+function textOf(value: unknown): string {
+  const text = decodeString(value);
+  if (text !== null) return text;
+  const wrong = typeof value === 'string' ? 'is not base64:' : 'holds';
+  throw new HadaNormError('graph', `a string attribute ${wrong} ${describe(value)}.`);
 }

@@ -1,4 +1,5 @@
 import type { io } from '@tensorflow/tfjs-core';
+import { describe, InvalidArgumentError } from '../../ops/numerics/errors.js';
 
 /** A piece of a model's data: a buffer, or part of one, as streams and Node hand them out. */
 export type Chunk = ArrayBuffer | ArrayBufferView;
@@ -14,11 +15,14 @@ export class Chunks {
   readonly byteLength: number;
   private readonly parts: readonly { readonly start: number; readonly bytes: Uint8Array }[];
 
-  constructor(data: io.WeightData | readonly Chunk[] | undefined) {
-    const list = (data === undefined ? [] : Array.isArray(data) ? data : [data]) as Chunk[];
+  /** @throws InvalidArgumentError for what is no data; `op` is who is named. */
+  constructor(data: io.WeightData | readonly Chunk[] | undefined, op = 'graph') {
+    const list = (
+      data === undefined || data === null ? [] : Array.isArray(data) ? data : [data]
+    ) as Chunk[];
     let start = 0;
     this.parts = list.map((chunk) => {
-      const bytes = bytesOf(chunk);
+      const bytes = bytesOf(chunk, op);
       const part = { start, bytes };
       start += bytes.byteLength;
       return part;
@@ -57,8 +61,15 @@ export function joined(buffers: readonly ArrayBuffer[]): ArrayBuffer {
   return chunks.slice(0, chunks.byteLength);
 }
 
-function bytesOf(chunk: Chunk): Uint8Array {
-  return ArrayBuffer.isView(chunk)
-    ? new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength)
-    : new Uint8Array(chunk);
+function bytesOf(chunk: Chunk, op: string): Uint8Array {
+  if (ArrayBuffer.isView(chunk)) {
+    return new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+  }
+  // by name, for another realm's buffers are such too
+  const name = Object.prototype.toString.call(chunk);
+  if (name === '[object ArrayBuffer]' || name === '[object SharedArrayBuffer]') {
+    return new Uint8Array(chunk);
+  }
+  const wanted = 'an ArrayBuffer, or an array of them';
+  throw new InvalidArgumentError(op, 'weightData', wanted, describe(chunk));
 }

@@ -4,13 +4,14 @@ import { describe, HadaNormError, InvalidArgumentError } from '../../ops/numeric
 import { graphFromArtifacts, topologyArtifacts } from './artifacts.js';
 import { joined } from './chunks.js';
 import type { Graph } from './ir.js';
+import { verifyGraph } from './verify.js';
 import { encodeWeight, weightsFromTensors } from './weights.js';
 
 /**
  * The graph of a loaded model. Weights are read from its tensors when asked for, so nothing is
  * copied.
- * @throws InvalidArgumentError for anything but a loaded `tf.GraphModel`; it says how to convert a
- * layers model.
+ * @throws InvalidArgumentError for anything but a loaded `tf.GraphModel`, and for a disposed one; it
+ * says how to convert a layers model. HadaNormError for a graph that is broken.
  */
 export function graphOfModel(op: string, model: GraphModel): Graph {
   checkModel(op, model);
@@ -25,7 +26,10 @@ export function graphOfModel(op: string, model: GraphModel): Graph {
     throw new HadaNormError(op, 'the model has no artifacts. Load it with tf.loadGraphModel.');
   }
   const specs = artifacts.weightSpecs ?? [];
-  return graphFromArtifacts(artifacts, weightsFromTensors(specs, model.weights));
+  const weights = weightsFromTensors(specs, model.weights, op);
+  const graph = graphFromArtifacts(artifacts, weights, op);
+  verifyGraph(graph, op);
+  return graph;
 }
 
 /** A tensor for each weight that the new model does not share with another. */
@@ -91,5 +95,11 @@ function checkModel(op: string, model: unknown): asserts model is GraphModel {
   if (executor === undefined || executor === null) {
     const wayOut = 'Call load() first, or use tf.loadGraphModel.';
     throw new InvalidArgumentError(op, 'model', wanted, 'a GraphModel that is not loaded', wayOut);
+  }
+  const { weights } = model as GraphModel;
+  if (Object.values(weights).some((tensors) => tensors.some((tensor) => tensor.isDisposed))) {
+    const wayOut = 'Load it again.';
+    const got = 'one without its tensors: the model was disposed';
+    throw new InvalidArgumentError(op, 'model', wanted, got, wayOut);
   }
 }

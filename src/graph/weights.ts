@@ -4,9 +4,9 @@ import { describe, HadaNormError } from '../../ops/numerics/errors.js';
 import { halfBitsOf } from '../../ops/numerics/half.js';
 import { roundHalfToEven } from '../../ops/numerics/quantization.js';
 import { type Chunk, Chunks } from './chunks.js';
+import { checkedSpecs, ELEMENT_BYTES, type WeightSpec } from './weightSpecs.js';
 
-/** How tfjs stores a weight in fewer bits: see `io.WeightsManifestEntry`. */
-export type WeightSpec = io.WeightsManifestEntry;
+export type { WeightSpec } from './weightSpecs.js';
 
 /** The numbers of a weight, or its strings as bytes. */
 export type WeightValues = TypedArray | Uint8Array[];
@@ -23,16 +23,6 @@ export interface Weight {
   readonly bytes: () => ArrayBuffer;
 }
 
-const ELEMENT_BYTES: Readonly<Record<string, number>> = {
-  float32: 4,
-  int32: 4,
-  bool: 1,
-  complex64: 8,
-  uint8: 1,
-  uint16: 2,
-  float16: 2,
-};
-
 /**
  * Weights as slices of a model's data, in the order of its specs. Strings are found by walking
  * their lengths.
@@ -40,15 +30,12 @@ const ELEMENT_BYTES: Readonly<Record<string, number>> = {
 export function weightsFromData(
   specs: readonly WeightSpec[],
   data: io.WeightData | readonly Chunk[] | undefined,
+  op = 'graphFromArtifacts',
 ): Map<string, Weight> {
-  const op = 'graphFromArtifacts';
-  const chunks = new Chunks(data);
+  const chunks = new Chunks(data, op);
   const weights = new Map<string, Weight>();
   let start = 0;
-  for (const spec of specs) {
-    if (weights.has(spec.name)) {
-      throw new HadaNormError(op, `there are two weights named ${describe(spec.name)}.`);
-    }
+  for (const spec of checkedSpecs(op, specs)) {
     const end = start + bytesIn(chunks, spec, start);
     if (end > chunks.byteLength) {
       const where = `the weight data ends inside ${describe(spec.name)}`;
@@ -63,18 +50,19 @@ export function weightsFromData(
   return weights;
 }
 
-/** Weights that live in tensors of a loaded model. */
+/** Weights that live in tensors of a loaded model; `op` is who is named where they are gone. */
 export function weightsFromTensors(
   specs: readonly WeightSpec[],
   tensors: Readonly<Record<string, readonly Tensor[]>>,
+  op = 'graph',
 ): Map<string, Weight> {
   const weights = new Map<string, Weight>();
-  for (const spec of specs) {
+  for (const spec of checkedSpecs(op, specs)) {
     const read = () => {
-      const tensor = tensors[spec.name]?.[0];
+      const [tensor] = Object.hasOwn(tensors, spec.name) ? tensors[spec.name]! : [];
       if (tensor !== undefined && !tensor.isDisposed) return tensorValues(tensor);
       const problem = `the weight ${describe(spec.name)} is gone: the model was disposed.`;
-      throw new HadaNormError('rewriteGraph', `${problem} Load it again.`);
+      throw new HadaNormError(op, `${problem} Load it again.`);
     };
     weights.set(spec.name, { spec, values: read, bytes: () => encodeWeight(spec, read()) });
   }

@@ -1,8 +1,11 @@
 import type { io } from '@tensorflow/tfjs-core';
+import { readArray, readInteger, readObject } from '../../ops/common/readers.js';
 import { describe, HadaNormError } from '../../ops/numerics/errors.js';
 import { KIND } from '../../ops/numerics/kinds.js';
 import { crc32 } from '../../ops/numerics/packing.js';
-import { type Weight, weightBytes, weightsFromData } from '../graph/weights.js';
+import { graphFromArtifacts } from '../graph/artifacts.js';
+import { verifyGraph } from '../graph/verify.js';
+import { weightBytes, weightsFromData } from '../graph/weights.js';
 
 /** Version of what this package writes into a model: `userDefinedMetadata.hadanorm.version`. */
 export const FORMAT_VERSION = 2;
@@ -22,9 +25,15 @@ export class ModelFormatError extends HadaNormError {
   override readonly name = 'ModelFormatError';
 }
 
-/** Adds the version and the checksums. */
-export function sealed(artifacts: io.ModelArtifacts): io.ModelArtifacts {
-  const weights = weightsFromData(artifacts.weightSpecs ?? [], artifacts.weightData);
+/** A saved model did not come: a file is not there, the network failed; `cause` has the reason. */
+export class ModelLoadError extends HadaNormError {
+  static override readonly [KIND] = 'ModelLoadError';
+  override readonly name = 'ModelLoadError';
+}
+
+/** Adds the version and the checksums; `op` is who is named in errors. */
+export function sealed(op: string, artifacts: io.ModelArtifacts): io.ModelArtifacts {
+  const weights = weightsFromData(artifacts.weightSpecs ?? [], artifacts.weightData, op);
   const hadanorm: FormatMetadata = {
     version: FORMAT_VERSION,
     topology: topologyChecksum(artifacts),
@@ -45,32 +54,21 @@ export function checkSealed(op: string, artifacts: io.ModelArtifacts): void {
   if (artifacts === null || typeof artifacts !== 'object') {
     throw error(`the handler gave no model: ${describe(artifacts)}.`);
   }
-  const metadata = artifacts.userDefinedMetadata?.hadanorm as FormatMetadata | null | undefined;
-  if (typeof metadata?.version !== 'number') {
-    throw error('this model was not saved by saveQuantized. Load it with tf.loadGraphModel.');
-  }
-  const { version, topology, weights: checksums } = metadata;
-  if (version > FORMAT_VERSION) {
-    const known = `this is version ${FORMAT_VERSION}`;
-    throw error(`the model has format version ${version}, ${known}. Update tfjs-hadanorm.`);
-  }
-  if (version < FORMAT_VERSION) {
-    const wayOut = 'Quantize the original model again.';
-    throw error(`the model has format version ${version}, which is no longer read. ${wayOut}`);
-  }
-  if (topology === undefined || !Array.isArray(checksums)) {
-    throw error('the model has no checksums: it was saved by model.save, not by saveQuantized.');
-  }
-  if (topologyChecksum(artifacts) !== topology) {
+  const { topology, weights: checksums } = metadataOf(op, artifacts);
+  if (checksumOf(op, artifacts) !== topology) {
     throw error('the graph in model.json was altered since it was saved. Get the model again.');
   }
-  const specs = artifacts.weightSpecs ?? [];
-  if (specs.length !== checksums.length) {
+  const { weights: read } = readable(op, () => {
+    const graph = graphFromArtifacts(artifacts, undefined, op);
+    verifyGraph(graph, op);
+    return graph;
+  });
+  const weights = [...read.values()];
+  if (weights.length !== checksums.length) {
     throw error(
-      `model.json lists ${specs.length} weights, ${checksums.length} were saved. Get it again.`,
+      `model.json lists ${weights.length} weights, ${checksums.length} were saved. Get it again.`,
     );
   }
-  const weights = weightsOf(op, artifacts);
   const wanted = weights.reduce((sum, weight) => sum + weightBytes(weight), 0);
   const got = byteLength(artifacts.weightData);
   if (got !== wanted)
@@ -83,13 +81,48 @@ export function checkSealed(op: string, artifacts: io.ModelArtifacts): void {
   });
 }
 
-function weightsOf(op: string, { weightSpecs, weightData }: io.ModelArtifacts): Weight[] {
+const readChecksum = readInteger(-(2 ** 31), 2 ** 31 - 1);
+const readChecksums = readObject({ topology: readChecksum, weights: readArray(readChecksum) });
+
+function metadataOf(op: string, { userDefinedMetadata }: io.ModelArtifacts) {
+  const error = (problem: string) => new ModelFormatError(op, problem);
+  const metadata = userDefinedMetadata?.hadanorm as Partial<FormatMetadata> | null | undefined;
+  if (typeof metadata?.version !== 'number') {
+    throw error('this model was not saved by saveQuantized. Load it with tf.loadGraphModel.');
+  }
+  const { version, topology, weights } = metadata;
+  if (version > FORMAT_VERSION) {
+    const known = `this is version ${FORMAT_VERSION}`;
+    throw error(`the model has format version ${version}, ${known}. Update tfjs-hadanorm.`);
+  }
+  if (version < FORMAT_VERSION) {
+    const wayOut = 'Quantize the original model again.';
+    throw error(`the model has format version ${version}, which is no longer read. ${wayOut}`);
+  }
+  if (topology === undefined || weights === undefined) {
+    throw error('the model has no checksums: it was saved by model.save, not by saveQuantized.');
+  }
+  const by = { op, wayOut: 'Get the model again.' };
+  return readable(op, () => readChecksums(metadata, 'userDefinedMetadata.hadanorm', by));
+}
+
+/** What is read, and what is wrong with it as a `ModelFormatError`. */
+function readable<T>(op: string, read: () => T): T {
   try {
-    return [...weightsFromData(weightSpecs ?? [], weightData).values()];
+    return read();
   } catch (error) {
     if (!(error instanceof HadaNormError)) throw error;
-    // it names the weight in which the data ends
     throw new ModelFormatError(op, error.message.slice(error.op.length + 2));
+  }
+}
+
+/** The checksum of what a handler gave, which may be no JSON. */
+function checksumOf(op: string, artifacts: io.ModelArtifacts): number {
+  try {
+    return topologyChecksum(artifacts);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : describe(error);
+    throw new ModelFormatError(op, `the handler gave what is no JSON: ${reason}`);
   }
 }
 
@@ -102,7 +135,7 @@ function topologyChecksum(artifacts: io.ModelArtifacts): number {
 }
 
 function byteLength(data: io.WeightData | undefined): number {
-  if (data === undefined) return 0;
+  if (data === undefined || data === null) return 0;
   return Array.isArray(data)
     ? data.reduce((sum, part) => sum + part.byteLength, 0)
     : data.byteLength;

@@ -1,7 +1,9 @@
 import { GraphModel } from '@tensorflow/tfjs-converter';
-import { io } from '@tensorflow/tfjs-core';
-import { describe, InvalidArgumentError } from '../../ops/numerics/errors.js';
-import { checkSealed, ModelFormatError } from './format.js';
+import { dispose, env, io, type NamedTensorMap } from '@tensorflow/tfjs-core';
+import { describe, HadaNormError, InvalidArgumentError } from '../../ops/numerics/errors.js';
+import { chunksOf } from '../graph/artifacts.js';
+import { Chunks } from '../graph/chunks.js';
+import { checkSealed, ModelFormatError, ModelLoadError } from './format.js';
 
 /**
  * Loads a model that `saveQuantized` wrote, checked first: version, size and checksum of
@@ -11,41 +13,107 @@ import { checkSealed, ModelFormatError } from './format.js';
  * @param source A URL of model.json, or any tfjs load handler.
  * @param options As for `tf.loadGraphModel` (`requestInit`, `onProgress`, …).
  * @throws ModelFormatError for a model that is truncated, altered, of another version or not saved
- * by this package.
+ * by this package; ModelLoadError where a file does not come: it has the reason as its `cause`.
  */
 export async function loadQuantized(
   source: string | io.IOHandler,
   options: io.LoadOptions = {},
 ): Promise<GraphModel> {
   const op = 'loadQuantized';
+  if (options === null || typeof options !== 'object') {
+    throw new InvalidArgumentError(op, 'options', 'an object', describe(options));
+  }
   const handler = typeof source === 'string' ? loadHandler(op, source, options) : source;
-  if (handler === null || typeof handler !== 'object' || handler.load === undefined) {
+  if (handler === null || typeof handler !== 'object' || typeof handler.load !== 'function') {
     throw new InvalidArgumentError(op, 'source', 'a load handler or a URL', describe(source));
   }
   let artifacts: io.ModelArtifacts;
   try {
-    artifacts = await handler.load();
+    artifacts = await gathered(op, await handler.load());
   } catch (error) {
-    // JSON that ends early, a shard that is missing: tfjs's words stay, as the cause
-    const reason = error instanceof Error ? error.message : String(error);
-    const failure = new ModelFormatError(op, `the model cannot be read: ${reason}`);
-    throw Object.assign(failure, { cause: error });
+    throw loadError(op, error);
   }
   checkSealed(op, artifacts);
-  const model = new GraphModel(io.fromMemory(artifacts));
-  await model.load();
+  let tensors: NamedTensorMap = {};
+  const decodeWeights: typeof io.decodeWeights = (...given) => {
+    tensors = io.decodeWeights(...given);
+    return tensors;
+  };
+  const model = new GraphModel(io.fromMemory(artifacts), {}, { ...io, decodeWeights });
+  try {
+    await model.load();
+  } catch (error) {
+    dispose(tensors);
+    throw caused(new ModelFormatError(op, `tfjs cannot load the model: ${wordsOf(error)}`), error);
+  }
   return model;
 }
 
+/** The artifacts with the weights that come as a stream. */
+async function gathered(op: string, artifacts: io.ModelArtifacts): Promise<io.ModelArtifacts> {
+  if (typeof artifacts?.getWeightStream !== 'function') return artifacts;
+  const { getWeightStream, ...rest } = artifacts;
+  const chunks = new Chunks(await chunksOf(getWeightStream()), op);
+  return { ...rest, weightData: chunks.slice(0, chunks.byteLength) };
+}
+
 function loadHandler(op: string, url: string, options: io.LoadOptions): io.IOHandler {
-  const handlers = io.getLoadHandlers(url, options);
-  if (handlers.length > 1) {
-    throw new InvalidArgumentError(
-      op,
-      'source',
-      'a URL that one tfjs handler reads',
-      describe(url),
+  const wanted = 'a URL that one tfjs handler reads';
+  const checked = { ...options, fetchFunc: checkedFetch(op, options) };
+  const handlers = io.getLoadHandlers(url, checked);
+  if (url === '' || handlers.length > 1) {
+    throw new InvalidArgumentError(op, 'source', wanted, describe(url));
+  }
+  try {
+    return handlers[0] ?? io.http(url, checked);
+  } catch (error) {
+    throw caused(
+      new InvalidArgumentError(op, 'options', 'such as tfjs takes', wordsOf(error)),
+      error,
     );
   }
-  return handlers[0] ?? io.http(url, options);
+}
+
+/** fetch, with an error for an answer that is none: tfjs takes it for the weights. */
+function checkedFetch(op: string, { fetchFunc }: io.LoadOptions): typeof fetch {
+  return async (path, init, ...more: unknown[]) => {
+    const fetched = fetchFunc ?? env().platform.fetch;
+    let response: Response;
+    try {
+      response = await Reflect.apply(fetched, undefined, [path, init, ...more]);
+    } catch (error) {
+      if (isAbort(error)) throw error;
+      const problem = `the model cannot be read: ${describe(path)} did not come (${wordsOf(error)}).`;
+      throw caused(new ModelLoadError(op, `${problem} Check the URL and the network.`), error);
+    }
+    if (response?.ok !== false) return response;
+    const status = `${response.status} ${response.statusText}`.trim();
+    const problem = `the model cannot be read: the server answered ${status} for ${describe(path)}.`;
+    throw new ModelLoadError(op, `${problem} Check the URL, and that all files are there.`);
+  };
+}
+
+/** What a handler threw: contents that are wrong, or files that did not come. */
+function loadError(op: string, error: unknown): unknown {
+  if (error instanceof HadaNormError || isAbort(error)) return error;
+  const words = wordsOf(error);
+  const { name } = error instanceof Error ? error : { name: '' };
+  const unreached = /fetch|network|load failed|status code|ECONN|ENOENT/i.test(words);
+  const unread = /Type|Range|Syntax/.test(name) || /JSON|model topology/.test(words);
+  const problem = `the model cannot be read: ${words}`;
+  if (unread && !unreached) return caused(new ModelFormatError(op, problem), error);
+  return caused(new ModelLoadError(op, problem), error);
+}
+
+function isAbort(error: unknown): boolean {
+  return error instanceof Error && error.name === 'AbortError';
+}
+
+function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : describe(error);
+}
+
+/** tfjs's words stay, as the cause. */
+function caused<T extends Error>(failure: T, cause: unknown): T {
+  return Object.assign(failure, { cause });
 }

@@ -108,7 +108,7 @@ async function packedArtifacts(op: string, model: GraphModel): Promise<io.ModelA
     data.push(encodeWeight(spec, (numbers as TypedArray | null) ?? values()));
   }
   // one buffer: tfjs's CompositeArrayBuffer loses data where the first of several is empty
-  return sealed({ ...topologyArtifacts(graph), weightData: joined(data) });
+  return sealed(op, { ...topologyArtifacts(graph), weightData: joined(data) });
 }
 
 function saveHandler(op: string, url: string): io.IOHandler {

@@ -5,6 +5,7 @@ import {
   InvalidArgumentError,
   loadQuantized,
   ModelFormatError,
+  ModelLoadError,
   quantizedFiles,
   rewriteGraph,
   saveQuantized,
@@ -56,7 +57,6 @@ describe('loadQuantized', () => {
       () => new Map([...files, [last(), Uint8Array.from([...files.get(last())!, 1])]]),
       'bytes of weights',
     ],
-    ['a missing shard', () => new Map([...files].slice(0, -1)), 'cannot be read: there is no file'],
     [
       'JSON that ends early',
       () => new Map([...files, ['model.json', files.get('model.json')!.slice(0, 999)]]),
@@ -168,11 +168,17 @@ describe('loadQuantized', () => {
     expect(unsealed.message).to.include('saved by model.save');
   });
 
-  it('keeps what the handler said as the cause', async () => {
+  it('keeps what the handler said as the cause, and does not take it for a wrong format', async () => {
     const cause = new Error('no network');
     const error = await rejection(loadQuantized({ load: () => Promise.reject(cause) }));
-    expect(error).to.be.instanceOf(ModelFormatError);
+    expect(error).to.be.instanceOf(ModelLoadError).and.not.instanceOf(ModelFormatError);
     expect(error.cause).to.equal(cause);
+    const missing = new Map([...files].slice(0, -1));
+    await expectNoLeakAsync(async () => {
+      const none = await rejection(loadQuantized(fromFiles(missing)));
+      expect(none).to.be.instanceOf(ModelLoadError);
+      expect(none.message).to.include(`cannot be read: there is no file ${last()}`);
+    });
     const nothing = await rejection(loadQuantized({ load: async () => undefined as never }));
     expect(nothing).to.be.instanceOf(ModelFormatError);
   });

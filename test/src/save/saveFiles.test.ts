@@ -7,6 +7,7 @@ import { expect } from 'chai';
 import {
   loadQuantized,
   ModelFormatError,
+  ModelLoadError,
   quantizedFiles,
   rewriteGraph,
   saveQuantized,
@@ -69,19 +70,28 @@ describeOnBackends('The files of a rewritten model', (backend) => {
     const whole = files.get(second!)!;
     const altered = whole.map((byte, i) => (i === 700 ? byte ^ 4 : byte));
     const cases = [
-      new Map([...files].filter(([name]) => name !== second)),
-      new Map([...files, [second!, altered]]),
-      new Map([...files, [second!, whole.slice(1)]]),
-      new Map<string, Uint8Array>(),
-    ];
-    for (const damaged of cases) {
+      [ModelLoadError, new Map([...files].filter(([name]) => name !== second)), `404 .*/${second}`],
+      [ModelFormatError, new Map([...files, [second!, altered]]), 'was altered'],
+      [ModelFormatError, new Map([...files, [second!, whole.slice(1)]]), 'truncated'],
+      [ModelLoadError, new Map<string, Uint8Array>(), '404 .*/model.json'],
+    ] as const;
+    for (const [type, damaged, message] of cases) {
       await withServer(damaged, async (url) => {
-        await expectNoLeakAsync(async () => {
-          const error = await rejection(loadQuantized(`${url}/model.json`));
-          expect(error).to.be.instanceOf(ModelFormatError);
-        });
+        for (const options of [{}, { streamWeights: true }]) {
+          await expectNoLeakAsync(async () => {
+            const error = await rejection(loadQuantized(`${url}/model.json`, options));
+            expect(error).to.be.instanceOf(type);
+            expect(error.message).to.match(new RegExp(`^loadQuantized: .*${message}`));
+          });
+        }
       });
     }
+  });
+
+  it('load over HTTP as a stream', async () => {
+    await withServer(await quantizedFiles(small, { shardBytes: 3001 }), async (url) => {
+      await expectSame(await loadQuantized(`${url}/model.json`, { streamWeights: true }));
+    });
   });
 
   if (backend !== 'tensorflow') return;
