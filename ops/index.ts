@@ -2,6 +2,7 @@ import type { GradConfig, KernelConfig } from '@tensorflow/tfjs-core';
 import { channelCenterOp } from './channelCenter/composite.js';
 import { channelCenterGrad } from './channelCenter/grad.js';
 import { channelCenterGraphOp } from './channelCenter/graphOp.js';
+import { type NodeAttrs, nodeShapes } from './common/contract.js';
 import type { GraphOp } from './common/graphOp.js';
 import { type ComposedOp, compositeKernel } from './common/kernel.js';
 import { fakeQuantOp } from './fakeQuant/composite.js';
@@ -14,6 +15,7 @@ import { hadaNormQuantizeOp } from './hadaNormQuantize/composite.js';
 import { hadaNormQuantizeGraphOp } from './hadaNormQuantize/graphOp.js';
 import { layerNormOp } from './modulatedLayerNorm/composite.js';
 import { layerNormGraphOp } from './modulatedLayerNorm/graphOp.js';
+import type { Dims } from './numerics/lengths.js';
 import { quantizedMatMulOp } from './quantizedMatMul/composite.js';
 import { quantizedMatMulGraphOp } from './quantizedMatMul/graphOp.js';
 import { attentionOp } from './scaledDotProductAttention/composite.js';
@@ -28,6 +30,11 @@ export interface OpDefinition {
   /** Null for an op that is for inference only. */
   readonly gradient: GradConfig | null;
   readonly graphOp: GraphOp;
+  /** The shapes of a node's outputs from those of its inputs in order. */
+  readonly outputShapes: (
+    inputs: readonly (Dims | null)[],
+    attrs: NodeAttrs,
+  ) => readonly (Dims | null)[];
   /** The kernel that composes tfjs ops, for a backend without one of its own. */
   readonly composedKernel: (backendName: string) => KernelConfig;
 }
@@ -48,6 +55,11 @@ function definition<Inputs, Attrs>(
   gradient: GradConfig | null,
   graphOp: GraphOp,
 ): OpDefinition {
-  const composedKernel = (backendName: string) => compositeKernel(op, backendName);
-  return { kernelName: op.contract.kernelName, gradient, graphOp, composedKernel };
+  return {
+    kernelName: op.contract.kernelName,
+    gradient,
+    graphOp,
+    outputShapes: (inputs, attrs) => nodeShapes(op.contract, inputs, attrs),
+    composedKernel: (backendName) => compositeKernel(op, backendName),
+  };
 }

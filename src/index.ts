@@ -13,7 +13,8 @@ export type {
   HadaNormQuantizeResult,
   StaticRange,
 } from '../ops/hadaNormQuantize/contract.js';
-export { HADANORM_QUANTIZE_DEFAULTS, hadaNormQuantize } from '../ops/hadaNormQuantize/op.js';
+export { HADANORM_QUANTIZE_DEFAULTS } from '../ops/hadaNormQuantize/contract.js';
+export { hadaNormQuantize } from '../ops/hadaNormQuantize/op.js';
 export type { LayerNormOptions } from '../ops/modulatedLayerNorm/contract.js';
 export { LAYER_NORM_DEFAULTS, modulatedLayerNorm } from '../ops/modulatedLayerNorm/op.js';
 export {

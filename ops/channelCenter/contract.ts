@@ -1,5 +1,5 @@
 import type { Tensor, TensorLike } from '@tensorflow/tfjs-core';
-import type { OpContract } from '../common/contract.js';
+import { flagged, type NodeContract } from '../common/contract.js';
 
 /**
  * Inputs of the `ChannelCenter` kernel → [centered [..., tokens, d], mean [..., 1, d]], float32.
@@ -38,13 +38,21 @@ export interface ChannelCenterResult {
 }
 
 /** What every kernel of the op, and every graph that has it, agree on. */
-export const channelCenterContract: OpContract<unknown> = {
+export const channelCenterContract: NodeContract<keyof ChannelCenterInputs, unknown> = {
   kernelName: 'ChannelCenter',
   arithmetic: () => 'float',
   supports: () => null,
+  inputNames: (attrs) => [
+    'x',
+    ...flagged<'scale' | 'mean'>(attrs, [
+      ['hasScale', 'scale'],
+      ['hasMean', 'mean'],
+    ]),
+  ],
+  outputShapes: ({ x = null }) => [x, x === null ? null : meanShape(x)],
 };
 
 /** [..., tokens, d] → [..., 1, d]. */
-export function meanShape(shape: readonly number[]): number[] {
-  return [...shape.slice(0, -2), 1, shape[shape.length - 1]!];
+export function meanShape<Length>(shape: readonly Length[]): (Length | 1)[] {
+  return [...shape.slice(0, -2), 1, ...shape.slice(-1)];
 }

@@ -1,5 +1,5 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
-import { boolParam, dataInputs, type GraphOpNode, inputsOf, present } from '../common/graphOp.js';
+import { boolParam, type GraphOpNode, inputsOf, namedInputs, present } from '../common/graphOp.js';
 import { InvalidArgumentError } from '../numerics/errors.js';
 import { type ChannelCenterOptions, channelCenterContract } from './contract.js';
 import { channelCenter } from './op.js';
@@ -17,11 +17,7 @@ export function channelCenterGraphOp(node: GraphOpNode): Tensor[] {
     const wayOut = 'Set hasScale and hasMean to say what the further inputs are.';
     throw new InvalidArgumentError(op, inputsOf(node), 'x alone', `${node.inputs.length}`, wayOut);
   }
-  const [x, ...given] = dataInputs(op, node, 1 + Number(hasScale ?? 0) + Number(hasMean ?? 0));
-  const options = present<ChannelCenterOptions>({
-    scale: hasScale ? given[0] : undefined,
-    mean: hasMean ? given[Number(hasScale ?? 0)] : undefined,
-  });
-  const { centered, mean } = channelCenter(x!, options);
+  const { x, ...given } = namedInputs(channelCenterContract, node);
+  const { centered, mean } = channelCenter(x!, present<ChannelCenterOptions>(given));
   return [centered, mean];
 }

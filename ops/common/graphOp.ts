@@ -1,5 +1,6 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { describe, InvalidArgumentError } from '../numerics/errors.js';
+import type { NodeAttrs, NodeContract } from './contract.js';
 
 /** What tfjs-converter hands to a custom op: see `registerOp` there. Its types leave `node` out. */
 export interface GraphOpNode {
@@ -28,6 +29,26 @@ export function dataInputs(op: string, node: GraphOpNode, count: number): Tensor
 export function inputsOf(node: GraphOpNode): string {
   const name = node.node?.name;
   return name === undefined ? 'inputs' : `inputs of node ${describe(name)}`;
+}
+
+/** The data inputs by the names that the op's contract gives them. */
+export function namedInputs<Name extends string, Form>(
+  { kernelName, inputNames }: NodeContract<Name, Form>,
+  node: GraphOpNode,
+): { readonly [N in Name]?: Tensor } {
+  const names = inputNames(nodeAttrs(kernelName, node));
+  const tensors = dataInputs(kernelName, node, names.length);
+  const entries = names.map((name, i) => [name, tensors[i]!]);
+  return Object.fromEntries(entries) as { [N in Name]?: Tensor };
+}
+
+/** The attributes of a node as its op reads them. @throws InvalidArgumentError for another type. */
+export function nodeAttrs(op: string, node: GraphOpNode): NodeAttrs {
+  return {
+    number: (name) => numberParam(op, node, name),
+    bool: (name) => boolParam(op, node, name),
+    string: (name) => stringParam(op, node, name),
+  };
 }
 
 /** A number attribute (`i` or `f`), or undefined where the node has none. */

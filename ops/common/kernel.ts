@@ -14,7 +14,7 @@ import {
   type TypedArray,
   tidy,
 } from '@tensorflow/tfjs-core';
-import type { OpContract } from './contract.js';
+import type { NodeContract, OpContract } from './contract.js';
 
 /**
  * What a kernel is given. `backend` is typed by the kernel that knows it: no backend package is
@@ -31,7 +31,7 @@ export type Composite<Inputs, Attrs> = (inputs: Inputs, attrs: Attrs) => Tensor 
 
 /** An op that any backend runs: one without a kernel of its own by the composition. */
 export interface ComposedOp<Inputs, Attrs> {
-  readonly contract: OpContract<Attrs>;
+  readonly contract: NodeContract<keyof Inputs & string, Attrs>;
   readonly composite: Composite<Inputs, Attrs>;
 }
 

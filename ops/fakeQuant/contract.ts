@@ -1,5 +1,5 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
-import type { OpContract } from '../common/contract.js';
+import type { NodeContract } from '../common/contract.js';
 import type { Granularity } from '../numerics/quantization.js';
 
 /** Inputs of the `FakeQuant` kernel. */
@@ -40,8 +40,13 @@ export interface FakeQuantOptions {
 }
 
 /** What every kernel of the op, and every graph that has it, agree on. */
-export const fakeQuantContract: OpContract<Pick<FakeQuantAttrs, 'bits'>> = {
+export const fakeQuantContract: NodeContract<
+  keyof FakeQuantInputs,
+  Pick<FakeQuantAttrs, 'bits'>
+> = {
   kernelName: 'FakeQuant',
   arithmetic: () => 'float',
   supports: ({ bits }) => (bits >= 2 && bits <= 16 ? null : 'codes have 2 to 16 bits'),
+  inputNames: () => ['x'],
+  outputShapes: ({ x = null }) => [x],
 };

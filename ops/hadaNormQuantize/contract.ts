@@ -1,7 +1,8 @@
 import type { Tensor, TensorLike } from '@tensorflow/tfjs-core';
-import type { OpContract } from '../common/contract.js';
+import { flagged, type NodeAttrs, type NodeContract } from '../common/contract.js';
 import type { QuantizedActivations } from '../common/quantizedActivations.js';
 import { hadamardTransformContract } from '../hadamardTransform/contract.js';
+import { type Dim, product } from '../numerics/lengths.js';
 
 /**
  * Inputs of the `HadaNormQuantize` kernel.
@@ -88,12 +89,52 @@ export interface HadaNormQuantizeResult {
 /** What decides which kernel runs. */
 export type HadaNormQuantizeForm = Pick<HadaNormQuantizeAttrs, 'bits' | 'groupSize' | 'blockSize'>;
 
+/** What an absent option means. */
+export const HADANORM_QUANTIZE_DEFAULTS = {
+  bits: 8,
+  symmetric: false,
+  center: 'dynamic',
+} as const satisfies HadaNormQuantizeOptions;
+
 /** What every kernel of the op, and every graph that has it, agree on. */
-export const hadaNormQuantizeContract: OpContract<HadaNormQuantizeForm> = {
+export const hadaNormQuantizeContract: NodeContract<
+  keyof HadaNormQuantizeInputs,
+  HadaNormQuantizeForm
+> = {
   kernelName: 'HadaNormQuantize',
   arithmetic: () => 'integer',
   supports: ({ bits, blockSize }) => {
     if (bits < 2 || bits > 8) return 'codes have 2 to 8 bits';
     return blockSize === 0 ? null : hadamardTransformContract.supports({ blockSize });
   },
+  inputNames: (attrs) => [
+    'x',
+    ...flagged<'scale' | 'mean' | 'basis'>(attrs, [
+      ['hasScale', 'scale'],
+      ['hasMean', 'mean'],
+      ['hasBasis', 'basis'],
+    ]),
+  ],
+  outputShapes: ({ x = null, basis }, attrs) => {
+    if (x === null) return [];
+    const groups = [...x.slice(0, -1), groupCount(x.at(-1) ?? null, attrs.number('groupSize'))];
+    const codes = [x, groups, groups];
+    if (centerAttr(attrs) !== 'dynamic') return codes;
+    const samples = product(x.slice(0, -2));
+    const residual = [samples, x.at(-1) ?? null];
+    return basis === undefined
+      ? [...codes, residual]
+      : [...codes, residual, [samples, basis?.[0] ?? null]];
+  },
 };
+
+/** What is subtracted, which decides on the outputs; packed files have the attribute's old name. */
+export function centerAttr(attrs: NodeAttrs): string {
+  return attrs.string('centre') ?? HADANORM_QUANTIZE_DEFAULTS.center;
+}
+
+/** Groups of a token; one where there is no group size. */
+function groupCount(d: Dim | null, groupSize: number | undefined): Dim | null {
+  if (groupSize === undefined || groupSize === d) return 1;
+  return typeof d === 'number' && groupSize >= 1 ? Math.ceil(d / groupSize) : null;
+}

@@ -1,14 +1,15 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import {
   boolParam,
-  dataInputs,
   type GraphOpNode,
+  namedInputs,
+  nodeAttrs,
   numberParam,
   present,
-  stringParam,
 } from '../common/graphOp.js';
 import { InvalidArgumentError } from '../numerics/errors.js';
 import {
+  centerAttr,
   type HadaNormQuantizeOptions,
   hadaNormQuantizeContract,
   type StaticRange,
@@ -24,24 +25,18 @@ import { hadaNormQuantize } from './op.js';
  */
 export function hadaNormQuantizeGraphOp(node: GraphOpNode): Tensor[] {
   const op = hadaNormQuantizeContract.kernelName;
-  const has = (flag: string, name: string) => (boolParam(op, node, flag) === true ? [name] : []);
-  const names = ['x', ...has('hasScale', 'scale'), ...has('hasMean', 'mean')];
-  names.push(...has('hasBasis', 'basis'));
-  const tensors = dataInputs(op, node, names.length);
-  const given = new Map(names.map((name, i) => [name, tensors[i]!]));
+  const { x, ...given } = namedInputs(hadaNormQuantizeContract, node);
   const options = present<HadaNormQuantizeOptions>({
     bits: numberParam(op, node, 'bits'),
     symmetric: boolParam(op, node, 'symmetric'),
     groupSize: numberParam(op, node, 'groupSize'),
     range: rangeAttr(op, node),
     // hadaNormQuantize itself says what else there is
-    center: stringParam(op, node, 'centre') as HadaNormQuantizeOptions['center'],
-    scale: given.get('scale'),
-    mean: given.get('mean'),
-    basis: given.get('basis'),
+    center: centerAttr(nodeAttrs(op, node)) as HadaNormQuantizeOptions['center'],
+    ...given,
     blockSize: numberParam(op, node, 'blockSize'),
   });
-  const { quantized, residual, coefficients } = hadaNormQuantize(tensors[0]!, options);
+  const { quantized, residual, coefficients } = hadaNormQuantize(x!, options);
   const { codes, scale, zeroPoint } = quantized;
   return [codes, scale, zeroPoint, residual, coefficients].filter((output) => output !== null);
 }

@@ -6,19 +6,13 @@ import { InvalidArgumentError } from '../numerics/errors.js';
 import { checkVectors, resolveAttrs } from './checks.js';
 import { hadaNormQuantizeOp } from './composite.js';
 import {
+  HADANORM_QUANTIZE_DEFAULTS,
   type HadaNormQuantizeAttrs,
   type HadaNormQuantizeInputs,
   type HadaNormQuantizeOptions,
   type HadaNormQuantizeResult,
   hadaNormQuantizeContract,
 } from './contract.js';
-
-/** What an absent option means. */
-export const HADANORM_QUANTIZE_DEFAULTS = {
-  bits: 8,
-  symmetric: false,
-  center: 'dynamic',
-} as const satisfies HadaNormQuantizeOptions;
 
 /**
  * Centers, scales, rotates and quantizes in one go: codes of x' = ((x − μ) / σ) H, and the means

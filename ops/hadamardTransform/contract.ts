@@ -1,5 +1,5 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
-import type { OpContract } from '../common/contract.js';
+import type { NodeContract } from '../common/contract.js';
 import { findHadamardPlan } from '../numerics/hadamard.js';
 
 /** Inputs of the `HadamardTransform` kernel. */
@@ -25,11 +25,16 @@ export interface HadamardTransformOptions {
 }
 
 /** What every kernel of the op, and every graph that has it, agree on. */
-export const hadamardTransformContract: OpContract<Pick<HadamardTransformAttrs, 'blockSize'>> = {
+export const hadamardTransformContract: NodeContract<
+  keyof HadamardTransformInputs,
+  Pick<HadamardTransformAttrs, 'blockSize'>
+> = {
   kernelName: 'HadamardTransform',
   arithmetic: () => 'float',
   supports: ({ blockSize }) =>
     findHadamardPlan(blockSize) === null
       ? `there is no Hadamard matrix of size ${blockSize}`
       : null,
+  inputNames: () => ['x'],
+  outputShapes: ({ x = null }) => [x],
 };

@@ -1,5 +1,6 @@
 import type { Tensor, TensorLike } from '@tensorflow/tfjs-core';
-import type { OpContract } from '../common/contract.js';
+import { flagged, type NodeContract } from '../common/contract.js';
+import type { Dims } from '../numerics/lengths.js';
 
 /** Inputs of the `ModulatedLayerNorm` kernel. All float32. */
 export interface LayerNormInputs {
@@ -40,13 +41,40 @@ export interface LayerNormOptions {
 }
 
 /** What every kernel of the op, and every graph that has it, agree on. */
-export const layerNormContract: OpContract<unknown> = {
+export const layerNormContract: NodeContract<keyof LayerNormInputs, unknown> = {
   kernelName: 'ModulatedLayerNorm',
   arithmetic: () => 'float',
   supports: () => null,
+  inputNames: (attrs) => [
+    'x',
+    ...flagged<'gamma' | 'beta' | 'factor' | 'shift'>(attrs, [
+      ['hasGamma', 'gamma'],
+      ['hasBeta', 'beta'],
+      ['hasFactor', 'factor'],
+      ['hasShift', 'shift'],
+    ]),
+  ],
+  outputShapes: ({ x = null, factor, shift }) => [modulated(modulated(x, factor), shift)],
 };
 
 /** How many consecutive rows of x share a row of a factor or shift. */
 export function rowsPerModulation(x: Tensor, modulation: Tensor | undefined): number {
   return modulation === undefined ? 1 : x.size / modulation.size;
+}
+
+/**
+ * The shape of x under a factor or shift. One may have axes and numbers of samples that x lacks;
+ * where only the run knows either length, they have the same: kernels take leading axes of x.
+ */
+function modulated(x: Dims | null, modulation: Dims | null | undefined): Dims | null {
+  if (x === null || modulation == null) return x;
+  const more = modulation.length - x.length;
+  const own = modulation.slice(Math.max(more, 0));
+  return [
+    ...modulation.slice(0, Math.max(more, 0)),
+    ...x.map((length, i) => {
+      const other = own[i - x.length + own.length];
+      return length === 1 && other !== undefined ? other : length;
+    }),
+  ];
 }

@@ -1,5 +1,5 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
-import type { OpContract } from '../common/contract.js';
+import { flagged, type NodeContract } from '../common/contract.js';
 
 /** Inputs of the `QuantizedMatMul` kernel. */
 export interface QuantizedMatMulInputs {
@@ -91,8 +91,26 @@ export type QuantizedMatMulForm = Pick<
 >;
 
 /** What every kernel of the op, and every graph that has it, agree on. */
-export const quantizedMatMulContract: OpContract<QuantizedMatMulForm> = {
+export const quantizedMatMulContract: NodeContract<
+  keyof QuantizedMatMulInputs,
+  QuantizedMatMulForm
+> = {
   kernelName: 'QuantizedMatMul',
   arithmetic: ({ xBits }) => (xBits === 0 ? 'float' : 'integer'),
   supports: ({ bits, xBits }) => (xBits > 0 && bits > 8 ? 'the weights are not quantized' : null),
+  inputNames: (attrs) => [
+    'x',
+    'codes',
+    ...(attrs.number('bits') === 32 ? [] : ['scale' as const]),
+    ...flagged<keyof QuantizedMatMulInputs>(attrs, [
+      ['hasCodes', 'xScale', 'xZeroPoint'],
+      ['hasBias', 'bias'],
+      ['hasRest', 'residual'],
+      ['hasBasis', 'coefficients', 'basis'],
+      ['hasBasisScale', 'basisScale'],
+    ]),
+  ],
+  outputShapes: ({ x = null }, attrs) => [
+    x === null ? null : [...x.slice(0, -1), attrs.number('n') ?? null],
+  ],
 };

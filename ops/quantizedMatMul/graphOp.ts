@@ -1,8 +1,7 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import {
-  boolParam,
-  dataInputs,
   type GraphOpNode,
+  namedInputs,
   numberParam,
   present,
   stringParam,
@@ -32,51 +31,30 @@ export function quantizedMatMulGraphOp(node: GraphOpNode): Tensor {
   const integer = (name: string) => numberParam(op, node, name) ?? Number.NaN;
   checkVersion(op, node);
   const bits = integer('bits');
-  const names = inputNames(op, node, bits);
-  const tensors = dataInputs(op, node, names.length);
-  const given = new Map(names.map((name, i) => [name, tensors[i]!]));
-  const codes = given.get('codes')!;
-  checkCodes(op, node, codes);
+  const { x, codes, scale, xScale, xZeroPoint, ...rows } = namedInputs(
+    quantizedMatMulContract,
+    node,
+  );
+  checkCodes(op, node, codes!);
   const weights = {
-    codes,
-    scale: given.get('scale'),
+    codes: codes!,
+    scale,
     bits,
     groupSize: integer('groupSize'),
     shape: [integer('d'), integer('n')] as const,
   };
-  const scale = given.get('xScale');
-  const x =
-    scale === undefined
-      ? given.get('x')!
+  const input =
+    xScale === undefined
+      ? x!
       : {
-          codes: given.get('x')!,
-          scale,
-          zeroPoint: given.get('xZeroPoint')!,
+          codes: x!,
+          scale: xScale,
+          zeroPoint: xZeroPoint!,
           bits: integer('xBits'),
           groupSize: integer('xGroupSize'),
         };
-  const options = present<QuantizedMatMulOptions>({
-    bias: given.get('bias'),
-    residual: given.get('residual'),
-    coefficients: given.get('coefficients'),
-    basis: given.get('basis'),
-    basisScale: given.get('basisScale'),
-    activation: activationAttr(op, node),
-  });
-  return quantizedMatMul(x, weights, options);
-}
-
-function inputNames(op: string, node: GraphOpNode, bits: number): string[] {
-  const has = (flag: string, ...names: string[]) =>
-    boolParam(op, node, flag) === true ? names : [];
-  return [
-    ...['x', 'codes', ...(bits === 32 ? [] : ['scale'])],
-    ...has('hasCodes', 'xScale', 'xZeroPoint'),
-    ...has('hasBias', 'bias'),
-    ...has('hasRest', 'residual'),
-    ...has('hasBasis', 'coefficients', 'basis'),
-    ...has('hasBasisScale', 'basisScale'),
-  ];
+  const activation = activationAttr(op, node);
+  return quantizedMatMul(input, weights, present<QuantizedMatMulOptions>({ ...rows, activation }));
 }
 
 function activationAttr(op: string, node: GraphOpNode): Activation | undefined {

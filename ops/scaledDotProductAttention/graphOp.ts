@@ -1,13 +1,12 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import {
-  boolParam,
-  dataInputs,
   type GraphOpNode,
+  namedInputs,
+  nodeAttrs,
   numberParam,
   present,
-  stringParam,
 } from '../common/graphOp.js';
-import { type AttentionOptions, attentionContract } from './contract.js';
+import { type AttentionOptions, attentionContract, layoutsOf } from './contract.js';
 import { scaledDotProductAttention } from './op.js';
 
 /**
@@ -16,14 +15,8 @@ import { scaledDotProductAttention } from './op.js';
  */
 export function attentionGraphOp(node: GraphOpNode): Tensor {
   const op = attentionContract.kernelName;
-  const hasMask = boolParam(op, node, 'hasMask') === true;
-  const [q, k, v, mask] = dataInputs(op, node, hasMask ? 4 : 3);
-  const layouts = present<NonNullable<AttentionOptions['layouts']>>({
-    q: stringParam(op, node, 'qLayout'),
-    k: stringParam(op, node, 'kLayout'),
-    v: stringParam(op, node, 'vLayout'),
-    output: stringParam(op, node, 'outputLayout'),
-  });
+  const { q, k, v, mask } = namedInputs(attentionContract, node);
+  const layouts = layoutsOf(nodeAttrs(op, node));
   const options = present<AttentionOptions>({ scale: numberParam(op, node, 'scale'), mask });
   return scaledDotProductAttention(q!, k!, v!, { ...options, layouts });
 }

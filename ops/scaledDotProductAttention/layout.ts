@@ -17,8 +17,29 @@ export interface StridedView {
 /** One letter per axis, the channels last; one digit at most, tokens and channels always. */
 const LAYOUT = /^(?!.*([bhtc]).*\1)(?!.*\d.*\d)(?=.*t)[bht\d]{1,4}c$/;
 
-/** The layout of a tensor that comes without one. */
-export function defaultLayout(rank: number): string {
+/** Layouts of operands and result, as far as they are given. */
+export interface Layouts {
+  q?: string;
+  k?: string;
+  v?: string;
+  output?: string;
+}
+
+/** All of them: by rank where an operand has none, and the result's as that of q. */
+export function resolveLayouts(
+  { q, k, v, output }: Layouts,
+  rank: Readonly<Record<'q' | 'k' | 'v', number>>,
+): Record<'qLayout' | 'kLayout' | 'vLayout' | 'outputLayout', string> {
+  const qLayout = q ?? defaultLayout(rank.q);
+  return {
+    qLayout,
+    kLayout: k ?? defaultLayout(rank.k),
+    vLayout: v ?? defaultLayout(rank.v),
+    outputLayout: output ?? qLayout.replace(/\d/, ''),
+  };
+}
+
+function defaultLayout(rank: number): string {
   return ['tc', 'btc', 'bhtc'][rank - 2] ?? '';
 }
 

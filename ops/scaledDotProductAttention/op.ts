@@ -10,7 +10,7 @@ import {
   attentionContract,
 } from './contract.js';
 import { attentionDims } from './dims.js';
-import { defaultLayout } from './layout.js';
+import { resolveLayouts } from './layout.js';
 
 /**
  * softmax(scale · q kᵀ + mask) v for every sample and head, read and written in whatever order the
@@ -61,13 +61,8 @@ export function scaledDotProductAttention(
       v: toFloatTensor(op, 'v', v),
       mask,
     };
-    const qLayout = layouts.q ?? defaultLayout(inputs.q.rank);
-    const attrs = {
-      qLayout,
-      kLayout: layouts.k ?? defaultLayout(inputs.k.rank),
-      vLayout: layouts.v ?? defaultLayout(inputs.v.rank),
-      outputLayout: layouts.output ?? qLayout.replace(/\d/, ''),
-    };
+    const ranks = { q: inputs.q.rank, k: inputs.k.rank, v: inputs.v.rank };
+    const attrs = resolveLayouts(layouts, ranks);
     const { sizes, outputShape } = attentionDims(op, inputs, attrs);
     const scale = toScale(op, options.scale, sizes.c);
     if (outputShape.includes(0)) return zeros(outputShape);

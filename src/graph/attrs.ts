@@ -1,3 +1,4 @@
+import type { NodeAttrs } from '../../ops/common/contract.js';
 import { describe, HadaNormError } from '../../ops/numerics/errors.js';
 
 /** An attribute of a NodeDef as a model.json holds it: which key is there says what kind it is. */
@@ -38,6 +39,17 @@ export function stringsAttr(attrs: Attrs, name: string): string[] {
 export function boolAttr(attrs: Attrs, name: string, fallback = false): boolean {
   const value = attrs[name]?.b;
   return value === undefined || value === null ? fallback : value === true;
+}
+
+/** The attributes as the ops of this package read them in a run: see `NodeContract`. */
+export function nodeAttrs(attrs: Attrs): NodeAttrs {
+  const isThere = (name: string, ...kinds: string[]) =>
+    kinds.some((kind) => attrs[name]?.[kind] != null);
+  return {
+    number: (name) => (isThere(name, 'i', 'f') ? numberAttr(attrs, name, 0) : undefined),
+    bool: (name) => (isThere(name, 'b') ? boolAttr(attrs, name) : undefined),
+    string: (name) => (isThere(name, 's') ? stringAttr(attrs, name).toLowerCase() : undefined),
+  };
 }
 
 /** A number attribute (`i`, a string where it may be 64 bits wide, or `f`). */

@@ -1,4 +1,4 @@
-import type { Dim } from '../shapes/lengths.js';
+import type { Dim } from '../../ops/numerics/lengths.js';
 
 /**
  * A factor of an axis: what it runs over (samples, heads, tokens, channels), or an axis of which

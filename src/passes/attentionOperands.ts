@@ -1,6 +1,7 @@
+import { type Dim, quotient } from '../../ops/numerics/lengths.js';
 import { type GraphNode, nodeOf } from '../graph/ir.js';
 import { IDENTITY } from '../graph/opSets.js';
-import { type Dim, openShape, quotient } from '../shapes/lengths.js';
+import { openShape } from '../shapes/dims.js';
 import type { ShapedView } from '../shapes/view.js';
 import type { Atom } from './atoms.js';
 import type { AttentionMatch } from './attentionMatch.js';

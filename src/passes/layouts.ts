@@ -1,7 +1,8 @@
+import { type Dim, product } from '../../ops/numerics/lengths.js';
 import { type Attrs, attr } from '../graph/attrs.js';
 import type { GraphBuilder } from '../graph/builder.js';
 import type { Ref } from '../graph/ir.js';
-import { type Dim, openShape, product } from '../shapes/lengths.js';
+import { openShape } from '../shapes/dims.js';
 import type { ShapedView } from '../shapes/view.js';
 import type { Atom } from './atoms.js';
 import { type TensorView, viewAbove, viewFrom } from './views.js';

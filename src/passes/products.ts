@@ -1,8 +1,9 @@
+import type { Dim } from '../../ops/numerics/lengths.js';
 import { type Attrs, attr, boolAttr } from '../graph/attrs.js';
 import type { GraphBuilder } from '../graph/builder.js';
 import type { GraphNode, Ref } from '../graph/ir.js';
 import { findLinears, type Linear } from '../recognize/linears.js';
-import { type Dim, openShape } from '../shapes/lengths.js';
+import { openShape } from '../shapes/dims.js';
 import type { ShapedView } from '../shapes/view.js';
 import type { Match, Pass } from './engine.js';
 

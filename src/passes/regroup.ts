@@ -1,4 +1,4 @@
-import { type Dim, quotient } from '../shapes/lengths.js';
+import { type Dim, quotient } from '../../ops/numerics/lengths.js';
 import type { Atom } from './atoms.js';
 
 /**

@@ -1,7 +1,7 @@
+import type { Dim } from '../../ops/numerics/lengths.js';
 import { numberAttr } from '../graph/attrs.js';
 import { type GraphNode, outputIndexOf, type Ref } from '../graph/ir.js';
 import { IDENTITY } from '../graph/opSets.js';
-import type { Dim } from '../shapes/lengths.js';
 import type { ShapedView } from '../shapes/view.js';
 import type { Atom } from './atoms.js';
 import { regroup } from './regroup.js';

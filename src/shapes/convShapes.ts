@@ -1,15 +1,15 @@
+import type { Dim, Dims } from '../../ops/numerics/lengths.js';
 import { numbersAttr, stringAttr } from '../graph/attrs.js';
 import type { GraphNode } from '../graph/ir.js';
-import type { PartialShape } from './shapeRules.js';
 
 /**
  * The shape of Conv2D and _FusedConv2D. Filters are [height, width, in, out] in either data format.
  */
 export function convolvedShape(
   { attrs }: GraphNode,
-  input: PartialShape | null,
-  filter: PartialShape | null,
-): PartialShape | null {
+  input: Dims | null,
+  filter: Dims | null,
+): Dims | null {
   if (filter === null) return null;
   const channelsFirst = stringAttr(attrs, 'data_format', 'NHWC').toUpperCase() === 'NCHW';
   const axes = channelsFirst ? [2, 3] : [1, 2];
@@ -18,15 +18,17 @@ export function convolvedShape(
   const dilations = perAxis('dilations');
   const padding = stringAttr(attrs, 'padding').toUpperCase();
   const explicit = numbersAttr(attrs, 'explicit_paddings');
-  const dims = axes.map((axis, i) => {
-    const dim = input?.[axis] ?? -1;
-    const reach = (filter[i]! - 1) * dilations[i]! + 1;
-    if (dim < 0) return -1;
+  const dims = axes.map((axis, i): Dim | null => {
+    const dim = input?.[axis] ?? null;
+    const size = filter[i] ?? null;
+    if (typeof dim !== 'number') return null;
     if (padding === 'SAME') return Math.ceil(dim / strides[i]!);
-    const padded = padding === 'VALID' ? 0 : explicit[2 * axis]! + explicit[2 * axis + 1]!;
-    const steps = Math.floor((dim + padded - reach) / strides[i]!) + 1;
-    return filter[i]! < 0 || Number.isNaN(steps) ? -1 : steps;
+    if (typeof size !== 'number') return null;
+    const more = padding === 'VALID' ? 0 : explicit[2 * axis]! + explicit[2 * axis + 1]!;
+    const reach = (size - 1) * dilations[i]! + 1;
+    const steps = Math.floor((dim + more - reach) / strides[i]!) + 1;
+    return Number.isNaN(steps) ? null : steps;
   });
-  const batch = input?.[0] ?? -1;
+  const batch = input?.[0] ?? null;
   return channelsFirst ? [batch, filter[3]!, ...dims] : [batch, ...dims, filter[3]!];
 }

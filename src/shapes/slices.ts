@@ -1,20 +1,19 @@
+import type { Dim, Dims } from '../../ops/numerics/lengths.js';
 import { numberAttr } from '../graph/attrs.js';
 import { constantIntegers } from '../graph/constants.js';
 import type { Graph, GraphNode } from '../graph/ir.js';
-import { from0, type PartialShape } from './shapeRules.js';
+import { from0 } from './shapeRules.js';
 
-type MaybeShape = PartialShape | null;
-
-export function sliced(graph: Graph, { inputs }: GraphNode, shape: MaybeShape): MaybeShape {
+export function sliced(graph: Graph, { inputs }: GraphNode, shape: Dims | null): Dims | null {
   const begin = constantIntegers(graph, inputs[1]);
   const size = constantIntegers(graph, inputs[2]);
-  return (
-    shape?.map((dim, i) => {
-      const wanted = size?.[i] ?? -2;
-      if (wanted !== -1) return Math.max(wanted, -1);
-      return dim < 0 ? (begin?.[i] === 0 ? dim : -1) : begin === null ? -1 : dim - begin[i]!;
-    }) ?? null
-  );
+  if (shape === null) return null;
+  return shape.map((dim, i) => {
+    const wanted = size?.[i] ?? null;
+    if (wanted !== -1) return wanted;
+    if (begin?.[i] === 0) return dim;
+    return typeof dim === 'number' && begin !== null ? dim - begin[i]! : null;
+  });
 }
 
 /** What a StridedSlice asks of one axis of its input. */
@@ -27,7 +26,7 @@ interface AxisSlice {
 
 const WHOLE: AxisSlice = { kind: 'take', begin: null, end: null, stride: 1 };
 
-export function stridedSliced(graph: Graph, node: GraphNode, shape: MaybeShape): MaybeShape {
+export function stridedSliced(graph: Graph, node: GraphNode, shape: Dims | null): Dims | null {
   if (shape === null) return null;
   const slices = axisSlices(graph, node, shape.length);
   if (slices === null) return null;
@@ -75,11 +74,11 @@ function axisSlices(graph: Graph, { attrs, inputs }: GraphNode, rank: number): A
   return [...slices, ...new Array<AxisSlice>(Math.max(missing, 0)).fill(WHOLE)];
 }
 
-function slicedDim(dim: number, { begin, end, stride }: AxisSlice): number {
-  if ([begin, end, stride].some(Number.isNaN)) return -1;
+function slicedDim(dim: Dim | null, { begin, end, stride }: AxisSlice): Dim | null {
+  if ([begin, end, stride].some(Number.isNaN)) return null;
   const whole = end === null && (begin === null || (begin === 0 && stride === 1));
   if (whole && Math.abs(stride) === 1) return dim;
-  if (dim < 0) return -1;
+  if (typeof dim !== 'number') return null;
   // backwards, from the last index to before the first
   const [min, max] = stride > 0 ? [0, dim] : [-1, dim - 1];
   const at = (index: number) => Math.min(Math.max(from0(index, dim), min), max);

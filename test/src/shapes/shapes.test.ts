@@ -282,6 +282,62 @@ const GRAPHS: readonly [string, Build][] = [
       ];
     },
   ],
+  [
+    'ScaledDotProductAttention in layouts by rank',
+    (g) => [
+      g.op('ScaledDotProductAttention', ['x', 'z', 'z']),
+      g.op('ScaledDotProductAttention', ['x', 'z', g.floats([2, 6, 3])]),
+    ],
+  ],
+  [
+    'ModulatedLayerNorm under rows, and under samples that x lacks',
+    (g) => {
+      const both = { hasFactor: attr.bool(true), hasShift: attr.bool(true) };
+      return [
+        g.op('ModulatedLayerNorm', ['x', g.floats([2, 1, 8]), g.floats([1, 1, 8])], both),
+        g.op('ModulatedLayerNorm', ['rows', g.floats([3, 1, 8]), g.floats([1, 1, 8])], both),
+        g.op('ModulatedLayerNorm', [g.floats([1, 8]), g.floats([6, 8]), g.floats([8])], both),
+      ];
+    },
+  ],
+  [
+    'ChannelCenter, FakeQuant and HadamardTransform',
+    (g) => {
+      const given = { hasScale: attr.bool(true), hasMean: attr.bool(true) };
+      return [
+        ...outputs(g.op('ChannelCenter', ['x']), 2),
+        ...outputs(g.op('ChannelCenter', ['rows', g.floats([8]), g.floats([8])], given), 2),
+        g.op('FakeQuant', ['x'], { bits: attr.int(4) }),
+        g.op('HadamardTransform', ['x'], { blockSize: attr.int(4) }),
+      ];
+    },
+  ],
+  [
+    'HadaNormQuantize, whatever it centers, and QuantizedMatMul of floats and of codes',
+    (g) => {
+      const plain = g.op('HadaNormQuantize', ['x'], { groupSize: attr.int(3) });
+      const some = g.op('HadaNormQuantize', ['x', g.floats([8]), g.floats([3, 8])], {
+        ...{ hasScale: attr.bool(true), hasBasis: attr.bool(true), centre: attr.string('dynamic') },
+      });
+      const still = g.op('HadaNormQuantize', ['rows', g.floats([8])], {
+        ...{ hasMean: attr.bool(true), centre: attr.string('static') },
+      });
+      const w = { bits: attr.int(32), groupSize: attr.int(8), d: attr.int(8), n: attr.int(5) };
+      const codes = {
+        ...{ hasCodes: attr.bool(true), xBits: attr.int(8), xGroupSize: attr.int(3) },
+      };
+      const matrix = g.floats([8, 5]);
+      const parts = outputs(plain, 4);
+      const [x, scale, zeroPoint, residual] = parts as [string, string, string, string];
+      return [
+        ...[...parts, ...outputs(some, 5), ...outputs(still, 3)],
+        g.op('QuantizedMatMul', ['x', matrix], w),
+        g.op('QuantizedMatMul', [x, matrix, scale, zeroPoint, residual], {
+          ...{ ...w, ...codes, hasRest: attr.bool(true) },
+        }),
+      ];
+    },
+  ],
   conv('SAME'),
   conv('VALID'),
   conv('SAME', { strides: attr.ints([1, 2, 3, 1]) }),

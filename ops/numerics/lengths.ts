@@ -4,20 +4,28 @@
  */
 export type Dim = number | string;
 
+/** The lengths of a tensor's axes; null for one that nothing tells. */
+export type Dims = readonly (Dim | null)[];
+
 interface Monomial {
   readonly factor: number;
   readonly names: readonly string[];
 }
 
 /** The product of lengths. */
-export function product(dims: readonly Dim[]): Dim {
-  const parts = dims.map(parse);
+export function product(dims: readonly Dim[]): Dim;
+export function product(dims: Dims): Dim | null;
+export function product(dims: Dims): Dim | null {
+  if (dims.includes(0)) return 0;
+  if (dims.includes(null)) return null;
+  const parts = dims.map((dim) => parse(dim!));
   const factor = parts.reduce((all, part) => all * part.factor, 1);
   return format({ factor, names: parts.flatMap(({ names }) => names) });
 }
 
 /** a / b where that is a length for any run, else null. */
-export function quotient(a: Dim, b: Dim): Dim | null {
+export function quotient(a: Dim | null, b: Dim | null): Dim | null {
+  if (a === null || b === null) return null;
   const [over, under] = [parse(a), parse(b)];
   const names = [...over.names];
   for (const name of under.names) {
@@ -34,10 +42,15 @@ export function named(name: string): Dim {
   return `1*${name}`;
 }
 
-/** A shape for Reshape, of which the run fills in one length at most; null for more of them. */
-export function openShape(dims: readonly Dim[]): number[] | null {
-  const open = dims.filter((dim) => typeof dim === 'string').length;
-  return open > 1 ? null : dims.map((dim) => (typeof dim === 'number' ? dim : -1));
+/**
+ * What two axes have in common that are broadcast against each other. Of a number and what only the
+ * run knows it is the number: the other one is that, or 1.
+ */
+export function broadcast(a: Dim | null, b: Dim | null): Dim | null {
+  if (a === 1) return b;
+  if (b === 1 || a === b) return a;
+  if (typeof a === 'number') return typeof b === 'number' ? Math.max(a, b) : a;
+  return typeof b === 'number' ? b : null;
 }
 
 function parse(dim: Dim): Monomial {
