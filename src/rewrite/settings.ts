@@ -1,7 +1,10 @@
 import { FLOAT32, type UniformFormat } from '../../ops/numerics/formats.js';
 import type { Parts } from '../quantize/methods.js';
+import type { Task } from '../quantize/plan.js';
 import type { ActivationSettings, LinearSettings, WeightSettings } from '../quantize/settings.js';
+import type { PlacedLinear } from '../recognize/analysis.js';
 import type { Role } from '../recognize/role.js';
+import { checkSettings } from './optionChecks.js';
 import {
   type ActivationOptions,
   type LinearOptions,
@@ -10,6 +13,24 @@ import {
   type Rule,
   type WeightOptions,
 } from './options.js';
+
+/**
+ * The linears that are not left alone, with their settings. @throws InvalidArgumentError for rules
+ * that put parts together which do not fit.
+ */
+export function tasksFor(
+  op: string,
+  linears: readonly PlacedLinear[],
+  options: RewriteOptions,
+): Task[] {
+  const tasks = linears.map((placed): Task => {
+    const { linear, role } = placed;
+    const settings = settingsFor(options, { name: linear.name, role });
+    checkSettings(op, linear.name, settings);
+    return { placed, settings };
+  });
+  return tasks.filter(({ settings }) => settings.treatment !== 'skip');
+}
 
 /** The settings of one linear: the options, then each rule that fits. */
 export function settingsFor(

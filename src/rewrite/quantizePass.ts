@@ -1,0 +1,134 @@
+import { getBackend } from '@tensorflow/tfjs-core';
+import type { GraphBuilder } from '../graph/builder.js';
+import { weightBytes } from '../graph/weights.js';
+import type { Match, Pass } from '../passes/engine.js';
+import { type Outcome, type Task, transformKey } from '../quantize/plan.js';
+import type { LinearSettings } from '../quantize/settings.js';
+import { SiteQuantizer } from '../quantize/siteQuantizer.js';
+import { statsFor } from '../quantize/siteStatistics.js';
+import type { Transform } from '../quantize/transform.js';
+import { type ActivationBehind, activationBehind } from '../recognize/activations.js';
+import type { LinearReport } from '../report/report.js';
+import type { ShapedView } from '../shapes/view.js';
+import { emitLinear } from './emit.js';
+import { type EmittedTransform, emitTransform } from './emitTransform.js';
+import { REWRITE_DEFAULTS, type RewriteOptions } from './options.js';
+import { linearReport } from './reporting.js';
+
+/** A linear that is quantized already; its packed weights go into the graph, and it is let go. */
+interface QuantizedMatch extends Match {
+  readonly outcome: Outcome;
+  /** The activation that goes with it, where the product applies it. */
+  readonly behind: ActivationBehind | null;
+  readonly group: Group;
+}
+
+/** The linears that share a transform. */
+interface Group {
+  /** Whether one of them reads x' itself. */
+  readonly rotated: boolean;
+  readonly size: number;
+}
+
+/** A transform in the graph, and its bytes in the file. */
+interface SharedTransform {
+  readonly from: EmittedTransform;
+  readonly bytes: number;
+}
+
+/**
+ * Puts quantized linears in the place of linears:
+ *
+ *   product (→ bias addition)            ⇒  [transform →] QuantizedMatMul (→ …)
+ *   … (→ reshape) → Mul, Erf, …          ⇒  … QuantizedMatMul (→ …)
+ *
+ * The last node has the old name; in the second case, where the product applies the activation
+ * behind it, that of the activation.
+ *
+ * Linears are quantized one by one, while the pass looks for its matches: whole weight matrices
+ * live only as long as their site is at work.
+ */
+export class QuantizePass implements Pass<QuantizedMatch> {
+  readonly name = 'quantize';
+  /** By the linear's name. */
+  readonly reports = new Map<string, LinearReport>();
+  private readonly transforms = new WeakMap<Transform, SharedTransform>();
+  private readonly integer: boolean;
+
+  constructor(
+    private readonly op: string,
+    private readonly tasks: readonly Task[],
+    private readonly options: RewriteOptions,
+  ) {
+    this.integer = (options.mode ?? REWRITE_DEFAULTS.mode) === 'integer';
+  }
+
+  *match(view: ShapedView): Generator<QuantizedMatch> {
+    for (const tasks of groupBy(this.tasks).values()) {
+      const stats = statsFor(this.op, this.options, tasks[0]!);
+      const work = new SiteQuantizer(this.op, tasks, stats, this.options);
+      const rotated = tasks.some(({ settings }) => hasBranch(settings));
+      const group = { rotated, size: tasks.length };
+      for (let i = 0; i < tasks.length; i++) yield this.matchOf(view, work.outcome(i), group);
+    }
+  }
+
+  replace(builder: GraphBuilder, { outcome, behind, group }: QuantizedMatch): void {
+    const { planned } = outcome;
+    const { integer } = this;
+    const known = this.transforms.get(planned.transform);
+    const { from, bytes } = known ?? this.addTransform(builder, outcome, group);
+    const start = builder.weights.size;
+    emitLinear(builder, planned, from, { integer, behind });
+    const own = bytesSince(builder, start);
+    const shared = known === undefined ? bytes : 0;
+    const apart = group.size > 1 ? bytes : 0;
+    const where = { backend: getBackend(), integer };
+    const report = linearReport(outcome, { own, shared, apart }, where);
+    this.reports.set(planned.placed.linear.name, report);
+  }
+
+  private matchOf(view: ShapedView, outcome: Outcome, group: Group): QuantizedMatch {
+    const { placed, quantized } = outcome.planned;
+    const { linear } = placed;
+    // a branch is added behind the product, and an activation comes after the sum
+    const whole = quantized.lowRank === null;
+    const behind = this.integer && whole ? activationBehind(view, linear) : null;
+    const activation = [...(behind?.path ?? []), ...(behind?.nodes ?? [])];
+    const replaced = [linear.product, linear.name, ...activation.map(({ name }) => name)];
+    return { at: linear.name, replaced, outcome, behind, group };
+  }
+
+  private addTransform(
+    builder: GraphBuilder,
+    { planned }: Outcome,
+    { rotated }: Group,
+  ): SharedTransform {
+    const { transform, activations, placed } = planned;
+    const start = builder.weights.size;
+    const form = { integer: this.integer, rotated };
+    const from = emitTransform(builder, placed.site, transform, activations, form);
+    const made = { from, bytes: bytesSince(builder, start) };
+    this.transforms.set(transform, made);
+    return made;
+  }
+}
+
+/** Whether a linear has a low-rank branch, which reads what is not quantized. */
+function hasBranch({ lowRank, weights }: LinearSettings): boolean {
+  return lowRank > 0 && weights.format.kind !== 'float32';
+}
+
+/** Bytes in the file of the weights that were made since there were `start` of them. */
+function bytesSince({ weights }: GraphBuilder, start: number): number {
+  return [...weights.values()].slice(start).reduce((sum, weight) => sum + weightBytes(weight), 0);
+}
+
+function groupBy(tasks: readonly Task[]): Map<string, Task[]> {
+  const groups = new Map<string, Task[]>();
+  for (const task of tasks) {
+    const key = transformKey(task);
+    groups.set(key, [...(groups.get(key) ?? []), task]);
+  }
+  return groups;
+}
