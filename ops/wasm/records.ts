@@ -1,6 +1,9 @@
 // written by `npm run build:wasm` from scripts/wasmRecords; a test writes it again and compares
 import type { WasmModule } from './module.js';
 
+/** What a writer needs of a module. */
+type Scratch = Pick<WasmModule, 'memory' | 'scratch'>;
+
 /** An object with these fields and no others. */
 type Only<Fields, Given extends Fields> = Given &
   Readonly<Record<Exclude<keyof Given, keyof Fields>, never>>;
@@ -79,7 +82,8 @@ export interface Product {
   readonly flushSteps: number; // relaxed: steps of STEP along k that 16-bit sums can take
   readonly flip: number; // relaxed: 128 turns 8-bit codes u into q, 0 leaves them
   readonly groupScale: number; // TileGroups[tiles]; 0 for a scale per token
-  readonly groupShift: number; // relaxed: TileGroups[tiles], zero points less what was subtracted; or 0
+  // relaxed: TileGroups[tiles], zero points less what was subtracted; or 0
+  readonly groupShift: number;
   readonly activationGroups: number;
   readonly tokens: number;
   readonly samples: number;
@@ -135,10 +139,7 @@ export function putProduct<T extends Product>(
 }
 
 /** Writes Product to scratch memory of the call; gives its address. */
-export function writeProduct<T extends Product>(
-  module: WasmModule,
-  fields: Only<Product, T>,
-): number {
+export function writeProduct<T extends Product>(module: Scratch, fields: Only<Product, T>): number {
   const at = module.scratch(PRODUCT_BYTES);
   putProduct(new DataView(module.memory.buffer), at, fields);
   return at;
@@ -199,7 +200,7 @@ export function putPackedRows<T extends PackedRows>(
 
 /** Writes PackedRows to scratch memory of the call; gives its address. */
 export function writePackedRows<T extends PackedRows>(
-  module: WasmModule,
+  module: Scratch,
   fields: Only<PackedRows, T>,
 ): number {
   const at = module.scratch(PACKED_ROWS_BYTES);
@@ -280,7 +281,7 @@ export function putAttention<T extends Attention>(
 
 /** Writes Attention to scratch memory of the call; gives its address. */
 export function writeAttention<T extends Attention>(
-  module: WasmModule,
+  module: Scratch,
   fields: Only<Attention, T>,
 ): number {
   const at = module.scratch(ATTENTION_BYTES);
@@ -345,7 +346,7 @@ export function putFakeQuantRuns<T extends FakeQuantRuns>(
 
 /** Writes FakeQuantRuns to scratch memory of the call; gives its address. */
 export function writeFakeQuantRuns<T extends FakeQuantRuns>(
-  module: WasmModule,
+  module: Scratch,
   fields: Only<FakeQuantRuns, T>,
 ): number {
   const at = module.scratch(FAKE_QUANT_RUNS_BYTES);
@@ -388,7 +389,7 @@ export function putFakeQuantColumns<T extends FakeQuantColumns>(
 
 /** Writes FakeQuantColumns to scratch memory of the call; gives its address. */
 export function writeFakeQuantColumns<T extends FakeQuantColumns>(
-  module: WasmModule,
+  module: Scratch,
   fields: Only<FakeQuantColumns, T>,
 ): number {
   const at = module.scratch(FAKE_QUANT_COLUMNS_BYTES);
@@ -405,7 +406,8 @@ export interface QuantizedRows {
   readonly tokens: number; // of a sample
   readonly d: number;
   readonly means: number; // f32 [samples, d]; 0 for none
-  readonly meanStride: number; // elements from one sample's means to the next's: d, or 0 for one mean
+  // elements from one sample's means to the next's: d, or 0 for one mean
+  readonly meanStride: number;
   readonly scale: number; // f32 [d]; 0 for none
   readonly plan: number; // HadamardPlan; 0 for none
   readonly groupSize: number;
@@ -449,7 +451,7 @@ export function putQuantizedRows<T extends QuantizedRows>(
 
 /** Writes QuantizedRows to scratch memory of the call; gives its address. */
 export function writeQuantizedRows<T extends QuantizedRows>(
-  module: WasmModule,
+  module: Scratch,
   fields: Only<QuantizedRows, T>,
 ): number {
   const at = module.scratch(QUANTIZED_ROWS_BYTES);

@@ -1,6 +1,7 @@
 import { classText, layoutTexts } from './assemblyLayouts.js';
 import type { Constant, Description, Enumeration, RecordDescription } from './describe.js';
-import { bytesName, constantCase, docText, recordBytes, resolveLayouts } from './resolve.js';
+import { recordBytes, resolveLayouts } from './resolve.js';
+import { bytesName, constantCase, docText } from './text.js';
 
 const HEAD =
   '// written by `npm run build:wasm` from scripts/wasmRecords; a test writes it again and compares\n';

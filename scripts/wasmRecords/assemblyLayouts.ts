@@ -1,13 +1,6 @@
 import type { Size } from './describe.js';
-import {
-  bytesName,
-  camelCase,
-  constantCase,
-  docText,
-  namesOf,
-  type ResolvedLayout,
-  type ResolvedRegion,
-} from './resolve.js';
+import { namesOf, type ResolvedLayout, type ResolvedRegion } from './resolve.js';
+import { bytesName, camelCase, constantCase, docText, memberText } from './text.js';
 
 /** A record of kernels. */
 export function classText(
@@ -15,9 +8,7 @@ export function classText(
   doc: string,
   fields: readonly (readonly [field: string, doc: string])[],
 ): string {
-  const lines = fields.map(
-    ([field, about]) => `  ${field};${about === '' ? '' : ` // ${about}`}\n`,
-  );
+  const lines = fields.map(([field, about]) => memberText(`${field};`, about));
   return `${docText(doc)}@unmanaged\nexport class ${name} {\n${lines.join('')}}\n`;
 }
 

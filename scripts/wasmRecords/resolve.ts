@@ -6,6 +6,7 @@ import {
   type RecordDescription,
   type Size,
 } from './describe.js';
+import { bytesName } from './text.js';
 
 /** A layout whose names have been looked up. */
 export interface ResolvedLayout {
@@ -119,31 +120,4 @@ function unknown(layout: string, name: string): Error {
 function shapeDoc(element: ElementType, dims: readonly (number | string)[], doc: string): string {
   const shape = `${element} ${dims.map((dim) => `[${dim}]`).join('')}`;
   return doc === '' ? shape : `${shape}, ${doc}`;
-}
-
-/** PackedTile → PACKED_TILE. */
-export function constantCase(name: string): string {
-  return name.replace(/(?<=[a-z0-9])(?=[A-Z])/g, '_').toUpperCase();
-}
-
-/** PackedTile → packedTile. */
-export function camelCase(name: string): string {
-  return name[0]!.toLowerCase() + name.slice(1);
-}
-
-/** What the bytes of a record, or of a layout that always has as many, are called. */
-export function bytesName(name: string): string {
-  return `${constantCase(name)}_BYTES`;
-}
-
-/** A documentation comment, wrapped at 100 columns. */
-export function docText(doc: string): string {
-  if (doc.length <= 93) return `/** ${doc} */\n`;
-  const lines = [''];
-  for (const word of doc.split(' ')) {
-    const line = `${lines.at(-1)} ${word}`;
-    if (line.length <= 97) lines[lines.length - 1] = line;
-    else lines.push(` ${word}`);
-  }
-  return `/**\n${lines.map((line) => ` *${line}\n`).join('')} */\n`;
 }

@@ -1,17 +1,18 @@
 import type { Constant, Description, Enumeration, RecordDescription, Size } from './describe.js';
 import {
-  bytesName,
-  camelCase,
-  docText,
   namesOf,
   type ResolvedLayout,
   type ResolvedRegion,
   recordBytes,
   resolveLayouts,
 } from './resolve.js';
+import { bytesName, camelCase, docText, memberText } from './text.js';
 
 const HEAD = `// written by \`npm run build:wasm\` from scripts/wasmRecords; a test writes it again and compares
 import type { WasmModule } from './module.js';
+
+/** What a writer needs of a module. */
+type Scratch = Pick<WasmModule, 'memory' | 'scratch'>;
 
 /** An object with these fields and no others. */
 type Only<Fields, Given extends Fields> = Given &
@@ -55,10 +56,10 @@ function recordText([name, record]: [string, RecordDescription]): string {
 }
 
 function interfaceText(name: string, { doc, fields }: RecordDescription): string {
-  const lines = Object.entries(fields).map(
-    ([field, [, about]]) => `  readonly ${field}: number;${about === '' ? '' : ` // ${about}`}`,
+  const lines = Object.entries(fields).map(([field, [, about]]) =>
+    memberText(`readonly ${field}: number;`, about),
   );
-  return `${docText(doc)}export interface ${name} {\n${lines.join('\n')}\n}\n`;
+  return `${docText(doc)}export interface ${name} {\n${lines.join('')}}\n`;
 }
 
 function putText(name: string, { fields }: RecordDescription): string {
@@ -76,7 +77,7 @@ function putText(name: string, { fields }: RecordDescription): string {
 function writeText(name: string): string {
   return `${docText(`Writes ${name} to scratch memory of the call; gives its address.`)}${signature(
     `write${name}<T extends ${name}>`,
-    ['module: WasmModule', `fields: Only<${name}, T>`],
+    ['module: Scratch', `fields: Only<${name}, T>`],
     'number',
   )}  const at = module.scratch(${bytesName(name)});
   put${name}(new DataView(module.memory.buffer), at, fields);
