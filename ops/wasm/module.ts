@@ -1,30 +1,37 @@
 /**
  * The WASM kernels, in the memory of tfjs-backend-wasm itself: no tensor is ever copied.
  *
- * Sources: ops/wasm/assembly/*.ts (AssemblyScript). `npm run build:wasm` compiles kernels.ts
- * (SIMD128) and relaxed.ts (relaxed SIMD) and writes both, checked, into
- * ops/wasm/instance/binaries.ts, which is committed. To add a kernel:
+ * Sources: ops/wasm/assembly/*.ts (AssemblyScript). What they share with TypeScript (records that
+ * a kernel is told by, constants, scratch layouts) is described once, in scripts/wasmRecords.
+ * `npm run build:wasm` writes both sides of it, ops/wasm/records.ts and
+ * ops/wasm/assembly/records.ts, compiles kernels.ts (SIMD128) and relaxed.ts (relaxed SIMD), and
+ * writes both, checked, into ops/wasm/instance/binaries.ts. All three are committed. To add a
+ * kernel:
  *
- * 1. `ops/wasm/assembly/<family>.ts`, items begin ≤ i < end of its parallel dimension:
+ * 1. Where it is told more than a few numbers, or lays out scratch memory: describe the record `Foo`
+ *    (fields in order) and the layout in scripts/wasmRecords. The build makes `writeFoo(module,
+ *    fields)`, which takes exactly these fields, and the layout's bytes for TypeScript; the class
+ *    `Foo` and the layout's places for the assembly.
+ * 2. `ops/wasm/assembly/<family>.ts`, items begin ≤ i < end of its parallel dimension:
  *
  *        export function foo(
  *          x: usize, out: usize, n: i32, scratch: usize, begin: i32, end: i32,
  *        ): void
  *
  *    Re-export it in kernels.ts (or relaxed.ts); `npm run build:wasm`.
- * 2. `ops/<op>/wasm.ts` (kernel.ts):
+ * 3. `ops/<op>/wasm.ts` (kernel.ts); `[writeFoo(module, fields)]` where it is told by a record:
  *
- *        wasmKernel(fooContract, ({ inputs, attrs, module }) => {
+ *        wasmKernel(fooOp, ({ inputs, attrs, module }) => {
  *          const out = module.output(shape, 'float32');
  *          module.run('foo', [module.addressOf(inputs.x), module.addressOf(out), n], rows);
  *          return out;
  *        });
  *
- * 3. One line in ops/register/wasm.ts.
+ * 4. One line in ops/register/wasm.ts.
  *
  * Addresses stay valid when the memory grows, JavaScript views of it do not: make a view
  * (`module.bytes()`) after the last call that may allocate (`output`, `scratch`, `constant`,
- * `addressOf`).
+ * `addressOf`, a record's writer).
  */
 import { type DataType, env, type TensorInfo } from '@tensorflow/tfjs-core';
 import { WasmMemoryError } from '../numerics/errors.js';

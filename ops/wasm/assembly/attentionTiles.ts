@@ -4,7 +4,8 @@ import { madd } from './math';
 import { SCORE_ROW_BYTES } from './records';
 
 /**
- * Scores of 4 queries [channels][4] against a panel of 8 keys [channels][8]; rows SCORE_ROW_BYTES apart.
+ * Scores of 4 queries [channels][4] against a panel of 8 keys [channels][8]; rows SCORE_ROW_BYTES
+ * apart.
  */
 export function scoreTile(queries: usize, keys: usize, channels: i32, to: usize): void {
   let c00 = f32x4.splat(0), c01 = c00, c10 = c00, c11 = c00;
@@ -38,7 +39,9 @@ export function scoreTile(queries: usize, keys: usize, channels: i32, to: usize)
   v128.store(to, c31, 3 * SCORE_ROW_BYTES + 16);
 }
 
-/** sums [4][8] += weights of 4 queries, rows SCORE_ROW_BYTES apart, by a panel of values [keys][8]. */
+/**
+ * sums [4][8] += weights of 4 queries, rows SCORE_ROW_BYTES apart, by a panel of values [keys][8].
+ */
 export function mixTile(weights: usize, values: usize, keys: i32, sums: usize): void {
   let c00 = v128.load(sums), c01 = v128.load(sums, 16);
   let c10 = v128.load(sums, 32), c11 = v128.load(sums, 48);

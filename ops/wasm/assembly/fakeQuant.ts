@@ -20,9 +20,9 @@ export function fakeQuantRuns(at: usize, scratch: usize, begin: u32, end: u32): 
     if (args.ranges === 0) {
       rangeOf(args.x + offset, count, q);
     } else {
-      const range = args.ranges + (<usize>(r % args.numGroups) << 3);
-      q.low = load<f32>(range);
-      q.high = load<f32>(range, 4);
+      const range = rangeAt(args.ranges, r % args.numGroups);
+      q.low = range.low;
+      q.high = range.high;
     }
     quantizerFor(q, args.qMin, args.qMax, args.symmetric !== 0);
     quantizeRun(args.x + offset, args.y + offset, count, q);
@@ -42,9 +42,9 @@ export function runRanges(at: usize, ranges: usize, scratch: usize, begin: u32, 
     const start = (r - row * perRow) * args.run;
     const count = min(args.run, args.length - start);
     rangeOf(args.x + (<usize>(row * args.length + start) << 2), count, q);
-    const to = ranges + (<usize>r << 3);
-    store<f32>(to, q.low);
-    store<f32>(to, q.high, 4);
+    const to = rangeAt(ranges, r);
+    to.low = q.low;
+    to.high = q.high;
   }
 }
 
@@ -65,12 +65,18 @@ export function mergeRanges(
     let low: f32 = 0;
     let high: f32 = 0;
     for (let r = g; r < runs; r += numGroups) {
-      low = min(low, load<f32>(ranges + (<usize>r << 3)));
-      high = max(high, load<f32>(ranges + (<usize>r << 3), 4));
+      low = min(low, rangeAt(ranges, r).low);
+      high = max(high, rangeAt(ranges, r).high);
     }
-    store<f32>(merged + (<usize>g << 3), low);
-    store<f32>(merged + (<usize>g << 3), high, 4);
+    rangeAt(merged, g).low = low;
+    rangeAt(merged, g).high = high;
   }
+}
+
+/** The i-th of an array. */
+@inline
+export function rangeAt(ranges: usize, i: u32): GroupRange {
+  return changetype<GroupRange>(ranges + <usize>i * GROUP_RANGE_BYTES);
 }
 
 function quantizeRun(x: usize, y: usize, count: u32, q: Quantizer): void {

@@ -2,8 +2,9 @@
 // of the samples, the epilogue.
 import { gelu4, geluTanh4, silu4 } from './math';
 import {
-  ACTIVATION_GELU, ACTIVATION_GELU_TANH, ACTIVATION_NONE, ACTIVATION_RELU, ACTIVATION_SILU, DIGITS,
-  NR, Panel, Product, Segment, SEGMENT_BYTES,
+  ACTIVATION_GELU as GELU, ACTIVATION_GELU_TANH as GELU_TANH, ACTIVATION_NONE as NONE,
+  ACTIVATION_RELU as RELU, ACTIVATION_SILU as SILU, DIGITS, NR, Panel, Product, Segment,
+  SEGMENT_BYTES,
 } from './records';
 
 /**
@@ -141,11 +142,11 @@ function addBasis(row: usize, product: Product, sample: i32, column: i32, count:
 /** out = activation(scale · accumulator + the sample's row). */
 export function storePanel(panel: Panel, product: Product, column: i32): void {
   // a branch per panel, not per token
-  if (product.activation === ACTIVATION_GELU) storeRows(panel, product, column, ACTIVATION_GELU);
-  else if (product.activation === ACTIVATION_GELU_TANH) storeRows(panel, product, column, ACTIVATION_GELU_TANH);
-  else if (product.activation === ACTIVATION_SILU) storeRows(panel, product, column, ACTIVATION_SILU);
-  else if (product.activation === ACTIVATION_RELU) storeRows(panel, product, column, ACTIVATION_RELU);
-  else storeRows(panel, product, column, ACTIVATION_NONE);
+  if (product.activation === GELU) storeRows(panel, product, column, GELU);
+  else if (product.activation === GELU_TANH) storeRows(panel, product, column, GELU_TANH);
+  else if (product.activation === SILU) storeRows(panel, product, column, SILU);
+  else if (product.activation === RELU) storeRows(panel, product, column, RELU);
+  else storeRows(panel, product, column, NONE);
 }
 
 @inline
@@ -183,10 +184,10 @@ function storeRows(panel: Panel, product: Product, column: i32, activation: i32)
 
 @inline
 function activate(x: v128, activation: i32): v128 {
-  if (activation === ACTIVATION_GELU) return gelu4(x);
-  if (activation === ACTIVATION_GELU_TANH) return geluTanh4(x);
-  if (activation === ACTIVATION_SILU) return silu4(x);
-  if (activation === ACTIVATION_RELU) return f32x4.max(x, f32x4.splat(0));
+  if (activation === GELU) return gelu4(x);
+  if (activation === GELU_TANH) return geluTanh4(x);
+  if (activation === SILU) return silu4(x);
+  if (activation === RELU) return f32x4.max(x, f32x4.splat(0));
   return x;
 }
 

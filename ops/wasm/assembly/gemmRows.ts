@@ -32,7 +32,9 @@ function packRows(rows: PackedRows, begin: i32, end: i32, bytes: bool): void {
   }
 }
 
-function packEmpty(rows: PackedRows, out: usize, offsets: usize, rowBytes: usize, bytes: bool): void {
+function packEmpty(
+  rows: PackedRows, out: usize, offsets: usize, rowBytes: usize, bytes: bool,
+): void {
   for (let at: usize = 0; at < rowBytes; at += 4, out += 16) i32.store(out, 0);
   if (!bytes) return;
   for (let s = 0; s < rows.segmentCount; s++, offsets += 16) i32.store(offsets, 0);

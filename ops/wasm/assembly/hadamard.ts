@@ -2,8 +2,8 @@
 import { denseFactor } from './hadamardDense';
 import { paley12 } from './hadamard12';
 import {
-  FACTOR_KIND_PALEY12, FACTOR_KIND_TABLE, HADAMARD_FACTOR_BYTES, HADAMARD_PLAN_BYTES, HadamardFactor,
-  HadamardPlan,
+  FACTOR_KIND_PALEY12, FACTOR_KIND_TABLE, HADAMARD_FACTOR_BYTES, HADAMARD_PLAN_BYTES,
+  HadamardFactor, HadamardPlan,
 } from './records';
 import { sylvester } from './sylvester';
 

@@ -7,7 +7,7 @@
 // The table has, for each output: u16 number of sums to add, then order / 4 times u16 which sum,
 // those to add first, then those to subtract. Sum 8 k + code is a ± b ± c ± d of inputs 4 k …: bit
 // 0 of code: −b, bit 1: −c, bit 2: −d. temp: a DenseTemp.
-import { denseTempColumns, PANEL_BYTES, VECTOR } from './records';
+import { denseTempColumns, PANEL_BYTES, SUMS_BYTES, VECTOR } from './records';
 
 /** dst = scale · src by the factor. dst may be src. */
 export function denseFactor(
@@ -108,7 +108,9 @@ function signedSums(
   scale: f32,
 ): void {
   const s = f32x4.splat(scale);
-  for (let to = temp, end = temp + (<usize>order << 7), at: usize = 0; to < end; to += 512) {
+  let to = temp;
+  let at: usize = 0;
+  for (const end = temp + <usize>order * SUMS_BYTES; to < end; to += 4 * SUMS_BYTES) {
     sumsOfFour(a + at, stride, s, to);
     sumsOfFour(b + at, stride, s, to + 16);
     sumsOfFour(c + at, stride, s, to + 32);
@@ -161,14 +163,14 @@ function pickSums(
     let z = x;
     let w = x;
     for (; entry < minus; entry += 2) {
-      const sum = temp + (<usize>load<u16>(entry) << 6);
+      const sum = temp + <usize>load<u16>(entry) * PANEL_BYTES;
       x = f32x4.add(x, v128.load(sum));
       y = f32x4.add(y, v128.load(sum, 16));
       z = f32x4.add(z, v128.load(sum, 32));
       w = f32x4.add(w, v128.load(sum, 48));
     }
     for (; entry < end; entry += 2) {
-      const sum = temp + (<usize>load<u16>(entry) << 6);
+      const sum = temp + <usize>load<u16>(entry) * PANEL_BYTES;
       x = f32x4.sub(x, v128.load(sum));
       y = f32x4.sub(y, v128.load(sum, 16));
       z = f32x4.sub(z, v128.load(sum, 32));

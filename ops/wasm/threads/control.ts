@@ -23,13 +23,16 @@ export const CONTROL = {
 
 export const CONTROL_WORDS = 16;
 
-/**
- * Behind the words, float64: what scratch memory begins at, bytes of it per thread, then the
- * arguments.
- */
+/** The numbers behind the words, float64; the arguments last. */
+export const NUMBER = {
+  scratch: 0, // what scratch memory begins at
+  scratchStride: 1, // bytes of it per thread
+  args: 2,
+} as const;
+
 export const NUMBERS_OFFSET_BYTES = 4 * CONTROL_WORDS;
 export const MAX_ARGS = 30;
-export const NUMBERS = 2 + MAX_ARGS;
+export const NUMBERS = NUMBER.args + MAX_ARGS;
 
 export const CONTROL_BYTES = NUMBERS_OFFSET_BYTES + 8 * NUMBERS;
 

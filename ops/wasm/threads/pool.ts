@@ -7,6 +7,7 @@ import {
   CONTROL_BYTES,
   CONTROL_WORDS,
   MAX_ARGS,
+  NUMBER,
   NUMBERS,
   NUMBERS_OFFSET_BYTES,
   SPINS,
@@ -141,9 +142,9 @@ export class WorkerPool {
     words[CONTROL.count] = count;
     words[CONTROL.chunk] = chunk;
     words[CONTROL.argCount] = args.length;
-    numbers[0] = scratch;
-    numbers[1] = scratchStride;
-    numbers.set(args, 2);
+    numbers[NUMBER.scratch] = scratch;
+    numbers[NUMBER.scratchStride] = scratchStride;
+    numbers.set(args, NUMBER.args);
   }
 
   /**

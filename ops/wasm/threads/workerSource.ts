@@ -1,4 +1,4 @@
-import { CONTROL, CONTROL_WORDS, NUMBERS, NUMBERS_OFFSET_BYTES, SPINS } from './control.js';
+import { CONTROL, CONTROL_WORDS, NUMBER, NUMBERS, NUMBERS_OFFSET_BYTES, SPINS } from './control.js';
 
 /**
  * What a worker runs, as text: it must start from a page's Blob and in Node without a file of its
@@ -42,8 +42,9 @@ function work(kernels, words, numbers, id) {
     const kernel = kernels[words[${CONTROL.kernel}]];
     const count = words[${CONTROL.count}];
     const chunk = words[${CONTROL.chunk}];
-    const args = Array.from(numbers.subarray(2, 2 + words[${CONTROL.argCount}]));
-    const scratch = numbers[0] + id * numbers[1];
+    const behind = ${NUMBER.args} + words[${CONTROL.argCount}];
+    const args = Array.from(numbers.subarray(${NUMBER.args}, behind));
+    const scratch = numbers[${NUMBER.scratch}] + id * numbers[${NUMBER.scratchStride}];
     for (;;) {
       const begin = Atomics.add(words, ${CONTROL.next}, chunk);
       if (begin >= count) return;
