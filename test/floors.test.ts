@@ -162,9 +162,9 @@ describe('What the floors are held by', () => {
       'src/cli/b.ts': "import 'node:util';",
     });
     expect(floors).to.deep.equal([
-      'examples/browser/page/main.ts imports src/cli/a.ts imports src/cli/b.ts imports node:util: ' +
-        'examples/browser/page/main.ts runs in browsers; move what it needs to a file without ' +
-        'node:util.',
+      'examples/browser/page/main.ts imports src/cli/a.ts imports src/cli/b.ts imports ' +
+        'node:util: examples/browser/page/main.ts runs in browsers; move what it needs to a ' +
+        'file without node:util.',
     ]);
   });
 
@@ -173,8 +173,8 @@ describe('What the floors are held by', () => {
     expect(complaints(right)).to.deep.equal(NONE);
     const wrong = { 'test/src/graphs/a.test.ts': '', 'test/ops/common/kit.ts': '' };
     expect(complaints({ ...right, ...wrong }).floors).to.deep.equal([
-      'test/src/graphs/a.test.ts tests src/graphs, where nothing is: move it as what it tests was ' +
-        'moved.',
+      'test/src/graphs/a.test.ts tests src/graphs, where nothing is: move it as what it tests ' +
+        'was moved.',
       'test/ops/common/kit.ts is no test: move it to test/harness.',
     ]);
   });

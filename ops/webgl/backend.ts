@@ -14,8 +14,8 @@ export interface WebglProgram {
    */
   readonly userCode: string;
   /**
-   * Inputs are read as texels of 2 rows × 2 columns: (r, c), (r, c + 1), (r + 1, c), (r + 1, c +
-   * 1).
+   * Inputs are read as texels of 2 rows × 2 columns: (r, c), (r, c + 1), (r + 1, c) and
+   * (r + 1, c + 1).
    */
   readonly packedInputs?: boolean;
   /** The output is written as such texels. */

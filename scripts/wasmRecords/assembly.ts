@@ -4,7 +4,8 @@ import { recordBytes, resolveLayouts } from './resolve.js';
 import { bytesName, constantCase, docText } from './text.js';
 
 const HEAD =
-  '// written by `npm run build:wasm` from scripts/wasmRecords; a test writes it again and compares\n';
+  '// written by `npm run build:wasm` from scripts/wasmRecords; ' +
+  'a test writes it again and compares\n';
 
 /** The side of the kernels: ops/wasm/assembly/records.ts. */
 export function assemblySide(description: Description): string {

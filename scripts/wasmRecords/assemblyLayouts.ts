@@ -33,7 +33,8 @@ function placeTexts(layout: ResolvedLayout): string[] {
     return line.length <= 101 ? line : line.replace(' = ', ' =\n    ');
   });
   const about = docText('Its arrays, in memory that has its bytes.');
-  const head = `export function place${name}(at: usize, ${parametersText(layout, sized)}): ${name} {\n`;
+  const parameters = `at: usize, ${parametersText(layout, sized)}`;
+  const head = `export function place${name}(${parameters}): ${name} {\n`;
   const cast = `  const placed = changetype<${name}>(at);\n`;
   const body = `${cast}${locals.join('')}${lines.join('')}  return placed;\n`;
   return [classText(name, doc, fields), `${about}${head}${body}}\n`];
@@ -48,7 +49,7 @@ function repeatedSizes(
   return [...sizes.keys()].filter((size) => used.indexOf(size) !== used.lastIndexOf(size));
 }
 
-/** Where each array but the first begins: a constant offset, or a function of the sizes before it. */
+/** Where each array but the first begins: a constant offset, or a function of sizes before it. */
 function offsetTexts(layout: ResolvedLayout): string[] {
   const { name, regions } = layout;
   return regions.slice(1).map((region, i) => {
@@ -62,7 +63,8 @@ function offsetTexts(layout: ResolvedLayout): string[] {
     const called = `${camelCase(name)}${region.name[0]!.toUpperCase()}${region.name.slice(1)}`;
     const parameters = `at: usize, ${parametersText(layout, before)}`;
     const terms = ['at', ...before.map((each) => termText(layout, each))];
-    return `${about}@inline\nexport function ${called}(${parameters}): usize {\n${sumText(terms)}}\n`;
+    const head = `export function ${called}(${parameters}): usize {\n`;
+    return `${about}@inline\n${head}${sumText(terms)}}\n`;
   });
 }
 
@@ -76,7 +78,8 @@ function bytesText(layout: ResolvedLayout): string {
   }
   const header = headerBytes === 0 ? [] : [`${headerBytes}`];
   const terms = [...header, ...regions.map((region) => termText(layout, region))];
-  const head = `export function ${camelCase(name)}Bytes(${parametersText(layout, regions)}): usize {\n`;
+  const parameters = parametersText(layout, regions);
+  const head = `export function ${camelCase(name)}Bytes(${parameters}): usize {\n`;
   return `${about}@inline\n${head}${sumText(terms)}}\n`;
 }
 

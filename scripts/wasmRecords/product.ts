@@ -24,7 +24,9 @@ export const product: Description = {
   },
   records: {
     Segment: {
-      doc: 'A run of the reduction in one group of weights, one group of activations and one chunk.',
+      doc:
+        'A run of the reduction in one group of weights, one group of activations ' +
+        'and one chunk.',
       written: 'table',
       fields: {
         start: ['i32', 'a multiple of STEP'],
@@ -118,7 +120,9 @@ export const product: Description = {
       },
     },
     PackedTile: {
-      doc: 'A tile of activations: two neighbours along k of each row at a time, or four of a byte.',
+      doc:
+        'A tile of activations: two neighbours along k of each row at a time, ' +
+        'or four of a byte.',
       of: ['k', 'codeBytes'],
       sizes: { paddedK: roundUp('k', BLOCK_ROWS) },
       pointers: false,

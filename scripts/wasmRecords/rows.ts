@@ -1,7 +1,7 @@
 import { MAX_VALUE, MIN_SCALE } from '../../ops/numerics/quantization.js';
 import { assemblyOnly, type Description, region, roundUp, shared } from './describe.js';
 
-/** What FakeQuant's, ChannelCenter's and HadaNormQuantize's kernels are told, and where they work. */
+/** What kernels of FakeQuant, ChannelCenter and HadaNormQuantize are told, and where they work. */
 export const rows: Description = {
   constants: {
     COLUMNS: shared(

@@ -8,7 +8,9 @@ import {
 } from './resolve.js';
 import { bytesName, camelCase, docText, memberText } from './text.js';
 
-const HEAD = `// written by \`npm run build:wasm\` from scripts/wasmRecords; a test writes it again and compares
+const ORIGIN = 'written by `npm run build:wasm` from scripts/wasmRecords';
+
+const HEAD = `// ${ORIGIN}; a test writes it again and compares
 import type { WasmModule } from './module.js';
 
 /** What a writer needs of a module. */
@@ -40,7 +42,8 @@ function enumerationText([name, { values, doc }]: [string, Enumeration]): string
 }
 
 function recordText([name, record]: [string, RecordDescription]): string {
-  const bytes = `${docText(`Bytes of ${name}.`)}export const ${bytesName(name)} = ${recordBytes(record)};\n`;
+  const about = docText(`Bytes of ${name}.`);
+  const bytes = `${about}export const ${bytesName(name)} = ${recordBytes(record)};\n`;
   switch (record.written) {
     case 'assembly':
       return bytes;

@@ -10,8 +10,8 @@ import { encodeWeight, weightsFromTensors } from './weights.js';
 /**
  * The graph of a loaded model. Weights are read from its tensors when asked for, so nothing is
  * copied.
- * @throws InvalidArgumentError for anything but a loaded `tf.GraphModel`, and for a disposed one; it
- * says how to convert a layers model. HadaNormError for a graph that is broken.
+ * @throws InvalidArgumentError for anything but a loaded `tf.GraphModel`, and for a disposed one;
+ * it says how to convert a layers model. HadaNormError for a graph that is broken.
  */
 export function graphOfModel(op: string, model: GraphModel): Graph {
   checkModel(op, model);

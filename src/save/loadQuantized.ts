@@ -83,12 +83,14 @@ function checkedFetch(op: string, { fetchFunc }: io.LoadOptions): typeof fetch {
       response = await Reflect.apply(fetched, undefined, [path, init, ...more]);
     } catch (error) {
       if (isAbort(error)) throw error;
-      const problem = `the model cannot be read: ${describe(path)} did not come (${wordsOf(error)}).`;
+      const cause = `${describe(path)} did not come (${wordsOf(error)})`;
+      const problem = `the model cannot be read: ${cause}.`;
       throw caused(new ModelLoadError(op, `${problem} Check the URL and the network.`), error);
     }
     if (response?.ok !== false) return response;
     const status = `${response.status} ${response.statusText}`.trim();
-    const problem = `the model cannot be read: the server answered ${status} for ${describe(path)}.`;
+    const answer = `the server answered ${status} for ${describe(path)}`;
+    const problem = `the model cannot be read: ${answer}.`;
     throw new ModelLoadError(op, `${problem} Check the URL, and that all files are there.`);
   };
 }

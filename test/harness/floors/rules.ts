@@ -77,7 +77,7 @@ function foreign(from: string, name: string): string[] {
   return [`${from} imports ${name}: ${wayOut}.`];
 }
 
-/** Files with modules of Node that are reached from what runs in browsers, each by the way there. */
+/** Files with modules of Node that what runs in browsers reaches, each by the way there. */
 function nodeInBrowsers(graph: ImportGraph): string[] {
   return IN_BROWSERS.flatMap((entry) => {
     const ways = new Map([[entry, [entry]]]);

@@ -27,7 +27,7 @@ describe('Wrapping Markdown', () => {
     expect(wrapMarkdown(text)).to.equal(text);
   });
 
-  it('does not break code between backticks or links, nor begin a line with what would be a mark', () => {
+  it('does not break code or links, nor begin a line with what would be a mark', () => {
     const before = 'x'.repeat(97);
     expect(wrapMarkdown(`${before} \`a b c\`, d`)).to.equal(`${before}\n\`a b c\`, d`);
     expect(wrapMarkdown(`${before} ([a b](c)) d`)).to.equal(`${before}\n([a b](c)) d`);

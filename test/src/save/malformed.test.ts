@@ -215,7 +215,8 @@ describe('Names that objects have, which tfjs cannot run', () => {
   for (const name of ['__proto__', 'constructor', 'toString', 'hasOwnProperty', 'valueOf']) {
     it(`a model with ${name} gets a typed error that names it`, async () => {
       const artifacts = renamed(name);
-      const message = `the model has a node or weight named "${name}", which tfjs cannot run. Rename`;
+      const problem = `the model has a node or weight named "${name}", which tfjs cannot run`;
+      const message = `${problem}. Rename`;
       expect(() => graphFromArtifacts(artifacts)).to.throw(HadaNormError, message);
       await tf.setBackend('cpu');
       const model = new tf.GraphModel(tf.io.fromMemory(artifacts));

@@ -168,7 +168,7 @@ describe('loadQuantized', () => {
     expect(unsealed.message).to.include('saved by model.save');
   });
 
-  it('keeps what the handler said as the cause, and does not take it for a wrong format', async () => {
+  it('keeps what the handler said as the cause, and is not taken for a wrong format', async () => {
     const cause = new Error('no network');
     const error = await rejection(loadQuantized({ load: () => Promise.reject(cause) }));
     expect(error).to.be.instanceOf(ModelLoadError).and.not.instanceOf(ModelFormatError);
