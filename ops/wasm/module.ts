@@ -8,10 +8,10 @@
  * writes both, checked, into ops/wasm/instance/binaries.ts. All three are committed. To add a
  * kernel:
  *
- * 1. Where it is told more than a few numbers, or lays out scratch memory: describe the record `Foo`
- *    (fields in order) and the layout in scripts/wasmRecords. The build makes `writeFoo(module,
- *    fields)`, which takes exactly these fields, and the layout's bytes for TypeScript; the class
- *    `Foo` and the layout's places for the assembly.
+ * 1. Where it is told more than a few numbers, or lays out scratch memory: describe the record
+ *    `Foo` (fields in order) and the layout in scripts/wasmRecords. The build makes
+ *    `writeFoo(module, fields)`, which takes exactly these fields, and the layout's bytes for
+ *    TypeScript; the class `Foo` and the layout's places for the assembly.
  * 2. `ops/wasm/assembly/<family>.ts`, items begin ≤ i < end of its parallel dimension:
  *
  *        export function foo(
