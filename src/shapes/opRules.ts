@@ -39,8 +39,8 @@ const conv: Rule = ({ node, at }) => convolvedShape(node, at(0), at(1));
 
 const pad: Rule = (args) => {
   const pads = integers(args, 1);
-  const more = (i: number) => pads && pads[2 * i]! + pads[2 * i + 1]!;
-  return args.at(0)?.map((dim, i) => rules.padded(dim, more(i) ?? undefined)) ?? null;
+  const more = (i: number) => (pads === null ? null : pads[2 * i]! + pads[2 * i + 1]!);
+  return args.at(0)?.map((dim, i) => rules.padded(dim, more(i))) ?? null;
 };
 
 /** Where data comes from, and where it takes one of several ways. */

@@ -148,9 +148,9 @@ export function splitSize(
 }
 
 /** A length with so much before and behind it. */
-export function padded(dim: Dim | null, more: number | undefined): Dim | null {
+export function padded(dim: Dim | null, more: number | null): Dim | null {
   if (more === 0) return dim;
-  return typeof dim === 'number' && more !== undefined ? dim + more : null;
+  return typeof dim === 'number' && more !== null ? dim + more : null;
 }
 
 /** An axis that counts from the end where it is negative. */
