@@ -21,8 +21,8 @@ import {
   where,
 } from '@tensorflow/tfjs-core';
 import type { ComposedOp } from '../common/kernel.js';
+import { codeRange, hasZeroPoint, type UniformFormat } from '../numerics/formats.js';
 import {
-  codeRange,
   MAX_VALUE,
   MIN_SCALE,
   type QuantizationLayout,
@@ -63,10 +63,10 @@ export function fakeQuantComposite({ x }: FakeQuantInputs, attrs: FakeQuantAttrs
  */
 export function mapGroups(
   x: Tensor,
-  { granularity, range }: FakeQuantAttrs,
+  { format, range }: FakeQuantAttrs,
   map: (part: Tensor, bounds: Bounds, groupAxes: number[]) => Tensor,
 ): Tensor {
-  const layout = quantizationLayout(granularity, x.shape);
+  const layout = quantizationLayout(format.granularity, x.shape);
   const { outer, length, inner, groupSize } = layout;
   const whole = Math.floor(length / groupSize);
   const rest = length - whole * groupSize;
@@ -99,12 +99,9 @@ export interface TensorCodes {
  * The float32 steps of `quantizationParameters`, on tensors of one entry per group, then the
  * quantizer itself.
  */
-export function quantizeGroups(
-  x: Tensor,
-  [lo, hi]: Bounds,
-  { bits, symmetric }: Pick<FakeQuantAttrs, 'bits' | 'symmetric'>,
-): TensorCodes {
-  const { qMin, qMax } = codeRange(bits, symmetric);
+export function quantizeGroups(x: Tensor, [lo, hi]: Bounds, format: UniformFormat): TensorCodes {
+  const { qMin, qMax } = codeRange(format);
+  const symmetric = !hasZeroPoint(format);
   const step = symmetric ? div(maximum(neg(lo), hi), qMax) : sub(div(hi, qMax), div(lo, qMax));
   const scale = maximum(step, MIN_SCALE);
   const halfSpan = maximum(sub(mul(hi, 0.5), mul(lo, 0.5)), MIN_SCALE);
@@ -116,7 +113,7 @@ export function quantizeGroups(
 }
 
 function quantizeDequantize(x: Tensor, bounds: Bounds, attrs: FakeQuantAttrs): Tensor {
-  const { offsets, scale } = quantizeGroups(x, bounds, attrs);
+  const { offsets, scale } = quantizeGroups(x, bounds, attrs.format);
   return mul(offsets, scale);
 }
 

@@ -1,6 +1,8 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import type { NodeContract } from '../common/contract.js';
+import type { UniformFormat } from '../numerics/formats.js';
 import type { Granularity } from '../numerics/quantization.js';
+import type { QuantizationRange } from '../numerics/ranges.js';
 
 /** Inputs of the `FakeQuant` kernel. */
 export interface FakeQuantInputs {
@@ -9,20 +11,11 @@ export interface FakeQuantInputs {
 
 /** Attributes of the `FakeQuant` kernel, all resolved. */
 export interface FakeQuantAttrs {
-  readonly bits: number; // 2 to 16
-  readonly symmetric: boolean;
-  readonly granularity: Granularity; // axis counted from the front
+  readonly format: UniformFormat; // 2 to 16 bits; axis counted from the front
   readonly range: QuantizationRange | null; // null: each group's own minimum and maximum
 }
 
-/**
- * A static range: one number for every group, or one entry per group in row-major order. Values
- * outside are clamped. As with a dynamic range, it is widened to hold 0, so that 0 stays exactly 0.
- */
-export interface QuantizationRange {
-  readonly min: number | readonly number[];
-  readonly max: number | readonly number[];
-}
+export type { QuantizationRange };
 
 /** Options of `fakeQuant`. */
 export interface FakeQuantOptions {
@@ -42,11 +35,11 @@ export interface FakeQuantOptions {
 /** What every kernel of the op, and every graph that has it, agree on. */
 export const fakeQuantContract: NodeContract<
   keyof FakeQuantInputs,
-  Pick<FakeQuantAttrs, 'bits'>
+  Pick<FakeQuantAttrs, 'format'>
 > = {
   kernelName: 'FakeQuant',
   arithmetic: () => 'float',
-  supports: ({ bits }) => (bits >= 2 && bits <= 16 ? null : 'codes have 2 to 16 bits'),
+  supports: ({ format: { bits } }) => (bits >= 2 && bits <= 16 ? null : 'codes have 2 to 16 bits'),
   inputNames: () => ['x'],
   outputShapes: ({ x = null }) => [x],
 };

@@ -1,8 +1,8 @@
 import { tensor, tidy } from '@tensorflow/tfjs-core';
 import { defineKernel } from '../common/kernel.js';
+import { nearestValues } from '../numerics/formats.js';
 import { fakeQuantComposite } from './composite.js';
 import { type FakeQuantAttrs, type FakeQuantInputs, fakeQuantContract } from './contract.js';
-import { fakeQuantValues } from './values.js';
 
 /**
  * Up to here (elements), one pass over host memory beats the dozen TensorFlow ops that it takes
@@ -19,6 +19,6 @@ export const fakeQuantNode = defineKernel<FakeQuantInputs, FakeQuantAttrs, unkno
     if (x.size > HOST_UP_TO) return tidy(() => fakeQuantComposite(inputs, attrs));
     // dataSync, not the backend's readSync: that one does not fetch tensors that live on another
     // backend
-    return tensor(fakeQuantValues(x.dataSync(), x.shape, attrs), x.shape);
+    return tensor(nearestValues(attrs.format, x.dataSync(), x.shape, attrs.range), x.shape);
   },
 );

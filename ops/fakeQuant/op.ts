@@ -59,8 +59,9 @@ export function fakeQuant<T extends Tensor>(x: T | TensorLike, options: FakeQuan
       options.range === undefined
         ? null
         : checkRange(op, options.range, quantizationLayout(resolved, input.shape));
-    const attrs = { bits, symmetric, granularity: resolved, range };
-    return runOp(fakeQuantOp, { x: input }, attrs) as Tensor as T;
+    const codes = symmetric ? 'symmetric' : 'unsigned';
+    const format = { kind: 'uniform', bits, codes, granularity: resolved } as const;
+    return runOp(fakeQuantOp, { x: input }, { format, range }) as Tensor as T;
   });
 }
 

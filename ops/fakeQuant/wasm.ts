@@ -1,9 +1,6 @@
 import { type TensorInfo, util } from '@tensorflow/tfjs-core';
-import {
-  codeRange,
-  type QuantizationLayout,
-  quantizationLayout,
-} from '../numerics/quantization.js';
+import { codeRange, hasZeroPoint } from '../numerics/formats.js';
+import { type QuantizationLayout, quantizationLayout } from '../numerics/quantization.js';
 import { type WasmKernelArgs, wasmKernel } from '../wasm/kernel.js';
 import type { WasmModule } from '../wasm/module.js';
 import {
@@ -28,17 +25,17 @@ export const fakeQuantWasm = wasmKernel(fakeQuantOp, fakeQuantOnWasm);
 /** Each group is read twice and written once, the second time from L1 where groups are rows. */
 export function fakeQuantOnWasm({
   inputs: { x },
-  attrs: { bits, symmetric, granularity, range },
+  attrs: { format, range },
   module,
 }: WasmKernelArgs<FakeQuantInputs, FakeQuantAttrs>): TensorInfo {
-  const layout = quantizationLayout(granularity, x.shape);
+  const layout = quantizationLayout(format.granularity, x.shape);
   const y = module.output(x.shape, 'float32');
   const common = {
     x: module.addressOf(x),
     y: module.addressOf(y),
     ranges: range === null ? 0 : writeRanges(module, range, layout.numGroups),
-    ...codeRange(bits, symmetric),
-    symmetric: symmetric ? 1 : 0,
+    ...codeRange(format),
+    symmetric: hasZeroPoint(format) ? 0 : 1,
   };
   if (layout.innerStride > 0) columns(module, common, layout);
   else runs(module, common, layout, util.sizeFromShape(x.shape));

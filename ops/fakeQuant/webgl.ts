@@ -20,7 +20,7 @@ export const fakeQuantWebgl = webglKernel<FakeQuantInputs, FakeQuantAttrs>(
   fakeQuantOp,
   ({ inputs, attrs, webgl }) => {
     const { shape } = inputs.x;
-    const layout = quantizationLayout(attrs.granularity, shape);
+    const layout = quantizationLayout(attrs.format.granularity, shape);
     const size = util.sizeFromShape(shape);
     const columns = shape[shape.length - 1] ?? 1;
     const { range } = attrs;

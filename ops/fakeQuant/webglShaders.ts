@@ -1,9 +1,5 @@
-import {
-  codeRange,
-  MAX_VALUE,
-  MIN_SCALE,
-  type QuantizationLayout,
-} from '../numerics/quantization.js';
+import { codeRange, hasZeroPoint } from '../numerics/formats.js';
+import { MAX_VALUE, MIN_SCALE, type QuantizationLayout } from '../numerics/quantization.js';
 import type { WebglProgram } from '../webgl/backend.js';
 import { FINITE_GLSL, glslFloat, QUOTIENT_GLSL } from '../webgl/glsl.js';
 import { MAX_HALF } from '../webgl/half.js';
@@ -83,11 +79,12 @@ export function mergeProgram(groups: number, from: number, to: number): WebglPro
 export function quantizeProgram(
   [rows, columns]: readonly [number, number],
   layout: QuantizationLayout,
-  { bits, symmetric, range }: FakeQuantAttrs,
+  { format, range }: FakeQuantAttrs,
   options: { readonly shared: boolean; readonly writesFloat32: boolean },
 ): WebglProgram {
   const { length, inner, groupSize, outerStride, groupStride, innerStride } = layout;
-  const { qMin, qMax } = codeRange(bits, symmetric);
+  const { qMin, qMax } = codeRange(format);
+  const symmetric = !hasZeroPoint(format);
   const max = glslFloat(options.writesFloat32 ? MAX_VALUE : MAX_HALF);
   const maximum = glslFloat(qMax);
   const min = glslFloat(MIN_SCALE);

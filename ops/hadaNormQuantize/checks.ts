@@ -18,7 +18,7 @@ export function resolveAttrs(
   op: string,
   d: number,
   options: HadaNormQuantizeOptions,
-  defaults: Pick<HadaNormQuantizeAttrs, 'bits' | 'symmetric' | 'center'>,
+  defaults: Required<Pick<HadaNormQuantizeOptions, 'bits' | 'symmetric' | 'center'>>,
 ): HadaNormQuantizeAttrs {
   checkOptions(op, options, KEYS);
   const {
@@ -48,7 +48,9 @@ export function resolveAttrs(
     }
     hadamardPlan(op, blockSize);
   }
-  return { bits, symmetric, groupSize: Math.min(groupSize, d), range, center, blockSize };
+  const granularity = { kind: 'perGroup', axis: 1, groupSize: Math.min(groupSize, d) } as const;
+  const codes = symmetric ? 'symmetric' : 'unsigned';
+  return { format: { kind: 'uniform', bits, codes, granularity }, range, center, blockSize };
 }
 
 /**

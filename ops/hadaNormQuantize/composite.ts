@@ -21,6 +21,7 @@ import { channelCenterOp, meanOfSamples } from '../channelCenter/composite.js';
 import { type ComposedOp, runOp } from '../common/kernel.js';
 import { type Bounds, dynamicBounds, quantizeGroups } from '../fakeQuant/composite.js';
 import { hadamardTransformOp } from '../hadamardTransform/composite.js';
+import { codeOffset, hasZeroPoint } from '../numerics/formats.js';
 import {
   type HadaNormQuantizeAttrs,
   type HadaNormQuantizeInputs,
@@ -80,7 +81,7 @@ function centerTokens(x: Tensor, scale = scalar(1) as Tensor, mean?: Tensor): [T
 
 /** The quantizer of `fakeQuant` in the same float32 steps, on tensors. */
 const quantizeTensor: Quantize = (x, attrs) => {
-  const { groupSize } = attrs;
+  const { groupSize } = attrs.format.granularity;
   const d = x.shape[x.rank - 1]!;
   const rows = x.size / d;
   const whole = Math.floor(d / groupSize);
@@ -103,15 +104,15 @@ const quantizeTensor: Quantize = (x, attrs) => {
 
 /** x: [rows, groups, size] → codes, the same, and scale and zero point [rows, groups, 1]. */
 function quantizePart(x: Tensor3D, attrs: HadaNormQuantizeAttrs): [Tensor, Tensor, Tensor] {
-  const { bits, symmetric, range } = attrs;
+  const { format, range } = attrs;
   const bounds: Bounds =
     range === null
       ? dynamicBounds(x, [2])
       : [fill([1, 1, 1], Math.min(range.min, 0)), fill([1, 1, 1], Math.max(range.max, 0))];
-  const { offsets, scale, zeroPoint } = quantizeGroups(x, bounds, attrs);
+  const { offsets, scale, zeroPoint } = quantizeGroups(x, bounds, format);
   const poison = poisonOf(x, range === null);
   const spoilt = isNaNTensor(poison);
-  const origin = add(zerosLike(poison), symmetric ? 2 ** (bits - 1) : zeroPoint);
+  const origin = add(zerosLike(poison), hasZeroPoint(format) ? zeroPoint : codeOffset(format));
   return [where(spoilt, 0, add(offsets, origin)), add(poison, scale), where(spoilt, 0, origin)];
 }
 

@@ -2,6 +2,7 @@ import type { Tensor, TensorLike } from '@tensorflow/tfjs-core';
 import { flagged, type NodeAttrs, type NodeContract } from '../common/contract.js';
 import type { QuantizedActivations } from '../common/quantizedActivations.js';
 import { hadamardTransformContract } from '../hadamardTransform/contract.js';
+import type { GroupedFormat } from '../numerics/formats.js';
 import { type Dim, product } from '../numerics/lengths.js';
 
 /**
@@ -21,10 +22,8 @@ export interface HadaNormQuantizeInputs {
 
 /** Attributes of the `HadaNormQuantize` kernel, all resolved. */
 export interface HadaNormQuantizeAttrs {
-  readonly bits: number; // 2 to 8
-  readonly symmetric: boolean;
-  // channels of a token that share a scale, 1 to d; d: one scale a token
-  readonly groupSize: number;
+  // 2 to 8 bits, groups of a token's channels, 1 to d; d: one scale a token
+  readonly format: GroupedFormat;
   readonly range: StaticRange | null; // null: each group's own minimum and maximum
   readonly center: 'none' | 'static' | 'dynamic';
   readonly blockSize: number; // channels that one Hadamard matrix mixes; 0: no rotation
@@ -87,7 +86,7 @@ export interface HadaNormQuantizeResult {
 }
 
 /** What decides which kernel runs. */
-export type HadaNormQuantizeForm = Pick<HadaNormQuantizeAttrs, 'bits' | 'groupSize' | 'blockSize'>;
+export type HadaNormQuantizeForm = Pick<HadaNormQuantizeAttrs, 'format' | 'blockSize'>;
 
 /** What an absent option means. */
 export const HADANORM_QUANTIZE_DEFAULTS = {
@@ -103,7 +102,7 @@ export const hadaNormQuantizeContract: NodeContract<
 > = {
   kernelName: 'HadaNormQuantize',
   arithmetic: () => 'integer',
-  supports: ({ bits, blockSize }) => {
+  supports: ({ format: { bits }, blockSize }) => {
     if (bits < 2 || bits > 8) return 'codes have 2 to 8 bits';
     return blockSize === 0 ? null : hadamardTransformContract.supports({ blockSize });
   },

@@ -5,7 +5,6 @@ import {
   nearestCode,
   type QuantizationParameters,
   quantizationParameters,
-  type UniformFormat,
 } from '../numerics/formats.js';
 import { quantizationLayout } from '../numerics/quantization.js';
 import { rangesOf } from '../numerics/ranges.js';
@@ -28,14 +27,14 @@ export const hadaNormQuantizeCpu = defineKernel<
 const quantizeOnHost: Quantize = (x, attrs) => {
   const d = x.shape[x.rank - 1]!;
   const { codes, scale, zeroPoint } = quantizeValues(x.dataSync(), d, attrs);
-  const shape = [...x.shape.slice(0, -1), Math.ceil(d / attrs.groupSize)];
+  const shape = [...x.shape.slice(0, -1), Math.ceil(d / attrs.format.granularity.groupSize)];
   return [tensor(codes, x.shape, 'int32'), tensor(scale, shape), tensor(zeroPoint, shape)];
 };
 
 /** Codes [rows, d], scales and zero points [rows, groups] of x [rows, d]. */
 function quantizeValues(x: TypedArray, d: number, attrs: HadaNormQuantizeAttrs) {
-  const { groupSize } = attrs;
-  const format = formatOf(attrs);
+  const { format } = attrs;
+  const { groupSize } = format.granularity;
   const parameters = parametersOf(x, d, attrs);
   const { scale, zeroPoint, low, high } = parameters;
   const codes = new Int32Array(x.length);
@@ -60,10 +59,8 @@ function quantizeValues(x: TypedArray, d: number, attrs: HadaNormQuantizeAttrs) 
 function parametersOf(
   x: TypedArray,
   d: number,
-  attrs: HadaNormQuantizeAttrs,
+  { format, range }: HadaNormQuantizeAttrs,
 ): QuantizationParameters {
-  const { range } = attrs;
-  const format = formatOf(attrs);
   const rows = x.length / d;
   if (range === null) {
     const layout = quantizationLayout(format.granularity, [rows, d]);
@@ -75,9 +72,4 @@ function parametersOf(
   for (let at = 0; at < x.length; at++)
     if (Number.isNaN(x[at])) lo[Math.floor(at / d)] = Number.NaN;
   return quantizationParameters(format, { lo, hi });
-}
-
-function formatOf({ bits, symmetric, groupSize }: HadaNormQuantizeAttrs): UniformFormat {
-  const granularity = { kind: 'perGroup', axis: 1, groupSize } as const;
-  return { kind: 'uniform', bits, codes: symmetric ? 'symmetric' : 'unsigned', granularity };
 }

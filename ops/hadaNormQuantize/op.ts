@@ -73,7 +73,8 @@ export function hadaNormQuantize(
     Tensor?,
     Tensor?,
   ];
-  const { bits, groupSize } = attrs!;
+  const { bits, granularity } = attrs!.format;
+  const { groupSize } = granularity;
   const quantized = { codes, scale, zeroPoint, bits, groupSize };
   return withFormerName({
     quantized,
@@ -95,13 +96,13 @@ function withFormerName(result: Omit<HadaNormQuantizeResult, 'rest'>): HadaNormQ
 
 function emptyOutputs(
   shape: readonly number[],
-  { groupSize, center }: HadaNormQuantizeAttrs,
+  { format, center }: HadaNormQuantizeAttrs,
   basis: Tensor | undefined,
 ): Tensor[] {
   const d = shape[shape.length - 1]!;
   const rows = shape.slice(0, -1);
   const samples = rows.slice(0, -1).reduce((product, dim) => product * dim, 1);
-  const groups = [...rows, Math.ceil(d / groupSize)];
+  const groups = [...rows, Math.ceil(d / format.granularity.groupSize)];
   const means = center === 'dynamic' ? [zeros([samples, d])] : [];
   if (basis !== undefined) means.push(zeros([samples, basis.shape[0]!]));
   return [zeros([...shape], 'int32'), zeros(groups), zeros(groups), ...means];

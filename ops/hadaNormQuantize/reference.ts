@@ -26,7 +26,7 @@ export function hadaNormQuantizeReference(
   { x, scale, mean, basis }: HadaNormQuantizeNumbers,
   tokens: number,
   d: number,
-  { bits, symmetric, groupSize, range, center, blockSize }: HadaNormQuantizeAttrs,
+  { format, range, center, blockSize }: HadaNormQuantizeAttrs,
 ): HadaNormQuantizeReference {
   const rotate = (values: Float64Array) =>
     blockSize === 0 ? values : hadamardTransformReference(values, blockSize);
@@ -36,10 +36,11 @@ export function hadaNormQuantizeReference(
   const subtracted = dynamic ? {} : { mean: center === 'static' ? mean! : nothing };
   const centered = channelCenterReference(x, tokens, d, { ...scaling, ...subtracted });
   const transformed = rotate(centered.centered);
-  const granularity = { kind: 'perGroup', axis: 1, groupSize } as const;
   const quantized = fakeQuantReference(transformed, [x.length / d, d], {
-    ...{ bits, symmetric },
-    ...(range === null ? { granularity } : { granularity: { kind: 'perTensor' }, range }),
+    ...{ bits: format.bits, symmetric: format.codes === 'symmetric' },
+    ...(range === null
+      ? { granularity: format.granularity }
+      : { granularity: { kind: 'perTensor' }, range }),
   });
   if (!dynamic) {
     return { transformed, quantized, residual: nothing.slice(d), coefficients: nothing.slice(d) };

@@ -1,6 +1,6 @@
 import { type TensorInfo, util } from '@tensorflow/tfjs-core';
 import { type WasmHadamardPlan, wasmHadamardPlan } from '../hadamardTransform/wasmPlan.js';
-import { codeRange } from '../numerics/quantization.js';
+import { codeOffset, codeRange, hasZeroPoint } from '../numerics/formats.js';
 import { type WasmKernelArgs, wasmKernel } from '../wasm/kernel.js';
 import type { WasmModule } from '../wasm/module.js';
 import { rowScratchBytes, writeQuantizedRows } from '../wasm/records.js';
@@ -19,10 +19,10 @@ export function hadaNormQuantizeOnWasm({
   module,
 }: WasmKernelArgs<HadaNormQuantizeInputs, HadaNormQuantizeAttrs>): TensorInfo[] {
   const { x, basis } = inputs;
-  const { blockSize, groupSize, center } = attrs;
+  const { blockSize, format, center } = attrs;
   const [tokens, d] = x.shape.slice(-2) as [number, number];
   const samples = util.sizeFromShape(x.shape) / (tokens * d);
-  const groups = [...x.shape.slice(0, -1), Math.ceil(d / groupSize)];
+  const groups = [...x.shape.slice(0, -1), Math.ceil(d / format.granularity.groupSize)];
   const outputs = [
     module.output(x.shape, 'bool'),
     module.output(groups, 'float32'),
@@ -75,11 +75,11 @@ interface Prepared {
 function quantizeRows(
   module: WasmModule,
   { x, scale, mean }: HadaNormQuantizeInputs,
-  { bits, symmetric, groupSize, range, center }: HadaNormQuantizeAttrs,
+  { format, range, center }: HadaNormQuantizeAttrs,
   { means, plan, samples, outputs }: Prepared,
 ): void {
   const [tokens, d] = x.shape.slice(-2) as [number, number];
-  const { qMin, qMax } = codeRange(bits, symmetric);
+  const { qMin, qMax } = codeRange(format);
   const [codes, scales, zeroPoints] = outputs.map((output) => module.addressOf(output));
   const record = writeQuantizedRows(module, {
     x: module.addressOf(x),
@@ -89,14 +89,14 @@ function quantizeRows(
     meanStride: center === 'dynamic' ? d : 0,
     scale: module.addressIfAny(scale),
     plan: plan.address,
-    groupSize,
+    groupSize: format.granularity.groupSize,
     isStatic: range === null ? 0 : 1,
     min: Math.min(range?.min ?? 0, 0),
     max: Math.max(range?.max ?? 0, 0),
     qMin,
     qMax,
-    symmetric: symmetric ? 1 : 0,
-    offset: symmetric ? 2 ** (bits - 1) : 0,
+    symmetric: hasZeroPoint(format) ? 0 : 1,
+    offset: codeOffset(format),
     codes: codes!,
     scales: scales!,
     zeroPoints: zeroPoints!,

@@ -20,14 +20,14 @@ export const hadaNormQuantizeWebgl = webglKernel(
   hadaNormQuantizeOp,
   ({ inputs, attrs, webgl }): TensorInfo[] => {
     const { x, basis } = inputs;
-    const { groupSize, center } = attrs;
+    const { format, center } = attrs;
     const given = givenTexels(webgl, inputs);
     const means = center === 'dynamic' ? rowMeans(webgl, given.x) : undefined;
     const mean = means ?? (center === 'static' ? given.mean : undefined);
     const source: CenteredTexels = { x: given.x, mean, scale: given.scale };
     const quantized = quantizeTexels(webgl, rotated(webgl, source, attrs), attrs);
     if (!webgl.writesFloat32) checkHalfRange(webgl, x, quantized.scale.info);
-    const groups = groupShape(x, groupSize);
+    const groups = groupShape(x, format.granularity.groupSize);
     const outputs = [
       webgl.view(quantized.codes.info, x.shape),
       webgl.view(quantized.scale.info, groups),

@@ -1,5 +1,5 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
-import { codeRange } from '../numerics/quantization.js';
+import { codeOffset, hasZeroPoint } from '../numerics/formats.js';
 import { type CenteredTexels, sourceGlsl, sourceInputs } from '../webgl/centering.js';
 import { FINITE_GLSL, glslFloat, QUOTIENT_GLSL } from '../webgl/glsl.js';
 import type { WebglScope } from '../webgl/kernel.js';
@@ -17,8 +17,9 @@ export function quantizeTexels(
   source: CenteredTexels,
   attrs: HadaNormQuantizeAttrs,
 ): { codes: TexelMatrix; scale: TexelMatrix; zeroPoint: TexelMatrix } {
-  const { bits, symmetric, groupSize, range } = attrs;
-  const shape = { ...codeRange(bits, symmetric), symmetric, half: !webgl.writesFloat32 };
+  const { format, range } = attrs;
+  const shape = { format, half: !webgl.writesFloat32 };
+  const { groupSize } = format.granularity;
   const ranges = groupRanges(webgl, source, groupSize, range === null);
   const parameters = parameterTexels(webgl, ranges, shape, attrs);
   const { samples, rows } = source.x;
@@ -41,7 +42,7 @@ function parameterTexels(
   webgl: WebglScope,
   { texels, groups, chunks }: RangeTexels,
   shape: QuantizerShape,
-  { bits, symmetric, range }: HadaNormQuantizeAttrs,
+  { format, range }: HadaNormQuantizeAttrs,
 ): TexelMatrix {
   const ends =
     range === null
@@ -64,7 +65,7 @@ function parameterTexels(
         most = max(most, ends);
       }
       vec4 found = parametersOf(${ends});
-      ${symmetric ? `found.yw = vec2(${glslFloat(2 ** (bits - 1))});` : ''}
+      ${hasZeroPoint(format) ? '' : `found.yw = vec2(${glslFloat(codeOffset(format))});`}
       setOutput(mix(vec4(NAN, 0., NAN, 0.), found, bvec4(sound.xx, sound.zz)));
     }`,
   });
@@ -79,10 +80,11 @@ function codeTexels(
   source: CenteredTexels,
   parameters: TexelMatrix,
   shape: QuantizerShape,
-  { bits, symmetric, groupSize }: HadaNormQuantizeAttrs,
+  { format }: HadaNormQuantizeAttrs,
 ): TexelMatrix {
   const { samples, rows, columns, pairs } = source.x;
-  const offset = symmetric ? glslFloat(2 ** (bits - 1)) : '0.';
+  const { groupSize } = format.granularity;
+  const offset = glslFloat(codeOffset(format));
   // neighbours in a texel may be of two groups where these are odd
   const fetch =
     groupSize % 2 === 0 || groupSize === columns

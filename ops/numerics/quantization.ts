@@ -42,15 +42,6 @@ export const MIN_SCALE = 2 ** -120;
 /** Just below the largest float32: a code whose value would round beyond it is left out. */
 export const MAX_VALUE = Math.fround(3.402823e38);
 
-/**
- * Symmetric codes leave out −2^(bits−1), so that −max and max are equally far; asymmetric codes are
- * unsigned. bits: 2 to 16.
- */
-export function codeRange(bits: number, symmetric: boolean): CodeRange {
-  const qMax = symmetric ? 2 ** (bits - 1) - 1 : 2 ** bits - 1;
-  return { qMin: symmetric ? -qMax : 0, qMax };
-}
-
 /** Lays a resolved granularity over a shape. */
 export function quantizationLayout(
   granularity: Granularity,

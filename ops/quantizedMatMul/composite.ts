@@ -14,6 +14,7 @@ import {
   transpose,
 } from '@tensorflow/tfjs-core';
 import type { ComposedOp } from '../common/kernel.js';
+import { codeOffset, type GroupedFormat } from '../numerics/formats.js';
 import { BLOCK_ROWS, PANEL_COLUMNS, planesOf } from '../numerics/packing.js';
 import { activate } from './activations.js';
 import {
@@ -33,8 +34,8 @@ export function quantizedMatMulComposite(
   inputs: QuantizedMatMulInputs,
   attrs: QuantizedMatMulAttrs,
 ): Tensor {
-  const weights = attrs.bits === 32 ? inputs.codes : dequantize(inputs.codes, inputs.scale!, attrs);
-  return matMulWithRows(inputs, attrs, dequantizedActivations(inputs, attrs), weights);
+  const x = dequantizedActivations(inputs, attrs);
+  return matMulWithRows(inputs, attrs, x, dequantizedWeights(inputs, attrs));
 }
 
 /**
@@ -76,12 +77,13 @@ function basisRows({ coefficients, basis, basisScale }: QuantizedMatMulInputs): 
 /** x as float32: scale · (code − zero point) where it holds codes. */
 export function dequantizedActivations(
   { x, xScale, xZeroPoint }: QuantizedMatMulInputs,
-  { d, xBits, xGroupSize }: QuantizedMatMulAttrs,
+  { d, xFormat }: QuantizedMatMulAttrs,
 ): Tensor {
-  if (xBits === 0) return x;
+  if (xFormat.kind === 'float32') return x;
+  const { groupSize } = xFormat.granularity;
   const rows = x.size / d;
-  const groups = Math.ceil(d / xGroupSize);
-  const width = groups * xGroupSize;
+  const groups = Math.ceil(d / groupSize);
+  const width = groups * groupSize;
   const codes = reshape(cast(x, 'float32'), [rows, d]);
   const missing = width - d;
   const padded =
@@ -92,7 +94,7 @@ export function dequantizedActivations(
           [0, missing],
         ]);
   const offsets = sub(
-    reshape(padded, [rows, groups, xGroupSize]),
+    reshape(padded, [rows, groups, groupSize]),
     reshape(xZeroPoint!, [rows, groups, 1]),
   );
   const values = mul(offsets, reshape(xScale!, [rows, groups, 1]));
@@ -100,13 +102,30 @@ export function dequantizedActivations(
   return reshape(width === d ? flat : slice(flat, [0, 0], [rows, d]), x.shape);
 }
 
-/** Packed codes [bytes] and scales [groups, n] → W [d, n]. */
+/** W [d, n] as float32: scale · code where it is packed codes [bytes] and scales [groups, n]. */
+function dequantizedWeights(
+  { codes, scale }: QuantizedMatMulInputs,
+  { format, d, n }: QuantizedMatMulAttrs,
+): Tensor {
+  switch (format.kind) {
+    case 'float32':
+      return codes;
+    case 'uniform':
+      return dequantize(codes, scale!, format, d, n);
+    default:
+      return format satisfies never;
+  }
+}
+
 function dequantize(
   codes: Tensor,
   scale: Tensor,
-  { bits, groupSize, d, n }: QuantizedMatMulAttrs,
+  format: GroupedFormat,
+  d: number,
+  n: number,
 ): Tensor {
-  const signed = sub(unpack(codes, bits, d, n), 2 ** (bits - 1));
+  const { groupSize } = format.granularity;
+  const signed = sub(unpack(codes, format.bits, d, n), codeOffset(format));
   const groups = Math.ceil(d / groupSize);
   const padded =
     d === groups * groupSize

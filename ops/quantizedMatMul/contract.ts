@@ -1,20 +1,21 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { flagged, type NodeContract } from '../common/contract.js';
+import { type Float32Format, fitsIn, type GroupedFormat } from '../numerics/formats.js';
 
 /** Inputs of the `QuantizedMatMul` kernel. */
 export interface QuantizedMatMulInputs {
   /**
-   * [..., tokens, d]: float32; or, where attribute xBits is not 0, codes as int32 or bool (a byte
-   * an element).
+   * [..., tokens, d]: float32; or, where attribute xFormat is of codes, these as int32 or bool (a
+   * byte an element).
    */
   readonly x: Tensor;
-  // [..., tokens, xGroups]; there exactly where xBits is not 0
+  // [..., tokens, xGroups]; there exactly where x is codes
   readonly xScale?: Tensor | undefined;
   // [..., tokens, xGroups], integers as float32; beside xScale
   readonly xZeroPoint?: Tensor | undefined;
-  // bool [bytes]: packed codes, one byte an element; or float32 [d, n] where bits is 32
+  // bool [bytes]: packed codes, one byte an element; or float32 [d, n] where that is the format
   readonly codes: Tensor;
-  readonly scale?: Tensor | undefined; // [groups, n]; absent where bits is 32
+  readonly scale?: Tensor | undefined; // [groups, n]; absent for float32
   readonly bias?: Tensor | undefined; // [n]
   readonly residual?: Tensor | undefined; // [samples, d]
   readonly coefficients?: Tensor | undefined; // [samples, r]
@@ -25,13 +26,37 @@ export interface QuantizedMatMulInputs {
 
 /** Attributes of the `QuantizedMatMul` kernel. */
 export interface QuantizedMatMulAttrs {
-  readonly bits: number; // 2 to 8, or 32 for float32 weights
-  readonly groupSize: number; // rows of W that share a scale; the last group may be shorter
+  readonly format: ProductFormat; // of W: groups of its rows; the last one may be shorter
+  readonly xFormat: ProductFormat; // of x: groups of a token's channels
   readonly d: number;
   readonly n: number;
-  readonly xBits: number; // bits of the codes in x, 2 to 8; 0 where x is float32
-  readonly xGroupSize: number; // channels of x that share a scale, at most d; d where x is float32
   readonly activation: Activation;
+}
+
+/** What a product takes: codes of 2 to 8 bits in groups of at most d along d; or float32. */
+export type ProductFormat = GroupedFormat | Float32Format;
+
+/** Attributes of codes by codes, which kernels multiply as integers. */
+export interface CodesAttrs extends QuantizedMatMulAttrs {
+  readonly format: GroupedFormat;
+  readonly xFormat: GroupedFormat;
+}
+
+/** Whether both sides are codes. */
+export function areCodes(attrs: QuantizedMatMulAttrs): attrs is CodesAttrs {
+  return attrs.format.kind === 'uniform' && attrs.xFormat.kind === 'uniform';
+}
+
+/** Neighbours along d that share a scale; all of them where numbers have none. */
+export function groupSizeOf(format: ProductFormat, d: number): number {
+  switch (format.kind) {
+    case 'float32':
+      return d;
+    case 'uniform':
+      return format.granularity.groupSize;
+    default:
+      return format satisfies never;
+  }
 }
 
 /**
@@ -85,10 +110,7 @@ export interface QuantizedMatMulOptions {
 }
 
 /** What decides which kernel runs. */
-export type QuantizedMatMulForm = Pick<
-  QuantizedMatMulAttrs,
-  'bits' | 'groupSize' | 'd' | 'xBits' | 'xGroupSize'
->;
+export type QuantizedMatMulForm = Pick<QuantizedMatMulAttrs, 'format' | 'xFormat' | 'd'>;
 
 /** What every kernel of the op, and every graph that has it, agree on. */
 export const quantizedMatMulContract: NodeContract<
@@ -96,8 +118,11 @@ export const quantizedMatMulContract: NodeContract<
   QuantizedMatMulForm
 > = {
   kernelName: 'QuantizedMatMul',
-  arithmetic: ({ xBits }) => (xBits === 0 ? 'float' : 'integer'),
-  supports: ({ bits, xBits }) => (xBits > 0 && bits > 8 ? 'the weights are not quantized' : null),
+  arithmetic: ({ xFormat }) => (xFormat.kind === 'float32' ? 'float' : 'integer'),
+  supports: ({ format, xFormat }) => {
+    if (xFormat.kind === 'float32' || fitsIn(format, 8)) return null;
+    return 'the weights are not quantized';
+  },
   inputNames: (attrs) => [
     'x',
     'codes',

@@ -2,6 +2,7 @@ import type { TypedArray } from '@tensorflow/tfjs-core';
 import { type CpuBackend, defineKernel } from '../common/kernel.js';
 import { activateNumber } from './activations.js';
 import {
+  areCodes,
   type QuantizedMatMulAttrs,
   type QuantizedMatMulInputs,
   quantizedMatMulContract,
@@ -17,12 +18,12 @@ export const quantizedMatMulCpu = defineKernel<
 >(quantizedMatMulContract, 'cpu', ({ inputs, attrs, backend }) => {
   const values = valuesOf(inputs, backend);
   const { x, residual, bias } = values;
-  const { d, n, bits, xBits, activation } = attrs;
+  const { d, n, xFormat, activation } = attrs;
   const out = new Float32Array((x.length / d) * n);
   const rows = new Float32Array(samplesOf(inputs) * n);
-  const integers = xBits > 0 && bits !== 32;
+  const integers = areCodes(attrs);
   if (integers) multiplyIntegers(values, attrs, out);
-  const floats = xBits === 0 ? x : dequantizeCodes(values, attrs);
+  const floats = xFormat.kind === 'float32' ? x : dequantizeCodes(values, xFormat, d);
   multiplyWeights(values, attrs, [
     ...(integers ? [] : [{ x: floats, out }]),
     ...(residual === null ? [] : [{ x: residual, out: rows }]),

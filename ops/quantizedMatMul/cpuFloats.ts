@@ -1,4 +1,5 @@
 import type { TypedArray } from '@tensorflow/tfjs-core';
+import type { GroupedFormat } from '../numerics/formats.js';
 import { unpackCodes } from '../numerics/packing.js';
 import type { QuantizedMatMulAttrs } from './contract.js';
 import type { QuantizedMatMulValues } from './cpuValues.js';
@@ -47,12 +48,13 @@ export function dequantizeWeights(
 /** scale · (code − zero point), in the steps of `fakeQuant`. */
 export function dequantizeCodes(
   { x, xScale, xZeroPoint }: Pick<QuantizedMatMulValues, 'x' | 'xScale' | 'xZeroPoint'>,
-  { d, xGroupSize }: QuantizedMatMulAttrs,
+  { granularity: { groupSize } }: GroupedFormat,
+  d: number,
 ): Float32Array {
   const out = new Float32Array(x.length);
   for (let at = 0, group = 0; at < x.length; group++) {
     const row = Math.floor(at / d) * d;
-    const end = Math.min(at + xGroupSize, row + d);
+    const end = Math.min(at + groupSize, row + d);
     const scale = xScale![group]!;
     const zeroPoint = xZeroPoint![group]!;
     for (; at < end; at++) out[at] = (x[at]! - zeroPoint) * scale;
@@ -101,9 +103,13 @@ export function multiplyPanel(
 function panelReader(
   codes: TypedArray,
   scale: TypedArray | null,
-  { bits, groupSize, d, n }: QuantizedMatMulAttrs,
+  { format, d, n }: QuantizedMatMulAttrs,
 ): (begin: number, end: number) => Float32Array {
-  if (bits === 32) return (begin, end) => (codes as Float32Array).subarray(begin * n, end * n);
+  if (format.kind === 'float32') {
+    return (begin, end) => (codes as Float32Array).subarray(begin * n, end * n);
+  }
+  const { bits, granularity } = format;
+  const { groupSize } = granularity;
   const ints = new Int8Array(PANEL_ROWS * n);
   const panel = new Float32Array(PANEL_ROWS * n);
   return (begin, end) => {

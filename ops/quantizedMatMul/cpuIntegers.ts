@@ -1,5 +1,5 @@
 import { unpackCodes } from '../numerics/packing.js';
-import type { QuantizedMatMulAttrs } from './contract.js';
+import type { CodesAttrs } from './contract.js';
 import type { QuantizedMatMulValues } from './cpuValues.js';
 
 /** Rows whose products of 9 by 8 bits add up to less than 2^31. */
@@ -11,9 +11,11 @@ const MAX_RUN = 2 ** 15;
  */
 export function multiplyIntegers(
   { x, xScale, xZeroPoint, codes, scale }: QuantizedMatMulValues,
-  { bits, groupSize, xGroupSize, d, n }: QuantizedMatMulAttrs,
+  { format, xFormat, d, n }: CodesAttrs,
   out: Float32Array,
 ): void {
+  const { groupSize } = format.granularity;
+  const { groupSize: xGroupSize } = xFormat.granularity;
   const groups = Math.ceil(d / xGroupSize);
   const width = Math.min(groupSize, xGroupSize, d, MAX_RUN);
   const panel = new Int8Array(width * n);
@@ -21,7 +23,7 @@ export function multiplyIntegers(
   const sums = new Int32Array(n);
   for (let begin = 0, end = 0; begin < d; begin = end) {
     end = Math.min(d, after(begin, groupSize), after(begin, xGroupSize), begin + MAX_RUN);
-    unpackCodes(codes as Uint8Array, d, n, bits, begin, end, panel);
+    unpackCodes(codes as Uint8Array, d, n, format.bits, begin, end, panel);
     const scales = Math.floor(begin / groupSize) * n;
     let group = Math.floor(begin / xGroupSize);
     for (let at = begin, o = 0; at < x.length; at += d, o += n, group += groups) {

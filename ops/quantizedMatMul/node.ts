@@ -24,17 +24,21 @@ export const quantizedMatMulNode = defineKernel<
     tidy(() => {
       const { codes, scale } = inputs;
       const x = activationsOf(inputs, attrs);
-      if (attrs.bits === 32) return matMulWithRows(inputs, attrs, x, codes);
+      if (attrs.format.kind === 'float32') return matMulWithRows(inputs, attrs, x, codes);
       const weights = dequantizeWeights(codes.dataSync(), scale!.dataSync(), attrs);
       return matMulWithRows(inputs, attrs, x, tensor2d(weights, [attrs.d, attrs.n]));
     }),
-  (form) => (form.xBits === 0 ? null : noKernel(quantizedMatMulContract, 'tensorflow', form)),
+  (form) =>
+    form.xFormat.kind === 'float32' ? null : noKernel(quantizedMatMulContract, 'tensorflow', form),
 );
 
 function activationsOf(inputs: QuantizedMatMulInputs, attrs: QuantizedMatMulAttrs): Tensor {
   const { x, xScale, xZeroPoint } = inputs;
   // TensorFlow takes every byte of a bool for 0 or 1
-  if (attrs.xBits === 0 || x.dtype !== 'bool') return dequantizedActivations(inputs, attrs);
+  const { xFormat, d } = attrs;
+  if (xFormat.kind === 'float32' || x.dtype !== 'bool') {
+    return dequantizedActivations(inputs, attrs);
+  }
   const parts = { x: x.dataSync(), xScale: xScale!.dataSync(), xZeroPoint: xZeroPoint!.dataSync() };
-  return tensor(dequantizeCodes(parts, attrs), x.shape);
+  return tensor(dequantizeCodes(parts, xFormat, d), x.shape);
 }

@@ -4,10 +4,12 @@ import { runOp } from '../common/kernel.js';
 import type { QuantizedActivations } from '../common/quantizedActivations.js';
 import { withRenamed } from '../common/renamed.js';
 import { InvalidArgumentError } from '../numerics/errors.js';
+import { FLOAT32 } from '../numerics/formats.js';
 import { checkCodes, checkMatMulOptions, checkRows, checkWeights, isQuantized } from './checks.js';
 import { quantizedMatMulOp } from './composite.js';
 import {
   type PackedWeights,
+  type ProductFormat,
   type QuantizedMatMulAttrs,
   type QuantizedMatMulInputs,
   type QuantizedMatMulOptions,
@@ -61,7 +63,7 @@ export function quantizedMatMul(
   const options = withRenamed(op, given, 'rest', 'residual');
   checkMatMulOptions(op, options);
   checkWeights(op, weights);
-  const { codes, scale, bits, groupSize, shape } = weights;
+  const { codes, scale, shape } = weights;
   const [d, n] = shape;
   const { activation = QUANTIZED_MATMUL_DEFAULTS.activation, ...rows } = options;
   return tidy('quantizedMatMul', () => {
@@ -74,13 +76,24 @@ export function quantizedMatMul(
     }
     checkRows(op, input, n, d, options);
     if (input.size === 0) return zeros([...input.shape.slice(0, -1), n]);
-    const xBits = quantized?.bits ?? 0;
-    const xGroupSize = Math.min(quantized?.groupSize ?? d, d);
     const { scale: xScale, zeroPoint: xZeroPoint } = quantized ?? {};
     return runOp<QuantizedMatMulInputs, QuantizedMatMulAttrs, Tensor>(
       quantizedMatMulOp,
       { x: input, xScale, xZeroPoint, codes, scale, ...rows },
-      { bits, groupSize, d, n, xBits, xGroupSize, activation },
+      { format: weightFormat(weights), xFormat: activationFormat(quantized, d), d, n, activation },
     );
   });
+}
+
+function weightFormat({ bits, groupSize, shape: [d] }: PackedWeights): ProductFormat {
+  if (bits === 32) return FLOAT32;
+  const granularity = { kind: 'perGroup', axis: 0, groupSize: Math.min(groupSize, d) } as const;
+  return { kind: 'uniform', bits, codes: 'signed', granularity };
+}
+
+/** Symmetric codes come without a sign too, and with a zero point. */
+function activationFormat(x: QuantizedActivations | null, d: number): ProductFormat {
+  if (x === null) return FLOAT32;
+  const granularity = { kind: 'perGroup', axis: 1, groupSize: Math.min(x.groupSize, d) } as const;
+  return { kind: 'uniform', bits: x.bits, codes: 'unsigned', granularity };
 }

@@ -1,18 +1,20 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { util } from '@tensorflow/tfjs-core';
+import type { GroupedFormat } from '../numerics/formats.js';
 import { type WasmKernelArgs, wasmKernel } from '../wasm/kernel.js';
 import type { WasmModule } from '../wasm/module.js';
 import { segmentsOf } from '../wasm/segments.js';
 import { quantizedMatMulOp } from './composite.js';
-import type { QuantizedMatMulAttrs, QuantizedMatMulInputs } from './contract.js';
+import { groupSizeOf, type QuantizedMatMulAttrs, type QuantizedMatMulInputs } from './contract.js';
 import { floatProduct, integerProduct } from './wasmProduct.js';
 import type { CodeArgs, ProductArgs } from './wasmProductArgs.js';
 
 export const quantizedMatMulWasm = wasmKernel(
   quantizedMatMulOp,
   quantizedMatMulOnWasm,
-  ({ d, groupSize, xBits, xGroupSize }) =>
-    xBits === 0 || segmentsOf(d, groupSize, xGroupSize) !== null
+  ({ d, format, xFormat }) =>
+    xFormat.kind === 'float32' ||
+    segmentsOf(d, groupSizeOf(format, d), groupSizeOf(xFormat, d)) !== null
       ? null
       : 'integer kernels for wasm need groups of a multiple of 4',
 );
@@ -29,11 +31,12 @@ export function quantizedMatMulOnWasm({
   const { x } = inputs;
   const out = module.output([...x.shape.slice(0, -1), attrs.n], 'float32');
   const args = productArgs(module, inputs, attrs, out);
-  if (attrs.xBits === 0) {
+  const { xFormat } = attrs;
+  if (xFormat.kind === 'float32') {
     floatProduct(module, args, module.addressOf(x));
     return out;
   }
-  const codes = codeArgs(module, inputs, attrs);
+  const codes = codeArgs(module, inputs, xFormat);
   if (!integerProduct(module, args, codes)) {
     floatProduct(module, args, dequantized(module, codes, args));
   }
@@ -43,7 +46,7 @@ export function quantizedMatMulOnWasm({
 function productArgs(
   module: WasmModule,
   inputs: QuantizedMatMulInputs,
-  { bits, groupSize, d, n, activation }: QuantizedMatMulAttrs,
+  { format, d, n, activation }: QuantizedMatMulAttrs,
   out: TensorInfo,
 ): ProductArgs {
   const { x, residual, basis } = inputs;
@@ -51,9 +54,8 @@ function productArgs(
   const samples = residual === undefined && basis === undefined ? 1 : leading;
   return {
     codes: module.addressIfAny(inputs.codes),
-    bits,
+    format,
     scale: module.addressIfAny(inputs.scale),
-    groupSize,
     k: d,
     n,
     tokens: util.sizeFromShape(x.shape) / d,
@@ -96,14 +98,13 @@ function coefficientsOf(
 function codeArgs(
   module: WasmModule,
   { x, xScale, xZeroPoint }: QuantizedMatMulInputs,
-  { xBits, xGroupSize }: QuantizedMatMulAttrs,
+  format: GroupedFormat,
 ): CodeArgs {
   return {
     codes: byteCodes(module, x),
     scale: module.addressOf(xScale!),
     zeroPoint: module.addressOf(xZeroPoint!),
-    bits: xBits,
-    groupSize: xGroupSize,
+    format,
   };
 }
 
@@ -120,7 +121,7 @@ function byteCodes(module: WasmModule, x: TensorInfo): number {
 /** scale · (code − zeroPoint), float32 [tokens, k]. */
 function dequantized(module: WasmModule, x: CodeArgs, { tokens, k }: ProductArgs): number {
   const to = module.scratch(4 * tokens * k);
-  const args = [x.codes, x.scale, x.zeroPoint, k, x.groupSize, to];
+  const args = [x.codes, x.scale, x.zeroPoint, k, x.format.granularity.groupSize, to];
   module.run('dequantizeRows', args, tokens, { grain: 8 });
   return to;
 }

@@ -1,3 +1,4 @@
+import { codeOffset, fitsIn, type GroupedFormat } from '../numerics/formats.js';
 import type { WasmModule } from '../wasm/module.js';
 import {
   DIGITS,
@@ -14,6 +15,7 @@ import {
   writePackedRows,
 } from '../wasm/records.js';
 import type { Segments } from '../wasm/segments.js';
+import { groupSizeOf } from './contract.js';
 import type { CodeArgs, ProductArgs, Variant } from './wasmProductArgs.js';
 
 /** What a product is told of activations as codes. */
@@ -36,13 +38,13 @@ type MadeFields = Pick<
 /** Tiles of the activations and of the residual's digits, and what is known of each token. */
 export function packRows(
   module: WasmModule,
-  args: ProductArgs,
+  args: ProductArgs & { readonly format: GroupedFormat },
   x: CodeArgs,
   cut: Segments,
   { bytes, signedWeights }: Variant,
 ): CodeFields {
   const { k, tokens, samples } = args;
-  const groups = Math.ceil(k / x.groupSize);
+  const groups = Math.ceil(k / x.format.granularity.groupSize);
   const digitRows = args.residual === 0 ? 0 : DIGITS * samples;
   const tokenTiles = Math.ceil(tokens / MR);
   const residualTiles = Math.ceil(digitRows / MR);
@@ -52,7 +54,7 @@ export function packRows(
   if (digitRows > 0) {
     module.run('residualDigits', [args.residual, k, digits, residualScale], samples);
   }
-  const shifted = bytes === 1 && x.bits === 8;
+  const shifted = bytes === 1 && !fitsIn(x.format, 7);
   const tables = segmentTables(module, args, x, cut);
   const { segments, segmentCount } = tables;
   const groupBytes = tiles * tileGroupsBytes(groups);
@@ -77,7 +79,7 @@ export function packRows(
     segments,
     segmentCount,
     subtract: shifted ? 128 : -1,
-    weightOffset: signedWeights ? 0 : 2 ** (args.bits - 1),
+    weightOffset: signedWeights ? 0 : codeOffset(args.format),
     ...made,
   });
   module.run(bytes === 1 ? 'packRows8' : 'packRows16', [record], tiles, { grain: 16 });
@@ -86,11 +88,12 @@ export function packRows(
 
 function segmentTables(
   module: WasmModule,
-  { k, groupSize }: ProductArgs,
+  { k, format }: ProductArgs,
   x: CodeArgs,
   { segments, chunks, chunkRows, longest }: Segments,
 ): TableFields {
-  const key = `segments ${k} ${groupSize} ${x.groupSize} ${longest}`;
+  const groupSizes = [format, x.format].map((side) => groupSizeOf(side, k));
+  const key = `segments ${k} ${groupSizes.join(' ')} ${longest}`;
   const chunksAt = SEGMENT_BYTES * segments.length;
   const table = module.constant(key, () => {
     const view = new DataView(new ArrayBuffer(chunksAt + 4 * chunks.length));

@@ -1,3 +1,4 @@
+import { codeRange, fitsIn, type GroupedFormat } from '../numerics/formats.js';
 import type { WasmModule } from '../wasm/module.js';
 import {
   ACTIVATION,
@@ -9,6 +10,7 @@ import {
   writeProduct,
 } from '../wasm/records.js';
 import { CHUNK_ROWS, segmentsOf } from '../wasm/segments.js';
+import { groupSizeOf } from './contract.js';
 import { packRows } from './wasmPackedRows.js';
 import type { CodeArgs, ProductArgs, Variant } from './wasmProductArgs.js';
 
@@ -37,16 +39,18 @@ export function floatProduct(module: WasmModule, args: ProductArgs, x: number): 
  * activations ends within four neighbours, or weights are float32.
  */
 export function integerProduct(module: WasmModule, args: ProductArgs, x: CodeArgs): boolean {
-  if (args.bits > 8) return false;
-  const variant = variantFor(module, args.bits);
-  const longest = args.bits === 8 && variant.bytes === 1 ? LONGEST_8_BITS : CHUNK_ROWS;
-  const cut = segmentsOf(args.k, args.groupSize, x.groupSize, longest);
+  const { k, format } = args;
+  if (format.kind === 'float32') return false;
+  const variant = variantFor(module, format);
+  const longest = fitsIn(format, 7) || variant.bytes === 2 ? CHUNK_ROWS : LONGEST_8_BITS;
+  const [groupSize, xGroupSize] = [format, x.format].map((side) => side.granularity.groupSize);
+  const cut = segmentsOf(k, groupSize!, xGroupSize!, longest);
   if (cut === null) return false;
   runProduct(module, variant.kernel, {
     ...productFields(args),
-    ...packRows(module, args, x, cut, variant),
+    ...packRows(module, { ...args, format }, x, cut, variant),
     residual: 0,
-    flushSteps: flushSteps(args.bits),
+    flushSteps: flushSteps(format),
     flip: variant.signedWeights ? 128 : 0,
   });
   return true;
@@ -56,21 +60,22 @@ export function integerProduct(module: WasmModule, args: ProductArgs, x: CodeArg
  * Steps of four products that a pair's 16-bit sum can take: activations reach −128, weights 2^b −
  * 1, two products a sum and step.
  */
-function flushSteps(bits: number): number {
-  return Math.floor(32767 / (2 * 128 * (2 ** bits - 1)));
+function flushSteps(format: GroupedFormat): number {
+  const { qMin, qMax } = codeRange(format);
+  return Math.floor(32767 / (2 * 128 * (qMax - qMin)));
 }
 
 /**
  * Relaxed SIMD needs weights below 128 as unsigned codes, unless the machine's own dot product
  * takes all eight bits.
  */
-function variantFor({ relaxed }: WasmModule, bits: number): Variant {
+function variantFor({ relaxed }: WasmModule, format: GroupedFormat): Variant {
   const wide: Variant = { kernel: 'gemm16', bytes: 2, signedWeights: false };
   if (relaxed === null) return wide;
   if (relaxed === 'pairs') {
-    return bits === 8 ? wide : { kernel: 'gemmRelaxed16', bytes: 1, signedWeights: false };
+    return fitsIn(format, 7) ? { kernel: 'gemmRelaxed16', bytes: 1, signedWeights: false } : wide;
   }
-  const signedWeights = bits === 8 && relaxed === 'signed';
+  const signedWeights = !fitsIn(format, 7) && relaxed === 'signed';
   return { kernel: 'gemmRelaxed32', bytes: 1, signedWeights };
 }
 
@@ -101,15 +106,15 @@ function sampleTable(module: WasmModule, { tokens, samples }: ProductArgs): numb
 
 /** The fields that products of codes and of floats fill alike. */
 function productFields(args: ProductArgs) {
-  const { codes, bits, k, n, scale, groupSize, tokens, samples } = args;
+  const { codes, format, k, n, scale, tokens, samples } = args;
   const { coefficients, basis, rank, bias, out } = args;
   return {
     codes,
-    bits,
+    bits: format.kind === 'float32' ? 32 : format.bits,
     k,
     n,
     scale,
-    groupSize,
+    groupSize: groupSizeOf(format, k),
     tokens,
     samples,
     coefficients,

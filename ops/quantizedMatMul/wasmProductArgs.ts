@@ -1,11 +1,11 @@
-import type { Activation } from './contract.js';
+import type { GroupedFormat } from '../numerics/formats.js';
+import type { Activation, ProductFormat } from './contract.js';
 
 /** A product by packed weights; every tensor is an address, 0 for one that is not there. */
 export interface ProductArgs {
-  readonly codes: number; // packed, or f32 [k, n] where bits is 32
-  readonly bits: number;
+  readonly codes: number; // packed, or f32 [k, n]: as the format says
+  readonly format: ProductFormat;
   readonly scale: number; // [groups, n]
-  readonly groupSize: number;
   readonly k: number;
   readonly n: number;
   readonly tokens: number; // of all samples
@@ -24,8 +24,7 @@ export interface CodeArgs {
   readonly codes: number; // u8 [tokens, k]
   readonly scale: number; // [tokens, groups]
   readonly zeroPoint: number; // [tokens, groups]
-  readonly bits: number;
-  readonly groupSize: number;
+  readonly format: GroupedFormat;
 }
 
 /** Which kernel multiplies, and what it can take. */

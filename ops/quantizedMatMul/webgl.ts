@@ -1,5 +1,6 @@
 import { type TensorInfo, util } from '@tensorflow/tfjs-core';
 import { UnsupportedDeviceError } from '../numerics/errors.js';
+import { FLOAT32, type GroupedFormat } from '../numerics/formats.js';
 import { attached } from '../webgl/attached.js';
 import { fetchesBytesExactly } from '../webgl/bytes.js';
 import { checkHalf } from '../webgl/half.js';
@@ -12,7 +13,7 @@ import {
   quantizedMatMulContract,
 } from './contract.js';
 import { packProgram, productProgram, rowsProgram } from './webglShaders.js';
-import { segmentsOf, weightsGrid, weightsTexture } from './webglWeights.js';
+import { type PackedAttrs, weightsGrid, weightsTexture, withSegments } from './webglWeights.js';
 
 /**
  * Weights stay packed on the GPU, an eighth or a quarter of their float32 size and the scales, and
@@ -24,7 +25,9 @@ import { segmentsOf, weightsGrid, weightsTexture } from './webglWeights.js';
 export const quantizedMatMulWebgl = webglKernel<QuantizedMatMulInputs, QuantizedMatMulAttrs>(
   quantizedMatMulOp,
   (args) => {
-    const { inputs, attrs, webgl } = args;
+    const { inputs, webgl } = args;
+    // packed: others are not supported
+    const attrs = withSegments(args.attrs, args.attrs.format as GroupedFormat);
     const { x, xScale, xZeroPoint, bias } = inputs;
     const rows = util.sizeFromShape(x.shape) / attrs.d;
     // all that may be refused comes first, so that nothing is made in vain
@@ -32,10 +35,10 @@ export const quantizedMatMulWebgl = webglKernel<QuantizedMatMulInputs, Quantized
     weightsGrid(attrs, webgl.maxTextureSize);
     activationsGrid(rows, attrs, webgl.maxTextureSize);
     if (!webgl.writesFloat32 && xScale !== undefined) checkScale(webgl, xScale);
-    const sampleRows = sampleRowsOf(args);
+    const sampleRows = sampleRowsOf(args, attrs);
     const tokens = sampleRows === null ? 0 : x.shape[x.rank - 2]!;
     const others = [
-      ...(attrs.xBits === 0
+      ...(attrs.xFormat.kind === 'float32'
         ? []
         : [matrix(webgl, xScale!, rows), matrix(webgl, xZeroPoint!, rows)]),
       ...(bias === undefined ? [] : [bias]),
@@ -44,14 +47,14 @@ export const quantizedMatMulWebgl = webglKernel<QuantizedMatMulInputs, Quantized
     const spec = { x, rows, tokens, bias: bias !== undefined, others };
     return webgl.view(product(args, attrs, spec), [...x.shape.slice(0, -1), attrs.n]);
   },
-  ({ bits }) => (bits === 32 ? 'float32 weights are no bytes of a texture' : null),
+  ({ format }) => (format.kind === 'float32' ? 'float32 weights are no bytes of a texture' : null),
 );
 
 type Args = WebglKernelArgs<QuantizedMatMulInputs, QuantizedMatMulAttrs>;
 
 /** residual W + coefficients · basis, [samples, n]. */
-function sampleRowsOf(args: Args): TensorInfo | null {
-  const { inputs, attrs, webgl } = args;
+function sampleRowsOf(args: Args, attrs: PackedAttrs): TensorInfo | null {
+  const { inputs, webgl } = args;
   const { x, residual, coefficients, basis, basisScale } = inputs;
   if (residual === undefined && coefficients === undefined) return null;
   const samples = util.sizeFromShape(x.shape.slice(0, -2));
@@ -64,7 +67,7 @@ function sampleRowsOf(args: Args): TensorInfo | null {
   const given: TensorInfo[] = [];
   if (residual !== undefined) {
     // the segments of the tokens' product, so that it finds the same texture
-    const floats = { ...attrs, xBits: 0, activation: 'none' } as const;
+    const floats = { ...attrs, xFormat: FLOAT32, activation: 'none' } as const;
     given.push(
       product(args, floats, { x: residual, rows: samples, tokens: 0, bias: false, others: [] }),
     );
@@ -76,7 +79,7 @@ function sampleRowsOf(args: Args): TensorInfo | null {
 /** activation(x W + rows), [rows, n]. */
 function product(
   { inputs, webgl }: Args,
-  attrs: QuantizedMatMulAttrs,
+  attrs: PackedAttrs,
   spec: {
     readonly x: TensorInfo;
     readonly rows: number;
@@ -87,21 +90,20 @@ function product(
 ): TensorInfo {
   const { x, rows, tokens, bias, others } = spec;
   const { backend, maxTextureSize } = webgl;
-  const segments = segmentsOf(attrs);
   const grid = weightsGrid(attrs, maxTextureSize);
   const xGrid = activationsGrid(rows, attrs, maxTextureSize);
   const weights = weightsTexture(backend, inputs.codes, inputs.scale!, attrs, grid);
   const exactBytes = fetchesBytesExactly(backend);
-  const layout = { segments, xGrid, weightsGrid: grid, exactBytes };
+  const layout = { xGrid, weightsGrid: grid, exactBytes };
   const program = productProgram({ rows, tokens, bias, attrs, ...layout });
   const texels = packedX(webgl, x, rows, attrs, xGrid);
   return withRawTexels(webgl, texels, () => webgl.run(program, [texels, weights, ...others]));
 }
 
 /** Where the texels of x lie: an item is a row. */
-function activationsGrid(rows: number, attrs: QuantizedMatMulAttrs, maxSize: number): TexelGrid {
-  const { count, blocks } = segmentsOf(attrs);
-  const what = `x [${rows}, ${attrs.d}]`;
+function activationsGrid(rows: number, { d, segments }: PackedAttrs, maxSize: number): TexelGrid {
+  const { count, blocks } = segments;
+  const what = `x [${rows}, ${d}]`;
   return texelGrid(quantizedMatMulContract.kernelName, what, [rows, count, blocks], maxSize);
 }
 
@@ -110,13 +112,11 @@ function packedX(
   webgl: WebglScope,
   x: TensorInfo,
   rows: number,
-  attrs: QuantizedMatMulAttrs,
+  { d, xFormat, segments }: PackedAttrs,
   grid: TexelGrid,
 ): TensorInfo {
   const { backend } = webgl;
-  const { d } = attrs;
-  const codes = attrs.xBits !== 0;
-  const segments = segmentsOf(attrs);
+  const codes = xFormat.kind !== 'float32';
   const pack = () => {
     const { texture, isPacked } = backend.texData.get(x.dataId);
     const packed = texture == null || isPacked === true;

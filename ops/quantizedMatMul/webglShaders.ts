@@ -1,9 +1,17 @@
+import { fitsIn, type GroupedFormat } from '../numerics/formats.js';
 import { PIXELS_USAGE, type WebglProgram } from '../webgl/backend.js';
 import { BYTES_GLSL } from '../webgl/bytes.js';
 import { placeGlsl, placeOfGlsl, type TexelGrid } from '../webgl/texelGrid.js';
-import type { QuantizedMatMulAttrs } from './contract.js';
+import { groupSizeOf } from './contract.js';
 import { activationGlsl } from './webglActivations.js';
-import { BLOCK, HEADER, type Segments, SUM_OFFSET, texelsPerBlock } from './webglWeights.js';
+import {
+  BLOCK,
+  HEADER,
+  type PackedAttrs,
+  type Segments,
+  SUM_OFFSET,
+  texelsPerBlock,
+} from './webglWeights.js';
 
 /**
  * x [rows, d] → texels of 4 channels of a row, as the product walks them; zeros where a segment is
@@ -60,8 +68,7 @@ export interface ProductSpec {
   /** Rows of x that share a row of `sampleRows`; 0 where there are none. */
   readonly tokens: number;
   readonly bias: boolean;
-  readonly attrs: QuantizedMatMulAttrs;
-  readonly segments: Segments;
+  readonly attrs: PackedAttrs;
   readonly xGrid: TexelGrid;
   readonly weightsGrid: TexelGrid;
   /** Whether texels are byte / 255 to float32's precision. */
@@ -70,16 +77,17 @@ export interface ProductSpec {
 
 /**
  * activation(x W + row), [rows, n]. An invocation gives two rows and two columns: per 4 rows of W
- * it fetches two texels of x and one of W (two above 4 bits). x is codes where xBits is not 0;
+ * it fetches two texels of x and one of W (two above 4 bits). x is codes where its format says so;
  * their products add up to integers.
  *
  * Inputs: X, W, then xScale and xZeroPoint where x is codes, then bias, then sampleRows.
  */
 export function productProgram(spec: ProductSpec): WebglProgram {
-  const { rows, tokens, bias, attrs, segments, xGrid, weightsGrid, exactBytes } = spec;
-  const { n, xBits, xGroupSize, d, activation } = attrs;
-  const codes = xBits !== 0;
-  const groupGlsl = `vec2 zeroPoint, groupScale;${xGroupSize < d ? '' : GROUP_GLSL}`;
+  const { rows, tokens, bias, attrs, xGrid, weightsGrid, exactBytes } = spec;
+  const { n, xFormat, d, activation, segments } = attrs;
+  const codes = xFormat.kind !== 'float32';
+  const oneGroup = groupSizeOf(xFormat, d) === d;
+  const groupGlsl = `vec2 zeroPoint, groupScale;${oneGroup ? GROUP_GLSL : ''}`;
   return {
     variableNames: [
       'X',
@@ -129,7 +137,7 @@ export function productProgram(spec: ProductSpec): WebglProgram {
           atB += placeXStep;
           atW += placeWStep;
         }
-        ${codes ? codesGlsl(attrs, segments, exactBytes) : 'total += scale.xyxy * sums;'}
+        ${codes ? codesGlsl(attrs, exactBytes) : 'total += scale.xyxy * sums;'}
       }
       total += vec4(
         rowOf(row.x, column.x), rowOf(row.x, column.y),
@@ -150,16 +158,17 @@ const GROUP_GLSL = `
  * Where fetches are exact nothing is rounded but the high half of a byte: rounding takes several
  * times as long as multiplying.
  */
-function blockGlsl({ bits, xBits }: QuantizedMatMulAttrs, exactBytes: boolean): string {
+function blockGlsl({ format, xFormat }: PackedAttrs, exactBytes: boolean): string {
+  const floats = xFormat.kind === 'float32';
   // the sums of float32 x are no integers, and keep what W is off by
-  const exact = exactBytes && xBits !== 0;
-  const x = xBits === 0 || codesOverByte(bits, exact) ? '' : 'bytesOf';
+  const exact = exactBytes && !floats;
+  const x = floats || codesOverByte(format, exact) ? '' : 'bytesOf';
   const rows = `
           vec4 a = ${x}(texture(X, atA));
           vec4 b = ${x}(texture(X, atB));`;
   const byte = (texel: string) =>
     exact ? `${texel} * 255. - 128.` : `floor(${texel} * 255. - 127.5)`;
-  if (texelsPerBlock(bits) === 2) {
+  if (texelsPerBlock(format) === 2) {
     return `${rows}
           vec4 first = ${byte('texture(W, atW)')};
           atW += placeWStep;
@@ -176,8 +185,8 @@ function blockGlsl({ bits, xBits }: QuantizedMatMulAttrs, exactBytes: boolean): 
  * Whether codes of x are multiplied as byte / 255: the error of so many small products is far below
  * half a step.
  */
-function codesOverByte(bits: number, exact: boolean): boolean {
-  return exact || bits <= 4;
+function codesOverByte(format: GroupedFormat, exact: boolean): boolean {
+  return exact || fitsIn(format, 4);
 }
 
 /**
@@ -185,14 +194,14 @@ function codesOverByte(bits: number, exact: boolean): boolean {
  * integers, and rounded to these.
  */
 function codesGlsl(
-  { bits, d, xGroupSize }: QuantizedMatMulAttrs,
-  { rows }: Segments,
+  { format, xFormat, d, segments: { rows } }: PackedAttrs,
   exact: boolean,
 ): string {
-  const changes = `group = segment * ${rows} / ${xGroupSize};${GROUP_GLSL}`;
+  const groupSize = groupSizeOf(xFormat, d);
+  const changes = `group = segment * ${rows} / ${groupSize};${GROUP_GLSL}`;
   return `
-        ${codesOverByte(bits, exact) ? 'sums = floor(255. * sums + .5);' : ''}
-        ${xGroupSize < d ? changes : ''}
+        ${codesOverByte(format, exact) ? 'sums = floor(255. * sums + .5);' : ''}
+        ${groupSize < d ? changes : ''}
         vec2 codeSums = header.xz + 256. * header.yw - ${SUM_OFFSET}.;
         total += groupScale.xxyy * scale.xyxy * (sums - zeroPoint.xxyy * codeSums.xyxy);`;
 }

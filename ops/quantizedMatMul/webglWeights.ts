@@ -1,10 +1,16 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
+import { fitsIn, type GroupedFormat } from '../numerics/formats.js';
 import { unpackCodes } from '../numerics/packing.js';
 import { attached } from '../webgl/attached.js';
 import type { WebglBackend } from '../webgl/backend.js';
 import { uploadTexels } from '../webgl/bytes.js';
 import { byteOffset, type TexelGrid, texelGrid } from '../webgl/texelGrid.js';
-import { type QuantizedMatMulAttrs, quantizedMatMulContract } from './contract.js';
+import {
+  groupSizeOf,
+  type ProductFormat,
+  type QuantizedMatMulAttrs,
+  quantizedMatMulContract,
+} from './contract.js';
 
 /** Rows of W that a texel holds. */
 export const BLOCK = 4;
@@ -18,8 +24,8 @@ export const SUM_OFFSET = 2 ** 15;
  * byte / 255 as texels are: of the sum of 64 products up to 8 some 23 roundings leave 255 · 64 · 8
  * · 23 · 2^−24 = 0.18 at most, which rounding the sum takes away.
  */
-function mostRows(bits: number): number {
-  return bits <= 4 ? 64 : 256;
+function mostRows(format: GroupedFormat): number {
+  return fitsIn(format, 4) ? 64 : 256;
 }
 
 /**
@@ -32,11 +38,22 @@ export interface Segments {
   readonly blocks: number;
 }
 
-/** The longest segments that both group sizes allow; xGroupSize is d where x is float32. */
-export function segmentsOf({ d, bits, groupSize, xGroupSize }: QuantizedMatMulAttrs): Segments {
-  const sizes = [groupSize, xGroupSize].filter((size) => size < d);
+/** Attributes of a product by packed weights, and how these are cut for x as it comes. */
+export interface PackedAttrs extends QuantizedMatMulAttrs {
+  readonly format: GroupedFormat;
+  readonly segments: Segments;
+}
+
+/** The same for weights that are packed. */
+export function withSegments(attrs: QuantizedMatMulAttrs, format: GroupedFormat): PackedAttrs {
+  return { ...attrs, format, segments: segmentsOf(format, attrs.xFormat, attrs.d) };
+}
+
+/** The longest segments that both group sizes allow. */
+export function segmentsOf(format: GroupedFormat, xFormat: ProductFormat, d: number): Segments {
+  const sizes = [format, xFormat].map((side) => groupSizeOf(side, d)).filter((size) => size < d);
   const common = sizes.reduce(greatestDivisor, 0);
-  const max = mostRows(bits);
+  const max = mostRows(format);
   const rows = common === 0 ? evenRows(d, max) : divisorUpTo(common, max);
   return { count: Math.ceil(d / rows), rows, blocks: Math.ceil(rows / BLOCK) };
 }
@@ -60,15 +77,15 @@ function divisorUpTo(size: number, max: number): number {
 }
 
 /** Texels that hold 4 rows of 2 columns: one where two codes go into a byte. */
-export function texelsPerBlock(bits: number): 1 | 2 {
-  return bits <= 4 ? 1 : 2;
+export function texelsPerBlock(format: GroupedFormat): 1 | 2 {
+  return fitsIn(format, 4) ? 1 : 2;
 }
 
 /** Where the weights lie: an item is a pair of columns. */
-export function weightsGrid(attrs: QuantizedMatMulAttrs, maxSize: number): TexelGrid {
-  const { d, n, bits } = attrs;
-  const { count, blocks } = segmentsOf(attrs);
-  const texels = HEADER + blocks * texelsPerBlock(bits);
+export function weightsGrid(attrs: PackedAttrs, maxSize: number): TexelGrid {
+  const { d, n, format, segments } = attrs;
+  const { count, blocks } = segments;
+  const texels = HEADER + blocks * texelsPerBlock(format);
   const what = `weights [${d}, ${n}]`;
   return texelGrid(
     quantizedMatMulContract.kernelName,
@@ -93,13 +110,14 @@ export function weightsTexture(
   backend: WebglBackend,
   codes: TensorInfo,
   scale: TensorInfo,
-  attrs: QuantizedMatMulAttrs,
+  attrs: PackedAttrs,
   grid: TexelGrid,
 ): TensorInfo {
-  const { d, n, bits, groupSize } = attrs;
-  const { rows } = segmentsOf(attrs);
+  const { d, n, format, segments } = attrs;
+  const { bits, granularity } = format;
   // x in groups of another size may want other segments
-  const key = [d, n, bits, groupSize, rows, grid.width, dataNumber(scale)].join();
+  const cut = [granularity.groupSize, segments.rows];
+  const key = [d, n, bits, ...cut, grid.width, dataNumber(scale)].join();
   return attached(backend, codes, key, () => {
     const bytes = backend.readSync(codes.dataId);
     const scales = backend.readSync(scale.dataId);
@@ -127,11 +145,12 @@ function dataNumber({ dataId }: TensorInfo): number {
 export function weightBytes(
   packed: Uint8Array,
   scales: Float32Array,
-  attrs: QuantizedMatMulAttrs,
+  attrs: PackedAttrs,
   grid: TexelGrid,
 ): Uint8Array {
-  const { d, n, bits, groupSize } = attrs;
-  const { count, rows } = segmentsOf(attrs);
+  const { d, n, format, segments } = attrs;
+  const { bits, granularity } = format;
+  const { count, rows } = segments;
   const out = new Uint8Array(4 * grid.width * grid.height);
   const codes = new Int8Array(rows * n);
   const scaleBytes = new Uint8Array(scales.buffer, scales.byteOffset, scales.byteLength);
@@ -139,10 +158,10 @@ export function weightBytes(
     const begin = segment * rows;
     const end = Math.min(begin + rows, d);
     unpackCodes(packed, d, n, bits, begin, end, codes);
-    const group = Math.floor(begin / groupSize) * n;
+    const group = Math.floor(begin / granularity.groupSize) * n;
     for (let column = 0; column < n; column += 2) {
       const at = byteOffset(grid, column / 2, segment);
-      writeSegment(codes, end - begin, n, column, bits, out, at);
+      writeSegment(codes, end - begin, n, column, format, out, at);
       for (let i = 0; i < 2 && column + i < n; i++) {
         const from = 4 * (group + column + i);
         out.set(scaleBytes.subarray(from, from + 4), at + 4 + 4 * i);
@@ -161,7 +180,7 @@ function writeSegment(
   rows: number,
   n: number,
   column: number,
-  bits: number,
+  format: GroupedFormat,
   out: Uint8Array,
   at: number,
 ): void {
@@ -173,7 +192,7 @@ function writeSegment(
     const b = k < rows ? second * codes[from + second]! : 0;
     sums[0]! += a;
     sums[1]! += b;
-    if (bits <= 4) {
+    if (texelsPerBlock(format) === 1) {
       out[start + k] = a + 8 + 16 * (b + 8);
     } else {
       const to = start + 2 * k - (k % BLOCK);

@@ -1,9 +1,10 @@
-import { type CodeRange, MAX_VALUE, MIN_SCALE } from '../numerics/quantization.js';
+import { codeRange, hasZeroPoint, type UniformFormat } from '../numerics/formats.js';
+import { MAX_VALUE, MIN_SCALE } from '../numerics/quantization.js';
 import { glslFloat } from './glsl.js';
 
 /** How codes come from ranges. */
-export interface QuantizerShape extends CodeRange {
-  readonly symmetric: boolean;
+export interface QuantizerShape {
+  readonly format: UniformFormat;
   /** Whether textures are float16: then scales are rounded to it before codes are made by them. */
   readonly half: boolean;
 }
@@ -15,8 +16,9 @@ export interface QuantizerShape extends CodeRange {
  * A float16 scale is rounded up, so that the range still holds all values, and is no smaller than
  * the least above 0: codes made by it are right within half a step, or within half's precision.
  */
-export function parametersGlsl({ symmetric, qMax, half }: QuantizerShape): string {
-  const max = glslFloat(qMax);
+export function parametersGlsl({ format, half }: QuantizerShape): string {
+  const max = glslFloat(codeRange(format).qMax);
+  const symmetric = !hasZeroPoint(format);
   const step = symmetric
     ? `vec2 s = quotient(vec4(max(-lo, hi), 0., 0.), vec4(${max})).xy;`
     : `vec4 ends = quotient(vec4(lo, hi), vec4(${max}));
@@ -55,7 +57,8 @@ const HALF_GLSL = `
  * they are, and loops, since there are devices (SwiftShader) that compute both sides of every `if`,
  * but leave a loop that no invocation is in.
  */
-export function offsetsGlsl({ qMin, qMax }: CodeRange): string {
+export function offsetsGlsl({ format }: QuantizerShape): string {
+  const { qMin, qMax } = codeRange(format);
   return `
     vec4 offsetsOf(vec4 x, vec4 s, vec4 zero) {
       vec4 low = ${glslFloat(qMin)} - zero;

@@ -36,14 +36,8 @@ export function notInIntegers(
   x: CodeQuantizer,
 ): string | null {
   // it is the codes that matter here, however what they are made of was rotated
-  const xFormat = x.format;
-  const codes = {
-    ...{ bits: xFormat.bits, groupSize: xFormat.granularity.groupSize, blockSize: 0 },
-  };
-  const product = {
-    ...{ d, bits: format.bits, groupSize: format.granularity.groupSize },
-    ...{ xBits: xFormat.bits, xGroupSize: xFormat.granularity.groupSize },
-  };
+  const codes = { format: x.format, blockSize: 0 };
+  const product = { d, format, xFormat: x.format };
   return (
     whyNot(hadaNormQuantizeContract, backendName, codes) ??
     whyNot(quantizedMatMulContract, backendName, product)

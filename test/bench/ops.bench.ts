@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { fakeQuantComposite } from '../../ops/fakeQuant/composite.js';
-import type { FakeQuantAttrs } from '../../ops/fakeQuant/contract.js';
 import { channelCenter, fakeQuant, hadamardTransform } from '../../src/index.js';
 import { backends } from '../harness/backends/backends.js';
+import { activationFormat } from '../harness/numbers/formats.js';
 import { normal } from '../harness/numbers/random.js';
 import { hadamardMatrix } from './hadamardMatrix.js';
 import type { BenchCase, BenchSuite, Contender } from './harness.js';
@@ -66,19 +66,15 @@ function centerCase(x: tf.Tensor2D): BenchCase {
 }
 
 function fakeQuantCases(x: tf.Tensor2D): BenchCase[] {
-  const variants: readonly FakeQuantAttrs[] = [
-    { bits: 8, symmetric: false, granularity: { kind: 'perToken' }, range: null },
-    {
-      bits: 4,
-      symmetric: true,
-      granularity: { kind: 'perGroup', axis: 1, groupSize: 64 },
-      range: null,
-    },
-  ];
-  return variants.map((attrs) => {
-    const { range: _, ...options } = attrs;
+  const variants = [
+    { bits: 8, symmetric: false, granularity: { kind: 'perToken' } },
+    { bits: 4, symmetric: true, granularity: { kind: 'perGroup', axis: 1, groupSize: 64 } },
+  ] as const;
+  return variants.map((options) => {
+    const { bits, symmetric, granularity } = options;
+    const attrs = { format: activationFormat(bits, symmetric, granularity), range: null };
     return {
-      name: `fakeQuant ${x.shape.join('×')} ${attrs.bits} bits ${attrs.granularity.kind}`,
+      name: `fakeQuant ${x.shape.join('×')} ${bits} bits ${granularity.kind}`,
       prepare: () => ({
         ours: [sync('fakeQuant', () => fakeQuant(x, options))],
         peers: [sync('the same in tfjs ops', () => fakeQuantComposite({ x }, attrs))],

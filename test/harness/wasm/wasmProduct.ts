@@ -2,6 +2,7 @@ import type * as tf from '@tensorflow/tfjs';
 import { packCodes } from '../../../ops/numerics/packing.js';
 import type { Activation, QuantizedMatMulInputs } from '../../../ops/quantizedMatMul/contract.js';
 import { quantizedMatMulOnWasm } from '../../../ops/quantizedMatMul/wasm.js';
+import { type ProductSides, productFormats } from '../numbers/formats.js';
 import { normal, uniform } from '../numbers/random.js';
 import { GuardedWasm, type GuardOptions, type TensorValues } from './guardedWasm.js';
 
@@ -9,15 +10,11 @@ import { GuardedWasm, type GuardOptions, type TensorValues } from './guardedWasm
 export type Codes = 'any' | 'low' | 'high' | 'ends' | 'topTwo' | 'upper' | 'lower';
 
 /** A product: sizes, formats, and what its numbers are like. */
-export interface Product {
+export interface Product extends ProductSides {
   readonly samples: number;
   readonly tokens: number; // of a sample
   readonly k: number;
   readonly n: number;
-  readonly bits: number; // 2 to 8, or 32
-  readonly groupSize: number;
-  readonly xBits: number; // 2 to 8, or 0 for float32
-  readonly xGroupSize: number;
   readonly codes: Codes;
   readonly xCodes: Codes;
   readonly zeroPoints: Codes;
@@ -109,8 +106,8 @@ export function multiply(
   cuts: readonly number[],
   options: GuardOptions = {},
 ): Float32Array {
-  const { k, n, bits, groupSize, xBits, xGroupSize, activation } = given;
-  const attrs = { bits, groupSize, d: k, n, xBits, xGroupSize, activation };
+  const { k, n, activation } = given;
+  const attrs = { ...productFormats(given, k), d: k, n, activation };
   const run = (module: GuardedWasm) => {
     const placed = Object.entries(tensorsOf(given, numbers)).map(([name, values]) => {
       return [name, module.input(values) as tf.Tensor] as const;

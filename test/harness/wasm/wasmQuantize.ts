@@ -103,7 +103,7 @@ export function chain(
   { samples, tokens, d, attrs }: Quantization,
   { x, scale, mean }: QuantizationNumbers,
 ): { transformed: Float32Array; quantized: Float32Array } {
-  const { bits, symmetric, groupSize, range, center, blockSize } = attrs;
+  const { format, range, center, blockSize } = attrs;
   return GuardedWasm.check(memoryBytes(x), [], (module) => {
     const place = (shape: number[], values: Float32Array) =>
       module.input({ shape, values }) as tf.Tensor;
@@ -124,8 +124,8 @@ export function chain(
       last = hadamardTransformOnWasm({ inputs: { x: last as tf.Tensor }, attrs: rotation, module });
     }
     const granularity: Granularity =
-      range === null ? { kind: 'perGroup', axis: 2, groupSize } : { kind: 'perTensor' };
-    const codes = { bits, symmetric, granularity, range };
+      range === null ? { ...format.granularity, axis: 2 } : { kind: 'perTensor' };
+    const codes = { format: { ...format, granularity }, range };
     const y = fakeQuantOnWasm({ inputs: { x: last as tf.Tensor }, attrs: codes, module });
     return { transformed: module.valuesOf(last), quantized: module.valuesOf(y) };
   });

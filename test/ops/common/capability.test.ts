@@ -7,14 +7,16 @@ import { fakeQuantContract } from '../../../ops/fakeQuant/contract.js';
 import { hadamardTransformContract } from '../../../ops/hadamardTransform/contract.js';
 import { hadaNormQuantizeContract } from '../../../ops/hadaNormQuantize/contract.js';
 import { layerNormContract } from '../../../ops/modulatedLayerNorm/contract.js';
+import { FLOAT32 } from '../../../ops/numerics/formats.js';
 import { quantizedMatMulContract } from '../../../ops/quantizedMatMul/contract.js';
 import { attentionContract } from '../../../ops/scaledDotProductAttention/contract.js';
 import { whyNoPasses } from '../../../ops/webgl/hadamardPasses.js';
 import '../../../src/index.js';
 import { describeOnBackends } from '../../harness/backends/onBackends.js';
+import { channelGroups, weightFormat } from '../../harness/numbers/formats.js';
 
-const CODES = { bits: 8, groupSize: 64, blockSize: 64 };
-const PRODUCT = { d: 64, bits: 4, groupSize: 16, xBits: 8, xGroupSize: 64 };
+const CODES = { format: channelGroups(8, false, 64), blockSize: 64 };
+const PRODUCT = { d: 64, format: weightFormat(4, 16), xFormat: CODES.format };
 
 /** Backends that multiply codes by codes. */
 const INTEGER = ['cpu', 'wasm', 'webgl'];
@@ -27,7 +29,7 @@ describe('What kernels take', () => {
       const without = (op: string) => `there is no ${op} kernel for ${name}`;
       const said = {
         ChannelCenter: whyNot(channelCenterContract, name, {}),
-        FakeQuant: whyNot(fakeQuantContract, name, { bits: 4 }),
+        FakeQuant: whyNot(fakeQuantContract, name, { format: CODES.format }),
         HadamardTransform: whyNot(hadamardTransformContract, name, { blockSize: 12 }),
         ScaledDotProductAttention: whyNot(attentionContract, name, {}),
         ModulatedLayerNorm: whyNot(layerNormContract, name, {}),
@@ -42,20 +44,25 @@ describe('What kernels take', () => {
       const wanted = INTEGER.includes(name) ? null : missing;
       expect(whyNot(hadaNormQuantizeContract, name, CODES)).to.equal(wanted);
       expect(whyNot(quantizedMatMulContract, name, PRODUCT)).to.equal(wanted);
-      const float = { ...PRODUCT, xBits: 0 };
+      const float = { ...PRODUCT, xFormat: FLOAT32 };
       const noFloat = name === 'webgpu' ? `there is no QuantizedMatMul kernel for ${name}` : null;
       expect(whyNot(quantizedMatMulContract, name, float)).to.equal(noFloat);
     });
 
     it('groups that end within four neighbours: not in integers on wasm', () => {
-      for (const odd of [{ groupSize: 6 }, { xGroupSize: 18 }]) {
+      for (const odd of [
+        { format: weightFormat(4, 6) },
+        { xFormat: channelGroups(8, false, 18) },
+      ]) {
         const why = whyNot(quantizedMatMulContract, name, { ...PRODUCT, ...odd });
         if (name === 'wasm')
           expect(why).to.equal('integer kernels for wasm need groups of a multiple of 4');
         else expect(why).to.equal(INTEGER.includes(name) ? null : missing);
       }
       // one group is as long as it is
-      const whole = { ...PRODUCT, d: 18, groupSize: 18, xGroupSize: 18 };
+      const whole = {
+        ...{ d: 18, format: weightFormat(4, 18), xFormat: channelGroups(8, false, 18) },
+      };
       expect(whyNot(quantizedMatMulContract, name, whole)).to.equal(
         INTEGER.includes(name) ? null : missing,
       );
@@ -63,11 +70,11 @@ describe('What kernels take', () => {
 
     it('what no backend has a kernel for', () => {
       const said = [
-        whyNot(quantizedMatMulContract, name, { ...PRODUCT, bits: 32 }),
-        whyNot(hadaNormQuantizeContract, name, { ...CODES, bits: 9 }),
+        whyNot(quantizedMatMulContract, name, { ...PRODUCT, format: FLOAT32 }),
+        whyNot(hadaNormQuantizeContract, name, { ...CODES, format: channelGroups(9, false, 64) }),
         whyNot(hadaNormQuantizeContract, name, { ...CODES, blockSize: 7 }),
         whyNot(hadamardTransformContract, name, { blockSize: 3 }),
-        whyNot(fakeQuantContract, name, { bits: 17 }),
+        whyNot(fakeQuantContract, name, { format: channelGroups(17, false, 64) }),
       ];
       expect(said).to.deep.equal([
         'the weights are not quantized',

@@ -6,6 +6,7 @@ import {
 } from '../../../ops/hadaNormQuantize/reference.js';
 import { type HadaNormQuantizeOptions, hadaNormQuantize } from '../../../src/index.js';
 import { EPS } from '../../harness/numbers/compare.js';
+import { channelGroups } from '../../harness/numbers/formats.js';
 import type { Values } from '../../harness/numbers/gradient.js';
 import { normal, sizeOf } from '../../harness/numbers/random.js';
 import { type OpCase, runOpCases } from '../../harness/ops/opCases.js';
@@ -154,7 +155,7 @@ function check(row: Row, given: Record<string, Values>, outputs: Float32Array[])
   const groupSize = Math.min(options.groupSize ?? d, d);
   const numbers = Object.fromEntries(Object.entries(given).map(([k, { values }]) => [k, values]));
   const exact = hadaNormQuantizeReference(numbers as { x: Float32Array }, tokens, d, {
-    ...{ bits, symmetric, groupSize, range, center, blockSize },
+    ...{ format: channelGroups(bits, symmetric, groupSize), range, center, blockSize },
   });
   const slack = roundingError(row, given);
   const [y, scale, residual, coefficients] = outputs;

@@ -3,13 +3,10 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import type { HadaNormQuantizeAttrs } from '../../../ops/hadaNormQuantize/contract.js';
 import { hadaNormQuantizeReference } from '../../../ops/hadaNormQuantize/reference.js';
-import {
-  nearestCode,
-  quantizationParameters,
-  type UniformFormat,
-} from '../../../ops/numerics/formats.js';
+import { nearestCode, quantizationParameters } from '../../../ops/numerics/formats.js';
 import '../../harness/backends/backends.js';
 import { EPS, expectWithin, maxMagnitude } from '../../harness/numbers/compare.js';
+import { channelGroups } from '../../harness/numbers/formats.js';
 import { cuts } from '../../harness/wasm/wasmProductCases.js';
 import {
   chain,
@@ -86,8 +83,8 @@ const quantizations: fc.Arbitrary<Quantization> = fc
   })
   .map(({ rows: { d, blockSize }, bits, symmetric, groupSize, range, center, ...others }) => {
     const attrs: HadaNormQuantizeAttrs = {
-      ...{ bits, symmetric, center, blockSize },
-      groupSize: Math.min(groupSize, d),
+      format: channelGroups(bits, symmetric, Math.min(groupSize, d)),
+      ...{ center, blockSize },
       range: range === null ? null : { min: range[0]!, max: range[1]! },
     };
     const rank = center === 'dynamic' ? others.rank : 0;
@@ -96,7 +93,8 @@ const quantizations: fc.Arbitrary<Quantization> = fc
   });
 
 /** Groups of a row, as [first element, after the last]. */
-function groupsOf({ samples, tokens, d, attrs: { groupSize } }: Quantization): [number, number][] {
+function groupsOf({ samples, tokens, d, attrs }: Quantization): [number, number][] {
+  const { groupSize } = attrs.format.granularity;
   return Array.from({ length: samples * tokens }, (_, row) => row * d).flatMap((start) =>
     Array.from({ length: Math.ceil(d / groupSize) }, (_, g): [number, number] => [
       start + g * groupSize,
@@ -142,8 +140,8 @@ function expectChain(
   { codes, scale, zeroPoint }: Quantized,
   { transformed, quantized }: ReturnType<typeof chain>,
 ): void {
-  const { bits, symmetric, range } = given.attrs;
-  const offset = symmetric ? 2 ** (bits - 1) : 0;
+  const { format, range } = given.attrs;
+  const offset = format.codes === 'symmetric' ? 2 ** (format.bits - 1) : 0;
   groupsOf(given).forEach(([begin, end], g) => {
     const own = quantized.subarray(begin, end);
     if (own.some(Number.isNaN)) {
@@ -158,10 +156,6 @@ function expectChain(
       Float32Array.of(Math.min(ends[0]!, 0)),
       Float32Array.of(Math.max(ends[1]!, 0)),
     ];
-    const format: UniformFormat = {
-      ...{ kind: 'uniform', bits, codes: symmetric ? 'symmetric' : 'unsigned' },
-      granularity: { kind: 'perTensor' },
-    };
     const parameters = quantizationParameters(format, { lo, hi });
     const origin = parameters.zeroPoint[0]! + offset;
     expect([scale[g], zeroPoint[g]]).to.deep.equal([parameters.scale[0], origin]);

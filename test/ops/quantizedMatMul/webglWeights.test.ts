@@ -1,17 +1,22 @@
 import { expect } from 'chai';
 import { packCodes } from '../../../ops/numerics/packing.js';
-import type { QuantizedMatMulAttrs } from '../../../ops/quantizedMatMul/contract.js';
 import {
   BLOCK,
   HEADER,
-  segmentsOf,
   weightBytes,
+  withSegments,
 } from '../../../ops/quantizedMatMul/webglWeights.js';
 import { byteOffset, texelGrid } from '../../../ops/webgl/texelGrid.js';
 import { UnsupportedDeviceError } from '../../../src/index.js';
+import { channelGroups, weightFormat } from '../../harness/numbers/formats.js';
 import { randomWeights } from '../../harness/webgl/webglProduct.js';
 
-const ATTRS = { xBits: 8, activation: 'none' } as const;
+/** Attributes of a product of weights by 8-bit codes. */
+function attrsOf(d: number, n: number, bits: number, groupSize: number, xGroupSize: number) {
+  const format = weightFormat(bits, Math.min(groupSize, d));
+  const xFormat = channelGroups(8, false, Math.min(xGroupSize, d));
+  return withSegments({ format, xFormat, d, n, activation: 'none' }, format);
+}
 
 describe('Segments of the WebGL product', () => {
   it('lie within a group of W and of x, hold whole blocks where groups do, and cover d', () => {
@@ -27,8 +32,7 @@ describe('Segments of the WebGL product', () => {
         [1, 1, 1],
         [15360, 514, 15360],
       ] as const) {
-        const attrs: QuantizedMatMulAttrs = { ...ATTRS, d, n: 8, bits, groupSize, xGroupSize };
-        const { count, rows, blocks } = segmentsOf(attrs);
+        const { count, rows, blocks } = attrsOf(d, 8, bits, groupSize, xGroupSize).segments;
         const what = `${d}, groups of ${groupSize} and ${xGroupSize}, ${bits} bits`;
         expect((count - 1) * rows < d && count * rows >= d, what).to.equal(true);
         expect(rows, what).to.be.at.most(bits === 4 ? 64 : 256);
@@ -47,9 +51,9 @@ describe('Weights as bytes of a texture', () => {
     for (const maxSize of [4096, 41]) {
       it(`hold every code, sum and scale at ${bits} bits, in textures of ${maxSize}`, () => {
         const [d, n, groupSize] = [21, 7, 8];
-        const attrs = { ...ATTRS, d, n, bits, groupSize, xGroupSize: d };
+        const attrs = attrsOf(d, n, bits, groupSize, d);
         const { codes, scale } = randomWeights(d, n, bits, groupSize);
-        const { count, rows, blocks } = segmentsOf(attrs);
+        const { count, rows, blocks } = attrs.segments;
         const perBlock = bits <= 4 ? 1 : 2;
         const sizes = [Math.ceil(n / 2), count, HEADER + blocks * perBlock] as const;
         const grid = texelGrid('test', 'weights', sizes, maxSize);

@@ -3,14 +3,15 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { channelCenterReference } from '../../../ops/channelCenter/reference.js';
 import { channelCenterOnWasm } from '../../../ops/channelCenter/wasm.js';
-import { fakeQuantValues } from '../../../ops/fakeQuant/values.js';
 import { fakeQuantOnWasm } from '../../../ops/fakeQuant/wasm.js';
 import { hadamardTransformReference } from '../../../ops/hadamardTransform/reference.js';
 import { hadamardTransformOnWasm } from '../../../ops/hadamardTransform/wasm.js';
+import { nearestValues } from '../../../ops/numerics/formats.js';
 import type { Granularity } from '../../../ops/numerics/quantization.js';
 import { quantizationLayout } from '../../../ops/numerics/quantization.js';
 import '../../harness/backends/backends.js';
 import { EPS, expectWithin, maxError } from '../../harness/numbers/compare.js';
+import { activationFormat } from '../../harness/numbers/formats.js';
 import { normal, sizeOf } from '../../harness/numbers/random.js';
 import { GuardedWasm } from '../../harness/wasm/guardedWasm.js';
 
@@ -163,13 +164,15 @@ describe('WASM kernels of transforms and quantizers', () => {
           ? sign * std
           : [...normal(numGroups, seed + 1)].map((v) => sign * std * Math.abs(v));
       const range = ranged === 'no' ? null : { min: ends(-1), max: ends(1) };
-      const attrs = { bits, symmetric, granularity, range };
+      const format = activationFormat(bits, symmetric, granularity);
       const run = (cutAt: readonly number[]) =>
         GuardedWasm.check(1 << 20, cutAt, (module) => {
           const x = module.input({ shape, values });
-          return module.valuesOf(fakeQuantOnWasm({ inputs: { x: x as tf.Tensor }, attrs, module }));
+          return module.valuesOf(
+            fakeQuantOnWasm({ inputs: { x: x as tf.Tensor }, attrs: { format, range }, module }),
+          );
         });
-      const expected = fakeQuantValues(values, shape, attrs);
+      const expected = nearestValues(format, values, shape, range);
       for (const y of [run([]), run(at)]) {
         // NaN for NaN; 0 for −0, whose sign is not part of the contract
         const off = y.findIndex(

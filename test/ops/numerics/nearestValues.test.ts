@@ -1,9 +1,10 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { fakeQuantReference } from '../../../ops/fakeQuant/reference.js';
-import { fakeQuantValues } from '../../../ops/fakeQuant/values.js';
+import { nearestValues } from '../../../ops/numerics/formats.js';
 import type { Granularity } from '../../../src/index.js';
 import { expectCodes } from '../../harness/numbers/codes.js';
+import { activationFormat } from '../../harness/numbers/formats.js';
 import { normal, sizeOf } from '../../harness/numbers/random.js';
 
 const shapes = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 4 });
@@ -31,13 +32,13 @@ const cases = shapes.chain((shape) =>
   }),
 );
 
-describe('fakeQuant on host memory', () => {
+describe('The nearest values on host memory', () => {
   it('equals the float64 reference for random shapes, granularities, bits and magnitudes', () => {
     fc.assert(
       fc.property(cases, ({ shape, granularity, bits, symmetric, seed, exponent }) => {
         const values = normal(sizeOf(shape), seed, 0.3).map((v) => v * 10 ** exponent);
         const options = { bits, symmetric, granularity };
-        const y = fakeQuantValues(values, shape, { ...options, range: null });
+        const y = nearestValues(activationFormat(bits, symmetric, granularity), values, shape);
         expectCodes(y, fakeQuantReference(values, shape, options));
       }),
       { numRuns: 1500, seed: 7 },
@@ -58,8 +59,9 @@ describe('fakeQuant on host memory', () => {
               max: groups.max.map((_, g) => bounds[2 * g + 1]!),
             };
         const options = { bits, symmetric, granularity, range };
+        const format = activationFormat(bits, symmetric, granularity);
         expectCodes(
-          fakeQuantValues(values, shape, options),
+          nearestValues(format, values, shape, range),
           fakeQuantReference(values, shape, options),
         );
       }),
@@ -72,9 +74,8 @@ describe('fakeQuant on host memory', () => {
     const rows = fc.array(anyFloat, { minLength: 1, maxLength: 12 });
     fc.assert(
       fc.property(rows, fc.integer({ min: 2, max: 16 }), fc.boolean(), (row, bits, symmetric) => {
-        const granularity: Granularity = { kind: 'perToken' };
-        const attrs = { bits, symmetric, granularity, range: null };
-        const y = fakeQuantValues(Float32Array.from(row), [row.length], attrs);
+        const format = activationFormat(bits, symmetric, { kind: 'perToken' });
+        const y = nearestValues(format, Float32Array.from(row), [row.length]);
         expect([...y].every(Number.isFinite), `${row} → ${y}`).to.be.true;
       }),
       { numRuns: 3000, seed: 9 },
