@@ -84,6 +84,20 @@ export function numbersParam(
   );
 }
 
+/** The attributes `rangeMin` and `rangeMax`, which go together, or undefined where there are none. */
+export function rangeParam<T>(
+  op: string,
+  node: GraphOpNode,
+  read: (op: string, node: GraphOpNode, name: string) => T | undefined,
+): { min: T; max: T } | undefined {
+  const min = read(op, node, 'rangeMin');
+  const max = read(op, node, 'rangeMax');
+  if (min === undefined && max === undefined) return undefined;
+  if (min !== undefined && max !== undefined) return { min, max };
+  const missing = min === undefined ? 'rangeMin' : 'rangeMax';
+  throw new InvalidArgumentError(op, `attribute ${missing}`, 'there beside the other one', 'none');
+}
+
 /** The given entries without the undefined ones, so that an absent attribute means the default. */
 export function present<T extends object>(
   entries: { [K in keyof T]: T[K] | undefined },

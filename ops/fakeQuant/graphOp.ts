@@ -5,11 +5,12 @@ import {
   numberParam,
   numbersParam,
   present,
+  rangeParam,
   stringParam,
 } from '../common/graphOp.js';
 import { InvalidArgumentError } from '../numerics/errors.js';
 import type { Granularity } from '../numerics/quantization.js';
-import { type FakeQuantOptions, fakeQuantContract, type QuantizationRange } from './contract.js';
+import { type FakeQuantOptions, fakeQuantContract } from './contract.js';
 import { fakeQuant } from './op.js';
 
 /**
@@ -26,7 +27,7 @@ export function fakeQuantGraphOp(node: GraphOpNode) {
       bits: numberParam(op, node, 'bits'),
       symmetric: boolParam(op, node, 'symmetric'),
       granularity: granularityAttr(op, node),
-      range: rangeAttr(op, node),
+      range: rangeParam(op, node, numbersParam),
     }),
   );
 }
@@ -57,13 +58,4 @@ function granularityAttr(op: string, node: GraphOpNode): Granularity | undefined
     default:
       return kind satisfies never;
   }
-}
-
-function rangeAttr(op: string, node: GraphOpNode): QuantizationRange | undefined {
-  const min = numbersParam(op, node, 'rangeMin');
-  const max = numbersParam(op, node, 'rangeMax');
-  if (min === undefined && max === undefined) return undefined;
-  if (min !== undefined && max !== undefined) return { min, max };
-  const missing = min === undefined ? 'rangeMin' : 'rangeMax';
-  throw new InvalidArgumentError(op, `attribute ${missing}`, 'there beside the other one', 'none');
 }

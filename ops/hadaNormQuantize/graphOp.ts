@@ -6,14 +6,9 @@ import {
   nodeAttrs,
   numberParam,
   present,
+  rangeParam,
 } from '../common/graphOp.js';
-import { InvalidArgumentError } from '../numerics/errors.js';
-import {
-  centerAttr,
-  type HadaNormQuantizeOptions,
-  hadaNormQuantizeContract,
-  type StaticRange,
-} from './contract.js';
+import { centerAttr, type HadaNormQuantizeOptions, hadaNormQuantizeContract } from './contract.js';
 import { hadaNormQuantize } from './op.js';
 
 /**
@@ -30,7 +25,7 @@ export function hadaNormQuantizeGraphOp(node: GraphOpNode): Tensor[] {
     bits: numberParam(op, node, 'bits'),
     symmetric: boolParam(op, node, 'symmetric'),
     groupSize: numberParam(op, node, 'groupSize'),
-    range: rangeAttr(op, node),
+    range: rangeParam(op, node, numberParam),
     // hadaNormQuantize itself says what else there is
     center: centerAttr(nodeAttrs(op, node)) as HadaNormQuantizeOptions['center'],
     ...given,
@@ -39,13 +34,4 @@ export function hadaNormQuantizeGraphOp(node: GraphOpNode): Tensor[] {
   const { quantized, residual, coefficients } = hadaNormQuantize(x!, options);
   const { codes, scale, zeroPoint } = quantized;
   return [codes, scale, zeroPoint, residual, coefficients].filter((output) => output !== null);
-}
-
-function rangeAttr(op: string, node: GraphOpNode): StaticRange | undefined {
-  const min = numberParam(op, node, 'rangeMin');
-  const max = numberParam(op, node, 'rangeMax');
-  if (min === undefined && max === undefined) return undefined;
-  if (min !== undefined && max !== undefined) return { min, max };
-  const missing = min === undefined ? 'rangeMin' : 'rangeMax';
-  throw new InvalidArgumentError(op, `attribute ${missing}`, 'there beside the other one', 'none');
 }

@@ -47,6 +47,18 @@ function staticRanges({ min, max }: QuantizationRange, numGroups: number): Group
   };
 }
 
+/** The least and the largest of numbers, widened to hold 0; NaN is passed over. */
+export function rangeWithZero(values: ArrayLike<number>): { min: number; max: number } {
+  let min = 0;
+  let max = 0;
+  for (let i = 0; i < values.length; i++) {
+    const v = values[i]!;
+    if (v < min) min = v;
+    if (v > max) max = v;
+  }
+  return { min, max };
+}
+
 function runRange(
   x: Values,
   start: number,

@@ -1,5 +1,6 @@
 import { type FloatFormat, halfInFull, halfInRange } from '../../ops/numerics/formats.js';
 import { roundToHalf } from '../../ops/numerics/half.js';
+import { rangeWithZero } from '../../ops/numerics/ranges.js';
 import type { WeightSpec } from './weights.js';
 
 /** Numbers as a file will give them back, and how it stores them. */
@@ -35,12 +36,7 @@ function inFormat(values: Float32Array, { kind }: FloatFormat): Stored {
  */
 export function affine(values: Float32Array, dtype: 'uint8' | 'uint16'): Stored {
   const maximum = dtype === 'uint8' ? 255 : 65535;
-  let min = 0;
-  let max = 0;
-  for (const v of values) {
-    if (v < min) min = v;
-    if (v > max) max = v;
-  }
+  const { min, max } = rangeWithZero(values);
   const scale = max > min ? (max - min) / maximum : 1;
   const code = (v: number) => Math.min(Math.max(Math.round((v - min) / scale), 0), maximum);
   const rounded = Float32Array.from(values, (v) => code(v) * scale + min);

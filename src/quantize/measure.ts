@@ -1,5 +1,5 @@
-import type { StaticRange } from '../../ops/hadaNormQuantize/contract.js';
 import { nearestValues } from '../../ops/numerics/formats.js';
+import { rangeWithZero } from '../../ops/numerics/ranges.js';
 import { addEnergies, type EnergySums, noEnergies, sqnr, sqnrDecibels } from '../math/decibels.js';
 import { matmul } from '../math/matrix.js';
 import type { Histogram, Sqnr } from './measured.js';
@@ -180,21 +180,11 @@ export function activationQuantizer(
       return null;
     case 'uniform': {
       const fixed = range === 'static' && format.granularity.kind === 'perTensor';
-      return { format, range: fixed ? rangeOf(transformed!) : null };
+      return { format, range: fixed ? rangeWithZero(transformed!) : null };
     }
     default:
       return format satisfies never;
   }
-}
-
-function rangeOf(values: Float32Array): StaticRange {
-  let min = 0;
-  let max = 0;
-  for (const v of values) {
-    if (v < min) min = v;
-    if (v > max) max = v;
-  }
-  return { min, max };
 }
 
 /** The error of Q(x') taken back to the channels of x: (Q(x') − x') Rᵀ diag(σ). */

@@ -1,3 +1,5 @@
+import type { Method } from './methods.js';
+
 /**
  * Signal to quantization noise, 10 log10(Σ signal² / Σ error²), in dB; Infinity where nothing is
  * lost.
@@ -15,4 +17,21 @@ export interface Sqnr {
 export interface Histogram {
   readonly edges: readonly number[];
   readonly counts: readonly number[];
+}
+
+/** How well a linear is quantized: what a report says of it beside its treatment. */
+export interface Measured {
+  /** On the calibration data; null without such data. */
+  readonly sqnr: Sqnr | null;
+  /** Each method on the same data, bits and rounding; empty when not compared. */
+  readonly compared: Readonly<Partial<Record<Method, Sqnr>>>;
+  /** What 8-bit weights and activations would give, for recipes; null without calibration data. */
+  readonly at8Bits: { readonly output: number; readonly bytes: number } | null;
+  /** Output SQNR by timestep of a transformed linear, where the statistics have timesteps. */
+  readonly byTimestep: readonly { readonly timestep: number; readonly output: number }[];
+  /**
+   * Largest magnitude of each input channel, before and after the transform; null where there is
+   * none.
+   */
+  readonly channels: { readonly before: Histogram; readonly after: Histogram } | null;
 }

@@ -1,5 +1,5 @@
 import type { PlacedLinear } from '../recognize/analysis.js';
-import type { Histogram, Sqnr } from './measured.js';
+import type { Measured } from './measured.js';
 import type { Method } from './methods.js';
 import type { QuantizedLinear } from './quantizeLinear.js';
 import type { ActivationQuantizer, LinearSettings } from './settings.js';
@@ -11,15 +11,6 @@ export interface PlannedLinear {
   readonly transform: Transform;
   readonly activations: ActivationQuantizer | null;
   readonly quantized: QuantizedLinear;
-}
-
-/** What the report says of a linear beside its treatment; nothing where no tokens were kept. */
-export interface Measured {
-  readonly sqnr: Sqnr | null;
-  readonly compared: Readonly<Partial<Record<Method, Sqnr>>>;
-  readonly at8Bits: { readonly output: number; readonly bytes: number } | null;
-  readonly byTimestep: readonly { readonly timestep: number; readonly output: number }[];
-  readonly channels: { readonly before: Histogram; readonly after: Histogram } | null;
 }
 
 /** One linear's outcome: how it is quantized, by which method, and how well. */

@@ -9,10 +9,9 @@ import {
   measureByTimestep,
   transformSamples,
 } from './measure.js';
-import type { Sqnr } from './measured.js';
-import type { Method } from './methods.js';
-import { METHODS, type Parts } from './methods.js';
-import type { Measured, Outcome, Task } from './plan.js';
+import type { Measured, Sqnr } from './measured.js';
+import { METHODS, type Method, type Parts } from './methods.js';
+import type { Outcome, Task } from './plan.js';
 import { type QuantizedLinear, quantizeLinear, storedBytes } from './quantizeLinear.js';
 import { type Samples, samplesOf } from './samples.js';
 import type { LinearSettings } from './settings.js';

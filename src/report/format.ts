@@ -1,3 +1,4 @@
+import { groupBy } from '../math/groups.js';
 import type { Method } from '../quantize/methods.js';
 import type { Role } from '../recognize/role.js';
 import type { LinearReport, QuantizationReport } from './report.js';
@@ -95,13 +96,7 @@ export function shortenName(name: string, width: number): string {
 
 /** The linears of each role, in the order in which the roles first appear. */
 export function groupByRole(linears: readonly LinearReport[]): Map<Role, LinearReport[]> {
-  const groups = new Map<Role, LinearReport[]>();
-  for (const linear of linears) {
-    const group = groups.get(linear.role);
-    if (group === undefined) groups.set(linear.role, [linear]);
-    else group.push(linear);
-  }
-  return groups;
+  return groupBy(linears, ({ role }) => role);
 }
 
 /**

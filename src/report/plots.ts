@@ -81,13 +81,7 @@ export function methodPlot(role: Role, linears: readonly LinearReport[], span: S
       data: { values },
       height: ROW_HEIGHT * linears.length,
       encoding: {
-        y: {
-          field: 'linear',
-          type: 'nominal',
-          sort: null,
-          scale: { domain: [...labels] },
-          axis: rowAxis(labels),
-        },
+        y: rowsOf(labels),
         x: { field: 'db', type: 'quantitative', scale: { domain: [...span] }, axis: DECIBELS },
         color: { field: 'method', type: 'nominal', scale: colour, legend: null },
       },
@@ -134,13 +128,7 @@ export function timestepPlot(role: Role, linears: readonly LinearReport[], span:
       height: HEAT_ROW_HEIGHT * linears.length,
       mark: { type: 'rect' },
       encoding: {
-        y: {
-          field: 'linear',
-          type: 'nominal',
-          sort: null,
-          scale: { domain: [...labels] },
-          axis: rowAxis(labels),
-        },
+        y: rowsOf(labels),
         x: {
           field: 'timestep',
           type: 'ordinal',
@@ -154,6 +142,15 @@ export function timestepPlot(role: Role, linears: readonly LinearReport[], span:
         },
       },
     },
+  };
+}
+
+/** A row for each linear, in their order. */
+function rowsOf(labels: readonly string[]) {
+  return {
+    ...({ field: 'linear', type: 'nominal', sort: null } as const),
+    scale: { domain: [...labels] },
+    axis: rowAxis(labels),
   };
 }
 

@@ -1,8 +1,9 @@
-import type { Histogram, Sqnr } from '../quantize/measured.js';
+import type { Measured, Sqnr } from '../quantize/measured.js';
 import type { Method } from '../quantize/methods.js';
 import type { Role } from '../recognize/role.js';
+
 /** One linear in a `QuantizationReport`. */
-export interface LinearReport {
+export interface LinearReport extends Measured {
   readonly name: string;
   readonly role: Role;
   /** Input and output channels. */
@@ -21,19 +22,6 @@ export interface LinearReport {
    * Bytes of the weights, with what the method stores beside them, as saved; before: as float32.
    */
   readonly bytes: { readonly before: number; readonly after: number };
-  /** On the calibration data; null without such data. */
-  readonly sqnr: Sqnr | null;
-  /** Each method on the same data, bits and rounding; empty when not compared. */
-  readonly compared: Readonly<Partial<Record<Method, Sqnr>>>;
-  /** What 8-bit weights and activations would give, for recipes; null without calibration data. */
-  readonly at8Bits: { readonly output: number; readonly bytes: number } | null;
-  /** Output SQNR by timestep of a transformed linear, where the statistics have timesteps. */
-  readonly byTimestep: readonly { readonly timestep: number; readonly output: number }[];
-  /**
-   * Largest magnitude of each input channel, before and after the transform; null where there is
-   * none.
-   */
-  readonly channels: { readonly before: Histogram; readonly after: Histogram } | null;
 }
 
 /**

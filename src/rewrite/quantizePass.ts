@@ -1,6 +1,7 @@
 import { getBackend } from '@tensorflow/tfjs-core';
 import type { GraphBuilder } from '../graph/builder.js';
 import { weightBytes } from '../graph/weights.js';
+import { groupBy } from '../math/groups.js';
 import type { Match, Pass } from '../passes/engine.js';
 import { type Outcome, type Task, transformKey } from '../quantize/plan.js';
 import type { LinearSettings } from '../quantize/settings.js';
@@ -64,7 +65,7 @@ export class QuantizePass implements Pass<QuantizedMatch> {
   }
 
   *match(view: ShapedView): Generator<QuantizedMatch> {
-    for (const tasks of groupBy(this.tasks).values()) {
+    for (const tasks of groupBy(this.tasks, transformKey).values()) {
       const stats = statsFor(this.op, this.options, tasks[0]!);
       const work = new SiteQuantizer(this.op, tasks, stats, this.options);
       const rotated = tasks.some(({ settings }) => hasBranch(settings));
@@ -122,13 +123,4 @@ function hasBranch({ lowRank, weights }: LinearSettings): boolean {
 /** Bytes in the file of the weights that were made since there were `start` of them. */
 function bytesSince({ weights }: GraphBuilder, start: number): number {
   return [...weights.values()].slice(start).reduce((sum, weight) => sum + weightBytes(weight), 0);
-}
-
-function groupBy(tasks: readonly Task[]): Map<string, Task[]> {
-  const groups = new Map<string, Task[]>();
-  for (const task of tasks) {
-    const key = transformKey(task);
-    groups.set(key, [...(groups.get(key) ?? []), task]);
-  }
-  return groups;
 }

@@ -1,10 +1,10 @@
+import type { TextTable } from '../../src/cli/textTable.js';
+import { groupBy } from '../../src/math/groups.js';
 import type { BenchRow } from './harness.js';
 
-/** The rows of one suite; the first `texts` columns are text, the others numbers. */
-export interface BenchTable {
+/** The rows of one suite. */
+export interface BenchTable extends TextTable {
   readonly suite: string;
-  readonly head: readonly string[];
-  readonly rows: readonly (readonly string[])[];
   readonly texts: number;
 }
 
@@ -58,15 +58,4 @@ function ratioOf({ ratio, bar }: BenchRow): string {
 
 function digits(value: number): string {
   return `${Number(value.toPrecision(3))}`;
-}
-
-function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {
-  const groups = new Map<string, T[]>();
-  for (const item of items) {
-    const key = keyOf(item);
-    const group = groups.get(key) ?? [];
-    group.push(item);
-    groups.set(key, group);
-  }
-  return groups;
 }

@@ -1,5 +1,6 @@
 import type { TextTable } from '../../../src/cli/textTable.js';
 import { mean } from '../../../src/math/decibels.js';
+import { groupBy } from '../../../src/math/groups.js';
 import { thousandths } from './bars.js';
 import type { Estimate } from './bootstrap.js';
 import { EVALUATED_METHODS, PLAN_DEFAULTS } from './plan.js';
@@ -163,13 +164,4 @@ function decibels(value: number): string {
 
 function percent(share: number): string {
   return `${(100 * share).toFixed(1)} %`;
-}
-
-function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {
-  const groups = new Map<string, T[]>();
-  for (const item of items) {
-    const key = keyOf(item);
-    groups.set(key, [...(groups.get(key) ?? []), item]);
-  }
-  return groups;
 }

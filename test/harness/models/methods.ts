@@ -19,6 +19,7 @@ import {
   rewriteGraph,
 } from '../../../src/index.js';
 import { mean } from '../../../src/math/decibels.js';
+import { groupBy } from '../../../src/math/groups.js';
 import { backends } from '../backends/backends.js';
 
 /** A model with data to calibrate on and other data to measure on. */
@@ -119,12 +120,8 @@ export function meanOutput({ outputs }: MethodResult): number {
 
 /** Mean over the linears of each role, dB. */
 export function roleMeans({ outputs, roles }: MethodResult): Map<string, number> {
-  const byRole = new Map<string, number[]>();
-  for (const [name, output] of outputs) {
-    const role = roles.get(name)!;
-    byRole.set(role, [...(byRole.get(role) ?? []), output]);
-  }
-  return new Map([...byRole].map(([role, values]) => [role, mean(values)]));
+  const byRole = groupBy(outputs, ([name]) => roles.get(name)!);
+  return new Map([...byRole].map(([role, own]) => [role, mean(own.map(([, output]) => output))]));
 }
 
 /** The share of linears in which `a` is at least as good as `b`. */

@@ -1,3 +1,4 @@
+import type { AttentionSizes } from '../../../ops/scaledDotProductAttention/dims.js';
 import {
   type AttentionReference,
   attentionReference,
@@ -5,16 +6,6 @@ import {
 import { EPS } from '../numbers/compare.js';
 import type { Values } from '../numbers/gradient.js';
 import { normal, sizeOf } from '../numbers/random.js';
-
-/** Sizes of an attention. */
-export interface Sizes {
-  readonly b: number;
-  readonly h: number;
-  readonly queries: number;
-  readonly keys: number;
-  readonly c: number;
-  readonly valueChannels: number;
-}
 
 type Axes = Readonly<Record<'b' | 'h' | 't' | 'c', number>>;
 
@@ -57,7 +48,10 @@ export function canonical({ shape, values }: Values, layout: string, axes: Axes)
 }
 
 /** A mask as [b, h, queries, keys]. */
-export function wholeMask({ shape, values }: Values, { b, h, queries, keys }: Sizes): Float32Array {
+export function wholeMask(
+  { shape, values }: Values,
+  { b, h, queries, keys }: AttentionSizes,
+): Float32Array {
   const full = [b, h, queries, keys];
   const own = [...new Array(4 - shape.length).fill(1), ...shape];
   return Float32Array.from({ length: sizeOf(full) }, (_, i) => {
@@ -81,7 +75,7 @@ export function wholeMask({ shape, values }: Values, { b, h, queries, keys }: Si
 export function exactAttention(
   inputs: { q: Values; k: Values; v: Values; mask?: Values | undefined },
   layouts: { q: string; k: string; v: string; output: string },
-  sizes: Sizes,
+  sizes: AttentionSizes,
   scale: number,
 ): { values: Float64Array; bounds: Float64Array } {
   const { b, h, queries, keys, c, valueChannels } = sizes;

@@ -3,6 +3,7 @@ import type { Method } from '../../../src/quantize/methods.js';
 import type { Role } from '../../../src/recognize/role.js';
 import { METHODS } from '../../../src/report/format.js';
 import type { LinearReport, QuantizationReport } from '../../../src/report/report.js';
+import { meanSqnr } from '../../../src/report/totals.js';
 import { uniform } from '../numbers/random.js';
 
 export interface SyntheticReportOptions {
@@ -160,12 +161,4 @@ function histogramOf(values: readonly number[]): Histogram {
 
 function sqnrOf(output: number): Sqnr {
   return { output, activations: output + 2.5, weights: output + 4 };
-}
-
-function meanSqnr(all: readonly (Sqnr | null)[]): Sqnr | null {
-  const known = all.filter((sqnr) => sqnr !== null);
-  if (known.length === 0) return null;
-  const mean = (part: keyof Sqnr) =>
-    known.reduce((sum, sqnr) => sum + sqnr[part], 0) / known.length;
-  return { activations: mean('activations'), weights: mean('weights'), output: mean('output') };
 }

@@ -1,11 +1,12 @@
 import { expect } from 'chai';
+import type { AttentionSizes } from '../../../ops/scaledDotProductAttention/dims.js';
 import { scaledDotProductAttention } from '../../../src/index.js';
 import type { Values } from '../../harness/numbers/gradient.js';
 import { normal, sizeOf } from '../../harness/numbers/random.js';
-import { exactAttention, randomIn, type Sizes } from '../../harness/ops/attention.js';
+import { exactAttention, randomIn } from '../../harness/ops/attention.js';
 import { type OpCase, runOpCases } from '../../harness/ops/opCases.js';
 
-interface Row extends Partial<Sizes> {
+interface Row extends Partial<AttentionSizes> {
   readonly layouts?: Partial<Record<'q' | 'k' | 'v' | 'output', string>>;
   /** Samples and heads of k and v where they are fewer than those of q. */
   readonly shared?: { readonly b?: 1; readonly h?: 1 };
@@ -68,7 +69,7 @@ runOpCases('ScaledDotProductAttention', ROWS.map(toCase));
 
 function toCase(row: Row): OpCase {
   const { shared, mask, scale: given, std = 1 } = row;
-  const sizes: Sizes = { b: 2, h: 2, queries: 4, keys: 7, c: 5, valueChannels: 5, ...row };
+  const sizes: AttentionSizes = { b: 2, h: 2, queries: 4, keys: 7, c: 5, valueChannels: 5, ...row };
   const { b, h, queries, keys, c, valueChannels } = sizes;
   const layouts = { q: 'bhtc', k: 'bhtc', v: 'bhtc', ...row.layouts };
   const output = layouts.output ?? layouts.q.replace(/\d/, '');
@@ -112,7 +113,7 @@ function toCase(row: Row): OpCase {
 
 function nameOf(
   { shared, mask, scale, std }: Row,
-  { b, h, queries, keys, c, valueChannels }: Sizes,
+  { b, h, queries, keys, c, valueChannels }: AttentionSizes,
   { q, k, v }: Readonly<Record<'q' | 'k' | 'v', string>>,
 ): string {
   return [
