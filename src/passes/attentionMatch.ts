@@ -4,6 +4,9 @@ import type { ShapedView } from '../shapes/view.js';
 import type { Atom } from './atoms.js';
 import { type Labelled, type LabelledProduct, labelledProduct } from './labels.js';
 
+// Stricter than recognize/attentions.ts, which finds attentions for the roles of linears, and kept
+// apart from it on purpose: what is fused must compute the same, a role has only to be right.
+
 type Label = Atom['label'];
 
 /** One operand of an attention, with what its axes are. */

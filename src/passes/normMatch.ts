@@ -3,6 +3,9 @@ import { canonical, type GraphNode, nodeOf, type Ref } from '../graph/ir.js';
 import { IDENTITY } from '../graph/opSets.js';
 import type { ShapedView } from '../shapes/view.js';
 
+// Stricter than recognize/modulations.ts, which finds modulated norms for the roles of linears, and
+// kept apart from it on purpose: what is fused must compute the same, a role has only to be right.
+
 /**
  * x normalized over its last axis, as it was found: `at` is the node whose value it is, gamma and
  * beta within it.

@@ -7,6 +7,13 @@ import type { Linear } from './linears.js';
 import type { Placements } from './placement.js';
 import type { Role } from './role.js';
 
+/*
+ * Attentions and norms are recognized twice, on purpose: here and in modulations.ts for the roles
+ * of linears, where anything on the way that keeps the meaning will do, and in passes, by
+ * attentionMatch.ts and normMatch.ts, for fusion, which must know each step exactly to compute the
+ * same. What fusion cannot match has a role nevertheless.
+ */
+
 /** softmax(scores) values: the two products around a softmax, or the op that fuses them. */
 export interface Attention {
   /** The softmax, or the fused op. */

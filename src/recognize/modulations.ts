@@ -5,6 +5,8 @@ import type { DataFlow } from './dataFlow.js';
 import type { Linear } from './linears.js';
 import type { Placements } from './placement.js';
 
+// More permissive than passes/normMatch.ts, on purpose: see attentions.ts.
+
 /**
  * Sums and products between a normalized tensor and where it is modulated: gamma, beta, 1 + scale,
  * shift.
