@@ -15,24 +15,30 @@ import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import { InvalidArgumentError, reportTable } from 'tfjs-hadanorm';
 import { openModel } from '../models/openModel.js';
+import { interruptible } from '../src/cli/interruptible.js';
 import { type Comparison, compareModels } from './quantizeDit/compare.js';
 import { type Settings, settingsOf } from './quantizeDit/flags.js';
 import { summaryTable } from './quantizeDit/summary.js';
 
-const abort = new AbortController();
-process.once('SIGINT', () => abort.abort());
 try {
+  await interruptible(start, 'Stopped; nothing was written.');
+} catch (error) {
+  // of the flags, or the model that they name
+  if (!(error instanceof InvalidArgumentError)) throw error;
+  console.error(error.message);
+  process.exitCode = 2;
+}
+
+async function start(signal: AbortSignal): Promise<void> {
   const settings = settingsOf(process.argv.slice(2));
   await tf.setBackend('wasm');
   const model = await openModel(settings.model);
   console.log(announcement(settings));
-  const comparison = await compareModels(model, settings, abort.signal);
+  const comparison = await compareModels(model, settings, signal);
   model.dispose();
   show(comparison, settings.model);
-  abort.signal.throwIfAborted();
+  signal.throwIfAborted();
   await writeAll(comparison, settings.out);
-} catch (error) {
-  process.exitCode = exitCode(error);
 }
 
 function announcement({ model, method, bits, steps, solver }: Settings): string {
@@ -58,15 +64,4 @@ async function writeAll({ files }: Comparison, folder: string): Promise<void> {
   }
   const shown = new Set([...files.keys()].map((name) => name.replace(/[/\\].*/, '/')));
   console.log(`Wrote ${[...shown].join(', ')} to ${folder}`);
-}
-
-/** Says what went wrong: 2 is for the flags, 130 for Ctrl-C; anything else is thrown. */
-function exitCode(error: unknown): number {
-  if (abort.signal.aborted) {
-    console.error('Stopped; nothing was written.');
-    return 130;
-  }
-  if (!(error instanceof InvalidArgumentError)) throw error;
-  console.error(error.message);
-  return 2;
 }

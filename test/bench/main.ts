@@ -6,6 +6,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { flag, orExit, readFlags, SWITCH } from '../../src/cli/flags.js';
+import { interruptible } from '../../src/cli/interruptible.js';
 import { integer, text } from '../../src/cli/readers.js';
 import type { BenchRow } from './harness.js';
 import { opSuites } from './ops.bench.js';
@@ -32,31 +33,25 @@ if (unknown !== undefined) {
   process.exit(2);
 }
 
-const abort = new AbortController();
-process.once('SIGINT', () => abort.abort());
 const rows: BenchRow[] = [];
-const options = {
+const options = (signal: AbortSignal) => ({
   suites: asked,
   text: values.case,
   rounds: values.rounds,
   warmMs: values.warm,
-  signal: abort.signal,
+  signal,
   log: (line: string) => console.error(line),
   onRows: (more: readonly BenchRow[]) => void rows.push(...more),
-};
+});
 let runtime: Record<string, string> = { node: process.versions.node, v8: process.versions.v8 };
-try {
+await interruptible(async (signal) => {
   if (values.browser) {
     const { benchInBrowser } = await import('./browser.js');
-    runtime = await benchInBrowser(options);
+    runtime = await benchInBrowser(options(signal));
   } else {
-    await runSuites(suites, options);
+    await runSuites(suites, options(signal));
   }
-} catch (error) {
-  if (!abort.signal.aborted) throw error;
-  console.error('Stopped; these are the rows so far.');
-  process.exitCode = 130;
-}
+}, 'Stopped; these are the rows so far.');
 console.log(benchTables(rows));
 if (values.json !== null) {
   writeFileSync(values.json, `${JSON.stringify(benchFile(runtime, rows), null, 2)}\n`);

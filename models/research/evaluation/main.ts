@@ -18,6 +18,7 @@ import '@tensorflow/tfjs-backend-cpu';
 import '@tensorflow/tfjs-backend-wasm';
 import { Table } from 'console-table-printer';
 import { orExit } from '../../../src/cli/flags.js';
+import { interruptible } from '../../../src/cli/interruptible.js';
 import { loadTrained } from '../../load.js';
 import { withConsoleBar } from '../../progress.js';
 import { Sheet } from '../../sheet.js';
@@ -50,8 +51,6 @@ async function writeDocs(files: readonly string[]): Promise<void> {
 }
 
 async function run(plan: EvaluationPlan): Promise<void> {
-  const abort = new AbortController();
-  process.once('SIGINT', () => abort.abort());
   await setBackend('wasm');
   let known = plan.json === null ? EMPTY_FILE : await readRowsIfAny(plan.json);
   let fresh: EvaluationFile = EMPTY_FILE;
@@ -63,7 +62,7 @@ async function run(plan: EvaluationPlan): Promise<void> {
   const sheet = plan.sheet === null ? null : new Sheet();
   const model = await loadTrained(plan.model);
   const network = await FeatureNetwork.load(networkOf(plan.model));
-  try {
+  const measure = async (signal: AbortSignal) => {
     await evaluate({
       plan,
       model,
@@ -71,7 +70,7 @@ async function run(plan: EvaluationPlan): Promise<void> {
       reference: () => loadReference(networkOf(plan.model)),
       known,
       sheet,
-      signal: abort.signal,
+      signal,
       withBar: withConsoleBar,
       onPaired: async (row) => {
         console.error(`${row.method} ${row.bits}: PSNR ${row.psnr.toFixed(2)} dB`);
@@ -88,10 +87,9 @@ async function run(plan: EvaluationPlan): Promise<void> {
       await mkdir(dirname(plan.sheet), { recursive: true });
       await writeFile(plan.sheet, sheet.png());
     }
-  } catch (error) {
-    if (!abort.signal.aborted) throw error;
-    console.error('Stopped; these are the rows so far.');
-    process.exitCode = 130;
+  };
+  try {
+    await interruptible(measure, 'Stopped; these are the rows so far.');
   } finally {
     network.dispose();
     model.dispose();

@@ -11,6 +11,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
+import { interruptible } from '../../../src/cli/interruptible.js';
 import type { TextTable } from '../../../src/cli/textTable.js';
 import { HadaNormError } from '../../../src/index.js';
 import { mergeShards, parseSafetensors } from '../../../src/load/safetensors.js';
@@ -46,15 +47,12 @@ try {
 async function measureAndShow(command: MeasureCommand): Promise<void> {
   await tf.setBackend('wasm');
   const model = await load(command);
-  const abort = new AbortController();
-  process.once('SIGINT', () => abort.abort());
   const bar = new StepBar();
-  try {
+  const measure = async (signal: AbortSignal) => {
     const measured = await measureModel(model, {
-      signal: abort.signal,
+      signal,
       onProgress: (step, done, total) => bar.update(step, done, total),
-    });
-    bar.stop();
+    }).finally(() => bar.stop());
     const file: PathologiesFile = {
       version: 1,
       command: spelled(command),
@@ -65,11 +63,9 @@ async function measureAndShow(command: MeasureCommand): Promise<void> {
     };
     show(file);
     if (command.json !== null) writeFileSync(command.json, `${JSON.stringify(file, null, 1)}\n`);
-  } catch (error) {
-    bar.stop();
-    if (!abort.signal.aborted) throw error;
-    console.error('Stopped; nothing was written.');
-    process.exitCode = 130;
+  };
+  try {
+    await interruptible(measure, 'Stopped; nothing was written.');
   } finally {
     model.dispose();
   }
