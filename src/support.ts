@@ -1,5 +1,6 @@
 import { kernelKind } from '../ops/common/kernel.js';
 import { BACKENDS, OPS } from '../ops/index.js';
+import { describe, InvalidArgumentError } from '../ops/numerics/errors.js';
 
 /** How one op runs on each backend: `own` kernel, or `composed` of tfjs ops (right, slower). */
 export interface OpSupport {
@@ -13,6 +14,7 @@ export interface OpSupport {
  *
  * @param backends Backend names; default the five of tfjs 4.22. Custom backends show as `none`
  * until an op first runs there.
+ * @throws InvalidArgumentError for what are no names.
  *
  * @example
  * ```ts
@@ -22,6 +24,10 @@ export interface OpSupport {
  * ```
  */
 export function supportMatrix(backends: readonly string[] = BACKENDS): OpSupport[] {
+  if (!Array.isArray(backends) || !backends.every((name) => typeof name === 'string')) {
+    const wanted = 'an array of names of backends';
+    throw new InvalidArgumentError('supportMatrix', 'backends', wanted, describe(backends));
+  }
   return OPS.map(({ kernelName: op }) => ({
     op,
     backends: Object.fromEntries(backends.map((backend) => [backend, kernelKind(op, backend)])),

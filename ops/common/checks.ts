@@ -33,14 +33,18 @@ export function checkOptions(
   known: readonly string[],
   argument = 'options',
 ): void {
-  if (options === null || typeof options !== 'object' || Array.isArray(options)) {
-    throw new InvalidArgumentError(op, argument, 'an object', describe(options));
-  }
+  checkPlain(op, argument, options);
   for (const key of Object.keys(options)) {
     if (known.includes(key)) continue;
     const wanted = `made of ${known.join(', ')}`;
     throw new InvalidArgumentError(op, argument, wanted, describe(key));
   }
+}
+
+/** @throws InvalidArgumentError unless `value` is an object, and no list, Map or promise of one. */
+export function checkPlain(op: string, argument: string, value: unknown): asserts value is object {
+  if (Object.prototype.toString.call(value) === '[object Object]') return;
+  throw new InvalidArgumentError(op, argument, 'an object', describe(value));
 }
 
 /** @throws InvalidArgumentError unless `value` is an integer in [min, max]. */
@@ -96,13 +100,17 @@ export function normalizeAxis(op: string, argument: string, axis: number, rank: 
   return axis < 0 ? axis + rank : axis;
 }
 
+/** Axes that a tensor has at most. */
+const MAX_RANK = 6;
+
 /** The shape of nested numbers; null when anything else is among them, or the nesting is ragged. */
-function shapeOfNumbers(x: unknown): number[] | null {
+function shapeOfNumbers(x: unknown, depth = 0): number[] | null {
   if (typeof x === 'number') return [];
   const typed = NUMBER_ARRAYS.some((type) => x instanceof type);
   if (typed) return [(x as Float32Array).length];
-  if (!Array.isArray(x)) return null;
-  const shapes = x.map(shapeOfNumbers);
+  // an array may hold itself
+  if (!Array.isArray(x) || depth >= MAX_RANK) return null;
+  const shapes = x.map((item) => shapeOfNumbers(item, depth + 1));
   const [first] = shapes;
   if (first === undefined) return [0];
   if (first === null || shapes.some((shape) => `${shape}` !== `${first}`)) return null;

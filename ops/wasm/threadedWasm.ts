@@ -1,5 +1,6 @@
-import { env, setBackend } from '@tensorflow/tfjs-core';
+import { env, findBackendFactory, setBackend } from '@tensorflow/tfjs-core';
 import { currentBackend } from '../common/kernel.js';
+import { describe, HadaNormError, InvalidArgumentError } from '../numerics/errors.js';
 import { isShared, memoryOf, type WasmBackend } from './instance/backend.js';
 import { nodeWorkerThreads } from './threads/spawn.js';
 
@@ -7,6 +8,8 @@ import { nodeWorkerThreads } from './threads/spawn.js';
  * tfjs's flag that Node's build sets to false (tfjs issue 3830: its workers do not start there).
  */
 const THREADS_FLAG = 'WASM_HAS_MULTITHREAD_SUPPORT';
+
+const OP = 'useThreadedWasm';
 
 /** The part of the package @tensorflow/tfjs-backend-wasm that is needed. */
 export interface WasmBackendPackage {
@@ -23,6 +26,7 @@ export interface WasmBackendPackage {
  * backend.
  *
  * @param wasm The package @tensorflow/tfjs-backend-wasm, or its `setThreadsCount`.
+ * @throws InvalidArgumentError for something else; HadaNormError where the backend is not to be had.
  * @returns Whether the memory is shared. False where the backend was initialized before, without
  * threads.
  *
@@ -37,18 +41,35 @@ export interface WasmBackendPackage {
  * ```
  */
 export async function useThreadedWasm(wasm: WasmBackendPackage): Promise<boolean> {
+  checkPackage(wasm);
   const node = nodeWorkerThreads() as { Worker: unknown } | undefined;
-  if (node === undefined) await setBackend('wasm');
-  else await setBackendInNode(wasm, node);
+  const made = await (node === undefined ? setBackend('wasm') : setBackendInNode(wasm, node));
+  if (!made) {
+    const wayOut = "Await tf.setBackend('wasm') says more in the console.";
+    throw new HadaNormError(OP, `the WASM backend could not be initialized. ${wayOut}`);
+  }
   const memory = memoryOf(currentBackend<WasmBackend>().wasm);
   return memory !== undefined && isShared(memory);
+}
+
+function checkPackage(wasm: unknown): void {
+  const given = wasm !== null && typeof wasm === 'object' ? wasm : {};
+  if (!('setThreadsCount' in given) || typeof given.setThreadsCount !== 'function') {
+    const wayOut = "Pass { setThreadsCount } of '@tensorflow/tfjs-backend-wasm'.";
+    const wanted = 'the package @tensorflow/tfjs-backend-wasm';
+    throw new InvalidArgumentError(OP, 'wasm', wanted, describe(wasm), wayOut);
+  }
+  if (findBackendFactory('wasm') == null) {
+    const wayOut = "Import '@tensorflow/tfjs-backend-wasm' first, from the same tfjs.";
+    throw new HadaNormError(OP, `the WASM backend is not registered. ${wayOut}`);
+  }
 }
 
 /** tfjs's glue code takes Node's Worker, and leaves it behind as a global. */
 async function setBackendInNode(
   wasm: WasmBackendPackage,
   node: { Worker: unknown },
-): Promise<void> {
+): Promise<boolean> {
   const scope = globalThis as { Worker?: unknown };
   const before = { nodes: node.Worker, global: scope.Worker, had: 'Worker' in scope };
   const multithread = await env().getAsync(THREADS_FLAG);
@@ -57,7 +78,7 @@ async function setBackendInNode(
   env().set(THREADS_FLAG, true);
   node.Worker = StandIn;
   try {
-    await setBackend('wasm');
+    return await setBackend('wasm');
   } finally {
     node.Worker = before.nodes;
     if (before.had) scope.Worker = before.global;

@@ -17,8 +17,8 @@ export function checkBatches(
 }
 
 /**
- * @throws InvalidArgumentError for what are no inputs; which of them a model lacks, tfjs says
- * itself.
+ * @throws InvalidArgumentError for what are no inputs; whether they are the model's is for
+ * `checkInputs`.
  */
 export function checkBatch(op: string, batch: unknown, index: number): asserts batch is Batch {
   const wanted = 'a tensor, an array of tensors, or tensors by name';

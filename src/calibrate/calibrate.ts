@@ -2,9 +2,11 @@ import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { dispose, type Tensor } from '@tensorflow/tfjs-core';
 import { HadaNormError, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { KIND } from '../../ops/numerics/kinds.js';
+import type { Graph } from '../graph/ir.js';
 import { graphOfModel, modelFromGraph } from '../graph/model.js';
 import { analyze, type PlacedLinear } from '../recognize/analysis.js';
 import { type Batch, checkBatch, checkBatches, disposeResults } from './batch.js';
+import { checkInputs } from './batchInputs.js';
 import { Collector } from './collector.js';
 import {
   CALIBRATE_DEFAULTS,
@@ -98,7 +100,7 @@ export async function calibrate(
   let tapped: GraphModel | undefined;
   try {
     tapped = modelFromGraph(withTaps(graph, sites, session), model, new Map());
-    await run(tapped, batches, options, collector, dynamic, { sites: sites.length, bytes });
+    await run(tapped, graph, batches, options, collector, dynamic, { sites: sites.length, bytes });
   } finally {
     stop();
     tapped?.dispose();
@@ -118,6 +120,7 @@ export function calibrationMemory(model: GraphModel, options: CalibrateOptions =
 
 async function run(
   model: GraphModel,
+  graph: Graph,
   batches: Iterable<Batch> | AsyncIterable<Batch>,
   options: CalibrateOptions,
   collector: Collector,
@@ -133,6 +136,7 @@ async function run(
   const cancelled = () => {
     if (signal?.aborted) throw new CalibrationAbortedError(collector.stats());
   };
+  const fed = { model, graph, outputs: graph.outputs };
   let seen = 0;
   cancelled();
   for await (const batch of batches) {
@@ -140,6 +144,7 @@ async function run(
     seen++;
     try {
       if (seen > (resume?.batches ?? 0)) {
+        checkInputs('calibrate', fed, batch, seen - 1);
         collector.startBatch(model, batch);
         const run = dynamic ? model.executeAsync(batch) : model.execute(batch);
         disposeResults((await run) as Tensor | Tensor[], batch, model);

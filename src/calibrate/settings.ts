@@ -1,3 +1,4 @@
+import { checkCallback, checkSignal } from '../../ops/common/callers.js';
 import { checkBoolean, checkInteger, checkOptions } from '../../ops/common/checks.js';
 import { describe, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import type { PlacedLinear } from '../recognize/analysis.js';
@@ -80,14 +81,17 @@ export function checkCalibrateOptions(op: string, options: CalibrateOptions): Ca
   ]);
   const defaults = CALIBRATE_DEFAULTS;
   const { timestep, resume, disposeBatches = false, hessian = defaults.hessian } = options;
-  const { means = defaults.means, samples = Math.min(defaults.samples, means) } = options;
+  const { means = defaults.means } = options;
+  checkInteger(op, 'means', means, 1, MAX_KEPT);
+  const { samples = Math.min(defaults.samples, means) } = options;
   const { tokensPerSample = defaults.tokensPerSample, maxBytes = defaults.maxBytes } = options;
   checkBoolean(op, 'hessian', hessian);
   checkBoolean(op, 'disposeBatches', disposeBatches);
-  checkInteger(op, 'means', means, 1, MAX_KEPT);
   checkInteger(op, 'samples', samples, 1, means);
   checkInteger(op, 'tokensPerSample', tokensPerSample, 1, MAX_KEPT);
   checkInteger(op, 'maxBytes', maxBytes, 1);
+  checkSignal(op, options.signal);
+  checkCallback(op, 'onProgress', options.onProgress);
   const time = checkTimestep(op, timestep);
   const from = resume === undefined ? null : statsGiven(op, 'resume', resume);
   return { hessian, means, samples, tokensPerSample, maxBytes, timestep: time, resume: from };

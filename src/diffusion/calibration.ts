@@ -1,8 +1,10 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { dispose } from '@tensorflow/tfjs-core';
+import { checkInteger, checkOptions, checkPlain } from '../../ops/common/checks.js';
 import { InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { calibrate } from '../calibrate/calibrate.js';
 import type { CalibrationStats } from '../calibrate/stats.js';
+import { checkModel } from '../graph/model.js';
 import { fuseGraph } from '../passes/fuseGraph.js';
 import { spreadLabels } from './labels.js';
 import type { DitInputs, VelocityModel } from './model.js';
@@ -51,19 +53,24 @@ export async function calibrateOnTrajectories(
   model: GraphModel,
   options: TrajectoryCalibrationOptions = {},
 ): Promise<CalibrationStats> {
+  const op = 'calibrateOnTrajectories';
+  checkModel(op, model);
+  checkPlain(op, 'options', options);
   const { recipe = CALIBRATION, along, labels, ...sampling } = options;
-  const { steps, keep } = recipe;
+  checkOptions(op, recipe, ['samples', 'steps', 'keep'], 'recipe');
+  const { samples, steps, keep } = recipe;
+  if (labels === undefined) checkInteger(op, 'recipe.samples', samples, 1);
   const classes = numClassesOf(model);
   const plan = {
     ...(classes === undefined ? {} : { noneLabel: classes }),
     ...sampling,
-    labels: labels ?? spreadLabels(recipe.samples, classes ?? missingClasses()),
+    labels: labels ?? spreadLabels(samples, classes ?? missingClasses()),
     steps,
     keep,
   };
   const fused = along === undefined ? fuseGraph(model) : null;
   try {
-    return await calibrate(model, trajectory(along ?? fused!, plan), {
+    return await calibrate(model, trajectory(along ?? fused!, plan, op), {
       timestep: 'timestep',
       disposeBatches: true,
       ...(options.signal === undefined ? {} : { signal: options.signal }),
@@ -84,7 +91,7 @@ export async function collectTrajectory(
 ): Promise<DitInputs[]> {
   const batches: DitInputs[] = [];
   try {
-    for await (const batch of trajectory(model, options)) batches.push(batch);
+    for await (const batch of trajectory(model, options, 'collectTrajectory')) batches.push(batch);
     return batches;
   } catch (error) {
     dispose(batches);

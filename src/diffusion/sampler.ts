@@ -1,4 +1,5 @@
 import { nextFrame, type Tensor, type Tensor4D, tensor } from '@tensorflow/tfjs-core';
+import { checkCallback, throwIfAborted } from '../../ops/common/callers.js';
 import { normalNumbers } from '../../ops/numerics/random.js';
 import { Flow } from './flow.js';
 import type { DitInputs, VelocityModel } from './model.js';
@@ -23,13 +24,15 @@ export function seededNormal(shape: readonly number[], seed: number): Tensor {
  * With guidance the yielded batch is twice as long: the labels, then none. Yielded tensors belong
  * to the caller.
  *
+ * @param op Who is named in errors.
  * @throws InvalidArgumentError at once, for options that do not fit the model.
  */
 export function trajectory(
   model: VelocityModel,
   options: TrajectoryOptions,
+  op = 'trajectory',
 ): AsyncGenerator<DitInputs, void> {
-  return follow(model, planOf('trajectory', model, options), options);
+  return follow(model, planOf(op, model, options), options);
 }
 
 /**
@@ -42,6 +45,7 @@ export function trajectory(
  */
 export async function sample(model: VelocityModel, options: DrawOptions): Promise<Tensor4D> {
   const plan = planOf('sample', model, options);
+  checkCallback('sample', 'onStep', options.onStep);
   const flow = begin(model, plan);
   try {
     while (flow.step < plan.steps) {
@@ -49,7 +53,7 @@ export async function sample(model: VelocityModel, options: DrawOptions): Promis
       const { completesStep } = flow;
       flow.evaluate();
       if (!completesStep) continue;
-      if (options.onStep !== undefined) await lend(flow, plan, options.onStep);
+      if (options.onStep) await lend(flow, plan, options.onStep);
       options.onProgress?.(flow.step, plan.steps);
     }
     return flow.samples();
@@ -98,7 +102,7 @@ function begin(model: VelocityModel, plan: SamplePlan): Flow {
 }
 
 /** Lets other tasks run, one of which may abort. */
-async function turn(signal: AbortSignal | undefined): Promise<void> {
+async function turn(signal: AbortSignal | null | undefined): Promise<void> {
   await nextFrame();
-  signal?.throwIfAborted();
+  throwIfAborted(signal);
 }

@@ -1,9 +1,11 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { type NamedTensorMap, type Tensor, tidy } from '@tensorflow/tfjs-core';
+import { checkCallback, checkSignal, throwIfAborted } from '../../ops/common/callers.js';
 import { checkOptions } from '../../ops/common/checks.js';
 import { HadaNormError, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { type Batch, checkBatch, checkBatches, disposeResults } from '../calibrate/batch.js';
-import { canonical, nodeOf, type Ref } from '../graph/ir.js';
+import { checkInputs } from '../calibrate/batchInputs.js';
+import { canonical, type Graph, nodeOf, type Ref } from '../graph/ir.js';
 import { graphOfModel } from '../graph/model.js';
 import { addEnergies, type EnergySums, noEnergies, sqnrDecibels } from '../math/decibels.js';
 import { activationBehind } from '../recognize/activations.js';
@@ -62,13 +64,18 @@ export async function evaluateLinears(
 ): Promise<LinearEvaluation[]> {
   const op = 'evaluateLinears';
   checkOptions(op, options, ['signal', 'onProgress']);
+  checkSignal(op, options.signal);
+  checkCallback(op, 'onProgress', options.onProgress);
   checkBatches(op, batches);
-  const linears = subjects(op, original, rewritten);
+  const graph = graphOfModel(op, original);
+  const linears = subjects(op, graph, graphOfModel(op, rewritten));
+  const fed = { model: original, graph, outputs: linears.map(({ output }) => output) };
   const sums = linears.map(noEnergies);
   let done = 0;
   for await (const batch of batches) {
-    options.signal?.throwIfAborted();
+    throwIfAborted(options.signal);
     checkBatch(op, batch, done);
+    checkInputs(op, fed, batch, done);
     addBatch(original, rewritten, batch, linears, sums);
     done++;
     options.onProgress?.(done);
@@ -88,9 +95,8 @@ interface Subject {
   readonly output: string;
 }
 
-function subjects(op: string, original: GraphModel, rewritten: GraphModel): Subject[] {
-  const { linears, view } = analyze(graphOfModel(op, original));
-  const after = graphOfModel(op, rewritten);
+function subjects(op: string, before: Graph, after: Graph): Subject[] {
+  const { linears, view } = analyze(before);
   return linears.map((placed) => {
     const { linear } = placed;
     if (after.nodes.has(linear.name)) return { placed, output: linear.name };

@@ -1,11 +1,13 @@
 import { GraphModel } from '@tensorflow/tfjs-converter';
-import { io, keep, reshape, type Tensor } from '@tensorflow/tfjs-core';
+import { io, keep, reshape, Tensor } from '@tensorflow/tfjs-core';
 import { describe, HadaNormError, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { graphFromArtifacts, topologyArtifacts } from './artifacts.js';
 import { joined } from './chunks.js';
 import type { Graph } from './ir.js';
 import { verifyGraph } from './verify.js';
 import { encodeWeight, weightsFromTensors } from './weights.js';
+
+const WANTED = 'a loaded tf.GraphModel';
 
 /**
  * The graph of a loaded model. Weights are read from its tensors when asked for, so nothing is
@@ -76,30 +78,34 @@ function dataOf(graph: Graph, tensors: Readonly<Record<string, Tensor>>): ArrayB
   return joined(specs.map((spec) => encodeWeight(spec, weights.get(spec.name)!.values())));
 }
 
-function checkModel(op: string, model: unknown): asserts model is GraphModel {
-  const wanted = 'a loaded tf.GraphModel';
+/** @throws InvalidArgumentError for a model whose weights were disposed. */
+export function checkAlive(op: string, model: object): void {
+  const given: unknown = 'weights' in model ? model.weights : {};
+  const weights: unknown[] = Object.values(given ?? {}).flat();
+  if (!weights.some((tensor) => tensor instanceof Tensor && tensor.isDisposed)) return;
+  const got = 'one without its tensors: the model was disposed';
+  throw new InvalidArgumentError(op, 'model', WANTED, got, 'Load it again.');
+}
+
+/** @throws InvalidArgumentError for anything but a loaded `tf.GraphModel`, not disposed. */
+export function checkModel(op: string, model: unknown): asserts model is GraphModel {
   if (model === null || typeof model !== 'object') {
-    throw new InvalidArgumentError(op, 'model', wanted, describe(model));
+    throw new InvalidArgumentError(op, 'model', WANTED, describe(model));
   }
   if ('layers' in model) {
     const command =
       'tensorflowjs_converter ' +
       '--input_format=tfjs_layers_model --output_format=tfjs_graph_model model.json out/';
     const wayOut = `Save it and convert it: ${command}`;
-    throw new InvalidArgumentError(op, 'model', wanted, 'a tf.LayersModel', wayOut);
+    throw new InvalidArgumentError(op, 'model', WANTED, 'a tf.LayersModel', wayOut);
   }
   if (!('save' in model) || !('execute' in model) || !('modelSignature' in model)) {
-    throw new InvalidArgumentError(op, 'model', wanted, describe(model));
+    throw new InvalidArgumentError(op, 'model', WANTED, describe(model));
   }
   const { executor } = model as { executor?: unknown };
   if (executor === undefined || executor === null) {
     const wayOut = 'Call load() first, or use tf.loadGraphModel.';
-    throw new InvalidArgumentError(op, 'model', wanted, 'a GraphModel that is not loaded', wayOut);
+    throw new InvalidArgumentError(op, 'model', WANTED, 'a GraphModel that is not loaded', wayOut);
   }
-  const { weights } = model as GraphModel;
-  if (Object.values(weights).some((tensors) => tensors.some((tensor) => tensor.isDisposed))) {
-    const wayOut = 'Load it again.';
-    const got = 'one without its tensors: the model was disposed';
-    throw new InvalidArgumentError(op, 'model', wanted, got, wayOut);
-  }
+  checkAlive(op, model);
 }

@@ -2,6 +2,7 @@ import { checkOptions } from '../../ops/common/checks.js';
 import { describe, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { formatBytes, formatDb, meanOf } from './format.js';
 import type { LinearReport, QuantizationReport } from './report.js';
+import { reportGiven } from './reportReader.js';
 
 /** What a recipe is to reach: exactly one of these. */
 export type RecipeTarget =
@@ -85,9 +86,10 @@ interface Choice {
  * ```
  */
 export function recommendRules(report: QuantizationReport, target: RecipeTarget): Recipe {
+  const read = reportGiven('recommendRules', report);
   const [kind, value] = checkTarget(target);
-  const worstFirst = choicesOf(report).sort((a, b) => a.now - b.now);
-  const bytes = report.totals.modelBytes.after;
+  const worstFirst = choicesOf(read).sort((a, b) => a.now - b.now);
+  const bytes = read.totals.modelBytes.after;
   const kept = PICKERS[kind](worstFirst, value, bytes);
   const rule = ({ name: match }: Choice): RecipeRule => ({
     match,

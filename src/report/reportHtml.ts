@@ -19,6 +19,7 @@ import {
   timestepPlot,
 } from './plots.js';
 import type { LinearReport, QuantizationReport } from './report.js';
+import { reportGiven } from './reportReader.js';
 
 export interface ReportHtmlOptions {
   /** The page's title and first heading. */
@@ -44,7 +45,7 @@ const POLICY = "default-src 'none'; style-src 'unsafe-inline'";
  * Plots are drawn with vega and vega-lite, imported at the first call. In a page of script tags,
  * add those of vega and vega-lite.
  *
- * @throws InvalidArgumentError for an option that there is none of.
+ * @throws InvalidArgumentError for what is no report, and an option that there is none of.
  * @throws HadaNormError where vega or vega-lite is not to be had.
  *
  * @example
@@ -70,6 +71,7 @@ export async function reportHtml(
   report: QuantizationReport,
   options: ReportHtmlOptions = {},
 ): Promise<string> {
+  const read = reportGiven('reportHtml', report);
   checkOptions('reportHtml', options, Object.keys(REPORT_HTML_DEFAULTS));
   const { title = REPORT_HTML_DEFAULTS.title } = options;
   if (typeof title !== 'string') {
@@ -89,12 +91,12 @@ export async function reportHtml(
 <main>
 <h1>${printable(title)}</h1>
 <p>SQNR is signal over quantization noise on the calibration data: 6 dB more is half the error.</p>
-${headlines(report)}
-${await methodSection(report.linears, draw)}
-${await channelSection(report.linears, draw)}
-${await timestepSection(report.linears, draw)}
+${headlines(read)}
+${await methodSection(read.linears, draw)}
+${await channelSection(read.linears, draw)}
+${await timestepSection(read.linears, draw)}
 <h2>Every linear</h2>
-${linearTable(report)}
+${linearTable(read)}
 </main>
 </body>
 </html>

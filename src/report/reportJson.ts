@@ -1,72 +1,14 @@
-import {
-  type Reader,
-  type ReadFor,
-  readArray,
-  readNullable,
-  readObject,
-  readOneOf,
-  readRecord,
-  readString,
-} from '../../ops/common/readers.js';
 import { describe, InvalidArgumentError } from '../../ops/numerics/errors.js';
-import type { Histogram, Sqnr } from '../quantize/measured.js';
-import { ROLES } from '../recognize/role.js';
-import { METHODS } from './format.js';
-import { encodeNumber, readNumber } from './jsonNumbers.js';
-import type { LinearReport, QuantizationReport } from './report.js';
-
-const VERSION = 1;
-
-const readBytes = readObject<LinearReport['bytes']>({ before: readNumber, after: readNumber });
-
-const readSqnr = readObject<Sqnr>({
-  activations: readNumber,
-  weights: readNumber,
-  output: readNumber,
-});
-
-const readCompared = readRecord(METHODS, readSqnr);
-
-const readChannels = readObject<NonNullable<LinearReport['channels']>>({
-  before: readHistogram,
-  after: readHistogram,
-});
-
-const readLinear = readObject<LinearReport>({
-  name: readString,
-  role: readOneOf(ROLES),
-  shape: readShape,
-  treatment: readOneOf(['transformed', 'weightOnly', 'untouched']),
-  method: readNullable(readOneOf(METHODS)),
-  weightBits: readNullable(readNumber),
-  activationBits: readNullable(readNumber),
-  rounding: readNullable(readOneOf(['nearest', 'gptq'])),
-  execution: readOneOf(['integer', 'simulated', 'float']),
-  reason: readString,
-  bytes: readBytes,
-  sqnr: readNullable(readSqnr),
-  compared: readCompared,
-  at8Bits: readNullable(readObject({ output: readNumber, bytes: readNumber })),
-  byTimestep: readArray(readObject({ timestep: readNumber, output: readNumber })),
-  channels: readNullable(readChannels),
-});
-
-const readReport = readObject<QuantizationReport>({
-  version: readOneOf([VERSION]),
-  method: readOneOf([...METHODS, 'auto']),
-  linears: readArray(readLinear),
-  totals: readObject<QuantizationReport['totals']>({
-    sqnr: readNullable(readSqnr),
-    compared: readCompared,
-    linearBytes: readBytes,
-    modelBytes: readBytes,
-  }),
-});
+import { encodeNumber } from './jsonNumbers.js';
+import type { QuantizationReport } from './report.js';
+import { readReport, reportGiven } from './reportReader.js';
 
 /**
  * A quantization report as JSON, for `parseReport`. Every number survives: those that JSON has no
  * literal for are written as the strings `"Infinity"`, `"-Infinity"`, `"NaN"` and `"-0"`. Plain
  * `JSON.stringify` would make them null or 0.
+ *
+ * @throws InvalidArgumentError for what is no report.
  *
  * @example
  * ```ts
@@ -86,6 +28,7 @@ const readReport = readObject<QuantizationReport>({
 export function reportJson(report: QuantizationReport): string {
   const encode = (_: string, value: unknown) =>
     typeof value === 'number' ? encodeNumber(value) : value;
+  reportGiven('reportJson', report);
   return JSON.stringify(report, encode, 2);
 }
 
@@ -121,21 +64,4 @@ function parseJson(text: string): unknown {
     const got = error instanceof SyntaxError ? error.message : describe(error);
     throw new InvalidArgumentError('parseReport', 'text', 'JSON', got);
   }
-}
-
-function readShape(value: unknown, path: string, by: ReadFor): readonly [number, number] {
-  const [d, n] = readArray(readNumber, 2)(value, path, by);
-  return [d!, n!];
-}
-
-/** Checks too that there is one edge more than counts. */
-function readHistogram(value: unknown, path: string, by: ReadFor): Histogram {
-  const read: Reader<Histogram> = readObject<Histogram>({
-    edges: readArray(readNumber),
-    counts: readArray(readNumber),
-  });
-  const histogram = read(value, path, by);
-  const { length } = histogram.edges;
-  readArray(readNumber, Math.max(0, length - 1))(histogram.counts, `${path}.counts`, by);
-  return histogram;
 }

@@ -16,6 +16,7 @@ import {
   shortenName,
 } from './format.js';
 import type { LinearReport, QuantizationReport } from './report.js';
+import { reportGiven } from './reportReader.js';
 import { meanSqnr } from './totals.js';
 
 export interface ReportTableOptions {
@@ -51,7 +52,7 @@ interface Figures {
  * Decibels of the output stand under the method that made them; `–` is a value that there is none
  * of, `∞` dB a linear that lost nothing.
  *
- * @throws InvalidArgumentError for an option that there is none of.
+ * @throws InvalidArgumentError for what is no report, and an option that there is none of.
  *
  * @example
  * ```ts
@@ -72,16 +73,17 @@ interface Figures {
  * ```
  */
 export function reportTable(report: QuantizationReport, options: ReportTableOptions = {}): string {
+  const read = reportGiven('reportTable', report);
   const { by, nameWidth } = withDefaults(options);
-  const methods = otherMethods(report);
+  const methods = otherMethods(read);
   if (by === 'role') {
-    const roles = [...groupByRole(report.linears)];
+    const roles = [...groupByRole(read.linears)];
     const rows = roles.map(([role, linears]) => roleRow(role, linears, methods));
-    const totals = totalRows(report, methods, (label, linears) => ({ role: label, linears }));
+    const totals = totalRows(read, methods, (label, linears) => ({ role: label, linears }));
     return render(roleColumns(methods), rows, totals);
   }
-  const rows = report.linears.map((linear) => linearRow(linear, methods, nameWidth));
-  const totals = totalRows(report, methods, (label) => ({ linear: label }));
+  const rows = read.linears.map((linear) => linearRow(linear, methods, nameWidth));
+  const totals = totalRows(read, methods, (label) => ({ linear: label }));
   return render(linearColumns(methods), rows, totals);
 }
 

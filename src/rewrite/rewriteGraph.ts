@@ -1,4 +1,5 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
+import { checkCallback, checkSignal } from '../../ops/common/callers.js';
 import { HadaNormError } from '../../ops/numerics/errors.js';
 import { KIND } from '../../ops/numerics/kinds.js';
 import { GraphBuilder } from '../graph/builder.js';
@@ -104,6 +105,8 @@ export async function rewriteGraphAsync(
   // null has nothing to take out
   if (options === null) checkRewriteOptions(op, options);
   const { signal, onProgress, ...rest } = options;
+  checkSignal(op, signal);
+  checkCallback(op, 'onProgress', onProgress);
   const steps = rewriteSteps(op, model, rest);
   try {
     for (;;) {

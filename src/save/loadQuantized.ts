@@ -1,5 +1,7 @@
 import { GraphModel } from '@tensorflow/tfjs-converter';
 import { dispose, env, io, type NamedTensorMap } from '@tensorflow/tfjs-core';
+import { checkCallback } from '../../ops/common/callers.js';
+import { checkPlain } from '../../ops/common/checks.js';
 import { describe, HadaNormError, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { chunksOf } from '../graph/artifacts.js';
 import { Chunks } from '../graph/chunks.js';
@@ -20,9 +22,9 @@ export async function loadQuantized(
   options: io.LoadOptions = {},
 ): Promise<GraphModel> {
   const op = 'loadQuantized';
-  if (options === null || typeof options !== 'object') {
-    throw new InvalidArgumentError(op, 'options', 'an object', describe(options));
-  }
+  checkPlain(op, 'options', options);
+  checkCallback(op, 'options.onProgress', options.onProgress);
+  checkCallback(op, 'options.fetchFunc', options.fetchFunc);
   const handler = typeof source === 'string' ? loadHandler(op, source, options) : source;
   if (handler === null || typeof handler !== 'object' || typeof handler.load !== 'function') {
     throw new InvalidArgumentError(op, 'source', 'a load handler or a URL', describe(source));

@@ -44,7 +44,7 @@ export async function saveQuantized(
 ): Promise<io.SaveResult> {
   const op = 'saveQuantized';
   const handler = typeof target === 'string' ? saveHandler(op, target) : target;
-  if (handler === null || typeof handler !== 'object' || handler.save === undefined) {
+  if (handler === null || typeof handler !== 'object' || typeof handler.save !== 'function') {
     throw new InvalidArgumentError(op, 'target', 'a save handler or its URL', describe(target));
   }
   return handler.save(await packedArtifacts(op, model));

@@ -1,8 +1,10 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { InvalidArgumentError } from '../../../ops/numerics/errors.js';
+import { encodeNumber } from '../../../src/report/jsonNumbers.js';
 import type { QuantizationReport } from '../../../src/report/report.js';
 import { parseReport, reportJson } from '../../../src/report/reportJson.js';
+import { reportTable } from '../../../src/report/reportTable.js';
 import { anyReport } from '../../harness/report/anyReport.js';
 import { syntheticReport, withLinears } from '../../harness/report/syntheticReport.js';
 
@@ -35,8 +37,13 @@ describe('A report as JSON', () => {
       for (const value of [undefined, {}, true]) {
         // `compared` may lack methods, or be empty
         if (value !== true && path.slice(-2).includes('compared')) continue;
-        const text = reportJson(replaced(report, path, value) as QuantizationReport);
+        const wrong = replaced(report, path, value) as QuantizationReport;
+        const encode = (_: string, at: unknown) => (typeof at === 'number' ? encodeNumber(at) : at);
+        const text = JSON.stringify(wrong, encode);
         expect(() => parseReport(text), path.join('.')).to.throw(InvalidArgumentError);
+        for (const write of [reportJson, reportTable]) {
+          expect(() => write(wrong), path.join('.')).to.throw(InvalidArgumentError, 'report');
+        }
       }
     }
     const wrong = replaced(report, ['linears', '0', 'sqnr', 'output'], 'high');

@@ -1,0 +1,92 @@
+import {
+  type Reader,
+  type ReadFor,
+  readArray,
+  readNullable,
+  readObject,
+  readOneOf,
+  readRecord,
+  readString,
+} from '../../ops/common/readers.js';
+import type { Histogram, Sqnr } from '../quantize/measured.js';
+import { ROLES } from '../recognize/role.js';
+import { METHODS } from './format.js';
+import { readNumber } from './jsonNumbers.js';
+import type { LinearReport, QuantizationReport } from './report.js';
+
+const VERSION = 1;
+
+const readBytes = readObject<LinearReport['bytes']>({ before: readNumber, after: readNumber });
+
+const readSqnr = readObject<Sqnr>({
+  activations: readNumber,
+  weights: readNumber,
+  output: readNumber,
+});
+
+const readCompared = readRecord(METHODS, readSqnr);
+
+const readChannels = readObject<NonNullable<LinearReport['channels']>>({
+  before: readHistogram,
+  after: readHistogram,
+});
+
+const readLinear = readObject<LinearReport>({
+  name: readString,
+  role: readOneOf(ROLES),
+  shape: readShape,
+  treatment: readOneOf(['transformed', 'weightOnly', 'untouched']),
+  method: readNullable(readOneOf(METHODS)),
+  weightBits: readNullable(readNumber),
+  activationBits: readNullable(readNumber),
+  rounding: readNullable(readOneOf(['nearest', 'gptq'])),
+  execution: readOneOf(['integer', 'simulated', 'float']),
+  reason: readString,
+  bytes: readBytes,
+  sqnr: readNullable(readSqnr),
+  compared: readCompared,
+  at8Bits: readNullable(readObject({ output: readNumber, bytes: readNumber })),
+  byTimestep: readArray(readObject({ timestep: readNumber, output: readNumber })),
+  channels: readNullable(readChannels),
+});
+
+/** Reads what `reportJson` wrote, and checks a report that someone made. */
+export const readReport = readObject<QuantizationReport>({
+  version: readOneOf([VERSION]),
+  method: readOneOf([...METHODS, 'auto']),
+  linears: readArray(readLinear),
+  totals: readObject<QuantizationReport['totals']>({
+    sqnr: readNullable(readSqnr),
+    compared: readCompared,
+    linearBytes: readBytes,
+    modelBytes: readBytes,
+  }),
+});
+
+/**
+ * A report that a caller gave.
+ * @throws InvalidArgumentError that names what is missing or of a wrong type.
+ */
+export function reportGiven(op: string, report: unknown): QuantizationReport {
+  return readReport(report, 'report', {
+    op,
+    wayOut: 'Take what rewriteGraph or parseReport gave.',
+  });
+}
+
+function readShape(value: unknown, path: string, by: ReadFor): readonly [number, number] {
+  const [d, n] = readArray(readNumber, 2)(value, path, by);
+  return [d!, n!];
+}
+
+/** Checks too that there is one edge more than counts. */
+function readHistogram(value: unknown, path: string, by: ReadFor): Histogram {
+  const read: Reader<Histogram> = readObject<Histogram>({
+    edges: readArray(readNumber),
+    counts: readArray(readNumber),
+  });
+  const histogram = read(value, path, by);
+  const { length } = histogram.edges;
+  readArray(readNumber, Math.max(0, length - 1))(histogram.counts, `${path}.counts`, by);
+  return histogram;
+}
