@@ -1,4 +1,4 @@
-import { describe, InvalidArgumentError } from '../numerics/errors.js';
+import { describe, HadaNormError, InvalidArgumentError } from '../numerics/errors.js';
 
 /** @throws InvalidArgumentError unless `value` is a function, or absent. */
 export function checkCallback(op: string, argument: string, value: unknown): void {
@@ -18,4 +18,20 @@ export function checkSignal(op: string, value: unknown): void {
 /** @throws The signal's reason, where it was aborted. */
 export function throwIfAborted(signal: AbortSignal | null | undefined): void {
   if (signal?.aborted) throw signal.reason;
+}
+
+/**
+ * Runs a step of a function's work: what the step throws in its own name comes in that of the
+ * function, and says of what.
+ */
+export function inNameOf<T>(op: string, of: string, step: () => T): T {
+  try {
+    return step();
+  } catch (error) {
+    if (!(error instanceof HadaNormError) || error.name !== 'HadaNormError' || error.op === op) {
+      throw error;
+    }
+    const words = error.message.slice(error.op.length + 2);
+    throw Object.assign(new HadaNormError(op, `${of}: ${words}`), { cause: error });
+  }
 }

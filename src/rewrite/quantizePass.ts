@@ -1,4 +1,5 @@
 import { getBackend } from '@tensorflow/tfjs-core';
+import { inNameOf } from '../../ops/common/callers.js';
 import type { GraphBuilder } from '../graph/builder.js';
 import { weightBytes } from '../graph/weights.js';
 import { groupBy } from '../math/groups.js';
@@ -70,7 +71,14 @@ export class QuantizePass implements Pass<QuantizedMatch> {
       const work = new SiteQuantizer(this.op, tasks, stats, this.options);
       const rotated = tasks.some(({ settings }) => hasBranch(settings));
       const group = { rotated, size: tasks.length };
-      for (let i = 0; i < tasks.length; i++) yield this.matchOf(view, work.outcome(i), group);
+      for (const [i, { placed }] of tasks.entries()) {
+        const name = JSON.stringify(placed.linear.name);
+        yield this.matchOf(
+          view,
+          inNameOf(this.op, name, () => work.outcome(i)),
+          group,
+        );
+      }
     }
   }
 
