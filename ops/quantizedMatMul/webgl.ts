@@ -47,7 +47,7 @@ export const quantizedMatMulWebgl = webglKernel<QuantizedMatMulInputs, Quantized
     const spec = { x, rows, tokens, bias: bias !== undefined, others };
     return webgl.view(product(args, attrs, spec), [...x.shape.slice(0, -1), attrs.n]);
   },
-  ({ format }) => (format.kind === 'float32' ? 'float32 weights are no bytes of a texture' : null),
+  ({ format }) => (format.kind === 'uniform' ? null : 'float32 weights are no bytes of a texture'),
 );
 
 type Args = WebglKernelArgs<QuantizedMatMulInputs, QuantizedMatMulAttrs>;

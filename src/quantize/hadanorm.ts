@@ -29,6 +29,8 @@ import { hadamardPlan, orthonormalRow } from '../../ops/numerics/hadamard.js';
  * QuaRot has H alone. σ, μ̄ and B are those of a file, rounded; all else follows from the rounded
  * ones.
  */
+
+/** What (3) to (7) go by, for all linears that read X. */
 export interface Transform {
   readonly sigma: Vector; // [d]
   readonly h: Matrix; // [d, d], orthonormal

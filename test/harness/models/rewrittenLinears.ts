@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { unpackCodes } from '../../../ops/numerics/packing.js';
 import { ACTIVATIONS } from '../../../ops/quantizedMatMul/checks.js';
-import type { Activation } from '../../../ops/quantizedMatMul/contract.js';
-import { boolAttr, numberAttr, stringAttr } from '../../../src/graph/attrs.js';
+import { type Activation, quantizedMatMulContract } from '../../../ops/quantizedMatMul/contract.js';
+import { nodeAttrs, numberAttr, stringAttr } from '../../../src/graph/attrs.js';
 import { type Graph, type GraphNode, nodeOf } from '../../../src/graph/ir.js';
 import { graphOfModel } from '../../../src/graph/model.js';
 import type { Matrix, Transform, Vector } from '../../../src/quantize/hadanorm.js';
@@ -111,17 +111,9 @@ function readLinear(
   };
 }
 
-/** The inputs of a product by name, as its flags say. */
+/** The inputs of a product by name. */
 function inputsOf({ inputs, attrs }: GraphNode): Map<string, string> {
-  const has = (flag: string, ...names: string[]) => (boolAttr(attrs, flag) ? names : []);
-  const names = [
-    ...['x', 'codes', 'scale'],
-    ...has('hasCodes', 'xScale', 'xZeroPoint'),
-    ...has('hasBias', 'bias'),
-    ...has('hasRest', 'residual'),
-    ...has('hasBasis', 'coefficients', 'basis'),
-    ...has('hasBasisScale', 'basisScale'),
-  ];
+  const names = quantizedMatMulContract.inputNames(nodeAttrs(attrs));
   return new Map(names.map((name, i) => [name, inputs[i]!]));
 }
 
