@@ -1,14 +1,10 @@
-import { io, keep, type Tensor, tensor, util } from '@tensorflow/tfjs-core';
+import { io, type Tensor, util } from '@tensorflow/tfjs-core';
 import { HadaNormError, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { type Attrs, attr } from './attrs.js';
 import type { Stored } from './encodings.js';
 import { type Graph, type GraphNode, makeNode, nodeOf, type Ref } from './ir.js';
-import { type Weight, type WeightSpec, weightOf, weightsFromTensors } from './weights.js';
-
-/** What a weight's values are kept in says its dtype: bool is tfjs's only one a byte wide. */
-type Values = Float32Array | Int32Array | Uint8Array;
-
-type Dtype = 'float32' | 'int32' | 'bool';
+import { type Dtype, dtypeOf, type Values, weightOfValues, weightOnBackend } from './newWeights.js';
+import type { Weight, WeightSpec } from './weights.js';
 
 /**
  * Builds a graph for `tf.loadGraphModel` node by node, or adds nodes to one that is there.
@@ -170,15 +166,13 @@ export class GraphBuilder {
     const spec = { ...unnamed, name };
     const dtype = attr.type(spec.dtype as Dtype);
     this.add('Const', name, [], { dtype, value: attr.tensor(dtype, spec.shape) });
-    this.weights.set(name, this.fromNothing ? copied(spec, values) : this.kept(spec, values));
+    if (this.fromNothing) this.weights.set(name, weightOfValues(spec, values));
+    else {
+      const { weight, made } = weightOnBackend(spec, values);
+      this.weights.set(name, weight);
+      this.tensors.set(name, made);
+    }
     return name;
-  }
-
-  private kept(spec: WeightSpec, values: Values): Weight {
-    const { name, shape, dtype } = spec;
-    const made = keep(tensor(values, shape, dtype as Dtype));
-    this.tensors.set(name, made);
-    return weightsFromTensors([spec], { [name]: [made] }).get(name)!;
   }
 
   private add(op: string, name: string, inputs: readonly Ref[], attrs: Attrs): Ref {
@@ -203,17 +197,4 @@ export class GraphBuilder {
     const [what, wanted] = [`an input of ${reader}`, 'the name of a node that was added before'];
     throw new InvalidArgumentError('GraphBuilder', what, wanted, JSON.stringify(ref));
   }
-}
-
-function dtypeOf(values: Values): Dtype {
-  if (values instanceof Float32Array) return 'float32';
-  return values instanceof Int32Array ? 'int32' : 'bool';
-}
-
-/** A weight that the caller's array does not change any more. */
-function copied(spec: WeightSpec, values: Values): Weight {
-  const own = values.slice();
-  const plain = spec.quantization === undefined;
-  // its very bytes: a whole model's weights need no third copy
-  return plain ? { spec, values: () => own, bytes: () => own.buffer } : weightOf(spec, own);
 }

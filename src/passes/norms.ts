@@ -1,6 +1,7 @@
 import { attr } from '../graph/attrs.js';
 import type { GraphBuilder } from '../graph/builder.js';
 import type { GraphNode, Ref } from '../graph/ir.js';
+import { optionalInputs } from '../graph/optionalInputs.js';
 import type { ShapedView } from '../shapes/view.js';
 import type { Match, Pass } from './engine.js';
 import { matchNorms, type NormMatch, otherInput } from './normMatch.js';
@@ -34,20 +35,14 @@ export const normPass: Pass<ModulatedNorm> = {
       .flatMap((match) => matchAt(view, match) ?? []),
 
   replace(builder, { at, x, d, epsilon, center, gamma, beta, factor, shift }) {
-    const given = {
+    const { inputs, flags } = optionalInputs({
       hasGamma: gamma && emitVector(builder, `${at}/gamma`, gamma, d),
       hasBeta: beta && emitVector(builder, `${at}/beta`, beta, d),
       hasFactor: factor,
       hasShift: shift,
-    };
-    const inputs = [x, ...Object.values(given).filter((ref) => ref !== null)];
-    const flags = Object.entries(given).map(([flag, ref]) => [flag, attr.bool(ref !== null)]);
-    const attrs = {
-      ...Object.fromEntries(flags),
-      epsilon: attr.float(epsilon),
-      center: attr.bool(center),
-    };
-    builder.node('ModulatedLayerNorm', at, inputs, attrs, at);
+    });
+    const attrs = { ...flags, epsilon: attr.float(epsilon), center: attr.bool(center) };
+    builder.node('ModulatedLayerNorm', at, [x, ...inputs], attrs, at);
   },
 };
 

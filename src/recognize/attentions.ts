@@ -58,12 +58,10 @@ const behindProjection = (node: GraphNode) =>
  * fused attention.
  */
 export function findAttentions(flow: DataFlow): Attention[] {
-  return [...flow.view.graph.nodes.values()].flatMap((node) => {
-    if (node.op === FUSED) {
-      const sides = node.inputs.slice(0, 3).map((ref) => [ref]);
-      return around(flow, node, sides, [node]);
-    }
-    return (node.op === 'Softmax' ? aroundSoftmax(flow, node) : null) ?? [];
+  return flow.view.nodes('Softmax', FUSED).flatMap((node) => {
+    if (node.op === 'Softmax') return aroundSoftmax(flow, node) ?? [];
+    const sides = node.inputs.slice(0, 3).map((ref) => [ref]);
+    return around(flow, node, sides, [node]);
   });
 }
 

@@ -3,6 +3,7 @@ import { type Attrs, attr } from '../graph/attrs.js';
 import type { GraphBuilder } from '../graph/builder.js';
 import { affine, half } from '../graph/encodings.js';
 import { nodeOf, type Ref } from '../graph/ir.js';
+import { optionalInputs } from '../graph/optionalInputs.js';
 import type { Parts } from '../quantize/methods.js';
 import type { ActivationQuantizer } from '../quantize/settings.js';
 import type { Transform } from '../quantize/transform.js';
@@ -95,16 +96,14 @@ function codesOf(
 ): EmittedTransform {
   const { center } = t;
   const basis = t.basis === null ? null : basisOf(e, name, t);
-  const given = { hasScale: sigma, hasMean: mean, hasBasis: basis };
-  const flags = Object.entries(given).map(([flag, ref]) => [flag, attr.bool(ref !== null)]);
-  const inputs = [x, ...Object.values(given).filter((ref) => ref !== null)];
-  const node = e.node('HadaNormQuantize', `${name}/quantize`, inputs, {
+  const { inputs, flags } = optionalInputs({ hasScale: sigma, hasMean: mean, hasBasis: basis });
+  const node = e.node('HadaNormQuantize', `${name}/quantize`, [x, ...inputs], {
     bits: attr.int(format.bits),
     symmetric: attr.bool(!hasZeroPoint(format)),
     groupSize: attr.int(format.granularity.groupSize),
     centre: attr.string(center),
     blockSize: attr.int(t.blockSize),
-    ...Object.fromEntries(flags),
+    ...flags,
     ...rangeAttrs(range),
   });
   return {
@@ -155,9 +154,8 @@ function tokensLast(
 }
 
 function center(e: GraphBuilder, name: string, x: Ref, sigma: Ref | null, mean: Ref | null): Ref {
-  const inputs = [x, ...(sigma === null ? [] : [sigma]), ...(mean === null ? [] : [mean])];
-  const attrs = { hasScale: attr.bool(sigma !== null), hasMean: attr.bool(mean !== null) };
-  return e.node('ChannelCenter', name, inputs, attrs);
+  const { inputs, flags } = optionalInputs({ hasScale: sigma, hasMean: mean });
+  return e.node('ChannelCenter', name, [x, ...inputs], flags);
 }
 
 function shiftAndScale(

@@ -6,20 +6,10 @@ import type { LinearSettings } from '../quantize/settings.js';
 import { ROLES } from '../recognize/role.js';
 import type { ActivationOptions, LinearOptions, RewriteOptions, WeightOptions } from './options.js';
 
-const LINEAR_KEYS = [
-  ...[
-    'method',
-    'weights',
-    'activations',
-    'center',
-    'meanRank',
-    'scale',
-    'alpha',
-    'rotate',
-    'signs',
-  ],
-  ...['lowRank', 'blockSize'],
-];
+const LINEAR_KEYS =
+  'method weights activations center meanRank scale alpha rotate signs lowRank blockSize'.split(
+    ' ',
+  );
 
 /** Checks everything once. @throws InvalidArgumentError that names the option. */
 export function checkRewriteOptions(op: string, options: RewriteOptions): void {
