@@ -84,7 +84,7 @@ export function numbersParam(
   );
 }
 
-/** The attributes `rangeMin` and `rangeMax`, which go together, or undefined where there are none. */
+/** The attributes `rangeMin` and `rangeMax`, which go together; undefined where there are none. */
 export function rangeParam<T>(
   op: string,
   node: GraphOpNode,
