@@ -26,7 +26,7 @@ export interface WasmBackendPackage {
  * backend.
  *
  * @param wasm The package @tensorflow/tfjs-backend-wasm, or its `setThreadsCount`.
- * @throws InvalidArgumentError for something else; HadaNormError where the backend is not to be had.
+ * @throws InvalidArgumentError for something else; HadaNormError where the backend cannot be had.
  * @returns Whether the memory is shared. False where the backend was initialized before, without
  * threads.
  *

