@@ -5,6 +5,9 @@ import { tinyArtifacts, weightDataOf } from '../../harness/models/tinyDit.js';
 import { expectNoLeakAsync } from '../../harness/run/memory.js';
 import { rejection } from '../../harness/run/rejection.js';
 
+const told =
+  /^rewriteGraph: "[^"]+": the weights hold NaN at \[0, 0\], which no code stands for\. Leave/;
+
 describe('Weights that no code stands for', () => {
   it('are told in the name of the function called, with the linear that has them', async () => {
     await tf.setBackend('cpu');
@@ -16,10 +19,7 @@ describe('Weights that no code stands for', () => {
       const weightData = data.buffer;
       const model = await tf.loadGraphModel(tf.io.fromMemory({ ...artifacts, weightData }));
       const options = { method: 'rtn', compare: false } as const;
-      expect(() => rewriteGraph(model, options)).to.throw(
-        HadaNormError,
-        /^rewriteGraph: "[^"]+": the weights hold NaN at \[0, 0\], which no code stands for\. L/,
-      );
+      expect(() => rewriteGraph(model, options)).to.throw(HadaNormError, told);
       const error = await rejection(rewriteGraphAsync(model, options));
       expect(error.message).to.match(/^rewriteGraphAsync: "[^"]+": the weights hold NaN/);
       expect(error.cause).to.be.instanceOf(HadaNormError);
