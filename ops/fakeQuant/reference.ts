@@ -108,6 +108,8 @@ function groupKey(index: readonly number[], granularity: Granularity): string {
         .map((i, dim) => (dim === along ? Math.floor(i / granularity.groupSize) : i))
         .join();
     }
+    default:
+      return granularity satisfies never;
   }
 }
 

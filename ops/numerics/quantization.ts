@@ -68,6 +68,8 @@ export function quantizationLayout(
       const strides: [number, number, number] = [groups, inner, inner > 1 ? 1 : 0];
       return layout([outer, length, inner], Math.min(groupSize, length), strides, outer * groups);
     }
+    default:
+      return granularity satisfies never;
   }
 }
 

@@ -1,5 +1,5 @@
 // FakeQuant: y = scale · clamp(round(x / scale), low, high), in the float32 steps of
-// ops/numerics/quantization.ts.
+// ops/numerics/formats.ts.
 //
 // x is [outer, length, inner], cut into groups along the middle axis; see QuantizationLayout. Where
 // inner is 1, or a group is one index of the middle axis, groups are made of runs of neighbours

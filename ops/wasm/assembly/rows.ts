@@ -142,7 +142,7 @@ export function hasNaN(x: usize, count: i32): bool {
 
 /**
  * From `low` and `high`, a range that holds 0, the quantizer, in the float32 steps of
- * quantizationParameters (ops/numerics/quantization.ts).
+ * quantizationParameters (ops/numerics/formats.ts).
  */
 export function quantizerFor(q: Quantizer, qMin: f32, qMax: f32, symmetric: bool): void {
   const least = q.low;
