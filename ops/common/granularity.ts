@@ -1,6 +1,7 @@
 import { describe, InvalidArgumentError } from '../numerics/errors.js';
 import type { Granularity } from '../numerics/quantization.js';
-import { checkInteger, checkOptions, normalizeAxis } from './checks.js';
+import { checkOptions, normalizeAxis } from './checks.js';
+import { checkLength } from './sizes.js';
 
 /**
  * Checks a granularity against a shape and gives it with its axis counted from the front.
@@ -28,7 +29,7 @@ export function resolveGranularity(
       return { kind, axis: normalizeAxis(op, 'axis', granularity.axis ?? -1, shape.length) };
     case 'perGroup': {
       const axis = normalizeAxis(op, 'axis', granularity.axis ?? -1, shape.length);
-      checkInteger(op, 'groupSize', granularity.groupSize, 1);
+      checkLength(op, 'groupSize', granularity.groupSize);
       return { kind, axis, groupSize: granularity.groupSize };
     }
     default: {

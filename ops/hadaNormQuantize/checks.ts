@@ -1,5 +1,6 @@
 import type { Tensor, TensorLike } from '@tensorflow/tfjs-core';
 import { checkBoolean, checkInteger, checkOptions, toFloatTensor } from '../common/checks.js';
+import { checkLength, checkSize } from '../common/sizes.js';
 import { describe, InvalidArgumentError } from '../numerics/errors.js';
 import { hadamardPlan } from '../numerics/hadamard.js';
 import type {
@@ -30,7 +31,7 @@ export function resolveAttrs(
   } = options;
   checkInteger(op, 'bits', bits, 2, 8);
   checkBoolean(op, 'symmetric', symmetric);
-  checkInteger(op, 'groupSize', groupSize, 1);
+  checkLength(op, 'groupSize', groupSize);
   const range = options.range === undefined ? null : checkRange(op, options.range);
   if (range !== null && groupSize < d) {
     const wanted = 'absent beside a range, which is for the whole tensor';
@@ -81,6 +82,19 @@ export function checkVectors(
     throw new InvalidArgumentError(op, 'basis', wanted, `shape [${basis.shape}]`);
   }
   return { scale, mean, basis };
+}
+
+/** @throws InvalidArgumentError or WasmMemoryError for results that no backend has room for. */
+export function checkResults(
+  op: string,
+  shape: readonly number[],
+  { format }: HadaNormQuantizeAttrs,
+  basis: Tensor | undefined,
+): void {
+  const { groupSize } = format.granularity;
+  checkSize(op, 'the scale', [...shape.slice(0, -1), Math.ceil(shape.at(-1)! / groupSize)]);
+  if (basis === undefined) return;
+  checkSize(op, 'the coefficients', [...shape.slice(0, -2), basis.shape[0]!]);
 }
 
 function vector(

@@ -1,9 +1,10 @@
 import { type Tensor, type TensorLike, tidy, zeros } from '@tensorflow/tfjs-core';
 import { checkMinRank, toFloatTensor } from '../common/checks.js';
+import { rememberCodes, rememberScale } from '../common/contents.js';
 import { runOp } from '../common/kernel.js';
 import { tellRenamed, withRenamed } from '../common/renamed.js';
 import { InvalidArgumentError } from '../numerics/errors.js';
-import { checkVectors, resolveAttrs } from './checks.js';
+import { checkResults, checkVectors, resolveAttrs } from './checks.js';
 import { hadaNormQuantizeOp } from './composite.js';
 import {
   HADANORM_QUANTIZE_DEFAULTS,
@@ -59,6 +60,7 @@ export function hadaNormQuantize(
     }
     attrs = resolveAttrs(op, d, options, HADANORM_QUANTIZE_DEFAULTS);
     const vectors = checkVectors(op, d, attrs, options);
+    checkResults(op, input.shape, attrs, vectors.basis);
     if (input.size === 0) return emptyOutputs(input.shape, attrs, vectors.basis);
     return runOp<HadaNormQuantizeInputs, HadaNormQuantizeAttrs, Tensor[]>(
       hadaNormQuantizeOp,
@@ -75,6 +77,9 @@ export function hadaNormQuantize(
   ];
   const { bits, granularity } = attrs!.format;
   const { groupSize } = granularity;
+  rememberCodes(codes, bits);
+  rememberCodes(zeroPoint, bits);
+  rememberScale(scale);
   const quantized = { codes, scale, zeroPoint, bits, groupSize };
   return withFormerName({
     quantized,

@@ -19,8 +19,12 @@ import {
   hadamardTransformContract,
 } from './contract.js';
 
-/** Up to 4 MiB each. */
-const matrices = new BoundedMap<string, Float32Array>(16);
+/** Of up to 64 MiB each. */
+const MOST_MATRIX_BYTES = 2 ** 26;
+const matrices = new BoundedMap<string, Float32Array>(
+  MOST_MATRIX_BYTES,
+  ({ byteLength }) => byteLength,
+);
 
 /** What a backend's matMul is good at. */
 export interface MatMulStrengths {

@@ -1,6 +1,14 @@
-import { add, mul, type Tensor, type TensorLike, tidy } from '@tensorflow/tfjs-core';
+import {
+  add,
+  broadcast_util,
+  mul,
+  type Tensor,
+  type TensorLike,
+  tidy,
+} from '@tensorflow/tfjs-core';
 import { checkBoolean, checkMinRank, checkOptions, toFloatTensor } from '../common/checks.js';
 import { runOp } from '../common/kernel.js';
+import { checkSize } from '../common/sizes.js';
 import { describe, InvalidArgumentError } from '../numerics/errors.js';
 import { layerNormOp } from './composite.js';
 import {
@@ -67,9 +75,18 @@ export function modulatedLayerNorm(x: Tensor | TensorLike, options: LayerNormOpt
     if (isRows(factor, input) && isRows(shift, input)) return run({ ...inputs, factor, shift });
     // each element, or samples that x lacks: what broadcasts like that is tfjs's to do
     const y = run(inputs);
+    const wider = [factor, shift].reduce((shape, given) => broadcast(shape, given), input.shape);
+    checkSize(op, 'the result', wider);
     const scaled = factor === undefined ? y : mul(y, factor);
     return shift === undefined ? scaled : add(scaled, shift);
   });
+}
+
+/** The shape of a result under a factor or shift that broadcasts with it. */
+function broadcast(shape: number[], given: Tensor | undefined): number[] {
+  return given === undefined
+    ? shape
+    : broadcast_util.assertAndGetBroadcastShape(shape, given.shape);
 }
 
 function checkEpsilon(op: string, epsilon: unknown): void {

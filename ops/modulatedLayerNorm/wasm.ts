@@ -28,6 +28,7 @@ export function layerNormOnWasm({
     ...[module.addressIfAny(shift), rowsPerModulation(x, shift)],
     ...[attrs.epsilon, attrs.center ? 1 : 0],
   ];
-  module.run('layerNorm', args, rows, { grain: grainOf(d) });
+  const floatAt = args.length - 2;
+  module.run('layerNorm', args, rows, { grain: grainOf(d), floatAt });
   return out;
 }

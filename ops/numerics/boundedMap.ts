@@ -3,21 +3,36 @@
  */
 export class BoundedMap<K, V> {
   private readonly entries = new Map<K, V>();
+  private total = 0;
 
-  constructor(private readonly most: number) {}
+  /**
+   * @param most What the entries may come to together.
+   * @param sizeOf What an entry counts. Default 1.
+   */
+  constructor(
+    private readonly most: number,
+    private readonly sizeOf: (value: V) => number = () => 1,
+  ) {}
 
   get size(): number {
     return this.entries.size;
   }
 
-  /** The entry of a key, made where there is none. */
+  /** The entry of a key, made where there is none. One that is too much by itself is not kept. */
   get(key: K, make: () => V): V {
     const known = this.entries.has(key);
     const value = known ? this.entries.get(key)! : make();
+    const size = this.sizeOf(value);
+    if (size > this.most) return value;
     // a Map keeps the order of insertion: the first is the one that was not used for longest
     this.entries.delete(key);
     this.entries.set(key, value);
-    if (this.entries.size > this.most) this.entries.delete(this.entries.keys().next().value!);
+    if (!known) this.total += size;
+    for (const [oldest, old] of this.entries) {
+      if (this.total <= this.most) break;
+      this.entries.delete(oldest);
+      this.total -= this.sizeOf(old);
+    }
     return value;
   }
 }

@@ -1,6 +1,8 @@
 import { Tensor, type TensorLike } from '@tensorflow/tfjs-core';
 import { checkInteger, checkOptions } from '../common/checks.js';
+import { checkCodeValues, checkScaleValues } from '../common/contents.js';
 import type { QuantizedActivations } from '../common/quantizedActivations.js';
+import { checkLength } from '../common/sizes.js';
 import { describe, InvalidArgumentError } from '../numerics/errors.js';
 import { packedBytes } from '../numerics/packing.js';
 import type { Activation, PackedWeights, QuantizedMatMulOptions } from './contract.js';
@@ -34,7 +36,7 @@ export function checkCodes(op: string, x: QuantizedActivations): void {
     throw new InvalidArgumentError(op, 'x.codes', 'of dtype int32 or bool', codes.dtype);
   }
   checkInteger(op, 'x.bits', bits, 2, 8);
-  checkInteger(op, 'x.groupSize', groupSize, 1);
+  checkLength(op, 'x.groupSize', groupSize);
   const groups = Math.ceil((codes.shape[codes.rank - 1] ?? 0) / groupSize);
   const shape = [...codes.shape.slice(0, -1), groups];
   for (const [name, tensor] of [
@@ -46,6 +48,9 @@ export function checkCodes(op: string, x: QuantizedActivations): void {
     }
     checkShape(op, `x.${name}`, tensor, shape);
   }
+  checkCodeValues(op, 'x.codes', codes, bits);
+  checkCodeValues(op, 'x.zeroPoint', zeroPoint, bits);
+  checkScaleValues(op, 'x.scale', scale);
 }
 
 /** @throws InvalidArgumentError for rows that do not fit x [..., tokens, d] and n outputs. */
@@ -88,8 +93,8 @@ export function checkWeights(op: string, weights: PackedWeights): void {
     throw new InvalidArgumentError(op, 'shape', '[d, n]', describe(shape));
   }
   const [d, n] = shape;
-  checkInteger(op, 'd', d, 1);
-  checkInteger(op, 'n', n, 1);
+  checkLength(op, 'd', d);
+  checkLength(op, 'n', n);
   checkTensor(op, 'codes', codes);
   if (bits === 32) {
     if (codes.dtype === 'float32' && `${codes.shape}` === `${shape}`) return;
@@ -97,7 +102,7 @@ export function checkWeights(op: string, weights: PackedWeights): void {
     throw new InvalidArgumentError(op, 'codes', wanted, `${codes.dtype} of shape [${codes.shape}]`);
   }
   checkInteger(op, 'bits', bits, 2, 8);
-  checkInteger(op, 'groupSize', groupSize, 1);
+  checkLength(op, 'groupSize', groupSize);
   const bytes = packedBytes(d, n, bits);
   if (codes.dtype !== 'bool' || codes.size !== bytes) {
     const wanted = `${bytes} bytes (dtype bool) for [${shape}] at ${bits} bits`;
@@ -106,6 +111,7 @@ export function checkWeights(op: string, weights: PackedWeights): void {
   }
   if (scale === undefined) throw new InvalidArgumentError(op, 'scale', 'given', 'none');
   checkShape(op, 'scale', scale, [Math.ceil(d / groupSize), n]);
+  checkScaleValues(op, 'scale', scale);
 }
 
 function checkShape(

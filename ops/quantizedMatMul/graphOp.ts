@@ -16,8 +16,8 @@ import {
 } from './contract.js';
 import { quantizedMatMul } from './op.js';
 
-/** Codes whose checksum was found right; by data, so that models that share them check once. */
-const checked = new WeakSet<object>();
+/** Checksums of codes; by data, so that models that share them compute them once. */
+const checksums = new WeakMap<object, number>();
 
 /**
  * NodeDef `QuantizedMatMul`: inputs x, codes, then scale unless bits is 32, then xScale and
@@ -79,12 +79,12 @@ function checkVersion(op: string, node: GraphOpNode): void {
 /** A file that was altered gives an error at its first run and not noise. */
 function checkCodes(op: string, node: GraphOpNode, codes: Tensor): void {
   const checksum = numberParam(op, node, 'checksum');
-  if (checksum === undefined || codes.dtype !== 'bool' || checked.has(codes.dataId)) return;
-  const found = crc32(codes.dataSync() as Uint8Array);
+  if (checksum === undefined || codes.dtype !== 'bool') return;
+  const found = checksums.get(codes.dataId) ?? crc32(codes.dataSync() as Uint8Array);
+  checksums.set(codes.dataId, found);
   if (found !== checksum) {
     const what = `the packed weights of node ${describe(node.node?.name)}`;
     const problem = `${what} have the checksum ${found}, ${checksum} was saved.`;
     throw new HadaNormError(op, `${problem} The file was altered: get it again.`);
   }
-  checked.add(codes.dataId);
 }

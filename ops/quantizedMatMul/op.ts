@@ -3,6 +3,7 @@ import { toFloatTensor } from '../common/checks.js';
 import { runOp } from '../common/kernel.js';
 import type { QuantizedActivations } from '../common/quantizedActivations.js';
 import { withRenamed } from '../common/renamed.js';
+import { checkSize } from '../common/sizes.js';
 import { InvalidArgumentError } from '../numerics/errors.js';
 import { FLOAT32 } from '../numerics/formats.js';
 import { checkCodes, checkMatMulOptions, checkRows, checkWeights, isQuantized } from './checks.js';
@@ -33,7 +34,8 @@ export const QUANTIZED_MATMUL_DEFAULTS = {
  * @param x [..., tokens, d], rank ≥ 2: float32, a tensor or numbers that make one; or codes, from
  * `hadaNormQuantize`.
  * @returns float32, [..., tokens, n].
- * @throws InvalidArgumentError for a wrong dtype, shape, bits or group size.
+ * @throws InvalidArgumentError for a wrong dtype, shape, bits or group size, for codes and zero
+ * points that are no whole numbers from 0 to 2^bits − 1, and for an infinite scale.
  * Source: HadaNorm, arXiv 2506.09932, §3 (the mean's product is added back); layout of the codes:
  * ops/numerics/packing.ts.
  *
@@ -75,6 +77,7 @@ export function quantizedMatMul(
       throw new InvalidArgumentError(op, 'x', `of shape [..., tokens, ${d}]`, got);
     }
     checkRows(op, input, n, d, options);
+    checkSize(op, 'the result', [...input.shape.slice(0, -1), n]);
     if (input.size === 0) return zeros([...input.shape.slice(0, -1), n]);
     const { scale: xScale, zeroPoint: xZeroPoint } = quantized ?? {};
     return runOp<QuantizedMatMulInputs, QuantizedMatMulAttrs, Tensor>(

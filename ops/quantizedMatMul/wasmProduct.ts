@@ -94,14 +94,15 @@ const NO_CODES = {
   residualScale: 0,
 } as const;
 
-/** Which sample a token belongs to: needed only where samples have rows of their own. */
+/** i32 [tokens]: which sample each belongs to. */
 function sampleTable(module: WasmModule, { tokens, samples }: ProductArgs): number {
-  const key = `samples ${tokens} ${samples}`;
+  const at = module.scratch(4 * tokens);
+  const table = new Int32Array(module.memory.buffer, at, tokens);
   const perSample = tokens / samples;
-  return module.constant(key, () => {
-    const table = Int32Array.from({ length: tokens }, (_, t) => Math.floor(t / perSample));
-    return new Uint8Array(table.buffer);
-  });
+  for (let sample = 0; sample < samples; sample++) {
+    table.fill(sample, sample * perSample, (sample + 1) * perSample);
+  }
+  return at;
 }
 
 /** The fields that products of codes and of floats fill alike. */

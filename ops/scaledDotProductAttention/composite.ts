@@ -15,6 +15,7 @@ import {
   unstack,
 } from '@tensorflow/tfjs-core';
 import type { ComposedOp } from '../common/kernel.js';
+import { checkSize } from '../common/sizes.js';
 import { type AttentionAttrs, type AttentionInputs, attentionContract } from './contract.js';
 import { attentionDims } from './dims.js';
 import { shapeIn } from './layout.js';
@@ -27,8 +28,10 @@ export const attentionOp: ComposedOp<AttentionInputs, AttentionAttrs> = {
 
 /** The op from tfjs ops; the scores of all heads exist at once. */
 export function attentionComposite(inputs: AttentionInputs, attrs: AttentionAttrs): Tensor {
-  const { sizes } = attentionDims('ScaledDotProductAttention', inputs, attrs);
+  const op = attentionContract.kernelName;
+  const { sizes } = attentionDims(op, inputs, attrs);
   const { b, h, queries, keys, valueChannels } = sizes;
+  checkSize(op, 'the scores', [b, h, queries, keys]);
   const heads = (x: Tensor, layout: string) => inHeads(x, layout, b, h);
   // smaller than the scores as a rule
   const q = mul<Tensor3D>(heads(inputs.q, attrs.qLayout), attrs.scale);

@@ -1,6 +1,7 @@
 import { type Tensor, type TensorLike, tidy, zeros } from '@tensorflow/tfjs-core';
 import { checkOptions, toFloatTensor } from '../common/checks.js';
 import { runOp } from '../common/kernel.js';
+import { checkSize } from '../common/sizes.js';
 import { describe, InvalidArgumentError } from '../numerics/errors.js';
 import { attentionOp } from './composite.js';
 import {
@@ -65,6 +66,7 @@ export function scaledDotProductAttention(
     const attrs = resolveLayouts(layouts, ranks);
     const { sizes, outputShape } = attentionDims(op, inputs, attrs);
     const scale = toScale(op, options.scale, sizes.c);
+    checkSize(op, 'the result', outputShape);
     if (outputShape.includes(0)) return zeros(outputShape);
     // without channels every score is 0: one channel of zeros spares the kernels that case
     const given = sizes.c > 0 ? inputs : { ...inputs, ...withChannel(inputs) };

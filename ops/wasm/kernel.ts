@@ -1,6 +1,7 @@
 import { type KernelConfig, type TensorInfo, tidy } from '@tensorflow/tfjs-core';
 import { type ComposedOp, defineKernel } from '../common/kernel.js';
 import type { WasmBackend } from './instance/backend.js';
+import { guardHeap } from './instance/heap.js';
 import { disposeWasmModules, type WasmModule, wasmModule } from './module.js';
 
 /**
@@ -39,7 +40,9 @@ export function wasmKernel<Inputs, Attrs>(
   );
   // tfjs types the backend as any
   const disposeFunc = (backend: unknown) => disposeWasmModules(backend as WasmBackend);
-  return { ...config, disposeFunc };
+  // tfjs calls it when the backend is chosen: before any tensor is, where this package came first
+  const setupFunc = (backend: unknown) => guardHeap((backend as WasmBackend).wasm);
+  return { ...config, setupFunc, disposeFunc };
 }
 
 function tellOnce(): void {

@@ -33,17 +33,23 @@
  * (`module.bytes()`) after the last call that may allocate (`output`, `scratch`, `constant`,
  * `addressOf`, a record's writer).
  */
-import { type DataType, env, type TensorInfo } from '@tensorflow/tfjs-core';
-import { WasmMemoryError } from '../numerics/errors.js';
-import { Arena, allocateForGood } from './instance/arena.js';
+import { type DataType, env, type TensorInfo, util } from '@tensorflow/tfjs-core';
+import { InvalidArgumentError, WasmMemoryError } from '../numerics/errors.js';
+import { Arena } from './instance/arena.js';
 import { isShared, memoryOf, type WasmBackend } from './instance/backend.js';
 import type { WasmExports } from './instance/exports.js';
+import { checkBytes, guardHeap } from './instance/heap.js';
 import { type CompiledModules, instantiate } from './instance/instantiate.js';
 import type { RelaxedDot } from './instance/relaxedDot.js';
+import { Tables } from './instance/tables.js';
 import { WorkerPool } from './threads/pool.js';
+import { isWord, word } from './word.js';
 
 /** Threads take the work in pieces, so that one that is slower or comes late gets less of it. */
 const CHUNKS_PER_THREAD = 4;
+
+/** Threads count on beyond the last item, in int32. */
+const MOST_ITEMS = 2 ** 30;
 
 /** Threads write to scratch memory of their own (bytes). */
 const CACHE_LINE = 64;
@@ -54,12 +60,17 @@ export interface RunOptions {
   readonly grain?: number;
   /** Scratch memory that the kernel is given, bytes per thread. Default none. */
   readonly scratchBytes?: number;
+  /** Which argument is float32, where one is; all others are 32 bits. */
+  readonly floatAt?: number;
 }
 
 /** The kernels on one backend's memory. */
 export class WasmModule {
   private readonly arena: Arena;
-  private readonly constants = new Map<string, number>();
+  private readonly tables: Tables;
+  /** What running calls made. */
+  private readonly made: TensorInfo[] = [];
+  private running = 0;
   private readonly names: readonly string[];
   private pool: WorkerPool | null = null;
   private request = 0;
@@ -74,6 +85,7 @@ export class WasmModule {
     private readonly modules: CompiledModules | null = null,
   ) {
     this.arena = new Arena(backend.wasm);
+    this.tables = new Tables(backend.wasm);
     this.names = Object.keys(exports);
   }
 
@@ -116,12 +128,18 @@ export class WasmModule {
     return tensor === undefined ? 0 : this.addressOf(tensor);
   }
 
-  /** A new tensor with what happens to be in its memory. */
+  /**
+   * A new tensor with what happens to be in its memory; disposed of where the call throws.
+   * @throws WasmMemoryError where there is no memory for it.
+   */
   output(shape: readonly number[], dtype: DataType): TensorInfo {
+    const bytes = util.sizeFromShape([...shape]) * util.bytesPerElement(dtype);
+    checkBytes(bytes);
     const info = this.backend.makeOutput([...shape], dtype);
+    if (this.running > 0) this.made.push(info);
     // tfjs does not look at what malloc gives
     if (this.addressOf(info) !== 0) return info;
-    throw new WasmMemoryError(4 * shape.reduce((size, dim) => size * dim, 1));
+    throw new WasmMemoryError(bytes);
   }
 
   /**
@@ -133,17 +151,11 @@ export class WasmModule {
   }
 
   /**
-   * The address of a table that is the same in every call: made at the first, kept as long as the
-   * backend.
+   * The address of a table that is the same in every call, until this call returns: made where
+   * there is none, and kept for later ones unless there are too many.
    */
   constant(key: string, make: () => Uint8Array): number {
-    const known = this.constants.get(key);
-    if (known !== undefined) return known;
-    const bytes = make();
-    const address = allocateForGood(this.backend.wasm, bytes.length);
-    this.bytes().set(bytes, address);
-    this.constants.set(key, address);
-    return address;
+    return this.tables.get(key, make, (table, address) => this.bytes().set(table, address));
   }
 
   /** A view of the whole memory, until it grows. */
@@ -160,10 +172,11 @@ export class WasmModule {
     name: string,
     args: readonly number[],
     count: number,
-    { grain = 1, scratchBytes = 0 }: RunOptions = {},
+    { grain = 1, scratchBytes = 0, floatAt = -1 }: RunOptions = {},
   ): void {
     const kernel = this.exports[name]!;
     const { pool } = this;
+    checkWords(name, args, count, floatAt);
     const share = Math.ceil(count / (CHUNKS_PER_THREAD * this.threads));
     const chunk = Math.ceil(share / grain) * grain;
     this.call(() => {
@@ -178,14 +191,37 @@ export class WasmModule {
     });
   }
 
-  /** Runs a kernel's body and takes back the scratch memory that it was handed. */
+  /**
+   * Runs a kernel's body and takes back the scratch memory that it was handed, and where it throws
+   * the tensors too.
+   */
   call<T>(body: () => T): T {
     const mark = this.arena.mark();
+    const made = this.made.length;
+    this.running++;
     try {
       return body();
+    } catch (error) {
+      for (const { dataId } of this.made.splice(made)) this.backend.disposeData(dataId);
+      throw error;
     } finally {
       this.arena.release(mark);
+      this.running--;
+      if (this.running === 0) {
+        this.made.length = 0;
+        this.tables.trim();
+      }
     }
+  }
+}
+
+function checkWords(name: string, args: readonly number[], count: number, floatAt: number): void {
+  if (!(count <= MOST_ITEMS)) {
+    const wanted = `at most ${MOST_ITEMS}`;
+    throw new InvalidArgumentError('wasm', `the items of ${name}`, wanted, `${count}`);
+  }
+  for (let i = 0; i < args.length; i++) {
+    if (i !== floatAt && !isWord(args[i]!)) word(`argument ${i} of ${name}`, args[i]!);
   }
 }
 
@@ -209,6 +245,7 @@ export function wasmModule(backend: WasmBackend): WasmModule | null {
   const attached = relaxed ? modules.relaxed : modules.baseline;
   const known = attached.get(backend);
   if (known !== undefined) return known;
+  guardHeap(backend.wasm);
   const module = attach(backend, relaxed);
   attached.set(backend, module);
   return module;

@@ -1,5 +1,6 @@
 // written by `npm run build:wasm` from scripts/wasmRecords; a test writes it again and compares
 import type { WasmModule } from './module.js';
+import { word } from './word.js';
 
 /** What a writer needs of a module. */
 type Scratch = Pick<WasmModule, 'memory' | 'scratch'>;
@@ -52,10 +53,10 @@ export function putSegment<T extends Segment>(
   at: number,
   fields: Only<Segment, T>,
 ): void {
-  view.setInt32(at, fields.start, true);
-  view.setInt32(at + 4, fields.steps, true);
-  view.setInt32(at + 8, fields.weightGroup, true);
-  view.setInt32(at + 12, fields.activationGroup, true);
+  view.setInt32(at, word('start', fields.start), true);
+  view.setInt32(at + 4, word('steps', fields.steps), true);
+  view.setInt32(at + 8, word('weightGroup', fields.weightGroup), true);
+  view.setInt32(at + 12, word('activationGroup', fields.activationGroup), true);
 }
 
 /** Bytes of Product. */
@@ -104,38 +105,38 @@ export function putProduct<T extends Product>(
   at: number,
   fields: Only<Product, T>,
 ): void {
-  view.setInt32(at, fields.codes, true);
-  view.setInt32(at + 4, fields.bits, true);
-  view.setInt32(at + 8, fields.k, true);
-  view.setInt32(at + 12, fields.n, true);
-  view.setInt32(at + 16, fields.scale, true);
-  view.setInt32(at + 20, fields.groupSize, true);
-  view.setInt32(at + 24, fields.segments, true);
-  view.setInt32(at + 28, fields.segmentCount, true);
-  view.setInt32(at + 32, fields.chunkSegments, true);
-  view.setInt32(at + 36, fields.chunkCount, true);
-  view.setInt32(at + 40, fields.chunkRows, true);
-  view.setInt32(at + 44, fields.rows, true);
-  view.setInt32(at + 48, fields.residual, true);
-  view.setInt32(at + 52, fields.tokenTiles, true);
-  view.setInt32(at + 56, fields.residualTiles, true);
-  view.setInt32(at + 60, fields.offsets, true);
-  view.setInt32(at + 64, fields.flushSteps, true);
-  view.setInt32(at + 68, fields.flip, true);
-  view.setInt32(at + 72, fields.groupScale, true);
-  view.setInt32(at + 76, fields.groupShift, true);
-  view.setInt32(at + 80, fields.activationGroups, true);
-  view.setInt32(at + 84, fields.tokens, true);
-  view.setInt32(at + 88, fields.samples, true);
-  view.setInt32(at + 92, fields.tokenScale, true);
-  view.setInt32(at + 96, fields.sampleOf, true);
-  view.setInt32(at + 100, fields.residualScale, true);
-  view.setInt32(at + 104, fields.coefficients, true);
-  view.setInt32(at + 108, fields.basis, true);
-  view.setInt32(at + 112, fields.rank, true);
-  view.setInt32(at + 116, fields.bias, true);
-  view.setInt32(at + 120, fields.activation, true);
-  view.setInt32(at + 124, fields.out, true);
+  view.setInt32(at, word('codes', fields.codes), true);
+  view.setInt32(at + 4, word('bits', fields.bits), true);
+  view.setInt32(at + 8, word('k', fields.k), true);
+  view.setInt32(at + 12, word('n', fields.n), true);
+  view.setInt32(at + 16, word('scale', fields.scale), true);
+  view.setInt32(at + 20, word('groupSize', fields.groupSize), true);
+  view.setInt32(at + 24, word('segments', fields.segments), true);
+  view.setInt32(at + 28, word('segmentCount', fields.segmentCount), true);
+  view.setInt32(at + 32, word('chunkSegments', fields.chunkSegments), true);
+  view.setInt32(at + 36, word('chunkCount', fields.chunkCount), true);
+  view.setInt32(at + 40, word('chunkRows', fields.chunkRows), true);
+  view.setInt32(at + 44, word('rows', fields.rows), true);
+  view.setInt32(at + 48, word('residual', fields.residual), true);
+  view.setInt32(at + 52, word('tokenTiles', fields.tokenTiles), true);
+  view.setInt32(at + 56, word('residualTiles', fields.residualTiles), true);
+  view.setInt32(at + 60, word('offsets', fields.offsets), true);
+  view.setInt32(at + 64, word('flushSteps', fields.flushSteps), true);
+  view.setInt32(at + 68, word('flip', fields.flip), true);
+  view.setInt32(at + 72, word('groupScale', fields.groupScale), true);
+  view.setInt32(at + 76, word('groupShift', fields.groupShift), true);
+  view.setInt32(at + 80, word('activationGroups', fields.activationGroups), true);
+  view.setInt32(at + 84, word('tokens', fields.tokens), true);
+  view.setInt32(at + 88, word('samples', fields.samples), true);
+  view.setInt32(at + 92, word('tokenScale', fields.tokenScale), true);
+  view.setInt32(at + 96, word('sampleOf', fields.sampleOf), true);
+  view.setInt32(at + 100, word('residualScale', fields.residualScale), true);
+  view.setInt32(at + 104, word('coefficients', fields.coefficients), true);
+  view.setInt32(at + 108, word('basis', fields.basis), true);
+  view.setInt32(at + 112, word('rank', fields.rank), true);
+  view.setInt32(at + 116, word('bias', fields.bias), true);
+  view.setInt32(at + 120, word('activation', fields.activation), true);
+  view.setInt32(at + 124, word('out', fields.out), true);
 }
 
 /** Writes Product to scratch memory of the call; gives its address. */
@@ -177,25 +178,25 @@ export function putPackedRows<T extends PackedRows>(
   at: number,
   fields: Only<PackedRows, T>,
 ): void {
-  view.setInt32(at, fields.codes, true);
-  view.setInt32(at + 4, fields.scale, true);
-  view.setInt32(at + 8, fields.zeroPoint, true);
-  view.setInt32(at + 12, fields.groups, true);
-  view.setInt32(at + 16, fields.k, true);
-  view.setInt32(at + 20, fields.tokens, true);
-  view.setInt32(at + 24, fields.tokensPerSample, true);
-  view.setInt32(at + 28, fields.digits, true);
-  view.setInt32(at + 32, fields.digitRows, true);
-  view.setInt32(at + 36, fields.segments, true);
-  view.setInt32(at + 40, fields.segmentCount, true);
-  view.setInt32(at + 44, fields.subtract, true);
-  view.setInt32(at + 48, fields.weightOffset, true);
-  view.setInt32(at + 52, fields.rows, true);
-  view.setInt32(at + 56, fields.offsets, true);
-  view.setInt32(at + 60, fields.groupScale, true);
-  view.setInt32(at + 64, fields.groupShift, true);
-  view.setInt32(at + 68, fields.tokenScale, true);
-  view.setInt32(at + 72, fields.sampleOf, true);
+  view.setInt32(at, word('codes', fields.codes), true);
+  view.setInt32(at + 4, word('scale', fields.scale), true);
+  view.setInt32(at + 8, word('zeroPoint', fields.zeroPoint), true);
+  view.setInt32(at + 12, word('groups', fields.groups), true);
+  view.setInt32(at + 16, word('k', fields.k), true);
+  view.setInt32(at + 20, word('tokens', fields.tokens), true);
+  view.setInt32(at + 24, word('tokensPerSample', fields.tokensPerSample), true);
+  view.setInt32(at + 28, word('digits', fields.digits), true);
+  view.setInt32(at + 32, word('digitRows', fields.digitRows), true);
+  view.setInt32(at + 36, word('segments', fields.segments), true);
+  view.setInt32(at + 40, word('segmentCount', fields.segmentCount), true);
+  view.setInt32(at + 44, word('subtract', fields.subtract), true);
+  view.setInt32(at + 48, word('weightOffset', fields.weightOffset), true);
+  view.setInt32(at + 52, word('rows', fields.rows), true);
+  view.setInt32(at + 56, word('offsets', fields.offsets), true);
+  view.setInt32(at + 60, word('groupScale', fields.groupScale), true);
+  view.setInt32(at + 64, word('groupShift', fields.groupShift), true);
+  view.setInt32(at + 68, word('tokenScale', fields.tokenScale), true);
+  view.setInt32(at + 72, word('sampleOf', fields.sampleOf), true);
 }
 
 /** Writes PackedRows to scratch memory of the call; gives its address. */
@@ -249,34 +250,34 @@ export function putAttention<T extends Attention>(
   at: number,
   fields: Only<Attention, T>,
 ): void {
-  view.setInt32(at, fields.q, true);
-  view.setInt32(at + 4, fields.k, true);
-  view.setInt32(at + 8, fields.v, true);
-  view.setInt32(at + 12, fields.mask, true);
-  view.setInt32(at + 16, fields.out, true);
-  view.setInt32(at + 20, fields.heads, true);
-  view.setInt32(at + 24, fields.queries, true);
-  view.setInt32(at + 28, fields.keys, true);
-  view.setInt32(at + 32, fields.channels, true);
-  view.setInt32(at + 36, fields.valueChannels, true);
-  view.setInt32(at + 40, fields.blocks, true);
+  view.setInt32(at, word('q', fields.q), true);
+  view.setInt32(at + 4, word('k', fields.k), true);
+  view.setInt32(at + 8, word('v', fields.v), true);
+  view.setInt32(at + 12, word('mask', fields.mask), true);
+  view.setInt32(at + 16, word('out', fields.out), true);
+  view.setInt32(at + 20, word('heads', fields.heads), true);
+  view.setInt32(at + 24, word('queries', fields.queries), true);
+  view.setInt32(at + 28, word('keys', fields.keys), true);
+  view.setInt32(at + 32, word('channels', fields.channels), true);
+  view.setInt32(at + 36, word('valueChannels', fields.valueChannels), true);
+  view.setInt32(at + 40, word('blocks', fields.blocks), true);
   view.setFloat32(at + 44, fields.scale, true);
-  view.setInt32(at + 48, fields.qSample, true);
-  view.setInt32(at + 52, fields.qHead, true);
-  view.setInt32(at + 56, fields.qToken, true);
-  view.setInt32(at + 60, fields.kSample, true);
-  view.setInt32(at + 64, fields.kHead, true);
-  view.setInt32(at + 68, fields.kToken, true);
-  view.setInt32(at + 72, fields.vSample, true);
-  view.setInt32(at + 76, fields.vHead, true);
-  view.setInt32(at + 80, fields.vToken, true);
-  view.setInt32(at + 84, fields.outSample, true);
-  view.setInt32(at + 88, fields.outHead, true);
-  view.setInt32(at + 92, fields.outToken, true);
-  view.setInt32(at + 96, fields.maskSample, true);
-  view.setInt32(at + 100, fields.maskHead, true);
-  view.setInt32(at + 104, fields.maskQuery, true);
-  view.setInt32(at + 108, fields.maskKey, true);
+  view.setInt32(at + 48, word('qSample', fields.qSample), true);
+  view.setInt32(at + 52, word('qHead', fields.qHead), true);
+  view.setInt32(at + 56, word('qToken', fields.qToken), true);
+  view.setInt32(at + 60, word('kSample', fields.kSample), true);
+  view.setInt32(at + 64, word('kHead', fields.kHead), true);
+  view.setInt32(at + 68, word('kToken', fields.kToken), true);
+  view.setInt32(at + 72, word('vSample', fields.vSample), true);
+  view.setInt32(at + 76, word('vHead', fields.vHead), true);
+  view.setInt32(at + 80, word('vToken', fields.vToken), true);
+  view.setInt32(at + 84, word('outSample', fields.outSample), true);
+  view.setInt32(at + 88, word('outHead', fields.outHead), true);
+  view.setInt32(at + 92, word('outToken', fields.outToken), true);
+  view.setInt32(at + 96, word('maskSample', fields.maskSample), true);
+  view.setInt32(at + 100, word('maskHead', fields.maskHead), true);
+  view.setInt32(at + 104, word('maskQuery', fields.maskQuery), true);
+  view.setInt32(at + 108, word('maskKey', fields.maskKey), true);
 }
 
 /** Writes Attention to scratch memory of the call; gives its address. */
@@ -333,15 +334,15 @@ export function putFakeQuantRuns<T extends FakeQuantRuns>(
   at: number,
   fields: Only<FakeQuantRuns, T>,
 ): void {
-  view.setInt32(at, fields.x, true);
-  view.setInt32(at + 4, fields.y, true);
-  view.setInt32(at + 8, fields.length, true);
-  view.setInt32(at + 12, fields.run, true);
-  view.setInt32(at + 16, fields.numGroups, true);
-  view.setInt32(at + 20, fields.ranges, true);
+  view.setInt32(at, word('x', fields.x), true);
+  view.setInt32(at + 4, word('y', fields.y), true);
+  view.setInt32(at + 8, word('length', fields.length), true);
+  view.setInt32(at + 12, word('run', fields.run), true);
+  view.setInt32(at + 16, word('numGroups', fields.numGroups), true);
+  view.setInt32(at + 20, word('ranges', fields.ranges), true);
   view.setFloat32(at + 24, fields.qMin, true);
   view.setFloat32(at + 28, fields.qMax, true);
-  view.setInt32(at + 32, fields.symmetric, true);
+  view.setInt32(at + 32, word('symmetric', fields.symmetric), true);
 }
 
 /** Writes FakeQuantRuns to scratch memory of the call; gives its address. */
@@ -376,15 +377,15 @@ export function putFakeQuantColumns<T extends FakeQuantColumns>(
   at: number,
   fields: Only<FakeQuantColumns, T>,
 ): void {
-  view.setInt32(at, fields.x, true);
-  view.setInt32(at + 4, fields.y, true);
-  view.setInt32(at + 8, fields.length, true);
-  view.setInt32(at + 12, fields.inner, true);
-  view.setInt32(at + 16, fields.groupSize, true);
-  view.setInt32(at + 20, fields.ranges, true);
+  view.setInt32(at, word('x', fields.x), true);
+  view.setInt32(at + 4, word('y', fields.y), true);
+  view.setInt32(at + 8, word('length', fields.length), true);
+  view.setInt32(at + 12, word('inner', fields.inner), true);
+  view.setInt32(at + 16, word('groupSize', fields.groupSize), true);
+  view.setInt32(at + 20, word('ranges', fields.ranges), true);
   view.setFloat32(at + 24, fields.qMin, true);
   view.setFloat32(at + 28, fields.qMax, true);
-  view.setInt32(at + 32, fields.symmetric, true);
+  view.setInt32(at + 32, word('symmetric', fields.symmetric), true);
 }
 
 /** Writes FakeQuantColumns to scratch memory of the call; gives its address. */
@@ -429,24 +430,24 @@ export function putQuantizedRows<T extends QuantizedRows>(
   at: number,
   fields: Only<QuantizedRows, T>,
 ): void {
-  view.setInt32(at, fields.x, true);
-  view.setInt32(at + 4, fields.tokens, true);
-  view.setInt32(at + 8, fields.d, true);
-  view.setInt32(at + 12, fields.means, true);
-  view.setInt32(at + 16, fields.meanStride, true);
-  view.setInt32(at + 20, fields.scale, true);
-  view.setInt32(at + 24, fields.plan, true);
-  view.setInt32(at + 28, fields.groupSize, true);
-  view.setInt32(at + 32, fields.isStatic, true);
+  view.setInt32(at, word('x', fields.x), true);
+  view.setInt32(at + 4, word('tokens', fields.tokens), true);
+  view.setInt32(at + 8, word('d', fields.d), true);
+  view.setInt32(at + 12, word('means', fields.means), true);
+  view.setInt32(at + 16, word('meanStride', fields.meanStride), true);
+  view.setInt32(at + 20, word('scale', fields.scale), true);
+  view.setInt32(at + 24, word('plan', fields.plan), true);
+  view.setInt32(at + 28, word('groupSize', fields.groupSize), true);
+  view.setInt32(at + 32, word('isStatic', fields.isStatic), true);
   view.setFloat32(at + 36, fields.min, true);
   view.setFloat32(at + 40, fields.max, true);
   view.setFloat32(at + 44, fields.qMin, true);
   view.setFloat32(at + 48, fields.qMax, true);
-  view.setInt32(at + 52, fields.symmetric, true);
-  view.setInt32(at + 56, fields.offset, true);
-  view.setInt32(at + 60, fields.codes, true);
-  view.setInt32(at + 64, fields.scales, true);
-  view.setInt32(at + 68, fields.zeroPoints, true);
+  view.setInt32(at + 52, word('symmetric', fields.symmetric), true);
+  view.setInt32(at + 56, word('offset', fields.offset), true);
+  view.setInt32(at + 60, word('codes', fields.codes), true);
+  view.setInt32(at + 64, word('scales', fields.scales), true);
+  view.setInt32(at + 68, word('zeroPoints', fields.zeroPoints), true);
 }
 
 /** Writes QuantizedRows to scratch memory of the call; gives its address. */
@@ -476,8 +477,8 @@ export function putHadamardPlan<T extends HadamardPlan>(
   fields: Only<HadamardPlan, T>,
 ): void {
   view.setFloat32(at, fields.scale, true);
-  view.setInt32(at + 4, fields.sylvesterOrder, true);
-  view.setInt32(at + 8, fields.denseFactors, true);
+  view.setInt32(at + 4, word('sylvesterOrder', fields.sylvesterOrder), true);
+  view.setInt32(at + 8, word('denseFactors', fields.denseFactors), true);
 }
 
 /** Bytes of HadamardFactor. */
@@ -497,10 +498,10 @@ export function putHadamardFactor<T extends HadamardFactor>(
   at: number,
   fields: Only<HadamardFactor, T>,
 ): void {
-  view.setInt32(at, fields.kind, true);
-  view.setInt32(at + 4, fields.order, true);
-  view.setInt32(at + 8, fields.stride, true);
-  view.setInt32(at + 12, fields.table, true);
+  view.setInt32(at, word('kind', fields.kind), true);
+  view.setInt32(at + 4, word('order', fields.order), true);
+  view.setInt32(at + 8, word('stride', fields.stride), true);
+  view.setInt32(at + 12, word('table', fields.table), true);
 }
 
 /** Bytes of Panel. Scratch of a thread for a panel of weights. */

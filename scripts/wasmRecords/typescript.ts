@@ -12,6 +12,7 @@ const ORIGIN = 'written by `npm run build:wasm` from scripts/wasmRecords';
 
 const HEAD = `// ${ORIGIN}; a test writes it again and compares
 import type { WasmModule } from './module.js';
+import { word } from './word.js';
 
 /** What a writer needs of a module. */
 type Scratch = Pick<WasmModule, 'memory' | 'scratch'>;
@@ -67,8 +68,9 @@ function interfaceText(name: string, { doc, fields }: RecordDescription): string
 
 function putText(name: string, { fields }: RecordDescription): string {
   const lines = Object.entries(fields).map(([field, [type]], i) => {
-    const set = type === 'f32' ? 'setFloat32' : 'setInt32';
-    return `  view.${set}(at${i === 0 ? '' : ` + ${4 * i}`}, fields.${field}, true);\n`;
+    const to = `at${i === 0 ? '' : ` + ${4 * i}`}`;
+    if (type === 'f32') return `  view.setFloat32(${to}, fields.${field}, true);\n`;
+    return `  view.setInt32(${to}, word('${field}', fields.${field}), true);\n`;
   });
   return `${docText(`Writes ${name} at byte \`at\`.`)}${signature(
     `put${name}<T extends ${name}>`,

@@ -1,4 +1,5 @@
 import { checkBoolean, checkInteger, checkOptions } from '../../ops/common/checks.js';
+import { checkLength } from '../../ops/common/sizes.js';
 import { describe, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { statsGiven } from '../calibrate/stats.js';
 import { METHODS } from '../quantize/methods.js';
@@ -65,7 +66,7 @@ function checkLinearOptions(op: string, at: string, options: LinearOptions): voi
   if (meanRank !== undefined && meanRank !== 'auto')
     checkInteger(op, `${at}meanRank`, meanRank, 0, 64);
   if (lowRank !== undefined) checkInteger(op, `${at}lowRank`, lowRank, 0, 1024);
-  if (blockSize !== undefined) checkInteger(op, `${at}blockSize`, blockSize, 1);
+  if (blockSize !== undefined) checkLength(op, `${at}blockSize`, blockSize);
   if (options.signs !== undefined) checkBoolean(op, `${at}signs`, options.signs);
   if (options.rotate !== undefined && options.rotate !== 'auto') {
     checkBoolean(op, `${at}rotate`, options.rotate);
@@ -84,7 +85,7 @@ function checkWeights(op: string, at: string, options: WeightOptions): void {
   checkChoice(op, `${at}.granularity`, options.granularity, ['perGroup', 'perChannel']);
   checkChoice(op, `${at}.clipping`, options.clipping, ['search', 'none']);
   checkChoice(op, `${at}.rounding`, options.rounding, ['nearest', 'gptq']);
-  if (options.groupSize !== undefined) checkInteger(op, `${at}.groupSize`, options.groupSize, 1);
+  if (options.groupSize !== undefined) checkLength(op, `${at}.groupSize`, options.groupSize);
 }
 
 function checkActivations(op: string, at: string, options: ActivationOptions): void {
@@ -93,7 +94,7 @@ function checkActivations(op: string, at: string, options: ActivationOptions): v
   checkChoice(op, `${at}.granularity`, options.granularity, ['perToken', 'perGroup', 'perTensor']);
   checkChoice(op, `${at}.range`, options.range, ['dynamic', 'static']);
   if (options.symmetric !== undefined) checkBoolean(op, `${at}.symmetric`, options.symmetric);
-  if (options.groupSize !== undefined) checkInteger(op, `${at}.groupSize`, options.groupSize, 1);
+  if (options.groupSize !== undefined) checkLength(op, `${at}.groupSize`, options.groupSize);
   if (options.range === 'static' && (options.granularity ?? 'perTensor') !== 'perTensor') {
     const wanted = "'perTensor' where range is 'static'";
     throw new InvalidArgumentError(op, `${at}.granularity`, wanted, describe(options.granularity));

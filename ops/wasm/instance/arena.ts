@@ -1,5 +1,5 @@
-import { WasmMemoryError } from '../../numerics/errors.js';
 import type { EmscriptenModule } from './backend.js';
+import { allocate } from './heap.js';
 
 /**
  * Blocks begin at multiples of a cache line, so that threads do not write to one line from two
@@ -63,19 +63,28 @@ export interface ArenaMark {
   readonly large: number;
 }
 
+/** A block of tfjs's heap that begins at a multiple of 64. */
+export interface Block {
+  readonly address: number;
+  /** What `_free` takes. */
+  readonly base: number;
+}
+
+/**
+ * Memory of tfjs's heap until it is freed.
+ * @throws WasmMemoryError when there is none left.
+ */
+export function allocateBlock(heap: EmscriptenModule, bytes: number): Block {
+  const base = allocate(heap, bytes + ALIGNMENT);
+  return { address: align(base), base };
+}
+
 /**
  * Memory of tfjs's heap that is kept as long as the backend, at a multiple of 64.
  * @throws WasmMemoryError when there is none left.
  */
 export function allocateForGood(heap: EmscriptenModule, bytes: number): number {
-  return align(allocate(heap, bytes + ALIGNMENT));
-}
-
-function allocate(heap: EmscriptenModule, bytes: number): number {
-  // malloc gives a signed number beyond 2 GiB
-  const address = heap._malloc(bytes) >>> 0;
-  if (address === 0) throw new WasmMemoryError(bytes);
-  return address;
+  return allocateBlock(heap, bytes).address;
 }
 
 function align(address: number): number {

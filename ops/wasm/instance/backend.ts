@@ -5,6 +5,7 @@ export interface WasmBackend {
   readonly wasm: EmscriptenModule;
   readonly dataIdMap: { get(dataId: object): { memoryOffset: number } };
   makeOutput(shape: number[], dtype: DataType): TensorInfo;
+  disposeData(dataId: object): boolean;
 }
 
 /** The parts of tfjs's own module that are used: its memory and its allocator. */

@@ -32,6 +32,7 @@ export const SUITES: readonly string[] = [
   'test/ops/hadaNormQuantize/wasmQuantize.test.ts',
   'test/ops/quantizedMatMul/wasmActivations.test.ts',
   'test/ops/wasm/wasmRelaxedDot.test.ts',
+  'test/ops/wasm/wasmMemory.test.ts',
   'test/ops/wasm/wasmThreads.test.ts',
   'test/ops/wasm/wasmFused.test.ts',
   'test/ops/webgl/webglKernels.test.ts',

@@ -200,6 +200,11 @@ describeOnBackends('FakeQuant validation', () => {
       'groupSize must be an integer ≥ 1, got 0.',
     ],
     [
+      'a group beyond any length',
+      bad({ granularity: perGroup(2 ** 32) }),
+      'groupSize must be an integer from 1 to 2147483647, got 4294967296.',
+    ],
+    [
       'a group without a size',
       bad({ granularity: { kind: 'perGroup' } }),
       'groupSize must be an integer ≥ 1, got undefined.',

@@ -181,6 +181,7 @@ describeOnBackends('HadaNormQuantize at its edges', () => {
     ['bits 9', { bits: 9 }, 'bits must be an integer from 2 to 8, got 9.'],
     ['symmetric 1', { symmetric: 1 as never }, 'symmetric must be true or false, got 1.'],
     ['groups of 0', { groupSize: 0 }, 'groupSize must be an integer ≥ 1, got 0.'],
+    ['groups of 2^32', { groupSize: 2 ** 32 }, 'groupSize must be an integer from 1 to 2147483647'],
     ['groups and a range', { groupSize: 2, range: { min: 0, max: 1 } }, 'groupSize must be absent'],
     ['half a range', { range: { min: 0 } as never }, 'range.max must be a finite float32 number'],
     ['a range of infinity', { range: { min: 0, max: 1e39 } }, 'range.max must be a finite'],

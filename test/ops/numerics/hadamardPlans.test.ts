@@ -129,6 +129,19 @@ describe('BoundedMap', () => {
     expect(made).to.deep.equal([1, 2, 3, 2]);
     expect(map.size).to.equal(2);
   });
+
+  it('counts what entries take, and does not keep one that is too much by itself', () => {
+    const map = new BoundedMap<number, number[]>(10, ({ length }) => length);
+    const made: number[] = [];
+    const get = (key: number) =>
+      map.get(key, () => {
+        made.push(key);
+        return new Array<number>(key).fill(0);
+      });
+    for (const key of [4, 5, 11, 4, 5, 6, 4, 11]) expect(get(key)).to.have.lengthOf(key);
+    expect(made).to.deep.equal([4, 5, 11, 6, 4, 11]);
+    expect(map.size).to.equal(2);
+  });
 });
 
 function sizesTo(n: number): number[] {

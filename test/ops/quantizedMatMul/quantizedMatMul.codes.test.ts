@@ -95,6 +95,39 @@ describeOnBackends('QuantizedMatMul of codes', (backend) => {
     });
   });
 
+  it('codes of more bits than they are given for are looked at again', () => {
+    tf.tidy(() => {
+      const { quantized } = hadaNormQuantize(tf.tensor2d(normal(3 * D, 1), [3, D]), {
+        blockSize: 0,
+      });
+      expect(() => quantizedMatMul({ ...quantized, bits: 7 }, packed())).to.throw(
+        InvalidArgumentError,
+        'of whole numbers from 0 to 127 at 7 bits',
+      );
+      const low = { ...quantized, codes: tf.ones([3, D], 'int32'), zeroPoint: tf.zeros([3, 1]) };
+      quantizedMatMul({ ...low, bits: 2 }, packed());
+      quantizedMatMul({ ...low, bits: 7 }, packed());
+    });
+  });
+
+  it('scales of 0, below 0, or NaN of the weights are what they are', () => {
+    tf.tidy(() => {
+      const { quantized } = hadaNormQuantize(tf.tensor2d(normal(3 * D, 1), [3, D]), {
+        blockSize: 0,
+      });
+      const scale = tf.tensor2d([0, -1, Number.NaN, 1, 1, 1], [1, N]);
+      const weights = { ...packed(), groupSize: D };
+      const ones = quantizedMatMul(quantized, { ...weights, scale: tf.ones([1, N]) }).dataSync();
+      const y = quantizedMatMul(quantized, { ...weights, scale }).dataSync();
+      const factors = scale.dataSync();
+      y.forEach((value, i) => {
+        const expected = ones[i]! * factors[i % N]!;
+        if (Number.isNaN(expected)) expect(value).to.satisfy(Number.isNaN);
+        else expect(value).to.be.closeTo(expected, 1e-4);
+      });
+    });
+  });
+
   it('an empty batch gives an empty result', () => {
     tf.tidy(() => {
       const { quantized } = hadaNormQuantize(tf.zeros([0, 3, D]), { blockSize: 0 });
@@ -115,6 +148,38 @@ describeOnBackends('QuantizedMatMul of codes', (backend) => {
       'integers as zero points',
       () => ({ zeroPoint: tf.ones([2, 1], 'int32') }),
       'x.zeroPoint must be float32 of shape [2,1], got int32',
+    ],
+    [
+      'codes above their bits',
+      () => ({ codes: tf.fill([2, D], 16, 'int32'), bits: 4 }),
+      'x.codes must be of whole numbers from 0 to 15 at 4 bits, got 16 at 0.',
+    ],
+    [
+      'bytes above their bits',
+      () => ({ codes: tf.tensor2d(new Uint8Array(2 * D).fill(8, 3), [2, D], 'bool'), bits: 3 }),
+      'x.codes must be of whole numbers from 0 to 7 at 3 bits, got 8 at 3.',
+    ],
+    [
+      'codes below 0',
+      () => ({ codes: tf.fill([2, D], -1, 'int32') }),
+      'x.codes must be of whole numbers from 0 to 255 at 8 bits, got -1 at 0.',
+    ],
+    ...[0.5, -1, 256, Number.NaN, Number.POSITIVE_INFINITY].map(
+      (value): [string, () => Record<string, unknown>, string] => [
+        `a zero point of ${value}`,
+        () => ({ zeroPoint: tf.tensor2d([0, value], [2, 1]) }),
+        `x.zeroPoint must be of whole numbers from 0 to 255 at 8 bits, got ${value} at 1.`,
+      ],
+    ),
+    [
+      'an infinite scale',
+      () => ({ scale: tf.tensor2d([1, Number.NEGATIVE_INFINITY], [2, 1]) }),
+      'x.scale must be of finite numbers, or NaN, got -Infinity at 1.',
+    ],
+    [
+      'groups beyond any length',
+      () => ({ groupSize: 2 ** 32 + D }),
+      'x.groupSize must be an integer from 1 to 2147483647, got 4294967306.',
     ],
     ['bits 9', () => ({ bits: 9 }), 'x.bits must be an integer from 2 to 8, got 9.'],
     ['groups of 0', () => ({ groupSize: 0 }), 'x.groupSize must be an integer ≥ 1, got 0.'],

@@ -94,6 +94,22 @@ describeOnBackends('QuantizedMatMul at its edges', (backend) => {
     ['bits 9', () => ({ bits: 9 }), 'bits must be an integer from 2 to 8, got 9.'],
     ['bits 4.5', () => ({ bits: 4.5 }), 'bits must be an integer from 2 to 8, got 4.5.'],
     ['groups of 0', () => ({ groupSize: 0 }), 'groupSize must be an integer ≥ 1, got 0.'],
+    [
+      'groups beyond any length',
+      () => ({ groupSize: 2 ** 32 + 1 }),
+      'groupSize must be an integer from 1 to 2147483647, got 4294967297.',
+    ],
+    [
+      'outputs beyond any length',
+      () => ({ shape: [D, 2 ** 32] }),
+      'n must be an integer from 1 to',
+    ],
+    ['rows beyond any length', () => ({ shape: [2 ** 32, N] }), 'd must be an integer from 1 to'],
+    [
+      'an infinite scale',
+      () => ({ scale: tf.fill([3, N], Number.POSITIVE_INFINITY) }),
+      'scale must be of finite numbers, or NaN, got Infinity at 0.',
+    ],
     ['other groups', () => ({ groupSize: 2 }), 'scale must be float32 of shape [5,6]'],
     ['no shape', () => ({ shape: undefined as never }), 'shape must be [d, n], got undefined.'],
     ['no outputs', () => ({ shape: [D, 0] }), 'n must be an integer ≥ 1, got 0.'],

@@ -77,6 +77,11 @@ describeOnBackends('QuantizedMatMul in a graph', () => {
       { checksum: null, d: attr.int(D + 3) },
       'codes must be 80 bytes (dtype bool) for [13,6] at 5 bits, got 60 of bool. The file may be',
     ],
+    [
+      'groups of 2^32 + 1',
+      { groupSize: attr.int(2 ** 32 + 1) },
+      'groupSize must be an integer from 1 to 2147483647, got 4294967297.',
+    ],
     ['no bits', { bits: null }, 'bits must be an integer from 2 to 8, got NaN.'],
     ['no d', { d: null }, 'd must be an integer ≥ 1, got NaN.'],
     [
