@@ -19,6 +19,17 @@ export interface Outcome {
   readonly settings: LinearSettings;
   readonly method: Method;
   readonly measured: Measured;
+  /** Null where nothing was left out. */
+  readonly leftOut: LeftOut | null;
+}
+
+/** What a linear goes without, for it cannot be rotated and no option asked for that by name. */
+export interface LeftOut {
+  readonly why: string;
+  /** Whether it would have been rotated itself. */
+  readonly rotation: boolean;
+  /** Methods that were not measured. */
+  readonly methods: readonly Method[];
 }
 
 /** A linear with its settings. */

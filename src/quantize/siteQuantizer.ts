@@ -10,9 +10,10 @@ import {
   transformSamples,
 } from './measure.js';
 import type { Measured, Sqnr } from './measured.js';
-import { METHODS, type Method, type Parts } from './methods.js';
-import type { Outcome, Task } from './plan.js';
+import type { Method, Parts } from './methods.js';
+import type { LeftOut, Outcome, Task } from './plan.js';
 import { type QuantizedLinear, quantizeLinear, storedBytes } from './quantizeLinear.js';
+import { rotationOf } from './rotation.js';
 import { type Samples, samplesOf } from './samples.js';
 import type { LinearSettings } from './settings.js';
 import type { Transform } from './transform.js';
@@ -63,12 +64,29 @@ export class SiteQuantizer {
     const method = this.chosenMethod(i, exact, tried);
     const chosen = tried.get(method) ?? this.chosenTry(method, i, exact);
     const { transform, activations } = chosen.variant;
+    const measured = this.measured(i, exact, method, chosen, tried);
     return {
       planned: { placed, transform, activations, quantized: chosen.quantized },
       settings,
       method,
-      measured: this.measured(i, exact, method, chosen, tried),
+      measured,
+      leftOut: this.leftOut(settings, method, measured),
     };
+  }
+
+  /** What the linear goes without, of what would have been done or measured. */
+  private leftOut(
+    { treatment, parts, method: wanted }: LinearSettings,
+    method: Method,
+    { sqnr, compared }: Measured,
+  ): LeftOut | null {
+    const { unrotated } = this.variants;
+    if (unrotated === null || treatment !== 'transform') return null;
+    const rotation = rotationOf(method, parts) === 'auto';
+    const others = sqnr !== null && this.options.compare !== false ? COMPARED : [];
+    const looked = wanted === 'auto' ? CANDIDATES : others;
+    const methods = looked.filter((other) => other !== method && compared[other] === undefined);
+    return rotation || methods.length > 0 ? { why: unrotated, rotation, methods } : null;
   }
 
   /**
@@ -93,9 +111,12 @@ export class SiteQuantizer {
    */
   private chosenTry(method: Method, i: number, exact: Float32Array | null): Candidate {
     const { settings } = this.tasks[0]!;
-    const { rotate } = { ...METHODS[method], ...settings.parts };
+    const rotate = rotationOf(method, settings.parts);
     const { weights, activations } = settings;
-    const decidable = this.samples !== null && weights.format.kind !== 'float32';
+    const decidable =
+      this.samples !== null &&
+      this.variants.unrotated === null &&
+      weights.format.kind !== 'float32';
     const open = rotate === 'auto' && decidable && !fitsIn(activations.format, 5);
     // weights alone are quantized as they are, whatever the options say of transforms
     if (settings.treatment === 'weightOnly')
@@ -132,16 +153,17 @@ export class SiteQuantizer {
     exact: Float32Array | null,
     tried: Map<Method, Candidate>,
   ): Method {
-    const { method, treatment } = this.tasks[i]!.settings;
+    const { method, treatment, parts } = this.tasks[i]!.settings;
     if (treatment === 'weightOnly') return 'rtn';
     if (method !== 'auto') return method;
-    for (const candidate of CANDIDATES) {
+    const candidates = CANDIDATES.filter((one) => this.variants.has(one, parts));
+    for (const candidate of candidates) {
       // as each would do by itself
       tried.set(candidate, this.chosenTry(candidate, i, exact));
     }
-    const outputs = CANDIDATES.map((candidate) => tried.get(candidate)!.sqnr!.output);
+    const outputs = candidates.map((candidate) => tried.get(candidate)!.sqnr!.output);
     const best = Math.max(...outputs);
-    return CANDIDATES[outputs.findIndex((output) => output >= best - TIE_DB)] ?? 'hadanorm';
+    return candidates[outputs.findIndex((output) => output >= best - TIE_DB)] ?? 'hadanorm';
   }
 
   private measured(
@@ -161,7 +183,9 @@ export class SiteQuantizer {
     for (const other of others ? COMPARED : []) {
       const same = other === method && Object.keys(settings.parts).length === 0;
       const plain = () => this.attempt(this.variants.get(other, {}), i, exact);
-      compared[other] = same ? sqnr : (tried.get(other) ?? plain()).sqnr!;
+      if (same) compared[other] = sqnr;
+      else if (tried.has(other)) compared[other] = tried.get(other)!.sqnr!;
+      else if (this.variants.has(other, {})) compared[other] = plain().sqnr!;
     }
     for (const [candidate, { sqnr: figures }] of tried) compared[candidate] = figures!;
     const { samples } = transformed;

@@ -7,6 +7,7 @@ import { activationQuantizer, type TransformedSamples, transformSamples } from '
 import type { Method } from './methods.js';
 import { METHODS, type Parts } from './methods.js';
 import type { Task } from './plan.js';
+import { rotationNamed, rotationOf, whyNotRotated } from './rotation.js';
 import type { Samples } from './samples.js';
 import type {
   ActivationQuantizer,
@@ -27,6 +28,8 @@ export interface Variant {
 
 /** The ways of treating one site, each made once. */
 export class Variants {
+  /** Why rotations are left out here; null where they can be, or must be. */
+  readonly unrotated: string | null;
   private readonly made = new Map<string, Variant>();
 
   constructor(
@@ -36,7 +39,17 @@ export class Variants {
     private readonly samples: Samples | null,
     private readonly matrices: readonly Float32Array[],
     private readonly seed: number,
-  ) {}
+  ) {
+    const { placed, settings } = tasks[0]!;
+    this.unrotated = rotationNamed(settings)
+      ? null
+      : whyNotRotated(placed.site.d, settings.blockSize);
+  }
+
+  /** Whether a method, some of its parts replaced, can be made here. */
+  has(method: Method, replaced: Partial<Parts>): boolean {
+    return this.unrotated === null || rotationOf(method, replaced) !== true;
+  }
 
   /** A method's transform on this site, some of its parts replaced, with what follows from it. */
   get(method: Method, replaced: Partial<Parts>): Variant {
@@ -50,7 +63,7 @@ export class Variants {
     const { tasks, stats, samples, matrices, seed } = this;
     const { placed, settings } = tasks[0]!;
     const { site } = placed;
-    const parts = partsOf(method, replaced, site.tokens !== 'none');
+    const parts = partsOf(method, replaced, site.tokens !== 'none', this.unrotated === null);
     const transform = makeTransform(this.op, parts, stats, matrices, site.d, {
       blockSize: settings.blockSize,
       seed,
@@ -105,9 +118,15 @@ function needsRange({ format, range }: ActivationSettings): boolean {
  * A method's parts with some replaced. One row per sample is never its own mean: centering it would
  * leave nothing.
  */
-function partsOf(method: Method, replaced: Partial<Parts>, hasTokens: boolean): FixedParts {
+function partsOf(
+  method: Method,
+  replaced: Partial<Parts>,
+  hasTokens: boolean,
+  rotatable: boolean,
+): FixedParts {
   const open = { ...METHODS[method], ...replaced };
-  const parts = { ...open, rotate: open.rotate !== false };
+  const rotate = open.rotate === 'auto' ? rotatable : open.rotate;
+  const parts = { ...open, rotate };
   return hasTokens || parts.center !== 'dynamic'
     ? parts
     : { ...parts, center: 'none', meanRank: 0 };

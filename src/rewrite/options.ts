@@ -74,7 +74,7 @@ export interface LinearOptions {
   /**
    * Multiply by a Hadamard matrix. 'auto', HadaNorm's default, measures on the calibration data
    * whether that helps, where activations have 6 bits and more: fewer always need it. Without such
-   * data it rotates.
+   * data it rotates. A width without such a matrix is not rotated; with true it is an error.
    */
   rotate?: boolean | 'auto';
   /** Random signs before the rotation. Default true. */

@@ -1,4 +1,3 @@
-import type { Method } from '../quantize/methods.js';
 import type { Outcome, PlannedLinear } from '../quantize/plan.js';
 import { storedBytes } from '../quantize/quantizeLinear.js';
 import type { LinearFormat } from '../quantize/settings.js';
@@ -24,10 +23,11 @@ export interface Execution {
 
 /** What the report says of a linear that was quantized. */
 export function linearReport(
-  { planned, settings, method, measured }: Outcome,
+  outcome: Outcome,
   { own, shared, apart }: ChangedBytes,
   where: Execution,
 ): LinearReport {
+  const { planned, settings, method, measured } = outcome;
   const { placed, quantized, activations } = planned;
   const weightOnly = settings.treatment === 'weightOnly';
   const [execution, reason] = executionOf(planned, where);
@@ -41,7 +41,7 @@ export function linearReport(
     activationBits: activations === null ? null : bitsOf(activations.format),
     rounding: quantized.rounding,
     execution,
-    reason: reason + (weightOnly ? '' : rotationNote(method, planned)),
+    reason: reason + (weightOnly ? '' : rotationNote(outcome)),
     bytes: { before: floatBytes(placed), after },
     ...measured,
     // with other bits it leaves the others of its site, for a transform of its own
@@ -94,10 +94,19 @@ function bitsOf(format: LinearFormat): number | null {
   }
 }
 
-/** HadaNorm without its rotation is worth a word. */
-function rotationNote(method: Method, { transform }: PlannedLinear): string {
-  if (method !== 'hadanorm' || transform.blockSize > 0) return '';
-  return '; not rotated, which measured better here';
+/** HadaNorm without its rotation is worth a word, and so is what could not be compared. */
+function rotationNote({ method, planned, settings, leftOut }: Outcome): string {
+  const plain = method === 'hadanorm' && planned.transform.blockSize === 0;
+  const asked =
+    settings.parts.rotate === false ? 'as the options say' : 'which measured better here';
+  const chosen = plain && leftOut?.rotation !== true ? `; not rotated, ${asked}` : '';
+  if (leftOut === null) return chosen;
+  const { why, rotation, methods } = leftOut;
+  const missing = [
+    ...(rotation ? ['not rotated'] : []),
+    ...methods.map((one) => `${one} not measured`),
+  ];
+  return `${chosen}; ${missing.join(', ')}: ${why}`;
 }
 
 /** How a linear runs, and why so. */

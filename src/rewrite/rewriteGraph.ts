@@ -62,7 +62,9 @@ export class RewriteAbortedError extends HadaNormError {
  *
  * @param model A loaded `tf.GraphModel`.
  * @throws InvalidArgumentError for a wrong option, missing statistics, or a `tf.LayersModel` (it
- * says how to convert it); HadamardSizeError for a width that has no Hadamard matrix.
+ * says how to convert it); HadamardSizeError for a width that has no Hadamard matrix, where a
+ * rotation is asked for by name: method 'hadamard', `rotate: true` or a `blockSize`. Elsewhere it
+ * is left out, and the report says so for the linear.
  * Source: HadaNorm, arXiv 2506.09932.
  *
  * @example
