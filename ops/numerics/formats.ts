@@ -175,9 +175,14 @@ export function storableScale(scale: number): number {
   return stored === 0 ? 1 : stored;
 }
 
-/** Half for values in its range, float32 where one is beyond it. */
+/**
+ * Half for values in its range; float32 where one is beyond it, or where all are so small that the
+ * largest of them would lose bits too.
+ */
 export function halfInRange(values: Float32Array): FloatFormat {
-  return values.some((v) => Math.abs(v) > MAX_HALF) ? FLOAT32 : FLOAT16;
+  const beyond = values.some((v) => Math.abs(v) > MAX_HALF);
+  const below = values.every((v) => Math.abs(v) < MIN_NORMAL_HALF) && values.some((v) => v !== 0);
+  return beyond || below ? FLOAT32 : FLOAT16;
 }
 
 /** As `halfInRange`, unless that would cost small numbers their bits. */

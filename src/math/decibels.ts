@@ -106,6 +106,11 @@ export function psnrDecibels(
   return error === 0 ? Number.POSITIVE_INFINITY : decibels((peak ** 2 * count) / error);
 }
 
+/** Decibels to compare by: NaN, where nothing was measured, is less than any. */
+export function comparable(measured: number): number {
+  return Number.isNaN(measured) ? Number.NEGATIVE_INFINITY : measured;
+}
+
 /** A ratio of energies in dB. */
 export function decibels(ratio: number): number {
   return 10 * Math.log10(ratio);

@@ -1,6 +1,7 @@
-import { InvalidArgumentError } from '../../ops/numerics/errors.js';
+import { HadaNormError, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { fitsIn } from '../../ops/numerics/formats.js';
 import type { SiteStats } from '../calibrate/siteStats.js';
+import { comparable } from '../math/decibels.js';
 import { matmul } from '../math/matrix.js';
 import {
   channelHistogram,
@@ -36,7 +37,7 @@ export class SiteQuantizer {
   private readonly rotations = new Map<Method, Rotation>();
 
   constructor(
-    op: string,
+    private readonly op: string,
     private readonly tasks: readonly Task[],
     stats: SiteStats | null,
     private readonly options: { readonly seed?: number; readonly compare?: boolean },
@@ -63,6 +64,7 @@ export class SiteQuantizer {
     const tried = new Map<Method, Candidate>();
     const method = this.chosenMethod(i, exact, tried);
     const chosen = tried.get(method) ?? this.chosenTry(method, i, exact);
+    checkMeasured(this.op, linear.name, method, chosen.sqnr, exact);
     const { transform, activations } = chosen.variant;
     const measured = this.measured(i, exact, method, chosen, tried);
     return {
@@ -140,7 +142,7 @@ export class SiteQuantizer {
         const exact = matmul(samples!.rows, this.matrices[i]!, samples!.count, site.d, linear.n);
         return this.attempt(variant, i, exact);
       });
-      const total = tries.reduce((sum, { sqnr }) => sum + sqnr!.output, 0);
+      const total = comparable(tries.reduce((sum, { sqnr }) => sum + sqnr!.output, 0));
       return { parts: { rotate }, tries, total };
     });
     const [rotated, plain] = ways as [Rotation & { total: number }, Rotation & { total: number }];
@@ -161,7 +163,7 @@ export class SiteQuantizer {
       // as each would do by itself
       tried.set(candidate, this.chosenTry(candidate, i, exact));
     }
-    const outputs = candidates.map((candidate) => tried.get(candidate)!.sqnr!.output);
+    const outputs = candidates.map((one) => comparable(tried.get(one)!.sqnr!.output));
     const best = Math.max(...outputs);
     return candidates[outputs.findIndex((output) => output >= best - TIE_DB)] ?? 'hadanorm';
   }
@@ -237,3 +239,24 @@ interface Candidate {
   readonly quantized: QuantizedLinear;
   readonly sqnr: Sqnr | null;
 }
+
+/** @throws HadaNormError for a linear that gives no numbers, on the calibration data already. */
+function checkMeasured(
+  op: string,
+  name: string,
+  method: Method,
+  sqnr: Sqnr | null,
+  exact: Float32Array | null,
+): void {
+  if (sqnr === null || !Number.isNaN(sqnr.output)) return;
+  const linear = JSON.stringify(name);
+  throw new HadaNormError(
+    op,
+    exact!.every(Number.isFinite)
+      ? `quantized by ${method}, ${linear} gives NaN on the calibration data. ${LEAVE_OUT}`
+      : `${linear} overflows float32 on the calibration data, unquantized. ${CALIBRATE_AGAIN}`,
+  );
+}
+
+const LEAVE_OUT = "Give it another method by a rule, or treatment 'skip'.";
+const CALIBRATE_AGAIN = "Calibrate on inputs that it can take, or give it a rule with 'skip'.";

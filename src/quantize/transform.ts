@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { transformBlocks } from '../../ops/numerics/fastHadamard.js';
+import { halfInRange } from '../../ops/numerics/formats.js';
 import { hadamardPlan } from '../../ops/numerics/hadamard.js';
 import { roundToHalf } from '../../ops/numerics/half.js';
 import { meanOf, type SiteStats } from '../calibrate/siteStats.js';
@@ -68,8 +69,8 @@ export function makeTransform(
   const centered = parts.center !== 'none';
   const scale = channelScale(parts, stats, matrices, d, gptq);
   const signed = withSigns(scale, parts.rotate && parts.signs ? randomSigns(d, seed) : null);
-  const sigma = signed === null ? null : roundToHalf(signed);
-  const mean = centered && stats !== null ? roundToHalf(meanOf(stats.total)) : null;
+  const sigma = signed === null ? null : asStored(signed);
+  const mean = centered && stats !== null ? asStored(meanOf(stats.total)) : null;
   const rank = parts.center === 'dynamic' ? meanRankOf(parts, matrices, d) : 0;
   const bare = { parts, d, sigma, mean, basis: null, rank: 0, blockSize: block };
   if (rank === 0) return bare;
@@ -183,6 +184,12 @@ function scaleRows(w: Float32Array, sigma: Float32Array | null, n: number): Floa
     for (let j = 0; j < n; j++, at++) out[at] = w[at]! * sigma[c]!;
   }
   return out;
+}
+
+/** As `half` of graph/encodings.ts stores them, rounded once. */
+function asStored(values: Float64Array): Float32Array {
+  const single = Float32Array.from(values);
+  return halfInRange(single).kind === 'float32' ? single : roundToHalf(values);
 }
 
 /** The leading directions of (μ − μ̄) / σ over the kept samples, rounded to what is stored. */

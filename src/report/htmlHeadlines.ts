@@ -1,3 +1,4 @@
+import { comparable } from '../math/decibels.js';
 import {
   formatBytes,
   formatDb,
@@ -81,7 +82,7 @@ function treated({ linears }: QuantizationReport): Headline {
 }
 
 function outputSqnr({ sqnr }: LinearReport): number {
-  return sqnr?.output ?? Number.POSITIVE_INFINITY;
+  return sqnr === null ? Number.POSITIVE_INFINITY : comparable(sqnr.output);
 }
 
 function withUnit(decibels: number | undefined): string {

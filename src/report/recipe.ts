@@ -1,5 +1,6 @@
 import { checkOptions } from '../../ops/common/checks.js';
 import { describe, InvalidArgumentError } from '../../ops/numerics/errors.js';
+import { comparable } from '../math/decibels.js';
 import { formatBytes, formatDb, meanOf } from './format.js';
 import type { LinearReport, QuantizationReport } from './report.js';
 import { reportGiven } from './reportReader.js';
@@ -168,9 +169,9 @@ function choicesOf({ linears }: QuantizationReport): Choice[] {
 }
 
 function choiceOf({ name, sqnr, at8Bits, bytes }: LinearReport): Choice {
-  const now = sqnr!.output;
+  const now = comparable(sqnr!.output);
   const extraBytes = at8Bits!.bytes - bytes.after;
-  return { name, now, at8Bits: Math.max(now, at8Bits!.output), extraBytes };
+  return { name, now, at8Bits: Math.max(now, comparable(at8Bits!.output)), extraBytes };
 }
 
 function helped(choices: readonly Choice[]): Choice[] {

@@ -169,6 +169,12 @@ describe('Number formats', () => {
       [[1, 65504, 0], FLOAT16, FLOAT16],
       [[1, 2 ** -15], FLOAT16, FLOAT32],
       [[1, -65505], FLOAT32, FLOAT32],
+      [[0, 0], FLOAT16, FLOAT16],
+      [[0, -(2 ** -14)], FLOAT16, FLOAT16],
+      [[0, 2 ** -15], FLOAT32, FLOAT32],
+      [[1e-7, -2e-7], FLOAT32, FLOAT32],
+      [[Number.NaN, 1e-7], FLOAT16, FLOAT32],
+      [[Number.NaN, 1e6], FLOAT32, FLOAT32],
     ] as const;
     for (const [values, range, full] of cases) {
       expect(halfInRange(Float32Array.from(values))).to.equal(range);

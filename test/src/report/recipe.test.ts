@@ -26,6 +26,22 @@ describe('Rules recommended from a report', () => {
     );
   });
 
+  it('take a measurement that is NaN as the worst there can be', () => {
+    const [first, ...others] = transformed(REPORT);
+    const unknown = { activations: Number.NaN, weights: Number.NaN, output: Number.NaN };
+    const report = withLinears(REPORT, [{ ...first!, sqnr: unknown }, ...others]);
+    for (const target of [{ minSqnr: 5 }, { meanSqnr: 5 }, { maxBytes: 1e12 }]) {
+      const { rules, expected } = recommendRules(report, target);
+      expect(rules[0]?.match, JSON.stringify(target)).to.equal(first!.name);
+      expect(expected.minSqnr).to.be.above(5);
+    }
+    const hopeless = withLinears(REPORT, [
+      { ...first!, sqnr: unknown, at8Bits: { ...first!.at8Bits!, output: Number.NaN } },
+      ...others,
+    ]);
+    expect(() => recommendRules(hopeless, { minSqnr: 5 })).to.throw(InvalidArgumentError, '−∞ dB');
+  });
+
   it('reach what they were to, with not one rule more than it takes', () => {
     const level = fc.double({ min: 10, max: 44, noNaN: true });
     fc.assert(

@@ -111,6 +111,14 @@ describe('A report as a page', () => {
     expect(plot!.querySelectorAll('.mark-symbol path')).to.have.length(4);
   });
 
+  it('names a linear that gave NaN as the worst', async () => {
+    const unknown = { activations: 9, weights: 9, output: Number.NaN };
+    const last: LinearReport = { ...REPORT.linears[2]!, name: 'poisoned', sqnr: unknown };
+    const text = await reportHtml(withLinears(REPORT, [REPORT.linears[1]!, last]));
+    const cards = [...parse(text).querySelectorAll('.cards div')].map((card) => card.textContent);
+    expect(cards.find((card) => card?.includes('Worst linear'))).to.include('poisoned');
+  });
+
   it('is drawn of any report, without a word on the console', async () => {
     const { warn, error } = console;
     const words: unknown[] = [];
