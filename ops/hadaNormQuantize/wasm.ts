@@ -4,11 +4,11 @@ import { codeOffset, codeRange, hasZeroPoint } from '../numerics/formats.js';
 import { type WasmKernelArgs, wasmKernel } from '../wasm/kernel.js';
 import type { WasmModule } from '../wasm/module.js';
 import { rowScratchBytes, writeQuantizedRows } from '../wasm/records.js';
-import { columnMeans } from '../wasm/rows.js';
+import { columnMeans, grainOf } from '../wasm/rows.js';
 import { hadaNormQuantizeOp } from './composite.js';
 import type { HadaNormQuantizeAttrs, HadaNormQuantizeInputs } from './contract.js';
 
-const NO_PLAN: WasmHadamardPlan = { address: 0, tempBytes: 0 };
+const NO_PLAN: WasmHadamardPlan = { address: 0, tempBytes: 0, blocks: 1 };
 
 export const hadaNormQuantizeWasm = wasmKernel(hadaNormQuantizeOp, hadaNormQuantizeOnWasm);
 
@@ -36,7 +36,14 @@ export function hadaNormQuantizeOnWasm({
     if (basis !== undefined) outputs.push(module.output([samples, basis.shape[0]!], 'float32'));
     writeMeanParts(module, inputs, means, plan, outputs);
   }
-  quantizeRows(module, inputs, attrs, { means, plan, samples, outputs });
+  const rows = {
+    x: module.addressOf(x),
+    means: center === 'static' ? module.addressIfAny(inputs.mean) : means,
+    meanStride: center === 'dynamic' ? d : 0,
+    scale: module.addressIfAny(inputs.scale),
+    plan,
+  };
+  quantizeRows(module, preparedRows(module, rows, x.shape, blockSize), attrs, x.shape, outputs);
   return outputs;
 }
 
@@ -65,29 +72,59 @@ function writeMeanParts(
   module.run('meanParts', args, samples, { scratchBytes: plan.tempBytes });
 }
 
-interface Prepared {
-  readonly means: number;
+/** Where the rows are that are quantized, and what is still to be done to them. */
+interface Rows {
+  readonly x: number; // f32 [samples · tokens, d]
+  readonly means: number; // [samples, d], or [d] where its stride is 0; or 0
+  readonly meanStride: number;
+  readonly scale: number; // [d], or 0
   readonly plan: WasmHadamardPlan;
-  readonly samples: number;
-  readonly outputs: readonly TensorInfo[];
+}
+
+/**
+ * The rows as they are or, for a matrix of which kernels take more blocks at a time than a token
+ * has, centered and rotated before: token by token most lanes would work in vain. The bits are the
+ * same.
+ */
+function preparedRows(
+  module: WasmModule,
+  rows: Rows,
+  shape: readonly number[],
+  blockSize: number,
+): Rows {
+  const { plan, means, scale, meanStride } = rows;
+  const [tokens, d] = shape.slice(-2) as [number, number];
+  const size = util.sizeFromShape([...shape]);
+  const length = plan.blocks * blockSize;
+  if (length <= d || size === d) return rows;
+  const to = module.scratch(4 * size);
+  let from = rows.x;
+  if (means !== 0 || scale !== 0) {
+    const sharing = meanStride === 0 ? size / d : tokens;
+    const args = [from, to, means, scale, sharing, d];
+    module.run('centerRows', args, size / d, { grain: grainOf(d) });
+    from = to;
+  }
+  const args = [from, to, size, length, plan.address];
+  const options = { grain: grainOf(length), scratchBytes: plan.tempBytes };
+  module.run('hadamardTransform', args, Math.ceil(size / length), options);
+  return { x: to, means: 0, meanStride: 0, scale: 0, plan: NO_PLAN };
 }
 
 function quantizeRows(
   module: WasmModule,
-  { x, scale, mean }: HadaNormQuantizeInputs,
-  { format, range, center }: HadaNormQuantizeAttrs,
-  { means, plan, samples, outputs }: Prepared,
+  { plan, ...rows }: Rows,
+  { format, range }: HadaNormQuantizeAttrs,
+  shape: readonly number[],
+  outputs: readonly TensorInfo[],
 ): void {
-  const [tokens, d] = x.shape.slice(-2) as [number, number];
+  const [tokens, d] = shape.slice(-2) as [number, number];
   const { qMin, qMax } = codeRange(format);
   const [codes, scales, zeroPoints] = outputs.map((output) => module.addressOf(output));
   const record = writeQuantizedRows(module, {
-    x: module.addressOf(x),
+    ...rows,
     tokens,
     d,
-    means: center === 'static' ? module.addressIfAny(mean) : means,
-    meanStride: center === 'dynamic' ? d : 0,
-    scale: module.addressIfAny(scale),
     plan: plan.address,
     groupSize: format.granularity.groupSize,
     isStatic: range === null ? 0 : 1,
@@ -102,5 +139,6 @@ function quantizeRows(
     zeroPoints: zeroPoints!,
   });
   const scratchBytes = rowScratchBytes(d, plan.tempBytes);
-  module.run('hadaNormQuantize', [record], samples * tokens, { grain: 8, scratchBytes });
+  const count = util.sizeFromShape([...shape]) / d;
+  module.run('hadaNormQuantize', [record], count, { grain: 8, scratchBytes });
 }

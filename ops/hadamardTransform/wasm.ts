@@ -20,8 +20,8 @@ export function hadamardTransformOnWasm({
   module,
 }: WasmKernelArgs<HadamardTransformInputs, HadamardTransformAttrs>): TensorInfo {
   const size = util.sizeFromShape(x.shape);
-  const length = blockSize * Math.max(1, Math.floor(ROW_LENGTH / blockSize));
   const plan = wasmHadamardPlan(module, blockSize, transpose);
+  const length = blockSize * Math.max(plan.blocks, Math.floor(ROW_LENGTH / blockSize));
   const out = module.output(x.shape, 'float32');
   const args = [module.addressOf(x), module.addressOf(out), size, length, plan.address];
   const options = { grain: grainOf(length), scratchBytes: plan.tempBytes };

@@ -10,11 +10,16 @@ import {
   VECTOR,
 } from '../wasm/records.js';
 
+/** Columns that a factor with a table takes at a time, whether there are so many or not. */
+const PANEL_COLUMNS = 16;
+
 /** A plan in WASM memory. */
 export interface WasmHadamardPlan {
   readonly address: number;
   /** The `temp` that `hadamardRow` wants (bytes); 0 where no factor needs a table. */
   readonly tempBytes: number;
+  /** Blocks that are transformed at a time at least, so that no factor works in vain. */
+  readonly blocks: number;
 }
 
 /** A dense factor and the elements between two entries that it mixes. */
@@ -30,7 +35,15 @@ export function wasmHadamardPlan(
 ): WasmHadamardPlan {
   const key = `hadamard ${blockSize} ${transpose}`;
   const address = module.constant(key, () => encodePlan(blockSize, transpose));
-  return { address, tempBytes: Math.max(0, ...denseFactors(blockSize).map(tempBytesOf)) };
+  const tables = denseFactors(blockSize).filter(hasTable);
+  return {
+    address,
+    tempBytes: Math.max(0, ...tables.map(({ order, stride }) => denseTempBytes(order, stride))),
+    blocks: Math.max(
+      1,
+      ...tables.map(({ order }) => Math.ceil((PANEL_COLUMNS * order) / blockSize)),
+    ),
+  };
 }
 
 function encodePlan(blockSize: number, transpose: boolean): Uint8Array {
@@ -83,10 +96,6 @@ function signTable(factor: HadamardFactor, transpose: boolean): Uint16Array {
 /** Order 12 has its own algorithm where four neighbours are in different columns. */
 function hasTable({ order, stride }: DenseFactor): boolean {
   return order !== 12 || stride < VECTOR;
-}
-
-function tempBytesOf(factor: DenseFactor): number {
-  return hasTable(factor) ? denseTempBytes(factor.order, factor.stride) : 0;
 }
 
 function denseFactors(blockSize: number): DenseFactor[] {

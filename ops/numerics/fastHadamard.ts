@@ -1,10 +1,14 @@
 import type { TypedArray } from '@tensorflow/tfjs-core';
+import { BoundedMap } from './boundedMap.js';
 import {
   factorSigns,
   findHadamardPlan,
   type HadamardFactor,
   type HadamardPlan,
 } from './hadamard.js';
+
+/** Blocks shorter than this are transformed several at a time (elements). */
+const ROW_LENGTH = 256;
 
 /** out = x H for every block of `blockSize` neighbouring elements, summed in float64. */
 export function transformBlocks(
@@ -16,36 +20,51 @@ export function transformBlocks(
   const plan = findHadamardPlan(blockSize)!;
   const steps = stepsOf(plan, transpose);
   const scale = 1 / Math.sqrt(blockSize);
+  const length = blockSize * Math.max(1, Math.floor(ROW_LENGTH / blockSize));
   // two row buffers in turn: each step reads one and writes the other
-  let from = new Float64Array(blockSize);
-  let to = new Float64Array(blockSize);
-  for (let start = 0; start < x.length; start += blockSize) {
-    for (let i = 0; i < blockSize; i++) from[i] = x[start + i]! * scale;
+  let from = new Float64Array(length);
+  let to = new Float64Array(length);
+  for (let start = 0; start < x.length; start += length) {
+    const count = Math.min(length, x.length - start);
+    if (count < length) [from, to] = [from.subarray(0, count), to.subarray(0, count)];
+    for (let i = 0; i < count; i++) from[i] = x[start + i]! * scale;
     for (const step of steps) {
-      if (step.lookup === null) {
+      if (step.dense === null) {
         butterflies(from, step.order);
       } else {
-        denseFactor(from, to, step, step.lookup);
+        denseFactor(from, to, step, step.dense);
         [from, to] = [to, from];
       }
     }
-    for (let i = 0; i < blockSize; i++) out[start + i] = from[i]!;
+    for (let i = 0; i < count; i++) out[start + i] = from[i]!;
   }
 }
 
 export interface Step {
   readonly order: number;
   readonly stride: number; // elements between two entries that the factor mixes
-  // [order, order / 4] entries of signedSums; null for Sylvester
-  readonly lookup: Uint16Array | null;
+  /** Null for Sylvester. */
+  readonly dense: DenseStep | null;
 }
+
+export interface DenseStep {
+  readonly lookup: Uint16Array; // [order, order / 4] entries of signedSums
+  readonly sums: Float64Array; // room for signedSums
+}
+
+/** Half a MiB each at most. */
+const lookups = new BoundedMap<string, Uint16Array>(16);
 
 export function stepsOf(plan: HadamardPlan, transpose: boolean): Step[] {
   let stride = plan.size;
   return plan.factors.map((factor) => {
     const { order, kind } = factor;
     stride /= order;
-    return { order, stride, lookup: kind === 'sylvester' ? null : signLookup(factor, transpose) };
+    if (kind === 'sylvester') return { order, stride, dense: null };
+    const lookup = lookups.get(`${kind} ${order} ${transpose}`, () =>
+      signLookup(factor, transpose),
+    );
+    return { order, stride, dense: { lookup, sums: new Float64Array(4 * order) } };
   });
 }
 
@@ -110,12 +129,10 @@ export function butterflies(row: Float64Array, order: number): void {
 export function denseFactor(
   from: Float64Array,
   to: Float64Array,
-  step: Step,
-  lookup: Uint16Array,
+  { order, stride }: Step,
+  { lookup, sums }: DenseStep,
 ): void {
-  const { order, stride } = step;
   const quads = order / 4;
-  const sums = new Float64Array(16 * quads);
   for (let start = 0; start < from.length; start += order * stride) {
     for (let offset = start; offset < start + stride; offset++) {
       signedSums(from, offset, stride, sums);

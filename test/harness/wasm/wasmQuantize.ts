@@ -92,7 +92,7 @@ export function quantize(
 
 /** For x and what is made of it, with groups down to one element. */
 function memoryBytes(x: Float32Array): number {
-  return 2 ** Math.ceil(Math.log2(100_000 + 32 * x.length));
+  return 2 ** Math.ceil(Math.log2(400_000 + 40 * x.length));
 }
 
 /**

@@ -40,6 +40,8 @@ const rows = fc.oneof(
         128,
         144,
         160,
+        252,
+        264,
         384,
       ),
       blocks: fc.constantFrom(1, 1, 1, 2, 3),
