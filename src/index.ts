@@ -79,6 +79,7 @@ export {
   type ReportTableOptions,
   reportTable,
 } from './report/reportTable.js';
+export { NothingToQuantizeError } from './rewrite/nothingToQuantize.js';
 export {
   type ActivationOptions,
   type LinearOptions,

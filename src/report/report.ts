@@ -40,4 +40,9 @@ export interface QuantizationReport {
     /** Of every weight of the model. */
     readonly modelBytes: { readonly before: number; readonly after: number };
   };
+  /**
+   * What was not done though one could think so: rules that match nothing, options without effect,
+   * linears that were quantized already. Absent where there is nothing to say.
+   */
+  readonly notes?: readonly string[];
 }

@@ -91,7 +91,7 @@ export async function reportHtml(
 <main>
 <h1>${printable(title)}</h1>
 <p>SQNR is signal over quantization noise on the calibration data: 6 dB more is half the error.</p>
-${headlines(read)}
+${headlines(read)}${notesSection(read)}
 ${await methodSection(read.linears, draw)}
 ${await channelSection(read.linears, draw)}
 ${await timestepSection(read.linears, draw)}
@@ -101,6 +101,13 @@ ${linearTable(read)}
 </body>
 </html>
 `.toString();
+}
+
+function notesSection({ notes = [] }: QuantizationReport): Html {
+  if (notes.length === 0) return html``;
+  return html`
+<h2>Notes</h2>
+<ul>${notes.map((note) => html`<li>${printable(note)}</li>`)}</ul>`;
 }
 
 async function methodSection(all: readonly LinearReport[], draw: DrawPlot): Promise<Html> {

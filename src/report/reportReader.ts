@@ -7,6 +7,7 @@ import {
   readOneOf,
   readRecord,
   readString,
+  recordOf,
 } from '../../ops/common/readers.js';
 import type { Histogram, Sqnr } from '../quantize/measured.js';
 import { ROLES } from '../recognize/role.js';
@@ -50,8 +51,7 @@ const readLinear = readObject<LinearReport>({
   channels: readNullable(readChannels),
 });
 
-/** Reads what `reportJson` wrote, and checks a report that someone made. */
-export const readReport = readObject<QuantizationReport>({
+const readFields = readObject<Omit<QuantizationReport, 'notes'>>({
   version: readOneOf([VERSION]),
   method: readOneOf([...METHODS, 'auto']),
   linears: readArray(readLinear),
@@ -62,6 +62,16 @@ export const readReport = readObject<QuantizationReport>({
     modelBytes: readBytes,
   }),
 });
+
+const readNotes = readArray(readString);
+
+/** Reads what `reportJson` wrote, and checks a report that someone made; notes may be absent. */
+export const readReport: Reader<QuantizationReport> = (value, path, by) => {
+  const report = readFields(value, path, by);
+  const { notes } = recordOf(value, path, by);
+  if (notes === undefined) return report;
+  return { ...report, notes: readNotes(notes, `${path}.notes`, by) };
+};
 
 /**
  * A report that a caller gave.

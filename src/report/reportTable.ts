@@ -50,7 +50,7 @@ interface Figures {
 /**
  * A quantization report as a table for the console: a row for each linear or role, then the totals.
  * Decibels of the output stand under the method that made them; `–` is a value that there is none
- * of, `∞` dB a linear that lost nothing.
+ * of, `∞` dB a linear that lost nothing. The report's notes stand below, each after a `!`.
  *
  * @throws InvalidArgumentError for what is no report, and an option that there is none of.
  *
@@ -80,11 +80,15 @@ export function reportTable(report: QuantizationReport, options: ReportTableOpti
     const roles = [...groupByRole(read.linears)];
     const rows = roles.map(([role, linears]) => roleRow(role, linears, methods));
     const totals = totalRows(read, methods, (label, linears) => ({ role: label, linears }));
-    return render(roleColumns(methods), rows, totals);
+    return render(roleColumns(methods), rows, totals) + notesBelow(read);
   }
   const rows = read.linears.map((linear) => linearRow(linear, methods, nameWidth));
   const totals = totalRows(read, methods, (label) => ({ linear: label }));
-  return render(linearColumns(methods), rows, totals);
+  return render(linearColumns(methods), rows, totals) + notesBelow(read);
+}
+
+function notesBelow({ notes = [] }: QuantizationReport): string {
+  return notes.map((note) => `\n! ${printable(note)}`).join('');
 }
 
 function withDefaults(options: ReportTableOptions): Required<ReportTableOptions> {

@@ -13,10 +13,12 @@ export function modelReport(
   reports: ReadonlyMap<string, LinearReport>,
   before: Graph,
   after: Graph,
+  notes: readonly string[],
 ): QuantizationReport {
   const all = linears.map((placed) => reports.get(placed.linear.name) ?? untouchedReport(placed));
   const modelBytes = { before: unpackedBytes(before), after: storedBytes(after) };
-  return { version: 1, method, linears: all, totals: totalsOf(all, modelBytes) };
+  const report = { version: 1, method, linears: all, totals: totalsOf(all, modelBytes) } as const;
+  return notes.length === 0 ? report : { ...report, notes };
 }
 
 /** As the file stores them. */

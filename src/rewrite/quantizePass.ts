@@ -12,6 +12,7 @@ import type { Transform } from '../quantize/transform.js';
 import { type ActivationBehind, activationBehind } from '../recognize/activations.js';
 import type { LinearReport } from '../report/report.js';
 import type { ShapedView } from '../shapes/view.js';
+import { type Done, doneOf } from './done.js';
 import { emitLinear } from './emit.js';
 import { type EmittedTransform, emitTransform } from './emitTransform.js';
 import { REWRITE_DEFAULTS, type RewriteOptions } from './options.js';
@@ -54,6 +55,8 @@ export class QuantizePass implements Pass<QuantizedMatch> {
   readonly name = 'quantize';
   /** By the linear's name. */
   readonly reports = new Map<string, LinearReport>();
+  /** In the order in which they were quantized. */
+  readonly done: Done[] = [];
   private readonly transforms = new WeakMap<Transform, SharedTransform>();
   private readonly integer: boolean;
 
@@ -95,6 +98,7 @@ export class QuantizePass implements Pass<QuantizedMatch> {
     const where = { backend: getBackend(), integer };
     const report = linearReport(outcome, { own, shared, apart }, where);
     this.reports.set(planned.placed.linear.name, report);
+    this.done.push(doneOf(outcome));
   }
 
   private matchOf(view: ShapedView, outcome: Outcome, group: Group): QuantizedMatch {

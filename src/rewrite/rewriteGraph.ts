@@ -13,6 +13,8 @@ import type { QuantizationReport } from '../report/report.js';
 import { FORMAT_VERSION } from '../save/format.js';
 import { withPresentNames } from './formerNames.js';
 import { modelReport } from './modelReport.js';
+import { notesOf } from './notes.js';
+import { checkAsked, quantizedAlready } from './nothingToQuantize.js';
 import { checkRewriteOptions } from './optionChecks.js';
 import { REWRITE_DEFAULTS, type RewriteOptions } from './options.js';
 import { QuantizePass } from './quantizePass.js';
@@ -57,14 +59,17 @@ export class RewriteAbortedError extends HadaNormError {
  * scaling, rotation and quantization in front of them and packed weights in their place.
  *
  * The original stays as it is. Weights that are not quantized are shared with it, not copied.
- * Without attention in the graph nothing is changed. Blocks until done; `rewriteGraphAsync` is for
- * large models and for pages.
+ * Linears without a role in a transformer are left alone unless a rule has a treatment for them.
+ * What one could think was done and was not, is in the report's `notes`. Blocks until done;
+ * `rewriteGraphAsync` is for large models and for pages.
  *
  * @param model A loaded `tf.GraphModel`.
  * @throws InvalidArgumentError for a wrong option, missing statistics, or a `tf.LayersModel` (it
  * says how to convert it); HadamardSizeError for a width that has no Hadamard matrix, where a
  * rotation is asked for by name: method 'hadamard', `rotate: true` or a `blockSize`. Elsewhere it
- * is left out, and the report says so for the linear.
+ * is left out, and the report says so for the linear. NothingToQuantizeError for a model in which
+ * there is nothing to quantize, unless a rule with treatment 'skip' or `weightOnly: false` leaves
+ * it all alone.
  * Source: HadaNorm, arXiv 2506.09932.
  *
  * @example
@@ -138,11 +143,13 @@ function* rewriteSteps(
   let finished = false;
   try {
     const tasks = tasksFor(op, linears, options);
+    if (tasks.length === 0) checkAsked(op, graph, linears, options);
     const pass = new QuantizePass(op, tasks, options);
     const quantized = yield* progressOf(passSteps(op, view, builder, pass), tasks.length);
     const rewritten = quantized === graph ? graph : finish(quantized, builder, options);
     const method = options.method ?? REWRITE_DEFAULTS.method;
-    const report = modelReport(method, linears, pass.reports, graph, rewritten);
+    const notes = notesOf(linears, pass.done, quantizedAlready(graph), options);
+    const report = modelReport(method, linears, pass.reports, graph, rewritten, notes);
     const result = { model: modelFromGraph(rewritten, model, builder.tensors), report };
     finished = true;
     return result;

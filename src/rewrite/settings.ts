@@ -114,10 +114,16 @@ function defaultTreatment(role: Role, { weightOnly }: RewriteOptions): LinearSet
   return weightOnly === false ? 'skip' : 'weightOnly';
 }
 
-function fits({ role: wanted, match }: Rule, name: string, role: Role): boolean {
+/** Whether a rule is for a linear. */
+export function fits({ role: wanted, match }: Rule, name: string, role: Role): boolean {
   if (wanted !== undefined && wanted !== role && wanted !== role.split('.')[0]) return false;
   if (match === undefined) return true;
   return typeof match === 'string' ? match === name : new RegExp(match).test(name);
+}
+
+/** Whether a rule is for every linear. */
+export function isForAll({ role, match }: Rule): boolean {
+  return role === undefined && match === undefined;
 }
 
 function withoutUndefined<T extends object>(given: T): Partial<T> {

@@ -6,6 +6,7 @@ import {
   describeGraph,
   HadaNormError,
   InvalidArgumentError,
+  NothingToQuantizeError,
   RewriteAbortedError,
   type RewriteOptions,
   type RewriteProgress,
@@ -122,9 +123,16 @@ describeOnBackends('rewriteGraph', (backend) => {
 
   it('of a rewritten model changes nothing and says so', async () => {
     const { model: once, report: first } = rewriteGraph(model, { stats, compare: false });
+    const before = await bytesOf(once);
+    const rules = [{ treatment: 'skip' }] as const;
     for (const options of [{}, { stats, compare: false }, { method: 'rtn' } as const]) {
-      const { model: twice, report } = rewriteGraph(once, options);
-      expect(await bytesOf(twice)).to.deep.equal(await bytesOf(once));
+      expectNoLeak(() => {
+        expect(() => rewriteGraph(once, options)).to.throw(NothingToQuantizeError, 'already');
+      });
+      expect(await bytesOf(once)).to.deep.equal(before);
+      const { model: twice, report } = rewriteGraph(once, { ...options, rules });
+      expect(report.notes).to.include('10 linears quantized already: left as they were');
+      expect(await bytesOf(twice)).to.deep.equal(before);
       expect(report.linears.filter(({ treatment }) => treatment !== 'untouched')).to.deep.equal([]);
       expect(report.totals.modelBytes.after).to.equal(first.totals.modelBytes.after);
       expect(report.totals.sqnr).to.equal(null);

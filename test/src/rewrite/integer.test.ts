@@ -5,6 +5,7 @@ import { graphOfModel } from '../../../src/graph/model.js';
 import {
   type CalibrationStats,
   loadQuantized,
+  NothingToQuantizeError,
   type RewriteOptions,
   type RewriteResult,
   rewriteGraph,
@@ -173,10 +174,12 @@ describeOnBackends("mode: 'integer'", (backend) => {
     });
   });
 
-  it('a rewritten model rewritten again stays as it is', async () => {
+  it('a rewritten model rewritten again stays as it is, which has to be asked for', async () => {
     const { model, stats } = await subject({});
     const { model: small } = rewriteGraph(model, { stats, compare: false });
-    const { model: again, report } = rewriteGraph(small, { method: 'hadamard' });
+    expect(() => rewriteGraph(small, { method: 'hadamard' })).to.throw(NothingToQuantizeError);
+    const rules = [{ treatment: 'skip' }] as const;
+    const { model: again, report } = rewriteGraph(small, { method: 'hadamard', rules });
     expect(report.linears.filter(({ treatment }) => treatment !== 'untouched')).to.deep.equal([]);
     expect(opsOf(again)).to.deep.equal(opsOf(small));
     again.dispose();

@@ -3,7 +3,12 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { graphOfModel } from '../../../src/graph/model.js';
 import { verifyGraph } from '../../../src/graph/verify.js';
-import { calibrate, type Method, rewriteGraph } from '../../../src/index.js';
+import {
+  calibrate,
+  type Method,
+  NothingToQuantizeError,
+  rewriteGraph,
+} from '../../../src/index.js';
 import { analyze } from '../../../src/recognize/analysis.js';
 import { settingsFor } from '../../../src/rewrite/settings.js';
 import { describeOnBackends } from '../../harness/backends/onBackends.js';
@@ -75,13 +80,14 @@ describeOnBackends('Any graph of a transformer', (backend) => {
     await fc.assert(property, { seed: 3, numRuns });
   });
 
-  it('comes back untouched when its attention is left out', async () => {
+  it('comes back untouched when its attention is left out, which is an error unasked', async () => {
     const specs = withoutAttention.filter((spec) => runsHere(backend, spec));
     const property = fc.asyncProperty(specs, async (spec) => {
       await expectNoLeakAsync(async () => {
         const graph = transformer(spec);
         const model = await loaded(graph.artifacts);
-        const { model: same } = rewriteGraph(model, {});
+        expect(() => rewriteGraph(model, {})).to.throw(NothingToQuantizeError, 'no attention');
+        const { model: same } = rewriteGraph(model, { rules: [{ treatment: 'skip' }] });
         const [tokens] = graph.tokens;
         const exact = await outputsOf(model, graph.inputs(2, tokens!, 9));
         const values = await outputsOf(same, graph.inputs(2, tokens!, 9));

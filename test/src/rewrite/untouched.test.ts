@@ -1,5 +1,10 @@
 import { expect } from 'chai';
-import { describeGraph, rewriteGraph } from '../../../src/index.js';
+import {
+  describeGraph,
+  NothingToQuantizeError,
+  type Rule,
+  rewriteGraph,
+} from '../../../src/index.js';
 import { describeOnBackends } from '../../harness/backends/onBackends.js';
 import { nonDits } from '../../harness/graphs/nonDits.js';
 import { loaded, outputsOf, relativeError } from '../../harness/graphs/run.js';
@@ -8,10 +13,10 @@ import { expectNoLeakAsync } from '../../harness/run/memory.js';
 
 describeOnBackends('A graph with no DiT in it', () => {
   for (const { title, artifacts, inputs, controlFlow } of nonDits()) {
-    it(`comes back as it was: ${title}`, async () => {
+    it(`comes back as it was where it is left alone: ${title}`, async () => {
       await expectNoLeakAsync(async () => {
         const model = await loaded(artifacts);
-        const { model: same, report } = rewriteGraph(model, {});
+        const { model: same, report } = rewriteGraph(model, { rules: [{ treatment: 'skip' }] });
         const loader = same as unknown as { artifacts: typeof artifacts };
         expect(loader.artifacts.modelTopology).to.deep.equal(artifacts.modelTopology);
         expect(loader.artifacts.weightSpecs).to.deep.equal(artifacts.weightSpecs);
@@ -59,16 +64,21 @@ describeOnBackends('A rewritten model', () => {
     await expectNoLeakAsync(async () => {
       const [graph] = nonDits();
       const model = await loaded(graph!.artifacts);
-      const treatments = (rules: { treatment: 'transform' }[]) => {
+      const treatments = (rules: Rule[]) => {
         const { model: small, report } = rewriteGraph(model, { method: 'rtn', rules });
         small.dispose();
         return report.linears.map(({ treatment }) => treatment);
       };
+      const [first] = describeGraph(model).linears;
       expect(describeGraph(model).linears.map(({ role }) => role)).to.deep.equal([
         'other',
         'other',
       ]);
-      expect(treatments([])).to.deep.equal(['untouched', 'untouched']);
+      expect(() => treatments([])).to.throw(NothingToQuantizeError);
+      expect(treatments([{ match: first!.name, treatment: 'transform' }])).to.deep.equal([
+        'transformed',
+        'untouched',
+      ]);
       expect(treatments([{ treatment: 'transform' }])).to.deep.equal([
         'transformed',
         'transformed',

@@ -1,0 +1,31 @@
+import type { Measured } from '../quantize/measured.js';
+import type { LeftOut, Outcome } from '../quantize/plan.js';
+import type { LinearSettings } from '../quantize/settings.js';
+import type { FixedParts } from '../quantize/transform.js';
+import type { Role } from '../recognize/role.js';
+
+/** What became of a linear, without its weights. */
+export interface Done {
+  readonly name: string;
+  readonly role: Role;
+  readonly settings: LinearSettings;
+  readonly parts: FixedParts;
+  readonly rotated: boolean;
+  readonly packed: boolean;
+  readonly measured: Measured;
+  readonly leftOut: LeftOut | null;
+}
+
+export function doneOf({ planned, settings, measured, leftOut }: Outcome): Done {
+  const { placed, transform, quantized } = planned;
+  return {
+    name: placed.linear.name,
+    role: placed.role,
+    settings,
+    parts: transform.parts,
+    rotated: transform.blockSize > 0,
+    packed: quantized.packed !== null,
+    measured,
+    leftOut,
+  };
+}

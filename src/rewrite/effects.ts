@@ -1,0 +1,104 @@
+import type { Done } from './done.js';
+import type { LinearOptions, RewriteOptions } from './options.js';
+import { fits } from './settings.js';
+
+/** Where an option does something, and what is missing elsewhere. */
+interface Effect {
+  /** Its value where it was given. */
+  readonly given: (options: LinearOptions) => unknown;
+  readonly on: (done: Done) => boolean;
+  /** Why it has no effect. */
+  readonly otherwise: string;
+}
+
+const transformed = ({ settings }: Done) => settings.treatment === 'transform';
+const codes = ({ settings }: Done) => settings.activations.format.kind !== 'float32';
+const NOT_TRANSFORMED = 'no linear is transformed';
+const NOT_ROTATED = 'no linear is rotated';
+const NO_CODES = 'no activations are quantized';
+
+/** By the option's name as the caller writes it. */
+const EFFECTS: Readonly<Record<string, Effect>> = {
+  method: { given: (o) => o.method, on: transformed, otherwise: NOT_TRANSFORMED },
+  center: { given: (o) => o.center, on: transformed, otherwise: NOT_TRANSFORMED },
+  scale: { given: (o) => o.scale, on: transformed, otherwise: NOT_TRANSFORMED },
+  rotate: { given: (o) => o.rotate, on: transformed, otherwise: NOT_TRANSFORMED },
+  activations: { given: (o) => o.activations, on: transformed, otherwise: NOT_TRANSFORMED },
+  signs: { given: (o) => o.signs, on: ({ rotated }) => rotated, otherwise: NOT_ROTATED },
+  blockSize: { given: (o) => o.blockSize, on: ({ rotated }) => rotated, otherwise: NOT_ROTATED },
+  meanRank: {
+    given: (o) => o.meanRank,
+    on: (done) => transformed(done) && done.parts.center === 'dynamic',
+    otherwise: "no linear is centered by 'dynamic'",
+  },
+  alpha: {
+    given: (o) => o.alpha,
+    on: (done) => transformed(done) && done.parts.scale === 'smoothquant',
+    otherwise: "no linear is scaled by 'smoothquant'",
+  },
+  lowRank: {
+    given: (o) => o.lowRank || undefined,
+    on: ({ packed }) => packed,
+    otherwise: 'no weights are quantized',
+  },
+  'activations.groupSize': {
+    given: (o) => o.activations?.groupSize,
+    on: ({ settings: { treatment, activations } }) =>
+      treatment === 'transform' &&
+      activations.format.kind === 'uniform' &&
+      activations.format.granularity.kind === 'perGroup',
+    otherwise: "no activations are quantized by 'perGroup'",
+  },
+  'activations.range': {
+    given: (o) => o.activations?.range,
+    on: codes,
+    otherwise: NO_CODES,
+  },
+  'activations.symmetric': {
+    given: (o) => o.activations?.symmetric,
+    on: codes,
+    otherwise: NO_CODES,
+  },
+  'weights.groupSize': {
+    given: (o) => o.weights?.groupSize,
+    on: ({ settings: { weights } }) =>
+      weights.format.kind === 'uniform' && weights.format.granularity.kind === 'perGroup',
+    otherwise: "no weights are quantized by 'perGroup'",
+  },
+};
+
+/** Options that were given and did nothing, each with the reason. */
+export function optionsWithoutEffect(done: readonly Done[], options: RewriteOptions): string[] {
+  const { rules = [], stats, compare, seed, weightOnly, fuse } = options;
+  if (done.length === 0) {
+    const instead = 'fuseGraph fuses what is not quantized';
+    return fuse === true ? [`fuse had no effect: ${instead}`] : [];
+  }
+  const whole: readonly (readonly [string, boolean, (done: Done) => boolean, string])[] = [
+    ['stats', stats !== undefined, measured, 'nothing is measured on them'],
+    ['compare', compare === true, compared, 'there is nothing to measure other methods on'],
+    ['seed', seed !== undefined, signed, 'no linear has random signs'],
+    ['weightOnly', typeof weightOnly === 'object', weightsOnly, 'no linear is left untransformed'],
+  ];
+  const notes = whole.flatMap(([name, given, on, why]) =>
+    given && !done.some(on) ? [`${name} had no effect: ${why}`] : [],
+  );
+  const ruled = rules.flatMap((rule, i) => {
+    const its = done.filter(({ name, role }) => fits(rule, name, role));
+    // one that matches nothing, or skips, is no matter of its options
+    return its.length === 0 ? [] : without(rule, its, `rules[${i}].`);
+  });
+  return [...notes, ...without(options, done, ''), ...ruled];
+}
+
+const measured = ({ measured: { sqnr } }: Done) => sqnr !== null;
+const compared = ({ measured }: Done) => Object.keys(measured.compared).length > 0;
+const signed = ({ rotated, parts }: Done) => rotated && parts.signs;
+const weightsOnly = ({ settings }: Done) => settings.treatment === 'weightOnly';
+
+function without(options: LinearOptions, done: readonly Done[], at: string): string[] {
+  return Object.entries(EFFECTS).flatMap(([name, { given, on, otherwise }]) => {
+    const matters = given(options) !== undefined && !done.some(on);
+    return matters ? [`${at}${name} had no effect: ${otherwise}`] : [];
+  });
+}

@@ -1,0 +1,73 @@
+import { groupBy } from '../math/groups.js';
+import type { PlacedLinear } from '../recognize/analysis.js';
+import type { Done } from './done.js';
+import { optionsWithoutEffect } from './effects.js';
+import { count } from './nothingToQuantize.js';
+import type { RewriteOptions, Rule } from './options.js';
+import { fits } from './settings.js';
+
+/** What a rewrite did not do though one could think so, in words. */
+export function notesOf(
+  linears: readonly PlacedLinear[],
+  done: readonly Done[],
+  already: number,
+  options: RewriteOptions,
+): string[] {
+  return [
+    ...(done.length === 0 ? nothingDone(linears) : []),
+    ...(already > 0 ? [`${count(already, 'linear')} quantized already: left as they were`] : []),
+    ...rulesWithoutMatch(linears, options),
+    ...optionsWithoutEffect(done, options),
+    ...rotationsLeftOut(done),
+    ...notANumber(done),
+  ];
+}
+
+function nothingDone(linears: readonly PlacedLinear[]): string[] {
+  const all = count(linears.length, 'linear');
+  return [`nothing was quantized: the options leave all of ${all} alone`];
+}
+
+function rulesWithoutMatch(
+  linears: readonly PlacedLinear[],
+  { rules = [] }: RewriteOptions,
+): string[] {
+  return rules.flatMap((rule, i) => {
+    const matched = linears.some(({ linear, role }) => fits(rule, linear.name, role));
+    if (matched) return [];
+    return [`rules[${i}] (${criteria(rule)}) matches no linear; describeGraph lists what there is`];
+  });
+}
+
+function criteria({ role, match }: Rule): string {
+  const shown = match instanceof RegExp ? `${match}` : JSON.stringify(match);
+  const parts = [
+    ...(role === undefined ? [] : [`role '${role}'`]),
+    ...(match === undefined ? [] : [`match ${shown}`]),
+  ];
+  return parts.join(', ') || 'for all';
+}
+
+function rotationsLeftOut(done: readonly Done[]): string[] {
+  const left = done.flatMap(({ leftOut }) => leftOut ?? []);
+  return [...groupBy(left, ({ why }) => why)].map(([why, some]) => {
+    const plain = some.filter(({ rotation }) => rotation).length;
+    const methods = [...new Set(some.flatMap((one) => one.methods))];
+    const parts = [
+      ...(plain === 0 ? [] : [`${count(plain, 'linear')} not rotated`]),
+      ...methods.map((method) => {
+        const without = some.filter((one) => one.methods.includes(method)).length;
+        return `${method} not measured for ${count(without, 'linear')}, which its means leave out`;
+      }),
+    ];
+    return `${why}: ${parts.join('; ')}`;
+  });
+}
+
+function notANumber(done: readonly Done[]): string[] {
+  return done.flatMap(({ name, measured }) => {
+    const methods = Object.entries(measured.compared);
+    const poisoned = methods.filter(([, { output }]) => Number.isNaN(output));
+    return poisoned.map(([method]) => `${method} gives NaN for ${JSON.stringify(name)}`);
+  });
+}
