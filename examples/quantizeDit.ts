@@ -7,7 +7,8 @@
  * of a model.json), --bits W4A8,W4A4, --method hadanorm (or centered, hadamard, smoothquant, auto),
  * --steps 20, --solver euler (or heun), --cfg 1, --seed 7, --out out. Writes samples.png,
  * report.html and, for each of --bits, the report as JSON and the packed model: all at the end, or
- * nothing.
+ * nothing. Of a model that is quantized already, such as one that this wrote, it draws the pictures
+ * alone.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -16,7 +17,9 @@ import '@tensorflow/tfjs-backend-wasm';
 import { InvalidArgumentError, reportTable } from 'tfjs-hadanorm';
 import { openModel } from '../models/openModel.js';
 import { interruptible } from '../src/cli/interruptible.js';
-import { type Comparison, compareModels } from './quantizeDit/compare.js';
+import { graphOfModel } from '../src/graph/model.js';
+import { quantizedAlready } from '../src/rewrite/nothingToQuantize.js';
+import { type Comparison, compareModels, drawQuantized } from './quantizeDit/compare.js';
 import { type Settings, settingsOf } from './quantizeDit/flags.js';
 import { summaryTable } from './quantizeDit/summary.js';
 
@@ -33,8 +36,10 @@ async function start(signal: AbortSignal): Promise<void> {
   const settings = settingsOf(process.argv.slice(2));
   await tf.setBackend('wasm');
   const model = await openModel(settings.model);
-  console.log(announcement(settings));
-  const comparison = await compareModels(model, settings, signal);
+  const already = quantizedAlready(graphOfModel('npm start', model));
+  console.log(already > 0 ? quantizedAnnouncement(settings, already) : announcement(settings));
+  const look = already > 0 ? drawQuantized : compareModels;
+  const comparison = await look(model, settings, signal);
   model.dispose();
   show(comparison, settings.model);
   signal.throwIfAborted();
@@ -45,6 +50,12 @@ function announcement({ model, method, bits, steps, solver }: Settings): string 
   const names = bits.map(({ name }) => name).join(' and ');
   const rows = `${model} as it is, rounded to nearest and by ${method} at ${names}`;
   return `${rows}; ${steps} steps by ${solver}`;
+}
+
+function quantizedAnnouncement({ model, steps, solver }: Settings, linears: number): string {
+  const rows = `${model} is quantized already (${linears} linears): its pictures alone are drawn`;
+  const wayOut = 'Give the original to --model to quantize it and compare.';
+  return `${rows}; ${steps} steps by ${solver}. ${wayOut}`;
 }
 
 function show({ figures, reports }: Comparison, name: string): void {

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { io } from '@tensorflow/tfjs-core';
+import { checkedSpecs, ELEMENT_BYTES } from '../src/graph/weightSpecs.js';
 import { HadaNormError } from '../src/index.js';
 
 /**
@@ -7,7 +8,8 @@ import { HadaNormError } from '../src/index.js';
  * takes them: in Node, with or without tfjs-node.
  *
  * @param folder Ends in a slash.
- * @throws HadaNormError when the shards are not as long as model.json says.
+ * @throws HadaNormError when the shards are not as long as model.json says, or it says what no
+ * weights are.
  */
 export async function readGraphModel(folder: URL): Promise<io.ModelArtifacts> {
   const json: io.ModelJSON = JSON.parse(await readFile(new URL('model.json', folder), 'utf8'));
@@ -16,8 +18,10 @@ export async function readGraphModel(folder: URL): Promise<io.ModelArtifacts> {
     const paths = manifest.flatMap((group) => group.paths);
     const shards = await Promise.all(paths.map((path) => readFile(new URL(path, folder))));
     const data = Uint8Array.from(Buffer.concat(shards));
+    checkedSpecs('readGraphModel', specs);
     const bytes = specs.reduce((sum, spec) => sum + bytesOf(spec), 0);
-    if (data.length !== bytes) {
+    // of strings there are as many bytes as there are: NaN
+    if (data.length !== bytes && !Number.isNaN(bytes)) {
       const what = `the shards in ${folder.pathname} hold ${data.length} bytes`;
       const problem = `${what}, not the ${bytes} of model.json; get them again.`;
       throw new HadaNormError('readGraphModel', problem);
@@ -26,6 +30,8 @@ export async function readGraphModel(folder: URL): Promise<io.ModelArtifacts> {
   });
 }
 
-function bytesOf({ shape, quantization }: io.WeightsManifestEntry): number {
-  return shape.reduce((product, dim) => product * dim, quantization === undefined ? 4 : 2);
+/** As the file stores it; NaN for strings. */
+function bytesOf({ shape, dtype, quantization }: io.WeightsManifestEntry): number {
+  const width = ELEMENT_BYTES[quantization?.dtype ?? dtype] ?? Number.NaN;
+  return shape.reduce((product, dim) => product * dim, width);
 }

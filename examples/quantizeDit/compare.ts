@@ -44,23 +44,9 @@ export async function compareModels(
   settings: Settings,
   signal: AbortSignal,
 ): Promise<Comparison> {
-  const classes = numClassesOf(model);
-  if (classes === undefined) {
-    const wanted = 'one that says how many classes it has, in userDefinedMetadata.dit.numClasses';
-    throw new InvalidArgumentError('npm start', '--model', wanted, settings.model);
-  }
-  const labels = spreadLabels(PICTURES, classes);
+  const rows = new Rows(model, settings, signal);
   const stats = await calibrated(model, settings, signal);
-  const sheet = new Sheet();
-  const draw = async (name: string, from: tf.GraphModel) => {
-    const { pictures, stepMs } = await drawn(name, from, labels, settings, signal);
-    sheet.startRow();
-    sheet.add(pictures);
-    const values = pictures.dataSync<'float32'>();
-    pictures.dispose();
-    return { values, stepMs };
-  };
-  const original = await draw('fp32', model);
+  const original = await rows.draw('fp32', model);
   const figures: ModelFigures[] = [];
   const reports: { title: string; report: QuantizationReport }[] = [];
   const files = new Map<string, string | Uint8Array>();
@@ -70,7 +56,7 @@ export async function compareModels(
       const options = { ...optionsOf(bits, method), stats, compare: method !== 'rtn' };
       const { model: small, report } = await quantized(name, model, options, signal);
       try {
-        const { values, stepMs } = await draw(name, small);
+        const { values, stepMs } = await rows.draw(name, small);
         const likeness = likenessOf(original.values, values, PICTURES);
         figures.push({ name, report, likeness, stepMs });
         if (method === 'rtn') continue;
@@ -85,7 +71,56 @@ export async function compareModels(
     }
   }
   figures.unshift({ name: 'fp32', report: null, likeness: null, stepMs: original.stepMs });
-  files.set('samples.png', sheet.png());
+  files.set('samples.png', rows.png());
   files.set('report.html', await reportsPage(reports));
   return { figures, reports, files };
+}
+
+/**
+ * Draws with a model that is quantized already: there is nothing to quantize, or to compare it
+ * with.
+ *
+ * @throws As `compareModels` does.
+ */
+export async function drawQuantized(
+  model: tf.GraphModel,
+  settings: Settings,
+  signal: AbortSignal,
+): Promise<Comparison> {
+  const rows = new Rows(model, settings, signal);
+  const { stepMs } = await rows.draw('as it is', model);
+  const figures = [{ name: 'as it is', report: null, likeness: null, stepMs }];
+  return { figures, reports: [], files: new Map([['samples.png', rows.png()]]) };
+}
+
+/** The rows of samples.png: each model draws the same labels from the same noise. */
+class Rows {
+  private readonly sheet = new Sheet();
+  private readonly labels: readonly number[];
+
+  constructor(
+    model: tf.GraphModel,
+    private readonly settings: Settings,
+    private readonly signal: AbortSignal,
+  ) {
+    const classes = numClassesOf(model);
+    if (classes === undefined) {
+      const wanted = 'one that says how many classes it has, in userDefinedMetadata.dit.numClasses';
+      throw new InvalidArgumentError('npm start', '--model', wanted, settings.model);
+    }
+    this.labels = spreadLabels(PICTURES, classes);
+  }
+
+  async draw(name: string, from: tf.GraphModel) {
+    const { pictures, stepMs } = await drawn(name, from, this.labels, this.settings, this.signal);
+    this.sheet.startRow();
+    this.sheet.add(pictures);
+    const values = pictures.dataSync<'float32'>();
+    pictures.dispose();
+    return { values, stepMs };
+  }
+
+  png(): Uint8Array {
+    return this.sheet.png();
+  }
 }

@@ -1,15 +1,30 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
+import { PNG } from 'pngjs';
 import { DEFAULTS, settingsOf } from '../../examples/quantizeDit/flags.js';
 import { reportsPage } from '../../examples/quantizeDit/reportPage.js';
 import { summaryTable } from '../../examples/quantizeDit/summary.js';
+import { buildDit } from '../../models/builder/dit.js';
+import { seededDitWeights } from '../../models/seeded.js';
+import { TINY_DIT } from '../../models/tinyDit.js';
 import { ROOT } from '../../scripts/process.js';
+import { affine } from '../../src/graph/encodings.js';
 import { InvalidArgumentError, reportHtml } from '../../src/index.js';
 import { syntheticReport } from '../harness/report/syntheticReport.js';
-import { CHILD_ENV } from '../harness/run/child.js';
+import { CHILD_ENV, runNode } from '../harness/run/child.js';
+import type { Files } from '../harness/run/files.js';
 
 describe('Flags of npm start', () => {
   it('without any it is W4A8 and W4A4 of avatars-nano', () => {
@@ -113,3 +128,69 @@ describe('What npm start shows', () => {
     expect(await reportsPage([{ title, report }])).to.equal(await reportHtml(report, { title }));
   });
 });
+
+describe('npm start on models of other kinds', function () {
+  this.timeout(120_000);
+  let folder = '';
+  before(async () => {
+    await tf.setBackend('cpu');
+    folder = mkdtempSync(join(tmpdir(), 'tfjs-hadanorm-models-'));
+  });
+  after(() => rmSync(folder, { recursive: true }));
+
+  const config = { ...TINY_DIT, channels: 3 };
+  const artifacts = () => buildDit(config, seededDitWeights(config, 1));
+  const start = (model: string, out: string) => {
+    const command = ['--import', 'tsx', join('examples', 'quantizeDit.ts')];
+    const flags = ['--model', join(folder, model, 'model.json'), '--steps', '1'];
+    return runNode([...command, ...flags, '--bits', 'W8A8', '--out', join(folder, out)]).stdout;
+  };
+  const write = (name: string, files: Files) => {
+    mkdirSync(join(folder, name));
+    for (const [file, bytes] of files) writeFileSync(join(folder, name, file), bytes);
+  };
+
+  it('quantizes one whose weights the converter stored in 8 and 16 bits', async () => {
+    write('uint8', storedInBits(artifacts()));
+    expect(start('uint8', 'first')).to.match(/as it is, rounded to nearest and by hadanorm/);
+    expect(readdirSync(join(folder, 'first'))).to.have.members([
+      ...['samples.png', 'report.html', 'report-W8A8.json', 'model-W8A8'],
+    ]);
+  });
+
+  it('draws with what it wrote itself, and says that it is quantized already', () => {
+    const stdout = start(join('first', 'model-W8A8'), 'second');
+    expect(stdout).to.match(/is quantized already \(10 linears\): its pictures alone are drawn/);
+    expect(stdout).to.include('Give the original to --model');
+    expect(readdirSync(join(folder, 'second'))).to.deep.equal(['samples.png']);
+    const { width, height } = PNG.sync.read(readFileSync(join(folder, 'second', 'samples.png')));
+    expect(width).to.be.above(height);
+  });
+});
+
+/** Float weights as uint8, every third as uint16, as `tensorflowjs_converter --quantize_*` has. */
+function storedInBits({ weightSpecs = [], weightData, ...about }: tf.io.ModelArtifacts): Files {
+  const data = tf.io.CompositeArrayBuffer.join(weightData);
+  let at = 0;
+  const parts: Uint8Array[] = [];
+  const weights = weightSpecs.map((spec, i): tf.io.WeightsManifestEntry => {
+    const bytes = data.slice(at, at + 4 * tf.util.sizeFromShape(spec.shape));
+    at += bytes.byteLength;
+    const dtype = i % 3 === 0 ? 'uint16' : 'uint8';
+    if (spec.dtype !== 'float32') {
+      parts.push(new Uint8Array(bytes));
+      return spec;
+    }
+    const { values, quantization } = affine(new Float32Array(bytes), dtype);
+    const { scale, min } = quantization as { scale: number; min: number };
+    const codes = Array.from(values, (v) => Math.round((v - min) / scale));
+    const stored = dtype === 'uint8' ? Uint8Array.from(codes) : Uint16Array.from(codes);
+    parts.push(new Uint8Array(stored.buffer));
+    return { ...spec, quantization: { dtype, scale, min } };
+  });
+  const json = { ...about, weightsManifest: [{ paths: ['shard.bin'], weights }] };
+  return new Map([
+    ['model.json', new TextEncoder().encode(JSON.stringify(json))],
+    ['shard.bin', Uint8Array.from(Buffer.concat(parts))],
+  ]);
+}
