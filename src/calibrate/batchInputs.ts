@@ -45,6 +45,13 @@ export function checkInputs(
   throw new InvalidArgumentError(op, at, wanted, `none for ${describe(missing)}`);
 }
 
+/** The tensors of a batch in the order of the nodes' names, however the batch has them. */
+export function inputsByNode(op: string, model: GraphModel, batch: Batch): Tensor[] {
+  const fed = [...fedNodes(op, 'batch', model, batch).values()];
+  const byNode = new Map(fed.map(({ node, tensor }) => [node, tensor]));
+  return [...byNode.keys()].sort().map((node) => byNode.get(node)!);
+}
+
 /** By the name that the caller gave: the node that it stands for, and its tensor. */
 function fedNodes(
   op: string,

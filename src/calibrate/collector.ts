@@ -3,6 +3,8 @@ import { getBackend, matMul, type Tensor, tensor2d, transpose } from '@tensorflo
 import { HadaNormError, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { fetched } from '../math/matrix.js';
 import { type Batch, inputNamed } from './batch.js';
+import { inputsByNode } from './batchInputs.js';
+import { InputHashes } from './inputHash.js';
 import type { CalibrateSettings, Target } from './settings.js';
 import { addSample, emptySite, mergeSites, type SiteStats } from './siteStats.js';
 import { CalibrationStats } from './stats.js';
@@ -19,6 +21,7 @@ export class Collector {
   private batches: number;
   private pending: SiteStats[];
   private times: readonly number[] = [];
+  private hashes = new InputHashes([]);
 
   constructor(
     private readonly targets: readonly Target[],
@@ -44,6 +47,7 @@ export class Collector {
   startBatch(model: GraphModel, batch: Batch): void {
     this.pending = this.targets.map(({ site }) => emptySite(site.d, false));
     this.times = this.timesteps(model, batch);
+    this.hashes = new InputHashes(inputsByNode('calibrate', model, batch));
   }
 
   /**
@@ -81,9 +85,10 @@ export class Collector {
     const samples = values.length / (tokens * site.d);
     const means: Float32Array[] = [];
     for (let sample = 0; sample < samples; sample++) {
-      const time = this.times[Math.floor((sample * this.times.length) / samples)] ?? null;
+      const timestep = this.times[Math.floor((sample * this.times.length) / samples)] ?? null;
+      const origin = { hash: this.hashes.of(sample, samples), timestep };
       const start = sample * tokens * site.d;
-      means.push(addSample(pending, values, start, tokens, time, this.settings));
+      means.push(addSample(pending, values, start, tokens, origin, this.settings));
     }
     if (hessian) addScatter(this.sites.get(key)!.scatter!, values, means, tokens, site.d);
   }

@@ -28,8 +28,8 @@ export interface Moments {
 }
 
 /**
- * One sample that was kept: chosen by a hash of its content, so that merging chooses as a single
- * pass does.
+ * One sample that was kept: chosen by a hash of the model's inputs that it comes from, so that
+ * merging chooses as a single pass does, and every backend the same, whatever its last bits.
  */
 export interface KeptSample {
   readonly hash: number;
@@ -70,13 +70,19 @@ export function emptySite(d: number, hessian: boolean): SiteStats {
   return { d, total: emptyMoments(d), scatter, timesteps: new Map(), kept: [] };
 }
 
+/** What a sample is kept by, and what it is kept with. */
+export interface SampleOrigin {
+  readonly hash: number;
+  readonly timestep: number | null;
+}
+
 /** Adds one sample: x [tokens, d] at `start` of `values`. Returns its mean. */
 export function addSample(
   site: SiteStats,
   values: Float32Array,
   start: number,
   tokens: number,
-  timestep: number | null,
+  { hash, timestep }: SampleOrigin,
   keep: KeepOptions,
 ): Float32Array {
   const { d, total } = site;
@@ -88,7 +94,6 @@ export function addSample(
     site.timesteps.set(timestep, at);
     addMoments(at, moments);
   }
-  const hash = contentHash(mean);
   const last = site.kept[keep.means - 1];
   if (last === undefined || hash <= last.hash) {
     const rows = pickTokens(values, start, tokens, d, keep.tokensPerSample);
@@ -194,10 +199,7 @@ function trimmed(kept: readonly KeptSample[], { means, samples }: KeepOptions): 
     );
 }
 
-/**
- * A total order: one latent at two timesteps has one hash, and must not be kept by which came
- * first.
- */
+/** A total order: what has one hash must not be kept by which came first. */
 function compareSamples(a: KeptSample, b: KeptSample): number {
   return (
     a.hash - b.hash ||
@@ -214,14 +216,4 @@ function compareValues(a: Float32Array, b: Float32Array): number {
   }
   // one whose rows were dropped comes last, where it was
   return b.length - a.length;
-}
-
-/** FNV-1a of the bits, mixed so that low hashes are no particular samples. */
-function contentHash(values: Float32Array): number {
-  const bits = new Int32Array(values.buffer, values.byteOffset, values.length);
-  let hash = 0x811c9dc5;
-  for (const word of bits) hash = Math.imul(hash ^ word, 0x01000193);
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return (hash ^ (hash >>> 16)) >>> 0;
 }

@@ -43,7 +43,7 @@ function calibrated(seed: number): SiteStats {
     const shift = normal(D, seed + 100 + i, 1);
     const values = normal(TOKENS * D, seed + i);
     const x = values.map((v, at) => size[at % D]! * (v + shift[at % D]!));
-    addSample(stats, x, 0, TOKENS, null, keep);
+    addSample(stats, x, 0, TOKENS, { hash: i, timestep: null }, keep);
   }
   return stats;
 }
