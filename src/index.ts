@@ -64,6 +64,7 @@ export {
   describeGraph,
   type GraphDescription,
 } from './recognize/describeGraph.js';
+export type { OtherProduct } from './recognize/otherProducts.js';
 export { ROLES, type Role } from './recognize/role.js';
 export {
   type Recipe,

@@ -2,9 +2,12 @@ import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { dispose, type Tensor } from '@tensorflow/tfjs-core';
 import { HadaNormError, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { KIND } from '../../ops/numerics/kinds.js';
+import { GraphBuilder } from '../graph/builder.js';
 import type { Graph } from '../graph/ir.js';
 import { graphOfModel, modelFromGraph } from '../graph/model.js';
-import { analyze, type PlacedLinear } from '../recognize/analysis.js';
+import { runnableNodes } from '../passes/runnable.js';
+import { analyze, type PlacedLinear, whatIsThere } from '../recognize/analysis.js';
+import { inNormalForm, normalizeNodes } from '../recognize/normalize/normalize.js';
 import { type Batch, checkBatch, checkBatches, disposeResults } from './batch.js';
 import { checkInputs } from './batchInputs.js';
 import { Collector } from './collector.js';
@@ -46,6 +49,9 @@ const CONTROL_FLOW = new RegExp(
  * input: mean, variance and largest magnitude of every channel, a few samples, and the Hessian for
  * GPTQ.
  *
+ * What runs is the model in normal form, its products as every backend runs them rightly, so that
+ * statistics of one backend serve another.
+ *
  * Memory is bounded: see `calibrationMemory`. Statistics of shards merge to what one pass gives:
  * `(await calibrate(model, a)).merge(await calibrate(model, b))`.
  *
@@ -74,38 +80,28 @@ export async function calibrate(
   const settings = checkCalibrateOptions(op, options);
   checkBatches(op, batches);
   const graph = graphOfModel(op, model);
-  const targets = sitesOf(analyze(graph).linears, settings.hessian);
-  if (targets.length === 0) {
-    const wayOut = 'describeGraph(model) says what is in it.';
-    const wanted = 'a model with linears of a transformer';
-    throw new InvalidArgumentError(op, 'model', wanted, 'one without', wayOut);
-  }
-  const bytes = memoryOf(targets, settings);
-  if (bytes > settings.maxBytes) {
-    const wayOut =
-      'Lower means, samples or tokensPerSample, set hessian: false, or raise maxBytes.';
-    const got = `${targets.length} sites that need ${bytes} bytes`;
-    throw new InvalidArgumentError(
-      op,
-      'maxBytes',
-      `enough: ${settings.maxBytes} allowed`,
-      got,
-      wayOut,
-    );
-  }
-  const collector = new Collector(targets, settings);
-  const sites = targets.map(({ site }) => site);
-  const { session, stop } = listen((index, x, like) => collector.observe(index, x, like));
-  const dynamic = [...graph.nodes.values()].some((node) => CONTROL_FLOW.test(node.op));
+  const builder = new GraphBuilder(graph);
   let tapped: GraphModel | undefined;
+  let stop = () => {};
   try {
-    tapped = modelFromGraph(withTaps(graph, sites, session), model, new Map());
+    const normal = normalizeNodes(op, graph, builder);
+    const targets = targetsOf(op, normal, settings);
+    const bytes = memoryOf(targets, settings);
+    const collector = new Collector(targets, settings);
+    const listening = listen((index, x, like) => collector.observe(index, x, like));
+    stop = listening.stop;
+    const sites = targets.map(({ site }) => site);
+    const runnable = withTaps(runnableNodes(op, normal, builder), sites, listening.session);
+    tapped = modelFromGraph(runnable, model, builder.tensors);
+    const dynamic = [...graph.nodes.values()].some((node) => CONTROL_FLOW.test(node.op));
     await run(tapped, graph, batches, options, collector, dynamic, { sites: sites.length, bytes });
+    return collector.stats();
   } finally {
     stop();
+    // the model has taken over what was made, where there is one
+    if (tapped === undefined) builder.dispose();
     tapped?.dispose();
   }
-  return collector.stats();
 }
 
 /**
@@ -115,7 +111,29 @@ export async function calibrate(
 export function calibrationMemory(model: GraphModel, options: CalibrateOptions = {}): number {
   const op = 'calibrationMemory';
   const settings = checkCalibrateOptions(op, options);
-  return memoryOf(sitesOf(analyze(graphOfModel(op, model)).linears, settings.hessian), settings);
+  const { linears } = inNormalForm(op, graphOfModel(op, model), analyze);
+  return memoryOf(sitesOf(linears, settings.hessian), settings);
+}
+
+/** @throws InvalidArgumentError where there is nothing to observe, or too much. */
+function targetsOf(op: string, graph: Graph, settings: CalibrateSettings): Target[] {
+  const analysis = analyze(graph);
+  const targets = sitesOf(analysis.linears, settings.hessian);
+  if (targets.length === 0) {
+    const wayOut = 'describeGraph(model) says what is in it.';
+    const wanted = 'a model with linears of a transformer';
+    const got = `one without: ${whatIsThere(analysis)}`;
+    throw new InvalidArgumentError(op, 'model', wanted, got, wayOut);
+  }
+  const bytes = memoryOf(targets, settings);
+  if (bytes > settings.maxBytes) {
+    const wanted = `enough: ${settings.maxBytes} allowed`;
+    const got = `${targets.length} sites that need ${bytes} bytes`;
+    const wayOut =
+      'Lower means, samples or tokensPerSample, set hessian: false, or raise maxBytes.';
+    throw new InvalidArgumentError(op, 'maxBytes', wanted, got, wayOut);
+  }
+  return targets;
 }
 
 async function run(

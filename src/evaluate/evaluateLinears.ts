@@ -1,5 +1,5 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
-import { type NamedTensorMap, type Tensor, tidy } from '@tensorflow/tfjs-core';
+import { type NamedTensorMap, type Tensor, tidy, transpose } from '@tensorflow/tfjs-core';
 import { checkCallback, checkSignal, throwIfAborted } from '../../ops/common/callers.js';
 import { checkOptions } from '../../ops/common/checks.js';
 import { HadaNormError, InvalidArgumentError } from '../../ops/numerics/errors.js';
@@ -8,9 +8,11 @@ import { checkInputs } from '../calibrate/batchInputs.js';
 import { canonical, type Graph, nodeOf, type Ref } from '../graph/ir.js';
 import { graphOfModel } from '../graph/model.js';
 import { addEnergies, type EnergySums, noEnergies, sqnrDecibels } from '../math/decibels.js';
+import { type Runnable, runnableModel } from '../passes/runnable.js';
 import { activationBehind } from '../recognize/activations.js';
 import { analyze, type PlacedLinear } from '../recognize/analysis.js';
 import type { Role } from '../recognize/role.js';
+import { unturnedName } from '../rewrite/emit.js';
 
 /** How well one linear of a rewritten model does. */
 export interface LinearEvaluation {
@@ -68,15 +70,34 @@ export async function evaluateLinears(
   checkCallback(op, 'onProgress', options.onProgress);
   checkBatches(op, batches);
   const graph = graphOfModel(op, original);
-  const linears = subjects(op, graph, graphOfModel(op, rewritten));
-  const fed = { model: original, graph, outputs: linears.map(({ output }) => output) };
+  const rewrittenGraph = graphOfModel(op, rewritten);
+  const made: Runnable[] = [];
+  try {
+    made.push(runnableModel(op, original, graph));
+    made.push(runnableModel(op, rewritten, rewrittenGraph));
+    return await evaluate(op, made[0]!, made[1]!, batches, options);
+  } finally {
+    for (const { model, isOwn } of made) if (isOwn) model.dispose();
+  }
+}
+
+async function evaluate(
+  op: string,
+  before: Runnable,
+  after: Runnable,
+  batches: Iterable<Batch> | AsyncIterable<Batch>,
+  options: EvaluateOptions,
+): Promise<LinearEvaluation[]> {
+  const linears = subjects(op, before.normal, after.graph);
+  const outputs = linears.map(({ output }) => output);
+  const fed = { model: before.model, graph: before.graph, outputs };
   const sums = linears.map(noEnergies);
   let done = 0;
   for await (const batch of batches) {
     throwIfAborted(options.signal);
     checkBatch(op, batch, done);
     checkInputs(op, fed, batch, done);
-    addBatch(original, rewritten, batch, linears, sums);
+    addBatch(before.model, after.model, batch, linears, sums);
     done++;
     options.onProgress?.(done);
   }
@@ -92,16 +113,25 @@ export async function evaluateLinears(
  */
 interface Subject {
   readonly placed: PlacedLinear;
+  /** In the original. */
   readonly output: string;
+  /** In the rewritten model. */
+  readonly rewritten: string;
+  /** Whether it has its axes in the product's order there: a fused op took the turning along. */
+  readonly unturned: boolean;
 }
 
 function subjects(op: string, before: Graph, after: Graph): Subject[] {
   const { linears, view } = analyze(before);
   return linears.map((placed) => {
     const { linear } = placed;
-    if (after.nodes.has(linear.name)) return { placed, output: linear.name };
-    const output = activationBehind(view, linear)?.output;
-    if (output !== undefined && after.nodes.has(output)) return { placed, output };
+    const outputs = [linear.name, activationBehind(view, linear)?.output];
+    const output = outputs.find((name) => name !== undefined && after.nodes.has(name));
+    if (output !== undefined) return { placed, output, rewritten: output, unturned: false };
+    const unturned = [unturnedName(linear), linear.product].find((name) => after.nodes.has(name));
+    if (linear.turned !== null && unturned !== undefined) {
+      return { placed, output: linear.name, rewritten: unturned, unturned: true };
+    }
     const problem = `the rewritten model has no node ${JSON.stringify(linear.name)}.`;
     throw new HadaNormError(op, `${problem} It was not made from the original.`);
   });
@@ -125,16 +155,20 @@ function addBatch(
     tensors.set(wanted[i]!, tensor);
   });
   try {
-    linears.forEach(({ placed: { linear }, output }, i) => {
+    linears.forEach(({ placed: { linear }, output, ...from }, i) => {
       const feed: NamedTensorMap = {};
       for (const ref of fed[i]!)
         feed[canonical(ref) === nodeOf(ref) ? nodeOf(ref) : ref] = tensors.get(ref)!;
       const bias = linear.bias?.read() ?? null;
       // behind an activation the bias cannot be taken out
       const active = linear.activation !== null || output !== linear.name;
-      addDifference(sums[i]!, tensors.get(output)!, active ? null : bias, () =>
-        rewritten.execute(feed, output),
-      );
+      // compared as the product has them: the bias is by its channels
+      const back = linear.turned?.order.map((_, axis, order) => order.indexOf(axis));
+      const inOrder = (x: Tensor) => (back === undefined ? x : transpose(x, back));
+      addDifference(sums[i]!, active ? null : bias, () => {
+        const [value] = [rewritten.execute(feed, from.rewritten)].flat() as [Tensor];
+        return [inOrder(tensors.get(output)!), from.unturned ? value : inOrder(value)];
+      });
     });
   } finally {
     disposeResults([...tensors.values()], batch, original);
@@ -143,12 +177,11 @@ function addBatch(
 
 function addDifference(
   sums: EnergySums,
-  exact: Tensor,
   bias: ArrayLike<number> | null,
-  run: () => Tensor | Tensor[],
+  run: () => readonly [exact: Tensor, other: Tensor],
 ): void {
   tidy(() => {
-    const [result] = [run()].flat();
-    addEnergies(sums, exact.dataSync(), result!.dataSync(), bias);
+    const [exact, other] = run();
+    addEnergies(sums, exact.dataSync(), other.dataSync(), bias);
   });
 }

@@ -176,6 +176,7 @@ export class GraphBuilder {
   }
 
   private add(op: string, name: string, inputs: readonly Ref[], attrs: Attrs): Ref {
+    this.names.add(name);
     this.nodes.push(makeNode(op, name, inputs, attrs));
     return name;
   }

@@ -1,9 +1,9 @@
 import { attr } from '../graph/attrs.js';
 import type { GraphNode } from '../graph/ir.js';
+import type { Match, Pass } from '../recognize/normalize/engine.js';
 import type { ShapedView } from '../shapes/view.js';
 import { type AttentionMatch, matchAttention } from './attentionMatch.js';
 import { type AttentionOperands, operandsFor } from './attentionOperands.js';
-import type { Match, Pass } from './engine.js';
 import { emitOperand, layoutAttrs } from './layouts.js';
 import { shapesStay } from './shapeReaders.js';
 

@@ -3,15 +3,14 @@ import { GraphBuilder } from '../graph/builder.js';
 import type { Graph } from '../graph/ir.js';
 import { graphOfModel, modelFromGraph } from '../graph/model.js';
 import { verifyGraph } from '../graph/verify.js';
+import { applyPasses, type Pass } from '../recognize/normalize/engine.js';
+import { normalizeNodes } from '../recognize/normalize/normalize.js';
 import { attentionPass } from './attention.js';
-import { biasPass } from './biases.js';
-import { einsumPass } from './einsum.js';
-import { applyPasses, type Pass } from './engine.js';
 import { normPass } from './norms.js';
-import { productPass } from './products.js';
+import { LOWERING } from './runnable.js';
 
 /** In this order: what is left of the first ones is for the others. */
-const PASSES: readonly Pass[] = [attentionPass, normPass, productPass, einsumPass, biasPass];
+const PASSES: readonly Pass[] = [attentionPass, normPass, ...LOWERING];
 
 /**
  * Puts fused ops in the place of what transformers spell out: attention, layer norms with their
@@ -56,5 +55,6 @@ export function fuseGraph(model: GraphModel): GraphModel {
  * builder's.
  */
 export function fuseNodes(graph: Graph, builder: GraphBuilder): Graph {
-  return applyPasses('fuseGraph', graph, builder, PASSES);
+  const op = 'fuseGraph';
+  return applyPasses(op, normalizeNodes(op, graph, builder), builder, PASSES);
 }

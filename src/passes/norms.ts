@@ -2,8 +2,8 @@ import { attr } from '../graph/attrs.js';
 import type { GraphBuilder } from '../graph/builder.js';
 import type { GraphNode, Ref } from '../graph/ir.js';
 import { optionalInputs } from '../graph/optionalInputs.js';
+import type { Match, Pass } from '../recognize/normalize/engine.js';
 import type { ShapedView } from '../shapes/view.js';
-import type { Match, Pass } from './engine.js';
 import { matchNorms, type NormMatch, otherInput } from './normMatch.js';
 
 /** A norm with what is multiplied and added behind it. */

@@ -3,9 +3,9 @@ import { type Attrs, attr, boolAttr } from '../graph/attrs.js';
 import type { GraphBuilder } from '../graph/builder.js';
 import type { GraphNode, Ref } from '../graph/ir.js';
 import { findLinears, type Linear } from '../recognize/linears.js';
+import type { Match, Pass } from '../recognize/normalize/engine.js';
 import { openShape } from '../shapes/dims.js';
 import type { ShapedView } from '../shapes/view.js';
-import type { Match, Pass } from './engine.js';
 
 /** A product with constant weights that is to be one of two matrices, as they are. */
 interface PlainProduct extends Match {
@@ -57,14 +57,14 @@ export const productPass: Pass<PlainProduct> = {
 const PLAIN: Attrs = { transpose_a: attr.bool(false), transpose_b: attr.bool(false) };
 
 /** [d, n] as the graph has it, or as a weight of its own. */
-function emitWeights(builder: GraphBuilder, { at, node, linear, weights }: PlainProduct): Ref {
+function emitWeights(builder: GraphBuilder, { at, linear, weights }: PlainProduct): Ref {
   const { d, n } = linear;
   switch (weights) {
     case 'asIs':
-      return node.inputs[1]!;
+      return linear.weights;
     case 'reshaped': {
       const matrix = builder.integers(`${at}/matrix`, [d, n]);
-      return builder.node('Reshape', `${at}/weights`, [node.inputs[1]!, matrix]);
+      return builder.node('Reshape', `${at}/weights`, [linear.weights, matrix]);
     }
     case 'turned':
       return builder.constant(`${at}/weights`, [d, n], linear.matrix());
@@ -85,9 +85,8 @@ function matchAt(view: ShapedView, linear: Linear): PlainProduct | null {
   const shape = dims === null ? null : openShape(dims);
   // two lengths that only the run knows are copied from x, where they are its leading ones
   if (shape === null && !keepsLeading(view, linear, dims)) return null;
-  const isMatrix = view.shapeOf(node.inputs[1]!)?.length === 2;
-  const isPlain = op.startsWith('Batch') && !boolAttr(attrs, 'adj_y');
-  const weights = !isPlain ? 'turned' : isMatrix ? 'asIs' : 'reshaped';
+  const isMatrix = view.shapeOf(linear.weights)?.length === 2;
+  const weights = !linear.inOrder ? 'turned' : isMatrix ? 'asIs' : 'reshaped';
   return { ...found, weights, form: { kind: 'rows', shape } };
 }
 

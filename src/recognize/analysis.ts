@@ -2,6 +2,7 @@ import type { Graph } from '../graph/ir.js';
 import { ShapedView } from '../shapes/view.js';
 import { DataFlow } from './dataFlow.js';
 import { findLinears, type Linear } from './linears.js';
+import { type OtherProduct, otherProducts } from './otherProducts.js';
 import type { Role } from './role.js';
 import { findRoles } from './roles.js';
 import { type Site, siteKey, siteOf } from './sites.js';
@@ -23,6 +24,8 @@ export interface PlacedLinear {
 export interface Analysis {
   readonly view: ShapedView;
   readonly linears: readonly PlacedLinear[];
+  /** Products with a constant that are no linears. */
+  readonly others: readonly OtherProduct[];
 }
 
 /** Finds the linears of a graph, what each is for, and which share an input. */
@@ -36,5 +39,18 @@ export function analyze(graph: Graph): Analysis {
     const { site, flattened } = sites.get(linear)!;
     return { linear, site, key: siteKey(site), flattened, ...roles.get(linear)! };
   });
-  return { view, linears: placed };
+  return { view, linears: placed, others: otherProducts(view, linears) };
+}
+
+/** What there is in a model in which nothing can be quantized, for an error. */
+export function whatIsThere({ linears, others }: Analysis): string {
+  const found = linears.map(({ reason }) => reason);
+  const placed =
+    found.length === 0
+      ? 'no product with a constant matrix'
+      : `${found.length} of which none has a role (${[...new Set(found)].join('; ')})`;
+  if (others.length === 0) return placed;
+  const [{ name, reason }] = others as [OtherProduct, ...OtherProduct[]];
+  const what = others.length === 1 ? 'one product is' : `${others.length} products are`;
+  return `${placed}; ${what} no linear, such as ${JSON.stringify(name)}: ${reason}`;
 }

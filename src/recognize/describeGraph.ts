@@ -2,6 +2,8 @@ import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { Table } from 'console-table-printer';
 import { graphOfModel } from '../graph/model.js';
 import { analyze } from './analysis.js';
+import { inNormalForm } from './normalize/normalize.js';
+import type { OtherProduct } from './otherProducts.js';
 import type { Role } from './role.js';
 
 /** One linear that was found in a graph. */
@@ -26,6 +28,8 @@ export interface DescribedLinear {
 /** What `describeGraph` found. */
 export interface GraphDescription {
   readonly linears: readonly DescribedLinear[];
+  /** Products with a constant that cannot be quantized, and those inside of functions; and why. */
+  readonly others: readonly OtherProduct[];
   /** The same as a table, for people. */
   toString(): string;
 }
@@ -50,7 +54,8 @@ export interface GraphDescription {
  * ```
  */
 export function describeGraph(model: GraphModel): GraphDescription {
-  const { linears } = analyze(graphOfModel('describeGraph', model));
+  const op = 'describeGraph';
+  const { linears, others } = inNormalForm(op, graphOfModel(op, model), analyze);
   const described = linears.map(
     ({ linear, site, key, role, reason }): DescribedLinear => ({
       name: linear.name,
@@ -63,21 +68,32 @@ export function describeGraph(model: GraphModel): GraphDescription {
       tokens: site.tokens !== 'none',
     }),
   );
-  return { linears: described, toString: () => describedTable(described) };
+  const text = () => [describedTable(described), ...othersTable(others)].join('\n');
+  return { linears: described, others, toString: text };
 }
 
 function describedTable(linears: readonly DescribedLinear[]): string {
   if (linears.length === 0) return 'No linears: no product with a constant matrix.';
-  const table = new Table({
-    columns: ['linear', 'role', 'd → n', 'written as', 'reads', 'why'].map((name) => ({
-      name,
-      alignment: 'left',
-    })),
-    shouldDisableColors: true,
-  });
+  const table = tableOf(['linear', 'role', 'd → n', 'written as', 'reads', 'why']);
   for (const { name, role, shape, form, site, reason } of linears) {
     const row = { linear: name, role, 'd → n': shape.join(' → ') };
     table.addRow({ ...row, 'written as': form, reads: site, why: reason });
   }
   return table.render();
+}
+
+function othersTable(others: readonly OtherProduct[]): string[] {
+  if (others.length === 0) return [];
+  const table = tableOf(['no linear', 'written as', 'why']);
+  for (const { name, form, reason } of others) {
+    table.addRow({ 'no linear': name, 'written as': form, why: reason });
+  }
+  return [table.render()];
+}
+
+function tableOf(columns: readonly string[]): Table {
+  return new Table({
+    columns: columns.map((name) => ({ name, alignment: 'left' })),
+    shouldDisableColors: true,
+  });
 }

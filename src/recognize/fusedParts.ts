@@ -31,17 +31,20 @@ const FUSED_ACTIVATIONS: Readonly<Record<string, string>> = {
   prelu: 'Prelu',
 };
 
-/**
- * Bias and activation of a _FusedMatMul; null where it holds something that cannot be taken apart.
- */
-export function fusedParts(view: GraphView, { attrs, inputs }: GraphNode, n: number): Fused | null {
+/** What a _FusedMatMul adds and applies, whatever the bias is. */
+export interface FusedSteps {
+  readonly bias: Ref | null;
+  readonly activation: FusedActivation | null;
+}
+
+/** Bias and activation of a _FusedMatMul; null where it holds something that is neither. */
+export function fusedSteps({ attrs, inputs }: GraphNode): FusedSteps | null {
   const ops = stringsAttr(attrs, 'fused_ops').map((text) => text.toLowerCase());
   const extra = inputs.slice(2);
-  let bias: ConstantView | null = null;
+  let bias: Ref | null = null;
   if (ops[0] === 'biasadd') {
     ops.shift();
-    const ref = extra.shift();
-    bias = ref === undefined ? null : vector(view.constant(ref), n);
+    bias = extra.shift() ?? null;
     if (bias === null) return null;
   }
   const [kind, ...more] = ops;
@@ -53,6 +56,16 @@ export function fusedParts(view: GraphView, { attrs, inputs }: GraphNode, n: num
   const slopes = kind === 'prelu' ? (extra.shift() ?? null) : null;
   if (op === undefined || more.length > 0 || (kind === 'prelu' && slopes === null)) return null;
   return { bias, activation: { op, alpha: numberAttr(attrs, 'leakyrelu_alpha', 0.2), slopes } };
+}
+
+/**
+ * Bias and activation of a _FusedMatMul; null where it holds something that cannot be taken apart.
+ */
+export function fusedParts(view: GraphView, node: GraphNode, n: number): Fused | null {
+  const steps = fusedSteps(node);
+  if (steps === null) return null;
+  const bias = steps.bias === null ? null : vector(view.constant(steps.bias), n);
+  return steps.bias !== null && bias === null ? null : { bias, activation: steps.activation };
 }
 
 /** A constant of n float32 values, leading ones allowed. */

@@ -5,6 +5,7 @@ import { type GraphNode, nodeOf, type Ref } from '../graph/ir.js';
 import { PRODUCTS } from '../graph/opSets.js';
 import type { ShapedView } from '../shapes/view.js';
 import { type FusedActivation, fusedParts, NOTHING_FUSED, vector } from './fusedParts.js';
+import { TURNED_ATTR } from './normalize/turned.js';
 
 export type { FusedActivation } from './fusedParts.js';
 
@@ -29,6 +30,9 @@ export interface Linear {
   /** W: [d, n], row-major float32. */
   readonly matrix: () => Float32Array;
   readonly weight: string;
+  /** W as the product reads it, and whether its values stand there as in [d, n]. */
+  readonly weights: Ref;
+  readonly inOrder: boolean;
   readonly d: number;
   readonly n: number;
   /** The trailing axes of Y: [n], or [heads, channels] for an Einsum. */
@@ -36,6 +40,14 @@ export interface Linear {
   /** b: [n], or null. */
   readonly bias: ConstantView | null;
   readonly activation: FusedActivation | null;
+  /** Where the original has Y's axes in another order: the node that turns the product. */
+  readonly turned: Turned | null;
+}
+
+/** A Transpose between a product and what else belongs to its linear. */
+export interface Turned {
+  readonly node: string;
+  readonly order: readonly number[];
 }
 
 /**
@@ -56,7 +68,7 @@ export function findLinears(view: ShapedView): Linears {
     const isProduct = PRODUCTS.has(node.op) && !boolAttr(node.attrs, PART_ATTR);
     const bare = isProduct ? matchProduct(view, node) : null;
     if (bare === null) continue;
-    const linear = withBias(view, bare);
+    const linear = withBias(view, withTurn(view, node, bare));
     list.push(linear);
     byNode.set(linear.product, linear);
     byNode.set(linear.name, linear);
@@ -106,10 +118,13 @@ function matchMatMul(
     inputAxes: 1,
     matrix: () => toFloats(matrix),
     weight: weights.weight,
+    weights: w,
+    inOrder: !transposed,
     d,
     n,
     outputAxes: [n],
     ...fused,
+    turned: null,
   };
 }
 
@@ -151,11 +166,23 @@ function matchEinsum(view: ShapedView, node: GraphNode): Linear | null {
     inputAxes: inner.length,
     matrix: () => toFloats(matrix),
     weight: weights.weight,
+    weights: inputs[at]!,
+    inOrder: matrix === weights,
     d: size(0, inner.length),
     n: size(inner.length),
     outputAxes: matrix.shape.slice(inner.length),
     ...NOTHING_FUSED,
+    turned: null,
   };
+}
+
+/** Takes the Transpose along that normalizing put behind a product. */
+function withTurn(view: ShapedView, product: GraphNode, linear: Linear): Linear {
+  if (!boolAttr(product.attrs, TURNED_ATTR)) return linear;
+  const reader = view.onlyReader(product.name);
+  const order = reader?.op === 'Transpose' ? view.integers(reader.inputs[1]) : null;
+  if (reader === null || order === null) return linear;
+  return { ...linear, name: reader.name, turned: { node: reader.name, order } };
 }
 
 /**
@@ -171,15 +198,26 @@ function withBias(view: ShapedView, linear: Linear): Linear {
   if (!['BiasAdd', 'Add', 'AddV2'].includes(reader.op)) return linear;
   if (stringAttr(reader.attrs, 'data_format').toUpperCase() === 'NCHW') return linear;
   const other = reader.inputs.find((ref) => nodeOf(ref) !== linear.name);
-  const constant = view.constant(other);
+  const rank = view.shapeOf(linear.product)?.length ?? linear.outputAxes.length + 1;
+  const bias = inProductOrder(vector(view.constant(other), linear.n), linear, rank);
   // [n], or [heads, channels] behind an Einsum, with leading ones; more of them than the product
   // has would add axes
-  const bias = vector(constant, linear.n);
-  const rank = view.shapeOf(linear.product)?.length ?? linear.outputAxes.length + 1;
   if (bias === null || bias.shape.length > rank) return linear;
   const trailing = bias.shape.slice(-linear.outputAxes.length);
   if (`${trailing}` !== `${linear.outputAxes}`) return linear;
   return { ...linear, name: reader.name, bias };
+}
+
+/** A bias of a turned result, its axes as the product has them. */
+function inProductOrder(
+  bias: ConstantView | null,
+  { turned }: Linear,
+  rank: number,
+): ConstantView | null {
+  if (bias === null || turned === null || bias.shape.length > rank) return bias;
+  const shape = [...new Array<number>(rank - bias.shape.length).fill(1), ...bias.shape];
+  const back = shape.map((_, axis) => turned.order.indexOf(axis));
+  return permuted({ ...bias, shape }, back);
 }
 
 function toFloats(matrix: ConstantView): Float32Array {

@@ -5,6 +5,7 @@ import { IDENTITY } from '../graph/opSets.js';
 import type { PlannedLinear } from '../quantize/plan.js';
 import type { ActivationBehind } from '../recognize/activations.js';
 import type { FusedActivation } from '../recognize/fusedParts.js';
+import type { Linear } from '../recognize/linears.js';
 import { type BranchWeights, emitProduct } from './emitProduct.js';
 import type { EmittedTransform } from './emitTransform.js';
 import { partMatMul } from './part.js';
@@ -36,15 +37,24 @@ export function emitLinear(
   const relu = integer && branch === null && linear.activation?.op === 'Relu';
   const activation = behind?.activation ?? (relu ? 'relu' : 'none');
   // each puts what follows from y into the graph; the last takes the place of what others read
-  const steps: Step[] = [
+  const product: Step[] = [
     (_, end) => emitProduct(e, planned, from, branch, activation, end),
     ...(branch === null ? [] : [branchSum(e, planned, from, branch)]),
     ...shapeSteps(e, planned),
+  ];
+  const behindIt: Step[] = [
+    ...turnSteps(e, planned),
     ...(linear.activation === null || relu ? [] : [activationStep(e, planned, linear.activation)]),
     ...(behind?.path ?? []).filter(({ op }) => !IDENTITY.has(op)).map((node) => again(e, node)),
   ];
   const end = behind?.output ?? linear.name;
-  steps.reduce<Ref>((y, step, i) => step(y, i === steps.length - 1 ? end : null), '');
+  const inOrder = linear.turned === null ? null : unturnedName(linear);
+  const y = inTurn(product, '', behindIt.length === 0 ? end : inOrder);
+  inTurn(behindIt, y, end);
+}
+
+function inTurn(steps: readonly Step[], from: Ref, end: string | null): Ref {
+  return steps.reduce((y, step, i) => step(y, i === steps.length - 1 ? end : null), from);
 }
 
 /**
@@ -90,6 +100,22 @@ function shapeSteps(e: GraphBuilder, { placed }: PlannedLinear): Step[] {
   if (linear.outputAxes.length === 1) return [];
   // the leading axes are those of the site
   return [(y, end) => e.reshapeLike(`${name}/heads`, y, y, 1, linear.outputAxes, end)];
+}
+
+/**
+ * The node of a turned linear that has its value in the product's order: what is left of it where
+ * a fused op reads the tensor that way.
+ */
+export function unturnedName({ name }: Linear): string {
+  return `${name}/hadanorm/unturned`;
+}
+
+/** The product's axes in the order that the original has. */
+function turnSteps(e: GraphBuilder, { placed: { linear } }: PlannedLinear): Step[] {
+  if (linear.turned === null) return [];
+  const name = `${linear.name}/hadanorm/turned`;
+  const perm = e.integers(`${name}/order`, linear.turned.order);
+  return [(y, end) => e.node('Transpose', name, [y, perm], {}, end)];
 }
 
 function activationStep(

@@ -3,13 +3,13 @@ import { inNameOf } from '../../ops/common/callers.js';
 import type { GraphBuilder } from '../graph/builder.js';
 import { weightBytes } from '../graph/weights.js';
 import { groupBy } from '../math/groups.js';
-import type { Match, Pass } from '../passes/engine.js';
 import { type Outcome, type Task, transformKey } from '../quantize/plan.js';
 import type { LinearSettings } from '../quantize/settings.js';
 import { SiteQuantizer } from '../quantize/siteQuantizer.js';
 import { statsFor } from '../quantize/siteStatistics.js';
 import type { Transform } from '../quantize/transform.js';
 import { type ActivationBehind, activationBehind } from '../recognize/activations.js';
+import type { Match, Pass } from '../recognize/normalize/engine.js';
 import type { LinearReport } from '../report/report.js';
 import type { ShapedView } from '../shapes/view.js';
 import { type Done, doneOf } from './done.js';
@@ -108,7 +108,8 @@ export class QuantizePass implements Pass<QuantizedMatch> {
     const whole = quantized.lowRank === null;
     const behind = this.integer && whole ? activationBehind(view, linear) : null;
     const activation = [...(behind?.path ?? []), ...(behind?.nodes ?? [])];
-    const replaced = [linear.product, linear.name, ...activation.map(({ name }) => name)];
+    const own = [linear.product, ...(linear.turned === null ? [] : [linear.turned.node])];
+    const replaced = [...own, linear.name, ...activation.map(({ name }) => name)];
     return { at: linear.name, replaced, outcome, behind, group };
   }
 

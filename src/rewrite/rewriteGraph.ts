@@ -6,9 +6,11 @@ import { GraphBuilder } from '../graph/builder.js';
 import type { Graph } from '../graph/ir.js';
 import { graphOfModel, modelFromGraph } from '../graph/model.js';
 import { verifyGraph } from '../graph/verify.js';
-import { type Match, passSteps } from '../passes/engine.js';
+import { biasPass } from '../passes/biases.js';
 import { fuseNodes } from '../passes/fuseGraph.js';
 import { analyze } from '../recognize/analysis.js';
+import { applyPasses, type Match, passSteps } from '../recognize/normalize/engine.js';
+import { normalizeNodes } from '../recognize/normalize/normalize.js';
 import type { QuantizationReport } from '../report/report.js';
 import { FORMAT_VERSION } from '../save/format.js';
 import { withPresentNames } from './formerNames.js';
@@ -138,15 +140,16 @@ function* rewriteSteps(
   checkRewriteOptions(op, options);
   const graph = graphOfModel(op, model);
   verifyGraph(graph, op);
-  const { view, linears } = analyze(graph);
   const builder = new GraphBuilder(graph);
   let finished = false;
   try {
+    const normal = normalizeNodes(op, graph, builder);
+    const { view, linears } = analyze(normal);
     const tasks = tasksFor(op, linears, options);
     if (tasks.length === 0) checkAsked(op, graph, linears, options);
     const pass = new QuantizePass(op, tasks, options);
     const quantized = yield* progressOf(passSteps(op, view, builder, pass), tasks.length);
-    const rewritten = quantized === graph ? graph : finish(quantized, builder, options);
+    const rewritten = quantized === normal ? graph : finish(op, quantized, builder, options);
     const method = options.method ?? REWRITE_DEFAULTS.method;
     const notes = notesOf(linears, pass.done, quantizedAlready(graph), options);
     const report = modelReport(method, linears, pass.reports, graph, rewritten, notes);
@@ -171,6 +174,7 @@ function* progressOf(
 
 /** A quantized graph says so, and is fused where that is wanted. */
 function finish(
+  op: string,
   quantized: Graph,
   builder: GraphBuilder,
   { fuse, mode = REWRITE_DEFAULTS.mode }: RewriteOptions,
@@ -178,5 +182,7 @@ function finish(
   const hadanorm = { version: FORMAT_VERSION };
   const userDefinedMetadata = { ...quantized.artifacts.userDefinedMetadata, hadanorm };
   const marked = { ...quantized, artifacts: { ...quantized.artifacts, userDefinedMetadata } };
-  return (fuse ?? mode === 'integer') ? fuseNodes(marked, builder) : marked;
+  const fused = (fuse ?? mode === 'integer') ? fuseNodes(marked, builder) : marked;
+  // what tfjs gets wrong is so in any mode; it is gone where the graph was fused
+  return applyPasses(op, fused, builder, [biasPass]);
 }

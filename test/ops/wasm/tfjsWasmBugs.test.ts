@@ -49,6 +49,16 @@ describe('tfjs 4.22 on wasm', () => {
     });
   }
 
+  it('refuses a fused bias that is no vector, and one that was none', () => {
+    tf.tidy(() => {
+      const [a, b] = [tf.zeros<tf.Rank.R2>([3, 4]), tf.zeros<tf.Rank.R2>([4, 2])];
+      const row = tf.tensor2d([[1, 10]]);
+      for (const bias of [row, tf.reshape(row, [2])]) {
+        expect(() => tf.fused.matMul({ a, b, bias })).to.throw('only supports rank-1 bias');
+      }
+    });
+  });
+
   it('has no Einsum', () => {
     tf.tidy(() => {
       const x = tf.ones([2, 2]);
@@ -110,6 +120,35 @@ const GRAPHS: readonly (SmallGraph & { title: string; expected: readonly number[
       return k.node('_FusedMatMul', [x!, zeros, row(k)], FUSED(false, false));
     },
     expected: [...RIGHT, ...RIGHT],
+  },
+  {
+    title: 'a bias that is a row, and one that the run makes a vector',
+    shapes: [[1, 2]],
+    build: (k, [x]) => {
+      const eye = k.constant([2, 2], Float32Array.of(1, 0, 0, 1));
+      const zeros = k.node('ZerosLike', [x!]);
+      const constant = k.constant([1, 2], Float32Array.of(1, 10));
+      const made = k.reshape(k.add(zeros, constant), [2]);
+      const y = k.node('_FusedMatMul', [zeros, eye, constant], FUSED(false, false));
+      return k.node('_FusedMatMul', [y, eye, made], FUSED(false, false));
+    },
+    expected: [2, 20],
+  },
+  {
+    title: 'a bias of a convolution with leading ones',
+    shapes: [[1, 1, 2, 1]],
+    build: (k, [x]) => {
+      const kernel = k.constant([1, 1, 1, 2], new Float32Array(2));
+      const bias = k.constant([1, 1, 1, 2], Float32Array.of(1, 10));
+      return k.node('_FusedConv2D', [x!, kernel, bias], {
+        ...FUSED(false, false),
+        strides: attr.ints([1, 1, 1, 1]),
+        dilations: attr.ints([1, 1, 1, 1]),
+        padding: attr.string('VALID'),
+        data_format: attr.string('NHWC'),
+      });
+    },
+    expected: [1, 10, 1, 10],
   },
   {
     title: 'an Einsum',

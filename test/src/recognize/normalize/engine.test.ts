@@ -1,14 +1,19 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
-import { graphFromArtifacts } from '../../../src/graph/artifacts.js';
-import { GraphBuilder } from '../../../src/graph/builder.js';
-import type { Graph } from '../../../src/graph/ir.js';
-import { graphOfModel, modelFromGraph } from '../../../src/graph/model.js';
-import { HadaNormError } from '../../../src/index.js';
-import { applyPasses, type Match, type Pass, passSteps } from '../../../src/passes/engine.js';
-import { ShapedView } from '../../../src/shapes/view.js';
-import { loaded } from '../../harness/graphs/run.js';
-import { expectNoLeakAsync } from '../../harness/run/memory.js';
+import { graphFromArtifacts } from '../../../../src/graph/artifacts.js';
+import { GraphBuilder } from '../../../../src/graph/builder.js';
+import type { Graph } from '../../../../src/graph/ir.js';
+import { graphOfModel, modelFromGraph } from '../../../../src/graph/model.js';
+import { HadaNormError } from '../../../../src/index.js';
+import {
+  applyPasses,
+  type Match,
+  type Pass,
+  passSteps,
+} from '../../../../src/recognize/normalize/engine.js';
+import { ShapedView } from '../../../../src/shapes/view.js';
+import { loaded } from '../../../harness/graphs/run.js';
+import { expectNoLeakAsync } from '../../../harness/run/memory.js';
 
 /** x → relu → abs → out; `side` reads x, and relu waits for it. */
 function artifacts(more: (builder: GraphBuilder) => string[] = () => []): tf.io.ModelArtifacts {

@@ -1,9 +1,9 @@
-import type { GraphBuilder } from '../graph/builder.js';
-import { withoutDead } from '../graph/deadNodes.js';
-import { type Graph, type GraphNode, makeNode } from '../graph/ir.js';
-import { verifyGraph } from '../graph/verify.js';
-import type { Weight } from '../graph/weights.js';
-import { ShapedView } from '../shapes/view.js';
+import type { GraphBuilder } from '../../graph/builder.js';
+import { withoutDead } from '../../graph/deadNodes.js';
+import { type Graph, type GraphNode, makeNode } from '../../graph/ir.js';
+import { verifyGraph } from '../../graph/verify.js';
+import type { Weight } from '../../graph/weights.js';
+import { ShapedView } from '../../shapes/view.js';
 
 /** A place where a pass fits. What else it saw there is for its `replace` alone. */
 export interface Match {
