@@ -24,6 +24,7 @@ export const SUITES: readonly string[] = [
   'test/ops/hadaNormQuantize/hadaNormQuantize.graph.test.ts',
   'test/ops/scaledDotProductAttention/scaledDotProductAttention.edges.test.ts',
   'test/src/passes/norms.test.ts',
+  'test/src/rewrite/halfRange.test.ts',
   'test/e2e/graphModel.test.ts',
   'test/e2e/qat.test.ts',
   'test/ops/wasm/wasmBuilds.test.ts',
