@@ -1,13 +1,17 @@
-import type { TensorInfo } from '@tensorflow/tfjs-core';
-import { findHadamardPlan } from '../numerics/hadamard.js';
+import { type TensorInfo, util } from '@tensorflow/tfjs-core';
+import { findHadamardPlan, type HadamardPlan, orthonormalRow } from '../numerics/hadamard.js';
 import { transformTexels } from '../webgl/hadamard.js';
-import { whyNoPasses } from '../webgl/hadamardPasses.js';
-import { webglKernel } from '../webgl/kernel.js';
+import { hasPasses } from '../webgl/hadamardPasses.js';
+import { type WebglScope, webglKernel } from '../webgl/kernel.js';
 import { texelsOf } from '../webgl/packed.js';
+import { withResident } from '../webgl/resident.js';
 import { hadamardTransformOp } from './composite.js';
+import type { HadamardTransformAttrs } from './contract.js';
 
 /**
- * Passes over packed texels, for each factor of H one or, for Sylvester's, one for every 4 to 16.
+ * Passes over packed texels, for each factor of H one or, for Sylvester's, one for every 4 to 16;
+ * a product with H, which stays on the GPU, where it has but one factor of Paley's, or too large a
+ * one.
  *
  * With float16 textures results are within half's precision; where a pass goes beyond 65504 they
  * are infinite or NaN, as any op's of tfjs there.
@@ -20,8 +24,43 @@ export const hadamardTransformWebgl = webglKernel(
       webgl.backend.incRef(x.dataId);
       return webgl.view(x, x.shape);
     }
+    if (isDense(plan)) return product(webgl, x, plan, attrs);
     const { info } = transformTexels(webgl, texelsOf(webgl, x), plan, attrs.transpose);
     return webgl.view(info, x.shape);
   },
-  ({ blockSize }) => whyNoPasses(blockSize),
+  ({ blockSize }) => whyNot(findHadamardPlan(blockSize)!),
 );
+
+/** The largest matrix that is kept: 16 MiB. */
+const MOST_DENSE = 2048;
+
+/** Where a product with H is faster than passes. */
+function isDense(plan: HadamardPlan): boolean {
+  const [first] = plan.factors;
+  const single = plan.factors.length === 1 && first!.kind !== 'sylvester';
+  return plan.size <= MOST_DENSE && (single || !hasPasses(plan));
+}
+
+function whyNot(plan: HadamardPlan): string | null {
+  if (isDense(plan) || hasPasses(plan)) return null;
+  return `webgl takes matrices up to ${MOST_DENSE} whole, and no larger one of such factors`;
+}
+
+function product(
+  webgl: WebglScope,
+  x: TensorInfo,
+  plan: HadamardPlan,
+  { transpose }: HadamardTransformAttrs,
+): TensorInfo {
+  const n = plan.size;
+  const matrix = () => {
+    const values = new Float32Array(n * n);
+    for (let row = 0; row < n; row++) values.set(orthonormalRow(plan, row), row * n);
+    return values;
+  };
+  const rows = webgl.view(x, [util.sizeFromShape(x.shape) / n, n]);
+  const y = withResident(webgl.backend, `hadamard ${n}`, [n, n], matrix, (h) =>
+    webgl.runKernel('BatchMatMul', { a: rows, b: h }, { transposeA: false, transposeB: transpose }),
+  );
+  return webgl.view(y, x.shape);
+}

@@ -61,7 +61,12 @@ export interface WebglBackend {
       data: TypedArray,
     ): void;
   };
-  readonly texData: { get(dataId: object): TextureData; has(dataId: object): boolean };
+  readonly texData: {
+    get(dataId: object): TextureData;
+    set(dataId: object, data: TextureData): void;
+    has(dataId: object): boolean;
+    delete(dataId: object): boolean;
+  };
   runWebGLProgram(
     program: WebglProgram,
     inputs: readonly TensorInfo[],

@@ -34,6 +34,8 @@ export interface BenchSuite {
   readonly prepare: () => Promise<{ cases: readonly BenchCase[]; dispose: () => void }>;
   /** Why the suite cannot run on this machine; undefined where it can. */
   readonly missing?: string | undefined;
+  /** It runs only where it is asked for by name: for hours, or of interest to few. */
+  readonly onlyAsked?: boolean;
 }
 
 /**

@@ -2,12 +2,14 @@
  * npm run bench [-- SUITE …] [--json FILE] [--case TEXT] [--rounds N] [--warm MS] [--browser]
  *
  * `npm run bench -- wasm` runs everything about the WASM kernels, in this Node or with --browser in
- * Chromium; `npm run bench -- webgl --browser` everything about the WebGL kernels.
+ * Chromium; `npm run bench -- webgl --browser` everything about the WebGL kernels. Only by name:
+ * `hadamard-sizes`, every size that has a Hadamard matrix.
  */
 import { writeFileSync } from 'node:fs';
 import { flag, orExit, readFlags, SWITCH } from '../../src/cli/flags.js';
 import { interruptible } from '../../src/cli/interruptible.js';
 import { integer, text } from '../../src/cli/readers.js';
+import { hadamardSizesSuites, webglHadamardSizes } from './hadamardSizes.js';
 import type { BenchRow } from './harness.js';
 import { opSuites } from './ops.bench.js';
 import { benchFile, benchTables } from './report.js';
@@ -25,7 +27,9 @@ const FLAGS = {
 const { values, others: asked } = orExit(() =>
   readFlags('bench', FLAGS, process.argv.slice(2), { others: 'SUITE …' }),
 );
-const suites = values.browser ? [...wasmSuites, ...webglSuites] : [...opSuites, ...wasmSuites];
+const suites = values.browser
+  ? [...wasmSuites, ...webglSuites, webglHadamardSizes]
+  : [...opSuites, ...wasmSuites, ...hadamardSizesSuites];
 const unknown = asked.find((name) => !suites.some((suite) => isAsked(suite, name)));
 if (unknown !== undefined) {
   const names = suites.map(({ name }) => name).join(', ');

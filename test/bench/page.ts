@@ -1,5 +1,6 @@
 /** Runs in the page: the suites for browsers, at the driver's word. */
 import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
+import { webglHadamardSizes } from './hadamardSizes.js';
 import type { BenchRow } from './harness.js';
 import { setOnnxPaths } from './onnxSession.js';
 import { runSuites } from './runSuites.js';
@@ -28,7 +29,7 @@ setWasmPaths('/wasm/');
 setOnnxPaths('/onnx/');
 
 globalThis.runBench = async (options) => {
-  await runSuites([...wasmSuites, ...webglSuites], {
+  await runSuites([...wasmSuites, ...webglSuites, webglHadamardSizes], {
     ...options,
     log: (line) => void benchLog(line),
     onRows: (rows) => void benchRows(rows),

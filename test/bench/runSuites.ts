@@ -23,8 +23,9 @@ export async function runSuites(
   { suites: asked, text, log, onRows, ...raceOptions }: RunOptions,
 ): Promise<void> {
   for (const suite of suites) {
-    if (asked.length > 0 && !asked.some((name) => isAsked(suite, name))) continue;
-    const { name, missing, prepare } = suite;
+    const { name, missing, prepare, onlyAsked } = suite;
+    const wanted = asked.length === 0 ? onlyAsked !== true : asked.some((by) => isAsked(suite, by));
+    if (!wanted) continue;
     if (missing !== undefined) {
       log(`SKIPPED ${name}: ${missing}`);
       continue;
