@@ -8,10 +8,12 @@ export class BoundedMap<K, V> {
   /**
    * @param most What the entries may come to together.
    * @param sizeOf What an entry counts. Default 1.
+   * @param drop Called with an entry that is not kept any longer.
    */
   constructor(
     private readonly most: number,
     private readonly sizeOf: (value: V) => number = () => 1,
+    private readonly drop: (value: V) => void = () => {},
   ) {}
 
   get size(): number {
@@ -32,6 +34,7 @@ export class BoundedMap<K, V> {
       if (this.total <= this.most) break;
       this.entries.delete(oldest);
       this.total -= this.sizeOf(old);
+      this.drop(old);
     }
     return value;
   }

@@ -1,4 +1,5 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
+import { BoundedMap } from '../numerics/boundedMap.js';
 import type { TextureData, WebglBackend } from './backend.js';
 
 /** Texels' bytes that constants may take together on a GPU. */
@@ -10,8 +11,7 @@ interface Resident {
   readonly bytes: number;
 }
 
-/** The one used last comes last. */
-const residents = new WeakMap<WebglBackend, Map<string, Resident>>();
+const residents = new WeakMap<WebglBackend, BoundedMap<string, Resident>>();
 
 /**
  * Runs `body` with a constant matrix that stays on the GPU for the next call, unless there are too
@@ -24,18 +24,25 @@ export function withResident<T>(
   make: () => Float32Array,
   body: (matrix: TensorInfo) => T,
 ): T {
-  const known = residents.get(backend) ?? new Map<string, Resident>();
-  residents.set(backend, known);
-  const { info, data, bytes } = known.get(key) ?? made(backend, shape, make);
-  known.delete(key);
+  const { info, data } = residentsOf(backend).get(key, () => made(backend, shape, make));
   backend.texData.set(info.dataId, data);
   try {
     return body(info);
   } finally {
     backend.texData.delete(info.dataId);
-    known.set(key, { info, data, bytes });
-    trim(backend, known);
   }
+}
+
+function residentsOf(backend: WebglBackend): BoundedMap<string, Resident> {
+  const known = residents.get(backend);
+  if (known !== undefined) return known;
+  const drop = ({ info, data }: Resident) => {
+    backend.texData.set(info.dataId, data);
+    backend.disposeIntermediateTensorInfo(info);
+  };
+  const map = new BoundedMap<string, Resident>(MOST_BYTES, ({ bytes }) => bytes, drop);
+  residents.set(backend, map);
+  return map;
 }
 
 function made(
@@ -47,15 +54,4 @@ function made(
   const data = backend.texData.get(info.dataId);
   backend.texData.delete(info.dataId);
   return { info, data, bytes: 4 * shape[0] * shape[1] };
-}
-
-function trim(backend: WebglBackend, known: Map<string, Resident>): void {
-  let total = [...known.values()].reduce((sum, { bytes }) => sum + bytes, 0);
-  for (const [key, { info, data, bytes }] of known) {
-    if (total <= MOST_BYTES) break;
-    known.delete(key);
-    total -= bytes;
-    backend.texData.set(info.dataId, data);
-    backend.disposeIntermediateTensorInfo(info);
-  }
 }

@@ -1,0 +1,20 @@
+import { expect } from 'chai';
+import { BoundedMap } from '../../../ops/numerics/boundedMap.js';
+
+describe('A bounded map', () => {
+  it('drops what was not used for longest, once, and tells what it dropped', () => {
+    const dropped: number[] = [];
+    const map = new BoundedMap<string, number>(
+      10,
+      (value) => value,
+      (value) => dropped.push(value),
+    );
+    map.get('a', () => 4);
+    map.get('b', () => 5);
+    map.get('a', () => 0);
+    expect(map.get('c', () => 6)).to.equal(6);
+    expect(dropped).to.deep.equal([5]);
+    expect(map.get('a', () => 0)).to.equal(4);
+    expect(map.size).to.equal(2);
+  });
+});
