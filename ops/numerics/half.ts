@@ -1,3 +1,4 @@
+import type { HalfBits } from './bytes.js';
 import { roundHalfToEven } from './quantization.js';
 
 // IEEE 754 half precision, for weights that tfjs stores as `float16`
@@ -21,7 +22,7 @@ export function toHalfBits(value: number): number {
 }
 
 /** The bits of the nearest halves. A NaN that came from a half keeps its sign and payload. */
-export function halfBitsOf(values: ArrayLike<number>): Uint16Array<ArrayBuffer> {
+export function halfBitsOf(values: ArrayLike<number>): HalfBits {
   // a number cannot tell one NaN from another, its bits can
   const floats = values instanceof Float32Array ? values : Float32Array.from(values);
   const bits = new Uint32Array(floats.buffer, floats.byteOffset, floats.length);

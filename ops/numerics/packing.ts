@@ -1,3 +1,5 @@
+import type { Bytes } from './bytes.js';
+
 /**
  * The layout of packed codes, version 2. It is part of the file format, and it is the order in
  * which kernels on SIMD units read them, so that nothing is repacked at run time.
@@ -31,12 +33,7 @@ export function packedBytes(d: number, n: number, bits: number): number {
 }
 
 /** Packs codes [d, n], row-major, in [−2^(bits−1), 2^(bits−1)). */
-export function packCodes(
-  codes: Int8Array,
-  d: number,
-  n: number,
-  bits: number,
-): Uint8Array<ArrayBuffer> {
+export function packCodes(codes: Int8Array, d: number, n: number, bits: number): Bytes {
   const out = new Uint8Array(packedBytes(d, n, bits));
   const offset = 2 ** (bits - 1);
   const block = new Uint8Array(BLOCK_CODES);

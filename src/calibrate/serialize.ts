@@ -1,5 +1,6 @@
 import { checkBytes } from '../../ops/common/checks.js';
 import { readArray, readInteger, readObject, readOneOf } from '../../ops/common/readers.js';
+import type { Bytes } from '../../ops/numerics/bytes.js';
 import { HadaNormError } from '../../ops/numerics/errors.js';
 import { crc32 } from '../../ops/numerics/packing.js';
 
@@ -27,7 +28,7 @@ const readEnvelope = readObject<Envelope>({
 });
 
 /** A JSON value and arrays of numbers as bytes. */
-export function encodeRecords(data: unknown, arrays: readonly Numbers[]): Uint8Array<ArrayBuffer> {
+export function encodeRecords(data: unknown, arrays: readonly Numbers[]): Bytes {
   const kinds = arrays.map((array) => ({
     type: array instanceof Float64Array ? 'f64' : 'f32',
     length: array.length,

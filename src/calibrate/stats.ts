@@ -1,4 +1,5 @@
 import type { ReadFor } from '../../ops/common/readers.js';
+import type { Bytes } from '../../ops/numerics/bytes.js';
 import { describe, HadaNormError, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { isOfKind, KIND } from '../../ops/numerics/kinds.js';
 import { checkStats } from './checkStats.js';
@@ -65,7 +66,7 @@ export class CalibrationStats {
   }
 
   /** All of it as bytes, with a version and a checksum. */
-  serialize(): Uint8Array<ArrayBuffer> {
+  serialize(): Bytes {
     const arrays: Numbers[] = [];
     const put = (values: Numbers) => arrays.push(values) - 1;
     const moments = ({ samples, tokens, sum, within, between, absMax }: Moments) => ({

@@ -1,7 +1,7 @@
 import { erfNumber } from '../../ops/quantizedMatMul/activations.js';
 
 /** Numbers that tell activations apart: around 0 closely, then as far as exponentials reach. */
-export const GRID = Float64Array.from([
+export const GRID: Float64Array = Float64Array.from([
   ...Array.from({ length: 201 }, (_, i) => (i - 100) / 8),
   ...[1e-3, -1e-3, 20, -20, 60, -60],
 ]);

@@ -1,6 +1,7 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { io, type Tensor, type TypedArray } from '@tensorflow/tfjs-core';
 import { checkInteger, checkOptions } from '../../ops/common/checks.js';
+import type { Bytes } from '../../ops/numerics/bytes.js';
 import { describe, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { topologyArtifacts } from '../graph/artifacts.js';
 import { joined } from '../graph/chunks.js';
@@ -80,7 +81,7 @@ export interface QuantizedFilesOptions {
 export async function quantizedFiles(
   model: GraphModel,
   options: QuantizedFilesOptions = {},
-): Promise<Map<string, Uint8Array<ArrayBuffer>>> {
+): Promise<Map<string, Bytes>> {
   const op = 'quantizedFiles';
   checkOptions(op, options, ['shardBytes']);
   const { shardBytes = SHARD_BYTES } = options;

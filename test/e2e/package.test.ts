@@ -1,15 +1,5 @@
-import { spawnSync } from 'node:child_process';
-import {
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  unlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import vm from 'node:vm';
 import { expect } from 'chai';
@@ -18,10 +8,9 @@ import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
 import { ROOT } from '../../scripts/process.js';
 import { syntheticReport } from '../harness/report/syntheticReport.js';
-import { CHILD_ENV, runNode } from '../harness/run/child.js';
+import { UserProject } from '../harness/run/userProject.js';
 
 const require = createRequire(import.meta.url);
-const { dependencies } = require('../../package.json') as { dependencies: Record<string, string> };
 const USE = `
   await tf.setBackend('cpu');
   const y = hadamardTransform([4, 0, 0, 0]);
@@ -31,29 +20,16 @@ const USE = `
 const REPORT = syntheticReport({ blocks: 1 });
 
 describe('The package as it ships', () => {
-  let project = '';
+  let project: UserProject;
 
   before(() => {
-    project = mkdtempSync(join(tmpdir(), 'tfjs-hadanorm-user-'));
-    const tarball = pack(project);
-    const installed = join(project, 'node_modules', 'tfjs-hadanorm');
-    mkdirSync(installed, { recursive: true });
-    const unpacked = spawnSync('tar', ['-xzf', tarball, '-C', installed, '--strip-components=1']);
-    expect(unpacked.status, String(unpacked.stderr)).to.equal(0);
-    // a user who has core, converter and one backend, and none of the optional peers
-    mkdirSync(join(project, 'node_modules', '@tensorflow'));
-    for (const name of ['tfjs-core', 'tfjs-converter', 'tfjs-backend-cpu', 'tfjs']) {
-      link(`@tensorflow/${name}`);
-    }
-    for (const name of Object.keys(dependencies)) link(name);
-    writeFileSync(join(project, 'report.json'), JSON.stringify(REPORT));
+    project = new UserProject();
+    project.write('report.json', JSON.stringify(REPORT));
   });
-  after(() => rmSync(project, { recursive: true, force: true }));
+  after(() => project.remove());
 
   it('holds the builds, licence, README and small trained model, and nothing else', () => {
-    const { files } = JSON.parse(readFileSync(join(project, 'pack.json'), 'utf8'))[0];
-    const paths = (files as { path: string }[]).map(({ path }) => path);
-    const others = paths.filter((path) => !/^dist\/(esm|cjs)\/(src|ops)\//.test(path));
+    const others = project.packed.filter((path) => !/^dist\/(esm|cjs)\/(src|ops)\//.test(path));
     expect(others.sort()).to.deep.equal([
       'LICENSE',
       'README.md',
@@ -68,7 +44,7 @@ describe('The package as it ships', () => {
   });
 
   it('the trained model loads from the package, and finds the same linears there', () => {
-    const { stdout, stderr } = runUser(
+    const { stdout, stderr } = project.run(
       'model.mjs',
       `
       import * as tf from '@tensorflow/tfjs-core';
@@ -94,7 +70,7 @@ describe('The package as it ships', () => {
   });
 
   it('is imported as ESM, without a word on the console', () => {
-    const { stdout, stderr } = runUser(
+    const { stdout, stderr } = project.run(
       'esm.mjs',
       `
       import * as tf from '@tensorflow/tfjs-core';
@@ -106,7 +82,7 @@ describe('The package as it ships', () => {
   });
 
   it('is required as CommonJS, without a word on the console', () => {
-    const { stdout, stderr } = runUser(
+    const { stdout, stderr } = project.run(
       'cjs.cjs',
       `
       const tf = require('@tensorflow/tfjs-core');
@@ -133,23 +109,23 @@ describe('The package as it ships', () => {
     })();`;
 
     it(`draws a report's plots with vega: ${file}`, () => {
-      const { stdout, stderr } = runUser(file, script);
+      const { stdout, stderr } = project.run(file, script);
       expect([stdout, stderr]).to.deep.equal(['true\n', '']);
     });
 
     it(`needs vega only to draw a report, and then says what to install: ${file}`, () => {
-      unlinkSync(join(project, 'node_modules', 'vega'));
+      project.unlink('vega');
       try {
-        const { stdout } = runUser(file, script);
+        const { stdout } = project.run(file, script);
         expect(stdout).to.match(/^true reportHtml: .* Run: npm install vega vega-lite\n$/);
       } finally {
-        link('vega');
+        project.link('vega');
       }
     });
   }
 
   it('stands silently beside a second copy: both work, with gradients and graph ops', () => {
-    const { stdout, stderr } = runUser(
+    const { stdout, stderr } = project.run(
       'both.mjs',
       `
       import { createRequire } from 'node:module';
@@ -178,7 +154,7 @@ describe('The package as it ships', () => {
   });
 
   it('takes the statistics and knows the errors of a second copy of itself', () => {
-    const { stdout, stderr } = runUser(
+    const { stdout, stderr } = project.run(
       'copies.mjs',
       `
       import { createRequire } from 'node:module';
@@ -213,9 +189,8 @@ describe('The package as it ships', () => {
   });
 
   it('keeps its registrations in a bundle', async () => {
-    const entry = join(project, 'bundled.mjs');
-    writeFileSync(
-      entry,
+    const entry = project.write(
+      'bundled.mjs',
       `import { hadamardTransform } from 'tfjs-hadanorm'; console.log(typeof hadamardTransform);`,
     );
     const { outputFiles } = await build({
@@ -252,10 +227,7 @@ describe('The package as it ships', () => {
     });
     vm.runInContext('globalThis.self = globalThis.window = globalThis;', context);
     const tfjs = readFileSync(require.resolve('@tensorflow/tfjs/dist/tf.min.js'), 'utf8');
-    const plugin = readFileSync(
-      join(project, 'node_modules/tfjs-hadanorm/dist/tfjs-hadanorm.min.js'),
-      'utf8',
-    );
+    const plugin = readFileSync(join(project.installed, 'dist', 'tfjs-hadanorm.min.js'), 'utf8');
     for (const script of [tfjs, plugin, plugin]) vm.runInContext(script, context);
     const shown = await vm.runInContext(
       `(async () => {
@@ -284,7 +256,7 @@ describe('The package as it ships', () => {
     const load = (file: string) => vm.runInContext(readFileSync(file, 'utf8'), context);
     const draw = () => vm.runInContext('hadanorm.reportHtml(report)', context) as Promise<string>;
     load(require.resolve('@tensorflow/tfjs/dist/tf.min.js'));
-    load(join(project, 'node_modules/tfjs-hadanorm/dist/tfjs-hadanorm.min.js'));
+    load(join(project.installed, 'dist', 'tfjs-hadanorm.min.js'));
     const error = await draw().catch((reason: Error) => reason);
     expect(error).to.have.property('message').that.includes('no global vega or vegaLite.');
     expect(error).to.have.property('message').that.includes('npm/vega-lite@6"></script>');
@@ -295,73 +267,13 @@ describe('The package as it ships', () => {
   });
 
   it('keeps vega out of its script tag', () => {
-    const file = join(project, 'node_modules/tfjs-hadanorm/dist/tfjs-hadanorm.min.js');
+    const file = join(project.installed, 'dist', 'tfjs-hadanorm.min.js');
     expect(readFileSync(file).length).to.be.below(400_000);
   });
 
   it('says what is missing when its script tag comes without tfjs', () => {
-    const file = join(project, 'node_modules/tfjs-hadanorm/dist/tfjs-hadanorm.min.js');
+    const file = join(project.installed, 'dist', 'tfjs-hadanorm.min.js');
     const load = () => vm.runInNewContext(readFileSync(file, 'utf8'));
     expect(load).to.throw('Load TensorFlow.js before this script.');
   });
-
-  for (const [name, compilerOptions] of [
-    ['esm.mts', { module: 'nodenext' }],
-    ['cjs.cts', { module: 'nodenext' }],
-    ['bundled.ts', { module: 'esnext', moduleResolution: 'bundler' }],
-  ] as const) {
-    it(`has types for ${name} (${Object.values(compilerOptions).join(', ')})`, () => {
-      writeFileSync(
-        join(project, name),
-        `
-        import { tensor1d, type Tensor1D } from '@tensorflow/tfjs-core';
-        import { fakeQuant, type Granularity, hadamardTransform } from 'tfjs-hadanorm';
-        import { HadamardSizeError } from 'tfjs-hadanorm';
-        import 'tfjs-hadanorm/chained';
-        const granularity: Granularity = { kind: 'perGroup', groupSize: 2 };
-        const y: Tensor1D = hadamardTransform(tensor1d([1, 2, 3, 4]));
-        const z: Tensor1D = fakeQuant(y, { granularity }).hadamardTransform({ transpose: true });
-        // @ts-expect-error an option that is not there
-        hadamardTransform(z, { blocksize: 4 });
-        export const size: number = new HadamardSizeError('op', 7, 1, 8, '7').size;
-      `,
-      );
-      const options = {
-        strict: true,
-        noEmit: true,
-        skipLibCheck: true,
-        target: 'es2022',
-        types: [],
-        ...compilerOptions,
-      };
-      writeFileSync(
-        join(project, 'tsconfig.json'),
-        JSON.stringify({ compilerOptions: options, files: [name] }),
-      );
-      runNode([join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', project], project);
-    });
-  }
-
-  /** What npm would have installed. */
-  function link(name: string): void {
-    symlinkSync(join(ROOT, 'node_modules', name), join(project, 'node_modules', name), 'junction');
-  }
-
-  function runUser(file: string, code: string) {
-    writeFileSync(join(project, file), code);
-    return runNode([file], project);
-  }
 });
-
-function pack(into: string): string {
-  const args = ['pack', '--json', '--ignore-scripts', '--pack-destination', into];
-  const npm = spawnSync('npm', args, {
-    cwd: ROOT,
-    encoding: 'utf8',
-    shell: process.platform === 'win32',
-    env: CHILD_ENV,
-  });
-  expect(npm.status, npm.stderr).to.equal(0);
-  writeFileSync(join(into, 'pack.json'), npm.stdout);
-  return join(into, JSON.parse(npm.stdout)[0].filename);
-}

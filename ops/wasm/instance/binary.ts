@@ -1,5 +1,7 @@
+import type { Bytes } from '../../numerics/bytes.js';
+
 /** The bytes behind a base64 string. */
-export function fromBase64(base64: string): Uint8Array<ArrayBuffer> {
+export function fromBase64(base64: string): Bytes {
   return Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
 }
 
@@ -11,7 +13,7 @@ export function fromBase64(base64: string): Uint8Array<ArrayBuffer> {
  * `scripts/wasmBinary.ts` asserts that env.memory is the only import, hence that the section ends
  * with these limits.
  */
-export function withSharedMemory(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+export function withSharedMemory(bytes: Uint8Array): Bytes {
   const IMPORT_SECTION = 2;
   let at = 8; // behind magic and version
   while (at < bytes.length) {
