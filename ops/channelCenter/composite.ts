@@ -1,4 +1,17 @@
-import { add, div, mean as meanOf, reshape, sub, type Tensor, zeros } from '@tensorflow/tfjs-core';
+import {
+  add,
+  cast,
+  div,
+  expandDims,
+  greater,
+  mean as meanOf,
+  notEqual,
+  reshape,
+  sub,
+  type Tensor,
+  where,
+  zeros,
+} from '@tensorflow/tfjs-core';
 import type { ComposedOp } from '../common/kernel.js';
 import {
   type ChannelCenterAttrs,
@@ -14,12 +27,22 @@ export const channelCenterOp: ComposedOp<ChannelCenterInputs, ChannelCenterAttrs
 };
 
 /** (x − mean) / scale from tfjs ops. */
-export function channelCenterComposite({ x, scale, mean }: ChannelCenterInputs): Tensor[] {
-  const subtracted = mean ?? meanOf(x, -2, true);
+export function channelCenterComposite({ x, scale, mean, mask }: ChannelCenterInputs): Tensor[] {
+  const subtracted = mean ?? (mask.rank === 0 ? meanOf(x, -2, true) : maskedMean(x, mask));
   const shifted = sub(x, subtracted);
   const centered = scale.rank === 0 ? shifted : div(shifted, scale);
   // an input must not be returned itself: it would be disposed twice
   return [centered, reshape(subtracted, subtracted.shape)];
+}
+
+/**
+ * The mean [..., 1, d] of the tokens that count, whatever the others hold; 0 where none does. As
+ * the mean of all over the share that counts, so that it has the same bits where all do.
+ */
+export function maskedMean(x: Tensor, mask: Tensor): Tensor {
+  const counts = expandDims(notEqual(mask, 0), -1);
+  const share = meanOf(cast(counts, 'float32'), -2, true);
+  return div(meanOf(where(counts, x, 0), -2, true), where(greater(share, 0), share, 1));
 }
 
 /** A mean [d] for each sample of x, [..., 1, d]. */

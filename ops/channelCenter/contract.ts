@@ -11,6 +11,8 @@ export interface ChannelCenterInputs {
   readonly scale: Tensor; // [d], or [] for none
   // [..., 1, d]; absent: the mean of x over the tokens of each sample
   readonly mean?: Tensor | undefined;
+  // [..., tokens], float32: tokens of 0 stay out of the mean; or [] for none, as with `scale`
+  readonly mask: Tensor;
 }
 
 /** Attributes of the `ChannelCenter` kernel. */
@@ -27,6 +29,11 @@ export interface ChannelCenterOptions {
    * sample.
    */
   mean?: Tensor | TensorLike;
+  /**
+   * Which tokens the mean is of, [..., tokens], float32, int32 or bool: those that are not 0.
+   * Default all of them. The others are centered too.
+   */
+  mask?: Tensor | TensorLike;
 }
 
 /** What `channelCenter` returns. */
@@ -44,9 +51,10 @@ export const channelCenterContract: NodeContract<keyof ChannelCenterInputs, unkn
   supports: () => null,
   inputNames: (attrs) => [
     'x',
-    ...flagged<'scale' | 'mean'>(attrs, [
+    ...flagged<'scale' | 'mean' | 'mask'>(attrs, [
       ['hasScale', 'scale'],
       ['hasMean', 'mean'],
+      ['hasMask', 'mask'],
     ]),
   ],
   outputShapes: ({ x = null }) => [x, x === null ? null : meanShape(x)],

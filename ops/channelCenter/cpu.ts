@@ -10,13 +10,14 @@ import {
 export const channelCenterCpu = defineKernel<ChannelCenterInputs, ChannelCenterAttrs, CpuBackend>(
   channelCenterContract,
   'cpu',
-  ({ inputs: { x, scale, mean }, backend }) => {
+  ({ inputs: { x, scale, mean, mask }, backend }) => {
     const [tokens, d] = x.shape.slice(-2) as [number, number];
     const values = backend.readSync(x.dataId);
     const scales = scale.rank === 0 ? null : backend.readSync(scale.dataId);
+    const counted = mask.rank === 0 ? null : backend.readSync(mask.dataId);
     const means =
       mean === undefined
-        ? tokenMeans(values, tokens, d)
+        ? tokenMeans(values, counted, tokens, d)
         : new Float32Array(backend.readSync(mean.dataId));
     const centered = centerTokens(values, means, scales, tokens, d);
     return [
@@ -26,17 +27,29 @@ export const channelCenterCpu = defineKernel<ChannelCenterInputs, ChannelCenterA
   },
 );
 
-/** x: [samples, tokens, d] → means [samples, d], summed in float64. */
-function tokenMeans(x: TypedArray, tokens: number, d: number): Float32Array {
+/**
+ * x: [samples, tokens, d] → means [samples, d], summed in float64, of the tokens whose `counted`
+ * [samples, tokens] is not 0.
+ */
+function tokenMeans(
+  x: TypedArray,
+  counted: TypedArray | null,
+  tokens: number,
+  d: number,
+): Float32Array {
   const samples = x.length / (tokens * d);
   const means = new Float32Array(samples * d);
   const sums = new Float64Array(d);
-  for (let sample = 0, at = 0; sample < samples; sample++) {
+  for (let sample = 0, row = 0; sample < samples; sample++) {
     sums.fill(0);
-    for (let token = 0; token < tokens; token++) {
-      for (let c = 0; c < d; c++) sums[c] = sums[c]! + x[at++]!;
+    let count = 0;
+    for (let token = 0; token < tokens; token++, row++) {
+      if (counted !== null && counted[row] === 0) continue;
+      count++;
+      for (let c = 0, at = row * d; c < d; c++, at++) sums[c] = sums[c]! + x[at]!;
     }
-    for (let c = 0; c < d; c++) means[sample * d + c] = sums[c]! / tokens;
+    // where none counts it stays 0
+    for (let c = 0; c < d && count > 0; c++) means[sample * d + c] = sums[c]! / count;
   }
   return means;
 }

@@ -1,6 +1,7 @@
 import { scalar, type Tensor, type TensorLike, tidy, zeros } from '@tensorflow/tfjs-core';
 import { checkMinRank, checkOptions, toFloatTensor } from '../common/checks.js';
 import { runOp } from '../common/kernel.js';
+import { toTokenMask } from '../common/tokenMask.js';
 import { InvalidArgumentError } from '../numerics/errors.js';
 import { channelCenterOp, meanOfSamples } from './composite.js';
 import {
@@ -16,7 +17,8 @@ import {
  * Subtracts each channel's mean over the tokens, per sample, and divides by a static channel scale.
  *
  * Everything before the last two axes is a sample: means never mix across a batch. NaN or Inf in a
- * channel of a sample makes that channel NaN throughout the sample, and no other.
+ * channel of a sample makes that channel NaN throughout the sample, and no other; in a token that
+ * the mask leaves out, that token's alone.
  *
  * @param x float32, [..., tokens, d], rank ≥ 2, at least one token.
  * @returns `centered` [..., tokens, d] and `mean` [..., 1, d], float32.
@@ -39,7 +41,7 @@ export function channelCenter(
   options: ChannelCenterOptions = {},
 ): ChannelCenterResult {
   const op = channelCenterContract.kernelName;
-  checkOptions(op, options, ['scale', 'mean']);
+  checkOptions(op, options, ['scale', 'mean', 'mask']);
   const [centered, mean] = tidy('channelCenter', () => {
     const input = toFloatTensor(op, 'x', x);
     checkMinRank(op, input, 2, '[..., tokens, d]');
@@ -49,10 +51,11 @@ export function channelCenter(
     }
     const scale = options.scale === undefined ? scalar(1) : toScale(op, options.scale, d);
     const mean = options.mean === undefined ? undefined : toMean(op, options.mean, input.shape);
+    const mask = options.mask === undefined ? scalar(1) : toMask(op, options, input.shape);
     if (input.size === 0) return [input.clone(), zeros(meanShape(input.shape))];
     return runOp<ChannelCenterInputs, ChannelCenterAttrs, Tensor[]>(
       channelCenterOp,
-      { x: input, scale, mean },
+      { x: input, scale, mean, mask },
       { dynamic: mean === undefined },
     );
   }) as [Tensor, Tensor];
@@ -63,6 +66,16 @@ function toScale(op: string, given: Tensor | TensorLike, d: number): Tensor {
   const scale = toFloatTensor(op, 'scale', given);
   if (scale.rank === 1 && scale.size === d) return scale;
   throw new InvalidArgumentError(op, 'scale', `of shape [${d}]`, `shape [${scale.shape}]`);
+}
+
+function toMask(op: string, { mask, mean }: ChannelCenterOptions, xShape: number[]): Tensor {
+  if (mean === undefined) return toTokenMask(op, mask!, xShape);
+  throw new InvalidArgumentError(
+    op,
+    'mask',
+    'absent beside a mean, of which it says nothing',
+    'one',
+  );
 }
 
 function toMean(op: string, given: Tensor | TensorLike, xShape: number[]): Tensor {

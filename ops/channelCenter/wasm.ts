@@ -8,7 +8,7 @@ export const channelCenterWasm = wasmKernel(channelCenterOp, channelCenterOnWasm
 
 /** Two passes over x: the means, then the rest. */
 export function channelCenterOnWasm({
-  inputs: { x, scale, mean },
+  inputs: { x, scale, mean, mask },
   module,
 }: WasmKernelArgs<ChannelCenterInputs, ChannelCenterAttrs>): TensorInfo[] {
   const [tokens, d] = x.shape.slice(-2) as [number, number];
@@ -18,7 +18,7 @@ export function channelCenterOnWasm({
   const source = module.addressOf(x);
   const to = module.addressOf(means);
   if (mean === undefined) {
-    columnMeans(module, x, to);
+    columnMeans(module, x, mask.rank === 0 ? undefined : mask, to);
   } else {
     const from = module.addressOf(mean);
     module.bytes().copyWithin(to, from, from + 4 * samples * d);

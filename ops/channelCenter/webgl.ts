@@ -1,7 +1,7 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { centerTexels } from '../webgl/centering.js';
 import { webglKernel } from '../webgl/kernel.js';
-import { rowMeans } from '../webgl/means.js';
+import { countedMeans } from '../webgl/maskedMeans.js';
 import { texelsOf } from '../webgl/packed.js';
 import { channelCenterOp } from './composite.js';
 import { meanShape } from './contract.js';
@@ -12,9 +12,10 @@ import { meanShape } from './contract.js';
  */
 export const channelCenterWebgl = webglKernel(
   channelCenterOp,
-  ({ inputs: { x, scale, mean }, webgl }): TensorInfo[] => {
+  ({ inputs: { x, scale, mean, mask }, webgl }): TensorInfo[] => {
     const texels = texelsOf(webgl, x);
-    const means = mean === undefined ? rowMeans(webgl, texels) : texelsOf(webgl, mean);
+    const counted = mask.rank === 0 ? undefined : mask;
+    const means = mean === undefined ? countedMeans(webgl, texels, counted) : texelsOf(webgl, mean);
     const centered = centerTexels(webgl, {
       x: texels,
       mean: means,

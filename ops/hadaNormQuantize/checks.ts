@@ -1,6 +1,7 @@
 import type { Tensor, TensorLike } from '@tensorflow/tfjs-core';
 import { checkBoolean, checkInteger, checkOptions, toFloatTensor } from '../common/checks.js';
 import { checkLength, checkSize } from '../common/sizes.js';
+import { toTokenMask } from '../common/tokenMask.js';
 import { describe, InvalidArgumentError } from '../numerics/errors.js';
 import { hadamardPlan } from '../numerics/hadamard.js';
 import type {
@@ -11,7 +12,8 @@ import type {
 } from './contract.js';
 
 const KEYS = [
-  ...['bits', 'symmetric', 'groupSize', 'range', 'center', 'scale', 'mean', 'basis', 'blockSize'],
+  ...['bits', 'symmetric', 'groupSize', 'range', 'center', 'scale', 'mean', 'basis', 'mask'],
+  'blockSize',
 ];
 
 /** The options as attributes. @throws InvalidArgumentError or HadamardSizeError. */
@@ -55,15 +57,16 @@ export function resolveAttrs(
 }
 
 /**
- * Scale, mean and basis as tensors. @throws InvalidArgumentError for what does not fit x or the
- * centering.
+ * Scale, mean, basis and mask as tensors. @throws InvalidArgumentError for what does not fit x or
+ * the centering.
  */
 export function checkVectors(
   op: string,
-  d: number,
+  xShape: readonly number[],
   { center }: HadaNormQuantizeAttrs,
   options: HadaNormQuantizeOptions,
 ): Omit<HadaNormQuantizeInputs, 'x'> {
+  const d = xShape.at(-1)!;
   const scale = vector(op, 'scale', options.scale, d);
   const mean = vector(op, 'mean', options.mean, d);
   if (center === 'static' && mean === undefined) {
@@ -72,16 +75,18 @@ export function checkVectors(
   if (center === 'none' && mean !== undefined) {
     throw new InvalidArgumentError(op, 'mean', "absent for center 'none'", 'a mean');
   }
-  if (options.basis === undefined) return { scale, mean };
-  if (center !== 'dynamic') {
-    throw new InvalidArgumentError(op, 'basis', `absent for center '${center}'`, 'a basis');
+  for (const name of ['basis', 'mask'] as const) {
+    if (options[name] === undefined || center === 'dynamic') continue;
+    throw new InvalidArgumentError(op, name, `absent for center '${center}'`, `a ${name}`);
   }
+  const mask = options.mask === undefined ? undefined : toTokenMask(op, options.mask, xShape);
+  if (options.basis === undefined) return { scale, mean, mask };
   const basis = toFloatTensor(op, 'basis', options.basis);
   if (basis.rank !== 2 || basis.shape[1] !== d || basis.size === 0) {
     const wanted = `of shape [r, ${d}], r ≥ 1`;
     throw new InvalidArgumentError(op, 'basis', wanted, `shape [${basis.shape}]`);
   }
-  return { scale, mean, basis };
+  return { scale, mean, basis, mask };
 }
 
 /** @throws InvalidArgumentError or WasmMemoryError for results that no backend has room for. */

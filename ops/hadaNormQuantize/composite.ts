@@ -47,7 +47,7 @@ export function hadaNormQuantizeComposite(
 
 /** Centers, scales and rotates by ops, and quantizes as the caller wants it. */
 export function transformAndQuantize(
-  { x, scale, mean, basis }: HadaNormQuantizeInputs,
+  { x, scale, mean, basis, mask }: HadaNormQuantizeInputs,
   attrs: HadaNormQuantizeAttrs,
   quantize: Quantize,
 ): Tensor[] {
@@ -59,7 +59,7 @@ export function transformAndQuantize(
   if (attrs.center !== 'dynamic') {
     return quantize(rotate(shiftAndScale(x, scale, mean)), attrs);
   }
-  const [centered, means] = centerTokens(x, scale);
+  const [centered, means] = centerTokens(x, { scale, mask });
   const codes = quantize(rotate(centered), attrs);
   const d = x.shape[x.rank - 1]!;
   const off = shiftAndScale(reshape(means, [means.size / d, d]), scale, mean) as Tensor2D;
@@ -70,13 +70,18 @@ export function transformAndQuantize(
 }
 
 function shiftAndScale(x: Tensor, scale: Tensor | undefined, mean: Tensor | undefined): Tensor {
-  if (mean !== undefined) return centerTokens(x, scale, meanOfSamples(mean, x.shape))[0];
+  if (mean !== undefined) return centerTokens(x, { scale, mean: meanOfSamples(mean, x.shape) })[0];
   return scale === undefined ? x : div(x, scale);
 }
 
 /** Less the mean, each sample's own or the given one [..., 1, d], over the scale; and the mean. */
-function centerTokens(x: Tensor, scale = scalar(1) as Tensor, mean?: Tensor): [Tensor, Tensor] {
-  return runOp(channelCenterOp, { x, scale, mean }, { dynamic: mean === undefined });
+function centerTokens(
+  x: Tensor,
+  { scale, mean, mask }: Pick<HadaNormQuantizeInputs, 'scale' | 'mean' | 'mask'>,
+): [Tensor, Tensor] {
+  const none = scalar(1);
+  const inputs = { x, scale: scale ?? none, mean, mask: mask ?? none };
+  return runOp(channelCenterOp, inputs, { dynamic: mean === undefined });
 }
 
 /** The quantizer of `fakeQuant` in the same float32 steps, on tensors. */

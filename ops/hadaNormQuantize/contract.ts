@@ -18,6 +18,8 @@ export interface HadaNormQuantizeInputs {
   // [d]: subtracted where center is 'static', the origin of `residual` where 'dynamic'
   readonly mean?: Tensor | undefined;
   readonly basis?: Tensor | undefined; // [r, d], where center is 'dynamic'
+  // [..., tokens], float32, where center is 'dynamic': tokens of 0 stay out of the mean
+  readonly mask?: Tensor | undefined;
 }
 
 /** Attributes of the `HadaNormQuantize` kernel, all resolved. */
@@ -66,6 +68,11 @@ export interface HadaNormQuantizeOptions {
    * none.
    */
   basis?: Tensor | TensorLike;
+  /**
+   * Which tokens the mean is of, [..., tokens], float32, int32 or bool, with center 'dynamic':
+   * those that are not 0. Default all of them. The others have codes too.
+   */
+  mask?: Tensor | TensorLike;
   /** Channels that one Hadamard matrix mixes; 0 for no rotation. Default d. */
   blockSize?: number;
 }
@@ -108,10 +115,11 @@ export const hadaNormQuantizeContract: NodeContract<
   },
   inputNames: (attrs) => [
     'x',
-    ...flagged<'scale' | 'mean' | 'basis'>(attrs, [
+    ...flagged<'scale' | 'mean' | 'basis' | 'mask'>(attrs, [
       ['hasScale', 'scale'],
       ['hasMean', 'mean'],
       ['hasBasis', 'basis'],
+      ['hasMask', 'mask'],
     ]),
   ],
   outputShapes: ({ x = null, basis }, attrs) => {

@@ -12,10 +12,10 @@ import { centerAttr, type HadaNormQuantizeOptions, hadaNormQuantizeContract } fr
 import { hadaNormQuantize } from './op.js';
 
 /**
- * NodeDef `HadaNormQuantize`: inputs x, then scale if hasScale, mean if hasMean, basis if hasBasis
- * (all b); attributes bits, groupSize and blockSize (i), symmetric (b), centre (s: none, static or
- * dynamic), rangeMin and rangeMax (f). Outputs codes (`name`), scale (`name:1`), zero point
- * (`name:2`), where center is dynamic residual (`name:3`), and with a basis coefficients
+ * NodeDef `HadaNormQuantize`: inputs x, then scale if hasScale, mean if hasMean, basis if hasBasis,
+ * mask if hasMask (all b); attributes bits, groupSize and blockSize (i), symmetric (b), centre (s:
+ * none, static or dynamic), rangeMin and rangeMax (f). Outputs codes (`name`), scale (`name:1`),
+ * zero point (`name:2`), where center is dynamic residual (`name:3`), and with a basis coefficients
  * (`name:4`).
  */
 export function hadaNormQuantizeGraphOp(node: GraphOpNode): Tensor[] {

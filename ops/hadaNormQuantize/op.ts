@@ -59,7 +59,7 @@ export function hadaNormQuantize(
       throw new InvalidArgumentError(op, 'x', wanted, `shape [${input.shape}]`);
     }
     attrs = resolveAttrs(op, d, options, HADANORM_QUANTIZE_DEFAULTS);
-    const vectors = checkVectors(op, d, attrs, options);
+    const vectors = checkVectors(op, input.shape, attrs, options);
     checkResults(op, input.shape, attrs, vectors.basis);
     if (input.size === 0) return emptyOutputs(input.shape, attrs, vectors.basis);
     return runOp<HadaNormQuantizeInputs, HadaNormQuantizeAttrs, Tensor[]>(

@@ -9,6 +9,7 @@ export interface HadaNormQuantizeNumbers {
   readonly scale?: ArrayLike<number>; // [d]
   readonly mean?: ArrayLike<number>; // [d]
   readonly basis?: ArrayLike<number>; // [r, d]
+  readonly mask?: ArrayLike<number>; // [samples, tokens]
 }
 
 /** What `hadaNormQuantizeReference` returns, float64. */
@@ -23,7 +24,7 @@ export interface HadaNormQuantizeReference {
 
 /** The op in float64, from its definition. */
 export function hadaNormQuantizeReference(
-  { x, scale, mean, basis }: HadaNormQuantizeNumbers,
+  { x, scale, mean, basis, mask }: HadaNormQuantizeNumbers,
   tokens: number,
   d: number,
   { format, range, center, blockSize }: HadaNormQuantizeAttrs,
@@ -33,7 +34,8 @@ export function hadaNormQuantizeReference(
   const scaling = scale === undefined ? {} : { scale };
   const nothing = new Float64Array(d);
   const dynamic = center === 'dynamic';
-  const subtracted = dynamic ? {} : { mean: center === 'static' ? mean! : nothing };
+  const counted = mask === undefined ? {} : { mask };
+  const subtracted = dynamic ? counted : { mean: center === 'static' ? mean! : nothing };
   const centered = channelCenterReference(x, tokens, d, { ...scaling, ...subtracted });
   const transformed = rotate(centered.centered);
   const quantized = fakeQuantReference(transformed, [x.length / d, d], {

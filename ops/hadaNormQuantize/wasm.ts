@@ -31,7 +31,7 @@ export function hadaNormQuantizeOnWasm({
   const plan = blockSize === 0 ? NO_PLAN : wasmHadamardPlan(module, blockSize, false);
   const means = center === 'dynamic' ? module.scratch(4 * samples * d) : 0;
   if (means !== 0) {
-    columnMeans(module, x, means);
+    columnMeans(module, x, inputs.mask, means);
     outputs.push(module.output([samples, d], 'float32'));
     if (basis !== undefined) outputs.push(module.output([samples, basis.shape[0]!], 'float32'));
     writeMeanParts(module, inputs, means, plan, outputs);

@@ -4,7 +4,7 @@ import { type CenteredTexels, centeredSource, centerTexels } from '../webgl/cent
 import { transformTexels } from '../webgl/hadamard.js';
 import { whyNoPasses } from '../webgl/hadamardPasses.js';
 import { type WebglScope, webglKernel } from '../webgl/kernel.js';
-import { rowMeans } from '../webgl/means.js';
+import { countedMeans } from '../webgl/maskedMeans.js';
 import { texelsOf } from '../webgl/packed.js';
 import type { TexelMatrix } from '../webgl/texels.js';
 import { hadaNormQuantizeOp } from './composite.js';
@@ -19,10 +19,10 @@ import { checkHalfRange } from './webglHalf.js';
 export const hadaNormQuantizeWebgl = webglKernel(
   hadaNormQuantizeOp,
   ({ inputs, attrs, webgl }): TensorInfo[] => {
-    const { x, basis } = inputs;
+    const { x, basis, mask } = inputs;
     const { format, center } = attrs;
     const given = givenTexels(webgl, inputs);
-    const means = center === 'dynamic' ? rowMeans(webgl, given.x) : undefined;
+    const means = center === 'dynamic' ? countedMeans(webgl, given.x, mask) : undefined;
     const mean = means ?? (center === 'static' ? given.mean : undefined);
     const source: CenteredTexels = { x: given.x, mean, scale: given.scale };
     const quantized = quantizeTexels(webgl, rotated(webgl, source, attrs), attrs);

@@ -6,6 +6,7 @@ export { gemmFloat } from './gemmFloat';
 export { dequantizeRows, narrowCodes, packRows16, packRows8, residualDigits } from './gemmRows';
 export { hadaNormQuantize, meanParts } from './quantize';
 export { columnMeans } from './rows';
+export { maskedMeans } from './tokenMask';
 export { centerRows } from './channelCenter';
 export { fakeQuantRuns, mergeRanges, runRanges } from './fakeQuant';
 export { fakeQuantColumns } from './fakeQuantColumns';

@@ -2,9 +2,11 @@
 const TABLES: readonly string[] = [
   'test/ops/hadamardTransform/hadamardTransform.test.ts',
   'test/ops/channelCenter/channelCenter.test.ts',
+  'test/ops/channelCenter/channelCenter.mask.test.ts',
   'test/ops/fakeQuant/fakeQuant.test.ts',
   'test/ops/quantizedMatMul/quantizedMatMul.test.ts',
   'test/ops/hadaNormQuantize/hadaNormQuantize.test.ts',
+  'test/ops/hadaNormQuantize/hadaNormQuantize.mask.test.ts',
   'test/ops/scaledDotProductAttention/scaledDotProductAttention.test.ts',
   'test/ops/modulatedLayerNorm/modulatedLayerNorm.test.ts',
   'test/src/rewrite/everyBackend.test.ts',

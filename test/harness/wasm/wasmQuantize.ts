@@ -116,7 +116,7 @@ export function chain(
       const repeated = Float32Array.from({ length: samples * d }, (_, i) => subtracted[i % d]!);
       const dynamic = center === 'dynamic';
       const means = dynamic ? undefined : place([samples, 1, d], repeated);
-      const inputs = { x: last as tf.Tensor, scale: scaling, mean: means };
+      const inputs = { x: last as tf.Tensor, scale: scaling, mean: means, mask: nothing };
       last = channelCenterOnWasm({ inputs, attrs: { dynamic }, module })[0]!;
     }
     if (blockSize > 0) {

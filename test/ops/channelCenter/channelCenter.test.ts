@@ -129,7 +129,7 @@ describeOnBackends('ChannelCenter validation', () => {
     [
       'an option that is not there',
       () => channelCenter(x(), { sigma: 1 } as object),
-      'options must be made of scale, mean, got "sigma".',
+      'options must be made of scale, mean, mask, got "sigma".',
     ],
     [
       'options that are none',

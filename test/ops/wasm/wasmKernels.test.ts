@@ -118,6 +118,8 @@ describe('WASM kernels of transforms and quantizers', () => {
         const values = normal(sizeOf(shape), seed, 3);
         const scale = normal(d, seed + 1).map((v) => 0.5 + Math.abs(v));
         const mean = normal(samples * d, seed + 2);
+        const masked = !given && seed % 2 === 1;
+        const counted = normal(samples * tokens, seed + 3).map((v) => (v < 0.5 ? 1 : 0));
         const run = (cutAt: readonly number[]) =>
           GuardedWasm.check(1 << 16, cutAt, (module) => {
             const inputs = {
@@ -129,6 +131,10 @@ describe('WASM kernels of transforms and quantizers', () => {
               mean: given
                 ? (module.input({ shape: [samples, 1, d], values: mean }) as tf.Tensor)
                 : undefined,
+              mask: {
+                ...module.input({ shape: [samples, tokens], values: counted }),
+                rank: masked ? 2 : 0,
+              } as tf.Tensor,
             };
             const attrs = { dynamic: !given };
             const [y, m] = channelCenterOnWasm({ inputs, attrs, module }) as [
@@ -143,6 +149,7 @@ describe('WASM kernels of transforms and quantizers', () => {
         const exact = channelCenterReference(values, tokens, d, {
           ...(scaled ? { scale } : {}),
           ...(given ? { mean } : {}),
+          ...(masked ? { mask: counted } : {}),
         });
         for (const name of ['centered', 'mean'] as const) {
           expect(maxError(parts[name], whole[name])).to.equal(0);
