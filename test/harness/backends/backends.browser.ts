@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import '@tensorflow/tfjs-backend-webgpu';
 import '../../../src/index.js';
+import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import type { BackendUnderTest } from './backends.js';
 import { startWasm } from './wasmBuild.js';
 
@@ -20,9 +21,19 @@ async function available(name: string): Promise<BackendUnderTest> {
   // always there; the suites start them
   if (name === 'cpu' || name === 'wasm') return { name };
   try {
-    if (await tf.setBackend(name)) return { name };
+    if (await tf.setBackend(name)) {
+      if (name === 'webgpu') tellWhenLost(tf.backend() as WebGPUBackend);
+      return { name };
+    }
   } catch (error) {
     return { name, missing: `this browser has none: ${error}` };
   }
   return { name, missing: 'this browser has none' };
+}
+
+/** Software WebGPU dies now and then; what fails afterwards says nothing of the code. */
+function tellWhenLost({ device }: WebGPUBackend): void {
+  void device.lost.then(({ reason, message }) => {
+    if (reason !== 'destroyed') void tellDriver({ kind: 'lost', text: message });
+  });
 }

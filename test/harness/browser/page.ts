@@ -10,6 +10,9 @@ declare global {
 const SLOWEST = 6;
 
 export function runInPage(): void {
+  const query = new URLSearchParams(location.search);
+  // what is of no backend, or of others, has run in the page of the others
+  if (query.get('backends') === 'webgpu') keepWebgpu(query.get('part') ?? '0/1');
   const passed: Mocha.Runnable[] = [];
   const runner = mocha.run();
   const suiteOf = (test: Mocha.Runnable) => test.titlePath()[0] ?? '';
@@ -26,6 +29,34 @@ export function runInPage(): void {
     void tellDriver({ kind: 'failed', suite: suiteOf(test), text });
   });
   runner.on('end', () => void tellDriver({ kind: 'end', slowest: slowestOf(passed) }));
+}
+
+/**
+ * Leaves the blocks of WebGPU alone, and of these the part 'i/n', by where their tests begin among
+ * all tests.
+ */
+function keepWebgpu(part: string): void {
+  const [i, n] = part.split('/').map(Number) as [number, number];
+  const onWebgpu = ({ title }: Mocha.Suite) => title.endsWith(' on webgpu');
+  keepBlocks(mocha.suite, onWebgpu);
+  const total = mocha.suite.total();
+  let before = 0;
+  keepBlocks(mocha.suite, (block) => {
+    if (!onWebgpu(block)) return false;
+    const of = Math.floor((before / total) * n);
+    before += block.total();
+    return of === i;
+  });
+}
+
+/** Leaves out the other blocks, and the tests that stand in none of these. */
+function keepBlocks(suite: Mocha.Suite, kept: (block: Mocha.Suite) => boolean): void {
+  suite.tests = [];
+  suite.suites = suite.suites.filter((block) => {
+    if (kept(block)) return true;
+    keepBlocks(block, kept);
+    return block.total() > 0;
+  });
 }
 
 /** Where the time goes: tests alone, without their hooks. */

@@ -6,10 +6,12 @@ import { bundle, servePages } from './pages.js';
 import { SUITES, WASM_SUITES } from './suites.js';
 
 /**
- * What the page tells: the outcome of a test, with the error or the reason, or that all have run.
+ * What the page tells: the outcome of a test, with the error or the reason, that its WebGPU device
+ * is lost, or that all have run.
  */
 export type PageEvent =
   | { kind: keyof Counts; suite: string; text?: string }
+  | { kind: 'lost'; text: string }
   | { kind: 'end'; slowest: readonly string[] };
 
 /** What part of the suites to run; absent means all. */
@@ -32,12 +34,21 @@ export interface BrowserRunOptions extends BrowserSelection {
 
 /** A page of its own. */
 interface PageRun {
-  /** What failures and suites are marked with; empty for the page that has all backends. */
+  /** What failures and suites are marked with; empty for pages that run what no other does. */
   readonly label: string;
   readonly script: 'all' | 'wasm';
   /** What page.ts, backends.browser.ts and wasmBuild.ts read; mocha itself reads `grep`. */
   readonly query: URLSearchParams;
 }
+
+/** What a page of all suites may run. */
+const PAGE_BACKENDS = ['cpu', 'wasm', 'webgl', 'webgpu'];
+
+/**
+ * All suites on WebGPU, in so many browsers: a software GPU keeps open some files for each tensor
+ * that tfjs reads synchronously, and a process may open only so many.
+ */
+const WEBGPU_PARTS = ['0/4', '1/4', '2/4', '3/4'];
 
 /** A page that is silent for this long hangs. */
 const SILENCE_MS = 120_000;
@@ -56,8 +67,14 @@ const FLAGS = [
   '--no-first-run',
 ];
 
+/** What a page counted, and how its WebGPU device was lost, if it was. */
+interface Watched {
+  readonly tally: Tally;
+  readonly lost: string | null;
+}
+
 /**
- * Runs the suites in a real browser, on its cpu, wasm, webgl and webgpu backends, then on every
+ * Runs the suites in a real browser: on its cpu, wasm and webgl backends, on webgpu, then on every
  * build of wasm alone.
  */
 export async function runInBrowser(options: BrowserRunOptions): Promise<Tally> {
@@ -69,35 +86,51 @@ export async function runInBrowser(options: BrowserRunOptions): Promise<Tally> {
     if (!scripts.has(script)) scripts.set(script, await bundle(suites));
   }
   const server = await servePages(scripts);
-  // Chromium's sandbox does not start for root, as in containers
-  const chromiumSandbox = process.getuid?.() !== 0;
-  const browser = await chromium.launch({ executablePath, chromiumSandbox, args: FLAGS });
+  const { port } = server.address() as AddressInfo;
   const tally = emptyTally();
-  try {
-    const { port } = server.address() as AddressInfo;
-    for (const { label, script, query } of runs) {
-      const page = await browser.newPage();
+  const watched = ({ label, script, query }: PageRun) =>
+    inNewBrowser(executablePath, (page) => {
       const url = `http://127.0.0.1:${port}/page/${script}/?${query}`;
-      addTally(tally, await watch(page, label, log, () => page.goto(url)));
-      await page.close();
+      return watch(page, label, log, () => page.goto(url));
+    });
+  try {
+    for (const run of runs) {
+      let { tally: counted, lost } = await watched(run);
+      if (lost !== null) {
+        log(`The WebGPU device was lost (${lost}): these suites run again, in a new browser.`);
+        ({ tally: counted, lost } = await watched(run));
+        if (lost !== null) count(counted, 'the WebGPU device', 'failed');
+      }
+      addTally(tally, counted);
     }
     return tally;
   } finally {
-    await browser.close();
     server.close();
+  }
+}
+
+/** A browser has one GPU process: what dies there must not take other pages' contexts along. */
+async function inNewBrowser<T>(
+  executablePath: string,
+  use: (page: Page) => Promise<T>,
+): Promise<T> {
+  // Chromium's sandbox does not start for root, as in containers
+  const chromiumSandbox = process.getuid?.() !== 0;
+  const browser = await chromium.launch({ executablePath, chromiumSandbox, args: FLAGS });
+  try {
+    return await use(await browser.newPage());
+  } finally {
+    await browser.close();
   }
 }
 
 function pagesOf({ files, grep, backends, wasmBuilds }: BrowserSelection): PageRun[] {
   const selected = { ...(grep === undefined ? {} : { grep }) };
-  const all: PageRun = {
+  const on = (names: readonly string[], part = {}): PageRun => ({
     label: '',
     script: 'all',
-    query: new URLSearchParams({
-      ...selected,
-      ...(backends === undefined ? {} : { backends: backends.join(',') }),
-    }),
-  };
+    query: new URLSearchParams({ ...selected, backends: names.join(','), ...part }),
+  });
   const builds = (names: readonly string[]) =>
     names.map(
       (wasm): PageRun => ({
@@ -107,8 +140,15 @@ function pagesOf({ files, grep, backends, wasmBuilds }: BrowserSelection): PageR
       }),
     );
   if (wasmBuilds !== undefined) return builds(wasmBuilds);
+  const asked = backends ?? PAGE_BACKENDS;
+  const parts = (files ?? grep) ? ['0/1'] : WEBGPU_PARTS;
+  const others = asked.filter((name) => name !== 'webgpu');
+  const all = [
+    ...(others.length > 0 ? [on(others)] : []),
+    ...(asked.includes('webgpu') ? parts.map((part) => on(['webgpu'], { part })) : []),
+  ];
   // other pages come to what is asked for only when it is all
-  return (files ?? grep ?? backends) ? [all] : [all, ...builds(WASM_BUILDS)];
+  return (files ?? grep ?? backends) ? all : [...all, ...builds(WASM_BUILDS)];
 }
 
 /**
@@ -119,8 +159,9 @@ async function watch(
   label: string,
   log: (line: string) => void,
   start: () => Promise<unknown>,
-): Promise<Tally> {
+): Promise<Watched> {
   const tally = emptyTally();
+  let lost: string | null = null;
   const mark = label === '' ? '' : ` [${label}]`;
   await new Promise<void>((resolve) => {
     let over = false;
@@ -145,6 +186,10 @@ async function watch(
         return end();
       }
       timer.refresh();
+      if (event.kind === 'lost') {
+        lost = event.text;
+        return end();
+      }
       count(tally, `${event.suite}${mark}`, event.kind);
       if (event.text === undefined) return;
       log(event.kind === 'failed' ? `FAILED${mark}: ${event.text}` : event.text);
@@ -156,5 +201,5 @@ async function watch(
       .then(start)
       .catch((error: Error) => end(`the page did not load: ${error.message}`));
   });
-  return tally;
+  return { tally, lost };
 }
