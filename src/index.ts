@@ -25,6 +25,7 @@ export {
   WasmMemoryError,
   WasmThreadError,
   WebglContextLostError,
+  WebgpuDeviceLostError,
 } from '../ops/numerics/errors.js';
 export type { Granularity } from '../ops/numerics/quantization.js';
 export type {

@@ -1,5 +1,6 @@
 import type { Tensor, TypedArray } from '@tensorflow/tfjs-core';
 import { InvalidArgumentError } from '../numerics/errors.js';
+import { valuesOf } from './alive.js';
 
 /** Bits that the data of codes and zero points is known to keep to: 0 … 2^bits − 1. */
 const codes = new WeakMap<object, number>();
@@ -48,7 +49,7 @@ function checkValues(
   fits: (value: number) => boolean,
   wanted: string,
 ): void {
-  const values = tensor.dataSync<'float32' | 'int32' | 'bool'>() as TypedArray;
+  const values = valuesOf<'float32' | 'int32' | 'bool'>(op, tensor) as TypedArray;
   for (let at = 0; at < values.length; at++) {
     if (fits(values[at]!)) continue;
     throw new InvalidArgumentError(op, argument, wanted, `${values[at]} at ${at}`);

@@ -14,6 +14,7 @@ import {
   type TypedArray,
   tidy,
 } from '@tensorflow/tfjs-core';
+import { checkBackends, whileAlive } from './alive.js';
 import type { NodeContract, OpContract } from './contract.js';
 
 /**
@@ -78,7 +79,11 @@ export function defineGradient<Attrs, Dy extends Tensor | Tensor[]>(
   { kernelName }: OpContract<Attrs>,
   { gradients, ...saves }: GradientSpec<Attrs, Dy>,
 ): GradConfig {
-  return { kernelName, ...saves, gradFunc: gradients as unknown as GradFunc };
+  const checked: typeof gradients = (dy, saved, attrs) => {
+    checkBackends(kernelName, [dy, saved].flat());
+    return gradients(dy, saved, attrs);
+  };
+  return { kernelName, ...saves, gradFunc: checked as unknown as GradFunc };
 }
 
 /** The kernel that runs an op as tfjs ops, for a backend without one of its own. */
@@ -120,22 +125,29 @@ export function kernelSupports<Form>(
   return config[SUPPORTS] as Supports<Form, KernelBackend>;
 }
 
-/** Runs an op on the current backend, whatever backend that is, with its gradient on the tape. */
+/**
+ * Runs an op on the current backend, whatever backend that is, with its gradient on the tape.
+ * @throws As `checkBackends`: tfjs would go on without the device, and give zeros.
+ */
 export function runOp<
   Inputs extends object,
   Attrs extends object,
   Output extends Tensor | Tensor[],
 >(op: ComposedOp<Inputs, Attrs>, inputs: Inputs, attrs: Attrs): Output {
   const { backendName } = engineWithBackend();
-  if (getKernel(op.contract.kernelName, backendName) == null) {
-    registerKernel(compositeKernel(op, backendName));
-  }
+  const { kernelName } = op.contract;
+  if (getKernel(kernelName, backendName) == null) registerKernel(compositeKernel(op, backendName));
   // an absent optional input must not be a key: tfjs walks the keys when it builds the gradient
-  const given = Object.entries(inputs).filter(([, input]) => input !== undefined);
-  return engine().runKernel(
-    op.contract.kernelName,
-    Object.fromEntries(given),
-    Object.fromEntries(Object.entries(attrs)),
+  const given: [string, Tensor][] = Object.entries(inputs).filter(
+    ([, input]) => input !== undefined,
+  );
+  const tensors = given.map(([, input]) => input);
+  return whileAlive(kernelName, tensors, () =>
+    engine().runKernel(
+      kernelName,
+      Object.fromEntries(given),
+      Object.fromEntries(Object.entries(attrs)),
+    ),
   ) as Output;
 }
 
@@ -149,9 +161,14 @@ export function initializedBackend<Backend>(name: string): Backend | undefined {
   return engine().registry[name] as unknown as Backend | undefined;
 }
 
-/** Strings as their bytes: `dataSync` would decode them as UTF-8, which not all of them are. */
-export function stringBytes({ dataId }: Tensor): Uint8Array[] {
-  return engine().readSync(dataId) as unknown as Uint8Array[];
+/**
+ * Strings as their bytes: `dataSync` would decode them as UTF-8, which not all of them are.
+ * @throws As `checkBackends`.
+ */
+export function stringBytes(op: string, tensor: Tensor): Uint8Array[] {
+  return whileAlive(op, [tensor], () =>
+    engine().readSync(tensor.dataId),
+  ) as unknown as Uint8Array[];
 }
 
 function engineWithBackend(): { backendName: string } {

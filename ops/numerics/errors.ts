@@ -96,19 +96,38 @@ export class WasmThreadError extends HadaNormError {
   }
 }
 
+/** What became of a GPU backend: the browser took its device away, or somebody removed it. */
+export type DeviceFate = 'lost' | 'removed';
+
 /**
- * The GPU took the WebGL context away (a driver's reset, too much memory); every tensor on it is
- * lost.
+ * The GPU took the WebGL context away (a driver's reset, too much memory), or the backend was
+ * removed; every tensor on it is lost. A context that is restored comes back empty.
  */
 export class WebglContextLostError extends HadaNormError {
   static override readonly [KIND] = 'WebglContextLostError';
   override readonly name = 'WebglContextLostError';
 
-  constructor(op: string) {
-    const problem = 'the WebGL context is lost, and every tensor of the backend with it.';
-    const wayOut = 'Reload the page, or remove the backend and load the model again.';
-    super(op, `${problem} ${wayOut}`);
+  constructor(op: string, fate: DeviceFate = 'lost') {
+    super(op, fateOf('the WebGL context', 'webgl', fate));
   }
+}
+
+/** As `WebglContextLostError`, of the device of the WebGPU backend. */
+export class WebgpuDeviceLostError extends HadaNormError {
+  static override readonly [KIND] = 'WebgpuDeviceLostError';
+  override readonly name = 'WebgpuDeviceLostError';
+
+  constructor(op: string, fate: DeviceFate = 'lost') {
+    super(op, fateOf('the WebGPU device', 'webgpu', fate));
+  }
+}
+
+function fateOf(device: string, backend: string, fate: DeviceFate): string {
+  const what = fate === 'lost' ? `${device} is lost` : `the backend ${backend} was removed`;
+  const problem = `${what}, and every tensor of the backend with it.`;
+  if (fate === 'removed') return `${problem} Load the model again.`;
+  const anew = 'remove the backend, register it anew and load the model again';
+  return `${problem} Reload the page, or ${anew} (docs/backends.md shows how).`;
 }
 
 /** The device cannot give right results, or has no room for them. */

@@ -1,4 +1,5 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
+import { valuesOf } from '../common/alive.js';
 import {
   type GraphOpNode,
   namedInputs,
@@ -80,7 +81,7 @@ function checkVersion(op: string, node: GraphOpNode): void {
 function checkCodes(op: string, node: GraphOpNode, codes: Tensor): void {
   const checksum = numberParam(op, node, 'checksum');
   if (checksum === undefined || codes.dtype !== 'bool') return;
-  const found = checksums.get(codes.dataId) ?? crc32(codes.dataSync() as Uint8Array);
+  const found = checksums.get(codes.dataId) ?? crc32(valuesOf<'bool'>(op, codes));
   checksums.set(codes.dataId, found);
   if (found !== checksum) {
     const what = `the packed weights of node ${describe(node.node?.name)}`;

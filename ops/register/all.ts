@@ -3,5 +3,6 @@ import './cpu.js';
 import './tensorflow.js';
 import './wasm.js';
 import './webgl.js';
+import './webgpu.js';
 import './composed.js';
 import './gradients.js';

@@ -9,7 +9,7 @@ import {
   tidy,
 } from '@tensorflow/tfjs-core';
 import { type ComposedOp, defineKernel } from '../common/kernel.js';
-import { UnsupportedDeviceError, WebglContextLostError } from '../numerics/errors.js';
+import { UnsupportedDeviceError } from '../numerics/errors.js';
 import type { WebglBackend, WebglProgram } from './backend.js';
 import { halfOutputGlsl } from './half.js';
 
@@ -85,8 +85,8 @@ export class WebglScope {
  * An op's kernel on tfjs-backend-webgl. The op is composed for forms that the kernel does not
  * support, and with WebGL 1, which has neither integers nor texel fetches.
  *
- * The kernel throws WebglContextLostError where the context is lost (tfjs would go on and give
- * zeros), and UnsupportedDeviceError where the device's shaders compute with less than float32.
+ * The kernel throws UnsupportedDeviceError where the device's shaders compute with less than
+ * float32.
  */
 export function webglKernel<Inputs, Attrs>(
   op: ComposedOp<Inputs, Attrs>,
@@ -99,7 +99,6 @@ export function webglKernel<Inputs, Attrs>(
     op.contract,
     'webgl',
     ({ inputs, attrs, backend }) => {
-      checkContext(kernelName, backend);
       if (isWebgl2()) checkPrecision(kernelName, backend);
       if (!isWebgl2() || supports(attrs) !== null) return tidy(() => op.composite(inputs, attrs));
       return inScope(backend, (webgl) => run({ inputs, attrs, webgl }));
@@ -120,10 +119,6 @@ function inScope(
   } finally {
     webgl.close(Array.isArray(outputs) ? outputs : [outputs]);
   }
-}
-
-function checkContext(op: string, { gpgpu }: WebglBackend): void {
-  if (gpgpu.gl.isContextLost()) throw new WebglContextLostError(op);
 }
 
 const precise = new WeakSet<object>();

@@ -36,6 +36,11 @@ export function checkBatch(op: string, batch: unknown, index: number): asserts b
   }
 }
 
+/** The tensors of a batch, however it has them. */
+export function tensorsIn(batch: Batch): Tensor[] {
+  return batch instanceof Tensor ? [batch] : Object.values(batch);
+}
+
 /** The tensor that a batch gives an input of the model. */
 export function inputNamed(model: GraphModel, batch: Batch, name: string): Tensor {
   const at = model.inputs.findIndex((input) => input.name === name || input.name === `${name}:0`);
@@ -57,7 +62,6 @@ export function disposeResults(
   batch: Batch,
   model: GraphModel,
 ): void {
-  const inputs = batch instanceof Tensor ? [batch] : Object.values(batch);
-  const others = new Set([...inputs, ...Object.values(model.weights).flat()]);
+  const others = new Set([...tensorsIn(batch), ...Object.values(model.weights).flat()]);
   dispose([results].flat().filter((tensor) => !others.has(tensor)));
 }

@@ -1,14 +1,15 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { dispose, type Tensor } from '@tensorflow/tfjs-core';
+import { throughout } from '../../ops/common/alive.js';
 import { HadaNormError, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { KIND } from '../../ops/numerics/kinds.js';
 import { GraphBuilder } from '../graph/builder.js';
 import type { Graph } from '../graph/ir.js';
-import { graphOfModel, modelFromGraph } from '../graph/model.js';
+import { graphOfModel, modelFromGraph, weightTensors } from '../graph/model.js';
 import { runnableNodes } from '../passes/runnable.js';
 import { analyze, type PlacedLinear, whatIsThere } from '../recognize/analysis.js';
 import { inNormalForm, normalizeNodes } from '../recognize/normalize/normalize.js';
-import { type Batch, checkBatch, checkBatches, disposeResults } from './batch.js';
+import { type Batch, checkBatch, checkBatches, disposeResults, tensorsIn } from './batch.js';
 import { checkInputs } from './batchInputs.js';
 import { Collector } from './collector.js';
 import {
@@ -57,7 +58,8 @@ const CONTROL_FLOW = new RegExp(
  *
  * @param batches Inputs of the model; for a diffusion model, a few denoising trajectories. Any
  * iterable, also async.
- * @throws InvalidArgumentError for a wrong model or option; CalibrationAbortedError when cancelled.
+ * @throws InvalidArgumentError for a wrong model or option; CalibrationAbortedError when cancelled;
+ * WebglContextLostError, WebgpuDeviceLostError where the backend's device is lost.
  *
  * @example
  * ```ts
@@ -163,12 +165,7 @@ async function run(
     try {
       if (seen > (resume?.batches ?? 0)) {
         checkInputs('calibrate', fed, batch, seen - 1);
-        collector.startBatch(model, batch);
-        const run = dynamic ? model.executeAsync(batch) : model.execute(batch);
-        disposeResults((await run) as Tensor | Tensor[], batch, model);
-        // of control flow only one way is run
-        if (!dynamic) collector.checkSeen();
-        collector.endBatch();
+        await observe(model, batch, collector, dynamic);
       }
     } finally {
       if (disposeBatches) dispose(batch);
@@ -178,6 +175,24 @@ async function run(
     await new Promise((resolve) => setTimeout(resolve, 0));
     cancelled();
   }
+}
+
+/** Runs the model on a batch, which counts where the device was there until the end. */
+async function observe(
+  model: GraphModel,
+  batch: Batch,
+  collector: Collector,
+  dynamic: boolean,
+): Promise<void> {
+  const tensors = [...tensorsIn(batch), ...weightTensors(model)];
+  await throughout('calibrate', tensors, async () => {
+    collector.startBatch(model, batch);
+    const results = await (dynamic ? model.executeAsync(batch) : model.execute(batch));
+    disposeResults(results as Tensor | Tensor[], batch, model);
+    // of control flow only one way is run
+    if (!dynamic) collector.checkSeen();
+  });
+  collector.endBatch();
 }
 
 /** Every tensor that a linear with a role reads; a Hessian only where a transform is likely. */

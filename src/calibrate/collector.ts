@@ -1,5 +1,6 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { getBackend, matMul, type Tensor, tensor2d, transpose } from '@tensorflow/tfjs-core';
+import { valuesOf } from '../../ops/common/alive.js';
 import { HadaNormError, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { fetched } from '../math/matrix.js';
 import { type Batch, inputNamed } from './batch.js';
@@ -81,7 +82,7 @@ export class Collector {
     const pending = this.pending[index];
     if (pending === undefined) return;
     const tokens = tokensOf(site, x, like);
-    const values = x.dataSync() as Float32Array;
+    const values = valuesOf<'float32'>('calibrate', x);
     const samples = values.length / (tokens * site.d);
     const means: Float32Array[] = [];
     for (let sample = 0; sample < samples; sample++) {
@@ -117,7 +118,7 @@ export class Collector {
     if (timestep === null) return [];
     const tensor = inputNamed(model, batch, timestep.input);
     const { bins } = timestep;
-    const times = Array.from(tensor.dataSync(), (time) => {
+    const times = Array.from(valuesOf('calibrate', tensor), (time) => {
       if (!Number.isFinite(time)) {
         const wanted = 'an input of finite numbers';
         throw new InvalidArgumentError('calibrate', 'timestep', wanted, `${time}`);
@@ -171,7 +172,7 @@ function addScatter(
     addOuterProducts(scatter, centered, d);
     return;
   }
-  const product = fetched(() => {
+  const product = fetched('calibrate', () => {
     const x = tensor2d(centered, [centered.length / d, d]);
     return matMul(transpose(x), x);
   });

@@ -1,4 +1,5 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
+import { valuesOf } from '../../ops/common/alive.js';
 
 /**
  * Names the samples of a batch by what the model was given, the same on every backend: numbers that
@@ -55,7 +56,7 @@ function mixed(start: number): number {
 
 /** A tensor's values as words of which as many belong to each sample. */
 function bitsOf(tensor: Tensor): Int32Array {
-  const values = tensor.dataSync<'float32' | 'int32' | 'bool' | 'string'>();
+  const values = valuesOf<'float32' | 'int32' | 'bool' | 'string'>('calibrate', tensor);
   if (values instanceof Float32Array) {
     // a subarray may start at any byte
     return new Int32Array(values.slice().buffer);

@@ -1,5 +1,6 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { dispose } from '@tensorflow/tfjs-core';
+import { stillAlive } from '../../ops/common/alive.js';
 import { checkInteger, checkOptions, checkPlain } from '../../ops/common/checks.js';
 import { InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { calibrate } from '../calibrate/calibrate.js';
@@ -92,6 +93,8 @@ export async function collectTrajectory(
   const batches: DitInputs[] = [];
   try {
     for await (const batch of trajectory(model, options, 'collectTrajectory')) batches.push(batch);
+    const tensors = batches.flatMap((batch) => Object.values(batch));
+    await stillAlive('collectTrajectory', tensors);
     return batches;
   } catch (error) {
     dispose(batches);

@@ -88,9 +88,13 @@ export class Flow {
     return clone(this.start);
   }
 
+  /** All that the flow has. */
+  tensors(): Tensor4D[] {
+    return [this.start, ...(this.first === null ? [] : [this.first.velocity, this.first.end])];
+  }
+
   dispose(): void {
-    this.start.dispose();
-    if (this.first !== null) dispose([this.first.velocity, this.first.end]);
+    dispose(this.tensors());
   }
 
   /** One step from its beginning along a velocity. */

@@ -1,4 +1,5 @@
 import { nextFrame, type Tensor, type Tensor4D, tensor } from '@tensorflow/tfjs-core';
+import { checkBackends, stillAlive, throughout } from '../../ops/common/alive.js';
 import { checkCallback, throwIfAborted } from '../../ops/common/callers.js';
 import { normalNumbers } from '../../ops/numerics/random.js';
 import { Flow } from './flow.js';
@@ -25,14 +26,15 @@ export function seededNormal(shape: readonly number[], seed: number): Tensor {
  * to the caller.
  *
  * @param op Who is named in errors.
- * @throws InvalidArgumentError at once, for options that do not fit the model.
+ * @throws InvalidArgumentError at once, for options that do not fit the model; later
+ * WebglContextLostError, WebgpuDeviceLostError where the backend's device is lost.
  */
 export function trajectory(
   model: VelocityModel,
   options: TrajectoryOptions,
   op = 'trajectory',
 ): AsyncGenerator<DitInputs, void> {
-  return follow(model, planOf(op, model, options), options);
+  return follow(op, model, planOf(op, model, options), options);
 }
 
 /**
@@ -41,7 +43,8 @@ export function trajectory(
  *
  * Between steps other tasks of the page get their turn.
  *
- * @throws InvalidArgumentError for options that do not fit the model.
+ * @throws InvalidArgumentError for options that do not fit the model; WebglContextLostError,
+ * WebgpuDeviceLostError where the backend's device is lost.
  */
 export async function sample(model: VelocityModel, options: DrawOptions): Promise<Tensor4D> {
   const plan = planOf('sample', model, options);
@@ -49,13 +52,14 @@ export async function sample(model: VelocityModel, options: DrawOptions): Promis
   const flow = begin(model, plan);
   try {
     while (flow.step < plan.steps) {
-      await turn(options.signal);
+      await turn('sample', flow, options.signal);
       const { completesStep } = flow;
-      flow.evaluate();
+      await evaluate('sample', flow);
       if (!completesStep) continue;
       if (options.onStep) await lend(flow, plan, options.onStep);
       options.onProgress?.(flow.step, plan.steps);
     }
+    await stillAlive('sample', flow.tensors());
     return flow.samples();
   } finally {
     flow.dispose();
@@ -63,6 +67,7 @@ export async function sample(model: VelocityModel, options: DrawOptions): Promis
 }
 
 async function* follow(
+  op: string,
   model: VelocityModel,
   plan: SamplePlan,
   { signal, onProgress }: TrajectoryOptions,
@@ -71,12 +76,12 @@ async function* follow(
   const flow = begin(model, plan);
   try {
     for (let done = 0; done < total; ) {
-      await turn(signal);
+      await turn(op, flow, signal);
       const { step, completesStep } = flow;
       if (plan.keep.has(step)) yield flow.inputs();
       if (completesStep) done++;
       // where the last step ends nobody asks
-      if (done < total) flow.evaluate();
+      if (done < total) await evaluate(op, flow);
       if (completesStep) onProgress?.(done, total);
     }
   } finally {
@@ -101,8 +106,13 @@ function begin(model: VelocityModel, plan: SamplePlan): Flow {
   return new Flow(model, plan, seededNormal(plan.shape, plan.seed) as Tensor4D);
 }
 
-/** Lets other tasks run, one of which may abort. */
-async function turn(signal: AbortSignal | null | undefined): Promise<void> {
+function evaluate(op: string, flow: Flow): Promise<void> {
+  return throughout(op, flow.tensors(), () => flow.evaluate());
+}
+
+/** Lets other tasks run, one of which may abort, or lose what there is. */
+async function turn(op: string, flow: Flow, signal: AbortSignal | null | undefined): Promise<void> {
   await nextFrame();
   throwIfAborted(signal);
+  checkBackends(op, flow.tensors());
 }

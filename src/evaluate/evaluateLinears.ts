@@ -1,12 +1,19 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { type NamedTensorMap, type Tensor, tidy, transpose } from '@tensorflow/tfjs-core';
+import { throughout, valuesOf } from '../../ops/common/alive.js';
 import { checkCallback, checkSignal, throwIfAborted } from '../../ops/common/callers.js';
 import { checkOptions } from '../../ops/common/checks.js';
 import { HadaNormError, InvalidArgumentError } from '../../ops/numerics/errors.js';
-import { type Batch, checkBatch, checkBatches, disposeResults } from '../calibrate/batch.js';
+import {
+  type Batch,
+  checkBatch,
+  checkBatches,
+  disposeResults,
+  tensorsIn,
+} from '../calibrate/batch.js';
 import { checkInputs } from '../calibrate/batchInputs.js';
 import { canonical, type Graph, nodeOf, type Ref } from '../graph/ir.js';
-import { graphOfModel } from '../graph/model.js';
+import { graphOfModel, weightTensors } from '../graph/model.js';
 import { addEnergies, type EnergySums, noEnergies, sqnrDecibels } from '../math/decibels.js';
 import { type Runnable, runnableModel } from '../passes/runnable.js';
 import { activationBehind } from '../recognize/activations.js';
@@ -44,7 +51,7 @@ export interface EvaluateOptions {
  * @param rewritten What it returned.
  * @param batches Inputs of the model.
  * @throws HadaNormError when the two are not of the same model, InvalidArgumentError for wrong
- * batches or none.
+ * batches or none; WebglContextLostError, WebgpuDeviceLostError where the backend's device is lost.
  *
  * @example
  * ```ts
@@ -97,7 +104,10 @@ async function evaluate(
     throwIfAborted(options.signal);
     checkBatch(op, batch, done);
     checkInputs(op, fed, batch, done);
-    addBatch(before.model, after.model, batch, linears, sums);
+    const weights = [before.model, after.model].flatMap(weightTensors);
+    await throughout(op, [...tensorsIn(batch), ...weights], () =>
+      addBatch(before.model, after.model, batch, linears, sums),
+    );
     done++;
     options.onProgress?.(done);
   }
@@ -182,6 +192,7 @@ function addDifference(
 ): void {
   tidy(() => {
     const [exact, other] = run();
-    addEnergies(sums, exact.dataSync(), other.dataSync(), bias);
+    const [a, b] = [exact, other].map((tensor) => valuesOf('evaluateLinears', tensor));
+    addEnergies(sums, a!, b!, bias);
   });
 }

@@ -1,5 +1,6 @@
 import { GraphModel } from '@tensorflow/tfjs-converter';
 import { io, keep, reshape, Tensor } from '@tensorflow/tfjs-core';
+import { checkBackends } from '../../ops/common/alive.js';
 import { describe, HadaNormError, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { graphFromArtifacts, topologyArtifacts } from './artifacts.js';
 import { joined } from './chunks.js';
@@ -78,11 +79,21 @@ function dataOf(graph: Graph, tensors: Readonly<Record<string, Tensor>>): ArrayB
   return joined(specs.map((spec) => encodeWeight(spec, weights.get(spec.name)!.values())));
 }
 
-/** @throws InvalidArgumentError for a model whose weights were disposed. */
-export function checkAlive(op: string, model: object): void {
+/** The tensors of a model's weights; none where a model has no such. */
+export function weightTensors(model: object): Tensor[] {
   const given: unknown = 'weights' in model ? model.weights : {};
   const weights: unknown[] = Object.values(given ?? {}).flat();
-  if (!weights.some((tensor) => tensor instanceof Tensor && tensor.isDisposed)) return;
+  return weights.filter((tensor) => tensor instanceof Tensor);
+}
+
+/**
+ * @throws InvalidArgumentError for a model whose weights were disposed, and as `checkBackends`
+ * where they were lost.
+ */
+export function checkAlive(op: string, model: object): void {
+  const weights = weightTensors(model);
+  checkBackends(op, weights);
+  if (!weights.some(({ isDisposed }) => isDisposed)) return;
   const got = 'one without its tensors: the model was disposed';
   throw new InvalidArgumentError(op, 'model', WANTED, got, 'Load it again.');
 }

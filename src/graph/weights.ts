@@ -1,4 +1,5 @@
 import { io, type NamedTensorMap, type Tensor, type TypedArray, util } from '@tensorflow/tfjs-core';
+import { valuesOf } from '../../ops/common/alive.js';
 import { stringBytes } from '../../ops/common/kernel.js';
 import { describe, HadaNormError } from '../../ops/numerics/errors.js';
 import { halfBitsOf } from '../../ops/numerics/half.js';
@@ -44,7 +45,7 @@ export function weightsFromData(
     }
     const from = start;
     const bytes = () => chunks.slice(from, end);
-    weights.set(spec.name, { spec, bytes, values: () => decodeWeight(spec, bytes()) });
+    weights.set(spec.name, { spec, bytes, values: () => decodeWeight(op, spec, bytes()) });
     start = end;
   }
   return weights;
@@ -60,7 +61,7 @@ export function weightsFromTensors(
   for (const spec of checkedSpecs(op, specs)) {
     const read = () => {
       const [tensor] = Object.hasOwn(tensors, spec.name) ? tensors[spec.name]! : [];
-      if (tensor !== undefined && !tensor.isDisposed) return tensorValues(tensor);
+      if (tensor !== undefined && !tensor.isDisposed) return tensorValues(op, tensor);
       const problem = `the weight ${describe(spec.name)} is gone: the model was disposed.`;
       throw new HadaNormError(op, `${problem} Load it again.`);
     };
@@ -81,11 +82,11 @@ export function weightBytes({ spec, bytes }: Weight): number {
 }
 
 /** The values that `bytes` stand for, by tfjs's own decoder. */
-function decodeWeight(spec: WeightSpec, bytes: ArrayBuffer): WeightValues {
+function decodeWeight(op: string, spec: WeightSpec, bytes: ArrayBuffer): WeightValues {
   const decoded: NamedTensorMap = io.decodeWeights(bytes, [spec]);
   const tensor = decoded[spec.name]!;
   try {
-    return tensorValues(tensor);
+    return tensorValues(op, tensor);
   } finally {
     tensor.dispose();
   }
@@ -141,8 +142,8 @@ function encodeStrings(values: readonly Uint8Array[]): ArrayBuffer {
   return out.buffer;
 }
 
-function tensorValues(tensor: Tensor): WeightValues {
-  return tensor.dtype === 'string' ? stringBytes(tensor) : tensor.dataSync();
+function tensorValues(op: string, tensor: Tensor): WeightValues {
+  return tensor.dtype === 'string' ? stringBytes(op, tensor) : valuesOf(op, tensor);
 }
 
 function elementBytes({ name, dtype, quantization }: WeightSpec): number {

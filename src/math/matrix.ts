@@ -6,6 +6,7 @@ import {
   tidy,
   transpose as transposeAxes,
 } from '@tensorflow/tfjs-core';
+import { valuesOf } from '../../ops/common/alive.js';
 
 /** Backends whose product is float32 throughout and faster than loops. */
 const FAST = new Set(['wasm', 'tensorflow']);
@@ -22,7 +23,7 @@ export function matmul(
   n: number,
 ): Float32Array {
   if (m * k * n >= FAST_FROM && FAST.has(getBackend())) {
-    return fetched(() => matMul(tensor2d(a, [m, k]), tensor2d(b, [k, n])));
+    return fetched('matmul', () => matMul(tensor2d(a, [m, k]), tensor2d(b, [k, n])));
   }
   const out = new Float32Array(m * n);
   addProduct(out, a, b, m, k, n);
@@ -39,7 +40,9 @@ export function matmulTransposed(
 ): Float32Array {
   if (m * k * n >= FAST_FROM && FAST.has(getBackend())) {
     // transposed apart: tfjs's transposed product is scalar on WASM
-    return fetched(() => matMul(transposeAxes(tensor2d(a, [k, m])), tensor2d(b, [k, n])));
+    return fetched('matmulTransposed', () =>
+      matMul(transposeAxes(tensor2d(a, [k, m])), tensor2d(b, [k, n])),
+    );
   }
   return matmul(transpose(a, k, m), b, m, k, n);
 }
@@ -59,11 +62,12 @@ export function transpose<T extends Float32Array | Float64Array>(
 
 /**
  * A tensor's values. Not returned from `tidy` itself, which would search every number for tensors.
+ * @param op Who is named where the backend's device is lost.
  */
-export function fetched(make: () => Tensor): Float32Array {
+export function fetched(op: string, make: () => Tensor): Float32Array {
   let values: Float32Array | undefined;
   tidy(() => {
-    values = make().dataSync() as Float32Array;
+    values = valuesOf<'float32'>(op, make());
   });
   return values!;
 }

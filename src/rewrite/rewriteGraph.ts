@@ -1,10 +1,11 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
+import { checkBackends, stillAlive } from '../../ops/common/alive.js';
 import { checkCallback, checkSignal } from '../../ops/common/callers.js';
 import { HadaNormError } from '../../ops/numerics/errors.js';
 import { KIND } from '../../ops/numerics/kinds.js';
 import { GraphBuilder } from '../graph/builder.js';
 import type { Graph } from '../graph/ir.js';
-import { graphOfModel, modelFromGraph } from '../graph/model.js';
+import { graphOfModel, modelFromGraph, weightTensors } from '../graph/model.js';
 import { verifyGraph } from '../graph/verify.js';
 import { biasPass } from '../passes/biases.js';
 import { fuseNodes } from '../passes/fuseGraph.js';
@@ -71,7 +72,7 @@ export class RewriteAbortedError extends HadaNormError {
  * rotation is asked for by name: method 'hadamard', `rotate: true` or a `blockSize`. Elsewhere it
  * is left out, and the report says so for the linear. NothingToQuantizeError for a model in which
  * there is nothing to quantize, unless a rule with treatment 'skip' or `weightOnly: false` leaves
- * it all alone.
+ * it all alone. WebglContextLostError, WebgpuDeviceLostError where the backend's device is lost.
  * Source: HadaNorm, arXiv 2506.09932.
  *
  * @example
@@ -121,6 +122,7 @@ export async function rewriteGraphAsync(
     for (;;) {
       if (signal?.aborted) throw new RewriteAbortedError();
       const { done, value } = steps.next();
+      await stillThere(op, model, done ? value.model : null);
       if (done) return value;
       onProgress?.(value);
       await new Promise((resolve) => setTimeout(resolve, 0));
@@ -128,6 +130,16 @@ export async function rewriteGraphAsync(
   } finally {
     // gives up what was made when it was cancelled, or when onProgress threw
     steps.return(undefined as never);
+  }
+}
+
+/** What the weights gave so far was theirs: their device is there. Else the result is disposed. */
+async function stillThere(op: string, model: GraphModel, made: GraphModel | null): Promise<void> {
+  try {
+    await stillAlive(op, weightTensors(model));
+  } catch (error) {
+    made?.dispose();
+    throw error;
   }
 }
 
@@ -153,6 +165,7 @@ function* rewriteSteps(
     const method = options.method ?? REWRITE_DEFAULTS.method;
     const notes = notesOf(linears, pass.done, quantizedAlready(graph), options);
     const report = modelReport(method, linears, pass.reports, graph, rewritten, notes);
+    checkBackends(op, weightTensors(model));
     const result = { model: modelFromGraph(rewritten, model, builder.tensors), report };
     finished = true;
     return result;

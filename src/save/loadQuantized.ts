@@ -1,10 +1,12 @@
 import { GraphModel } from '@tensorflow/tfjs-converter';
 import { dispose, env, io, type NamedTensorMap } from '@tensorflow/tfjs-core';
+import { checkBackends, stillAlive } from '../../ops/common/alive.js';
 import { checkCallback } from '../../ops/common/callers.js';
 import { checkPlain } from '../../ops/common/checks.js';
 import { describe, HadaNormError, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { chunksOf } from '../graph/artifacts.js';
 import { Chunks } from '../graph/chunks.js';
+import { weightTensors } from '../graph/model.js';
 import { checkSealed, ModelFormatError, ModelLoadError } from './format.js';
 
 /**
@@ -15,7 +17,8 @@ import { checkSealed, ModelFormatError, ModelLoadError } from './format.js';
  * @param source A URL of model.json, or any tfjs load handler.
  * @param options As for `tf.loadGraphModel` (`requestInit`, `onProgress`, …).
  * @throws ModelFormatError for a model that is truncated, altered, of another version or not saved
- * by this package; ModelLoadError where a file does not come: it has the reason as its `cause`.
+ * by this package; ModelLoadError where a file does not come: it has the reason as its `cause`;
+ * WebglContextLostError, WebgpuDeviceLostError where the backend's device is lost.
  */
 export async function loadQuantized(
   source: string | io.IOHandler,
@@ -29,6 +32,7 @@ export async function loadQuantized(
   if (handler === null || typeof handler !== 'object' || typeof handler.load !== 'function') {
     throw new InvalidArgumentError(op, 'source', 'a load handler or a URL', describe(source));
   }
+  checkBackends(op);
   let artifacts: io.ModelArtifacts;
   try {
     artifacts = await gathered(op, await handler.load());
@@ -46,7 +50,14 @@ export async function loadQuantized(
     await model.load();
   } catch (error) {
     dispose(tensors);
+    checkBackends(op);
     throw caused(new ModelFormatError(op, `tfjs cannot load the model: ${wordsOf(error)}`), error);
+  }
+  try {
+    await stillAlive(op, weightTensors(model));
+  } catch (error) {
+    model.dispose();
+    throw error;
   }
   return model;
 }

@@ -1,5 +1,6 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
-import { io, type Tensor, type TypedArray } from '@tensorflow/tfjs-core';
+import { io, type Tensor } from '@tensorflow/tfjs-core';
+import { fetchValues } from '../../ops/common/alive.js';
 import { checkInteger, checkOptions } from '../../ops/common/checks.js';
 import type { Bytes } from '../../ops/numerics/bytes.js';
 import { describe, InvalidArgumentError } from '../../ops/numerics/errors.js';
@@ -21,7 +22,8 @@ const SHARD_BYTES = 4 * 2 ** 20;
  * @param model A model of `rewriteGraph`, or one that was loaded. It stays usable.
  * @param target Any tfjs save handler, or its URL ('indexeddb://…', 'downloads://…', with tfjs-node
  * 'file://…').
- * @throws InvalidArgumentError for a target that no handler knows.
+ * @throws InvalidArgumentError for a target that no handler knows; WebglContextLostError,
+ * WebgpuDeviceLostError where the backend's device is lost.
  *
  * @example
  * ```ts
@@ -105,8 +107,8 @@ async function packedArtifacts(op: string, model: GraphModel): Promise<io.ModelA
   const data: ArrayBuffer[] = [];
   for (const { spec, values } of graph.weights.values()) {
     const tensor: Tensor | undefined = model.weights[spec.name]?.[0];
-    const numbers = tensor === undefined || spec.dtype === 'string' ? null : await tensor.data();
-    data.push(encodeWeight(spec, (numbers as TypedArray | null) ?? values()));
+    const isText = tensor === undefined || spec.dtype === 'string';
+    data.push(encodeWeight(spec, isText ? values() : await fetchValues(op, tensor)));
   }
   // one buffer: tfjs's CompositeArrayBuffer loses data where the first of several is empty
   return sealed(op, { ...topologyArtifacts(graph), weightData: joined(data) });

@@ -1,12 +1,21 @@
-import { env, ready, setBackend } from '@tensorflow/tfjs-core';
+import {
+  env,
+  findBackendFactory,
+  ready,
+  registerBackend,
+  removeBackend,
+  setBackend,
+} from '@tensorflow/tfjs-core';
 import { getThreads, HadaNormError, setThreads } from 'tfjs-hadanorm';
+import { isBackendLost } from '../../../ops/common/alive.js';
 import { type BackendName, backendTitle } from '../shared/choices.js';
 
 /** More threads than this do not make the page's small models faster. */
 const MAX_THREADS = 8;
 
 /**
- * Makes a backend the current one; its code is fetched the first time.
+ * Makes a backend the current one; its code is fetched the first time. One that lost its GPU in an
+ * earlier run begins anew.
  *
  * @param base The page's address: `wasm/` beside it holds tfjs's binaries.
  * @returns How it runs, in words.
@@ -14,6 +23,7 @@ const MAX_THREADS = 8;
  */
 export async function useBackend(name: BackendName, base: string): Promise<string> {
   await fetchBackend(name, base);
+  if (isBackendLost(name)) makeAnew(name);
   const title = backendTitle(name);
   if (!(await setBackend(name))) {
     throw new HadaNormError(title, 'tfjs could not start it here. Choose another backend.');
@@ -26,6 +36,12 @@ export async function useBackend(name: BackendName, base: string): Promise<strin
   const threads = getThreads();
   const how = threads === 1 ? 'one thread' : `${threads} threads`;
   return `${title}${simd ? ' with SIMD' : ''}, ${how}`;
+}
+
+function makeAnew(name: BackendName): void {
+  const factory = findBackendFactory(name);
+  removeBackend(name);
+  registerBackend(name, factory);
 }
 
 const fetched = new Set<BackendName>();

@@ -1,4 +1,5 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
+import { fetchValues } from '../../../ops/common/alive.js';
 import { sample } from '../../../src/diffusion/sampler.js';
 import { medianStep } from '../../../src/diffusion/stepTime.js';
 import { labelsOf, offered } from '../shared/choices.js';
@@ -24,7 +25,7 @@ export async function draw(context: RunContext, column: Column, model: GraphMode
   let began = performance.now();
   let values: Float32Array = new Float32Array();
   const onStep = async (samples: Awaited<ReturnType<typeof sample>>, step: number) => {
-    values = await samples.data<'float32'>();
+    values = await fetchValues<'float32'>(stage, samples);
     times.push(performance.now() - began);
     const side = samples.shape[1];
     const shown = rgbaOf(values, pictures);

@@ -1,5 +1,6 @@
 import { getBackend, memory } from '@tensorflow/tfjs-core';
-import { reportHtml } from 'tfjs-hadanorm';
+import { reportHtml, WebglContextLostError, WebgpuDeviceLostError } from 'tfjs-hadanorm';
+import { type BackendName, backendTitle } from '../shared/choices.js';
 import type { MemoryState, Message, Outcome, Request } from '../shared/protocol.js';
 import { gpuBytes } from './figures.js';
 import { ModelStore } from './modelStore.js';
@@ -56,7 +57,7 @@ export class Engine {
       const titled = await runOnce(context);
       if (titled !== null) this.report = { run, titled };
     } catch (error) {
-      const message = messageOf(error);
+      const message = messageOf(error, settings.backend);
       outcome = signal.aborted ? { kind: 'cancelled' } : { kind: 'failed', message };
     }
     if (this.current?.run === run) this.current = null;
@@ -71,7 +72,11 @@ export class Engine {
 }
 
 /** What there is to say of an error, whatever was thrown. */
-function messageOf(error: unknown): string {
+function messageOf(error: unknown, backend: BackendName): string {
+  if (error instanceof WebglContextLostError || error instanceof WebgpuDeviceLostError) {
+    const problem = `${backendTitle(backend)} lost the GPU, and all that was there with it.`;
+    return `${problem} Press Start again, which begins anew, or choose another backend.`;
+  }
   const text =
     typeof error === 'object' && error !== null && 'message' in error
       ? `${error.message}`

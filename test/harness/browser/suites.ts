@@ -44,6 +44,7 @@ export const SUITES: readonly string[] = [
   'test/ops/quantizedMatMul/webglWeights.test.ts',
   'test/ops/webgl/webglHalf.test.ts',
   'test/ops/webgl/webglContext.test.ts',
+  'test/src/lostDevice.test.ts',
   'test/models/builder/dit.test.ts',
 ];
 

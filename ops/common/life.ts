@@ -1,0 +1,32 @@
+import type { KernelBackend } from '@tensorflow/tfjs-core';
+import type { HadaNormError } from '../numerics/errors.js';
+
+/** Whether the device that a backend computes on still has what was put there. */
+export interface Life {
+  /** Once true it stays so: a device that comes back comes back empty. */
+  readonly isLost: () => boolean;
+  /** What is thrown then, in the name of `op`. */
+  readonly error: (op: string) => HadaNormError;
+  /** Settles when a loss that has happened by now is known. */
+  readonly news: () => Promise<void>;
+}
+
+/** The life of a backend of one kind; null for those of other kinds. */
+export type LifeOf = (backend: KernelBackend) => Life | null;
+
+const kinds: LifeOf[] = [];
+const lives = new WeakMap<KernelBackend, Life | null>();
+
+/** From now on backends of this kind are known to have a device that can be lost. */
+export function registerLife(kind: LifeOf): void {
+  kinds.push(kind);
+}
+
+/** The life of a backend, known by what it is, not by its name; null where nothing can be lost. */
+export function lifeOf(backend: KernelBackend): Life | null {
+  const known = lives.get(backend);
+  if (known !== undefined) return known;
+  const life = kinds.map((kind) => kind(backend)).find((found) => found !== null) ?? null;
+  lives.set(backend, life);
+  return life;
+}

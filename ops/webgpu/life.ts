@@ -1,0 +1,46 @@
+import type { KernelBackend } from '@tensorflow/tfjs-core';
+import { guardReads } from '../common/guard.js';
+import type { Life } from '../common/life.js';
+import { WebgpuDeviceLostError } from '../numerics/errors.js';
+
+/** The parts of tfjs-backend-webgpu 4.22 that know of its device. */
+interface DeviceBackend extends KernelBackend {
+  readonly device: {
+    readonly lost: Promise<unknown>;
+    readonly queue: { onSubmittedWorkDone(): Promise<unknown> };
+  };
+  readonly tensorMap: {
+    get(dataId: object): { values?: unknown };
+    has(dataId: object): boolean;
+  };
+  readonly disposed: boolean;
+}
+
+/**
+ * The life of a WebGPU backend: until its device is lost, or it is removed. Unlike WebGL's, a loss
+ * is known only when the browser has had its turn.
+ */
+export function webgpuLife(backend: KernelBackend): Life | null {
+  if (!('device' in backend && 'tensorMap' in backend)) return null;
+  const webgpu = backend as DeviceBackend;
+  const { device, tensorMap } = webgpu;
+  let lost = false;
+  const gone = device.lost.then(() => {
+    lost = true;
+  });
+  const life: Life = {
+    isLost: () => lost || webgpu.disposed,
+    error: (op) => new WebgpuDeviceLostError(op, lost ? 'lost' : 'removed'),
+    // the queue answers in turn: what was lost before is told before
+    news: () => Promise.race([gone, device.queue.onSubmittedWorkDone().then(ignore, ignore)]),
+  };
+  guardReads(webgpu, life, {
+    inMemory: (dataId) => tensorMap.get(dataId).values != null,
+    forget: (dataId) => {
+      if (tensorMap.has(dataId)) tensorMap.get(dataId).values = null;
+    },
+  });
+  return life;
+}
+
+function ignore(): void {}
