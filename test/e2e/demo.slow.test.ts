@@ -5,10 +5,12 @@ import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { COLUMNS } from '../../examples/browser/shared/protocol.js';
 import { provisionBrowser } from '../../scripts/provision/browser.js';
 import {
+  drawing,
   ended,
   figuresOf,
   fitsWidth,
   launch,
+  loseContext,
   openDemo,
   type PickedFile,
   picturesOf,
@@ -224,6 +226,22 @@ describe('The demo page', () => {
       const likeness = psnrOfBytes(await picturesOf(page, column), reference[column]);
       expect(likeness, column).to.be.above(column === 'fp32' ? 45 : 40);
     }
+  }).timeout(BUSY_LIMIT_MS);
+
+  it('says that the GPU was taken away, and begins anew', async () => {
+    await openDemo(page, site.url, 'backend=webgl&pictures=1&steps=1');
+    await page.click('#start');
+    await drawing(page);
+    await loseContext(page);
+    const { state, problem } = await ended(page);
+    expect(state).to.equal('failed');
+    expect(problem).to.match(/^WebGL lost the GPU, .* Press Start again, which begins anew/);
+    await page.click('#start');
+    await page.waitForSelector('#results[data-first-picture-ms]', { timeout: BUSY_LIMIT_MS });
+    await page.click('#cancel');
+    expect((await ended(page)).state).to.equal('cancelled');
+    const reference = await referencePictures({ labels: [0], steps: 1, seed: 7 }, packed);
+    expect(psnrOfBytes(await picturesOf(page, 'fp32'), reference.fp32)).to.be.above(45);
   }).timeout(BUSY_LIMIT_MS);
 
   const screenshots = process.env.DEMO_SCREENSHOTS;

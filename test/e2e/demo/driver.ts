@@ -66,6 +66,23 @@ export async function ended(page: Page): Promise<Ended> {
   });
 }
 
+/** Waits until the original is being drawn. */
+export async function drawing(page: Page): Promise<void> {
+  await page.waitForFunction(() =>
+    document.getElementById('stage')!.textContent.startsWith('The original denoises'),
+  );
+}
+
+/** Takes the WebGL context of the page's worker away. */
+export async function loseContext(page: Page): Promise<void> {
+  await page.workers()[0]!.evaluate(() => {
+    const { _tfengine: engine } = globalThis as unknown as {
+      _tfengine: { backend: { gpgpu: { gl: WebGL2RenderingContext } } };
+    };
+    engine.backend.gpgpu.gl.getExtension('WEBGL_lose_context')!.loseContext();
+  });
+}
+
 /** RGB bytes [pictures, S, S, 3] of a column's canvases. */
 export async function picturesOf(page: Page, column: Column): Promise<Uint8Array> {
   const bytes = await page.$$eval(`#column-${column} canvas`, (canvases) =>
