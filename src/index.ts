@@ -67,6 +67,7 @@ export {
 } from './recognize/describeGraph.js';
 export type { OtherProduct } from './recognize/otherProducts.js';
 export { ROLES, type Role } from './recognize/role.js';
+export type { TokenMaskOption, TokenMaskRule } from './recognize/tokenMaskOption.js';
 export {
   type Recipe,
   type RecipeRule,

@@ -1,8 +1,8 @@
 import { type GraphNode, nodeOf, type Ref } from '../graph/ir.js';
 import { IDENTITY, PRODUCTS } from '../graph/opSets.js';
+import { type Labelled, type LabelledProduct, labelledProduct } from '../recognize/axes/labels.js';
 import type { ShapedView } from '../shapes/view.js';
 import type { Atom } from './atoms.js';
-import { type Labelled, type LabelledProduct, labelledProduct } from './labels.js';
 
 // Stricter than recognize/attentions.ts, which finds attentions for the roles of linears, and kept
 // apart from it on purpose: what is fused must compute the same, a role has only to be right.

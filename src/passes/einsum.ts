@@ -2,10 +2,10 @@ import { type Dim, product } from '../../ops/numerics/lengths.js';
 import { attr } from '../graph/attrs.js';
 import type { GraphBuilder } from '../graph/builder.js';
 import type { GraphNode, Ref } from '../graph/ir.js';
+import { type Labelled, labelledProduct } from '../recognize/axes/labels.js';
 import type { Match, Pass } from '../recognize/normalize/engine.js';
 import { openShape } from '../shapes/dims.js';
 import type { ShapedView } from '../shapes/view.js';
-import { type Labelled, labelledProduct } from './labels.js';
 
 /** A tensor as matrices: its axes in another order, then in a shape. */
 interface Arranged {

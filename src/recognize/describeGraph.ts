@@ -1,10 +1,13 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { Table } from 'console-table-printer';
 import { graphOfModel } from '../graph/model.js';
+import { groupBy } from '../math/groups.js';
 import { analyze } from './analysis.js';
 import { inNormalForm } from './normalize/normalize.js';
 import type { OtherProduct } from './otherProducts.js';
 import type { Role } from './role.js';
+import { SiteMaskFinder } from './siteMasks.js';
+import { maskText } from './tokenMask.js';
 
 /** One linear that was found in a graph. */
 export interface DescribedLinear {
@@ -23,6 +26,11 @@ export interface DescribedLinear {
    * take out.
    */
   readonly tokens: boolean;
+  /**
+   * Which of them count, where an attention of the model hides some: the tensors that do. Null
+   * where all count.
+   */
+  readonly tokenMask: string | null;
 }
 
 /** What `describeGraph` found. */
@@ -30,6 +38,8 @@ export interface GraphDescription {
   readonly linears: readonly DescribedLinear[];
   /** Products with a constant that cannot be quantized, and those inside of functions; and why. */
   readonly others: readonly OtherProduct[];
+  /** Where it cannot be told which tokens count, and why. */
+  readonly notes: readonly string[];
   /** The same as a table, for people. */
   toString(): string;
 }
@@ -55,7 +65,14 @@ export interface GraphDescription {
  */
 export function describeGraph(model: GraphModel): GraphDescription {
   const op = 'describeGraph';
-  const { linears, others } = inNormalForm(op, graphOfModel(op, model), analyze);
+  const { linears, others, masks, notes } = inNormalForm(op, graphOfModel(op, model), (graph) => {
+    const analysis = analyze(graph);
+    return { ...analysis, ...new SiteMaskFinder(analysis).find() };
+  });
+  const textOf = (key: string) => {
+    const mask = masks.get(key);
+    return mask === undefined ? null : maskText(mask);
+  };
   const described = linears.map(
     ({ linear, site, key, role, reason }): DescribedLinear => ({
       name: linear.name,
@@ -66,10 +83,14 @@ export function describeGraph(model: GraphModel): GraphDescription {
       hasBias: linear.bias !== null,
       site: key,
       tokens: site.tokens !== 'none',
+      tokenMask: textOf(key),
     }),
   );
-  const text = () => [describedTable(described), ...othersTable(others)].join('\n');
-  return { linears: described, others, toString: text };
+  const text = () =>
+    [describedTable(described), ...othersTable(others), ...masksText(described), ...notes].join(
+      '\n',
+    );
+  return { linears: described, others, notes, toString: text };
 }
 
 function describedTable(linears: readonly DescribedLinear[]): string {
@@ -80,6 +101,16 @@ function describedTable(linears: readonly DescribedLinear[]): string {
     table.addRow({ ...row, 'written as': form, reads: site, why: reason });
   }
   return table.render();
+}
+
+/** Which sites do not have all tokens count. */
+function masksText(linears: readonly DescribedLinear[]): string[] {
+  const masked = linears.filter(({ tokenMask }) => tokenMask !== null);
+  const sites = [...groupBy(masked, ({ tokenMask }) => tokenMask!)];
+  return sites.map(([mask, some]) => {
+    const names = [...new Set(some.map(({ site }) => site))].join(', ');
+    return `Tokens count where ${mask}: of ${names}`;
+  });
 }
 
 function othersTable(others: readonly OtherProduct[]): string[] {

@@ -1,6 +1,6 @@
+import { fits } from '../recognize/fits.js';
 import type { Done } from './done.js';
 import type { LinearOptions, RewriteOptions } from './options.js';
-import { fits } from './settings.js';
 
 /** Where an option does something, and what is missing elsewhere. */
 interface Effect {

@@ -1,10 +1,10 @@
 import { groupBy } from '../math/groups.js';
 import type { PlacedLinear } from '../recognize/analysis.js';
+import { fits } from '../recognize/fits.js';
 import type { Done } from './done.js';
 import { optionsWithoutEffect } from './effects.js';
 import { count } from './nothingToQuantize.js';
 import type { RewriteOptions, Rule } from './options.js';
-import { fits } from './settings.js';
 
 /** What a rewrite did not do though one could think so, in words. */
 export function notesOf(

@@ -2,8 +2,9 @@ import { HadaNormError } from '../../ops/numerics/errors.js';
 import { KIND } from '../../ops/numerics/kinds.js';
 import type { Graph } from '../graph/ir.js';
 import type { PlacedLinear } from '../recognize/analysis.js';
+import { fits } from '../recognize/fits.js';
 import type { RewriteOptions } from './options.js';
-import { fits, isForAll } from './settings.js';
+import { isForAll } from './settings.js';
 
 /** There is nothing in a model that would be quantized, and no option asks for that. */
 export class NothingToQuantizeError extends HadaNormError {

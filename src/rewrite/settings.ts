@@ -3,6 +3,7 @@ import type { Parts } from '../quantize/methods.js';
 import type { Task } from '../quantize/plan.js';
 import type { ActivationSettings, LinearSettings, WeightSettings } from '../quantize/settings.js';
 import type { PlacedLinear } from '../recognize/analysis.js';
+import { fits } from '../recognize/fits.js';
 import type { Role } from '../recognize/role.js';
 import { checkSettings } from './optionChecks.js';
 import {
@@ -112,13 +113,6 @@ function defaultTreatment(role: Role, { weightOnly }: RewriteOptions): LinearSet
   if (role === 'other') return 'skip';
   if (role !== 'modulation' && role !== 'embedding' && role !== 'final') return 'transform';
   return weightOnly === false ? 'skip' : 'weightOnly';
-}
-
-/** Whether a rule is for a linear. */
-export function fits({ role: wanted, match }: Rule, name: string, role: Role): boolean {
-  if (wanted !== undefined && wanted !== role && wanted !== role.split('.')[0]) return false;
-  if (match === undefined) return true;
-  return typeof match === 'string' ? match === name : new RegExp(match).test(name);
 }
 
 /** Whether a rule is for every linear. */

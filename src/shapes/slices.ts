@@ -17,7 +17,7 @@ export function sliced(graph: Graph, { inputs }: GraphNode, shape: Dims | null):
 }
 
 /** What a StridedSlice asks of one axis of its input. */
-interface AxisSlice {
+export interface AxisSlice {
   readonly kind: 'take' | 'drop' | 'new';
   readonly begin: number | null; // null: from the end where one starts
   readonly end: number | null;
@@ -48,7 +48,12 @@ export function slicedVector<T>(graph: Graph, node: GraphNode, values: readonly 
   return values.slice(slice.begin ?? 0, slice.end ?? undefined);
 }
 
-function axisSlices(graph: Graph, { attrs, inputs }: GraphNode, rank: number): AxisSlice[] | null {
+/** For each axis of the input and each new one, in order; null where their number is not known. */
+export function axisSlices(
+  graph: Graph,
+  { attrs, inputs }: GraphNode,
+  rank: number,
+): AxisSlice[] | null {
   const [begins, ends, strides] = [1, 2, 3].map((i) => constantIntegers(graph, inputs[i]));
   // how many axes are addressed is known from any of the three
   const count = (begins ?? ends ?? strides)?.length;

@@ -1,8 +1,8 @@
-import { boolAttr } from '../graph/attrs.js';
-import { plainEinsum } from '../graph/einsum.js';
-import type { GraphNode, Ref } from '../graph/ir.js';
-import { PRODUCTS } from '../graph/opSets.js';
-import type { ShapedView } from '../shapes/view.js';
+import { boolAttr } from '../../graph/attrs.js';
+import { plainEinsum } from '../../graph/einsum.js';
+import type { GraphNode, Ref } from '../../graph/ir.js';
+import { PRODUCTS } from '../../graph/opSets.js';
+import type { ShapedView } from '../../shapes/view.js';
 
 /** One side of a product: a tensor, and a label for each of its axes. */
 export interface Labelled {
@@ -24,11 +24,15 @@ export interface LabelledProduct {
  * are not known.
  */
 export function labelledProduct(view: ShapedView, node: GraphNode): LabelledProduct | null {
-  if (!PRODUCTS.has(node.op)) return null;
-  if (node.op === 'Einsum') return fromEquation(view, node);
   // a bias or an activation would be lost
-  const isPlain = node.inputs.length === 2;
-  return isPlain ? fromMatMul(view, node) : null;
+  const isPlain = node.op === 'Einsum' || node.inputs.length === 2;
+  return isPlain ? productLabels(view, node) : null;
+}
+
+/** The same, whatever the node does to the product besides. */
+export function productLabels(view: ShapedView, node: GraphNode): LabelledProduct | null {
+  if (!PRODUCTS.has(node.op)) return null;
+  return node.op === 'Einsum' ? fromEquation(view, node) : fromMatMul(view, node);
 }
 
 function fromEquation({ shapeOf }: ShapedView, node: GraphNode): LabelledProduct | null {
@@ -43,7 +47,7 @@ function fromEquation({ shapeOf }: ShapedView, node: GraphNode): LabelledProduct
 
 function fromMatMul({ shapeOf }: ShapedView, { op, attrs, inputs }: GraphNode) {
   const flags = op.startsWith('Batch') ? ['adj_x', 'adj_y'] : ['transpose_a', 'transpose_b'];
-  const ranks = inputs.map((ref) => shapeOf(ref)?.length ?? 0);
+  const ranks = inputs.slice(0, 2).map((ref) => shapeOf(ref)?.length ?? 0);
   if (ranks.some((rank) => rank < 2)) return null;
   const leading = Array.from({ length: Math.max(...ranks) - 2 }, (_, i) => `${i}`);
   const lead = (rank: number) => leading.slice(leading.length - (rank - 2));

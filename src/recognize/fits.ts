@@ -1,0 +1,16 @@
+import type { Role } from './role.js';
+
+/** Linears by what they are for, or by their names; without either, all of them. */
+export interface Selector {
+  /** A role, or the first part of one: 'mlp' is for 'mlp.in', 'mlp.gate' and 'mlp.out'. */
+  role?: Role | 'attention' | 'crossAttention' | 'jointAttention' | 'mlp';
+  /** The linear's name, or a pattern for it. */
+  match?: string | RegExp;
+}
+
+/** Whether a selector takes a linear. */
+export function fits({ role: wanted, match }: Selector, name: string, role: Role): boolean {
+  if (wanted !== undefined && wanted !== role && wanted !== role.split('.')[0]) return false;
+  if (match === undefined) return true;
+  return typeof match === 'string' ? match === name : new RegExp(match).test(name);
+}
