@@ -8,7 +8,10 @@ import type { Graph } from '../graph/ir.js';
 import { graphOfModel, modelFromGraph, weightTensors } from '../graph/model.js';
 import { runnableNodes } from '../passes/runnable.js';
 import { analyze, type PlacedLinear, whatIsThere } from '../recognize/analysis.js';
+import { withMasks } from '../recognize/emitMask.js';
 import { inNormalForm, normalizeNodes } from '../recognize/normalize/normalize.js';
+import type { TokenMask } from '../recognize/tokenMask.js';
+import { checkMatched, chooseMasks } from '../recognize/tokenMaskOption.js';
 import { type Batch, checkBatch, checkBatches, disposeResults, tensorsIn } from './batch.js';
 import { checkInputs } from './batchInputs.js';
 import { Collector } from './collector.js';
@@ -88,12 +91,13 @@ export async function calibrate(
   try {
     const normal = normalizeNodes(op, graph, builder);
     const targets = targetsOf(op, normal, settings);
+    const { graph: masked, refs } = withMasks(normal, builder, masksOf(targets));
     const bytes = memoryOf(targets, settings);
     const collector = new Collector(targets, settings);
-    const listening = listen((index, x, like) => collector.observe(index, x, like));
+    const listening = listen((index, tapped) => collector.observe(index, tapped));
     stop = listening.stop;
-    const sites = targets.map(({ site }) => site);
-    const runnable = withTaps(runnableNodes(op, normal, builder), sites, listening.session);
+    const sites = targets.map(({ key, site }) => ({ ...site, mask: refs.get(key) ?? null }));
+    const runnable = withTaps(runnableNodes(op, masked, builder), sites, listening.session);
     tapped = modelFromGraph(runnable, model, builder.tensors);
     const dynamic = [...graph.nodes.values()].some((node) => CONTROL_FLOW.test(node.op));
     await run(tapped, graph, batches, options, collector, dynamic, { sites: sites.length, bytes });
@@ -114,13 +118,15 @@ export function calibrationMemory(model: GraphModel, options: CalibrateOptions =
   const op = 'calibrationMemory';
   const settings = checkCalibrateOptions(op, options);
   const { linears } = inNormalForm(op, graphOfModel(op, model), analyze);
-  return memoryOf(sitesOf(linears, settings.hessian), settings);
+  return memoryOf(sitesOf(linears, settings.hessian, new Map()), settings);
 }
 
 /** @throws InvalidArgumentError where there is nothing to observe, or too much. */
 function targetsOf(op: string, graph: Graph, settings: CalibrateSettings): Target[] {
   const analysis = analyze(graph);
-  const targets = sitesOf(analysis.linears, settings.hessian);
+  const chosen = chooseMasks(op, analysis, settings.tokenMask);
+  checkMatched(op, chosen);
+  const targets = sitesOf(analysis.linears, settings.hessian, chosen.masks);
   if (targets.length === 0) {
     const wayOut = 'describeGraph(model) says what is in it.';
     const wanted = 'a model with linears of a transformer';
@@ -196,14 +202,23 @@ async function observe(
 }
 
 /** Every tensor that a linear with a role reads; a Hessian only where a transform is likely. */
-function sitesOf(linears: readonly PlacedLinear[], hessian: boolean): Target[] {
+function sitesOf(
+  linears: readonly PlacedLinear[],
+  hessian: boolean,
+  masks: ReadonlyMap<string, TokenMask>,
+): Target[] {
   const targets = new Map<string, Target>();
   for (const { key, site, role } of linears) {
     if (role === 'other') continue;
     const wanted = hessian && /ttention|mlp/.test(role);
-    targets.set(key, { key, site, hessian: wanted || (targets.get(key)?.hessian ?? false) });
+    const before = targets.get(key)?.hessian ?? false;
+    targets.set(key, { key, site, hessian: wanted || before, mask: masks.get(key) ?? null });
   }
   return [...targets.values()];
+}
+
+function masksOf(targets: readonly Target[]): ReadonlyMap<string, TokenMask> {
+  return new Map(targets.flatMap(({ key, mask }) => (mask === null ? [] : [[key, mask]])));
 }
 
 function memoryOf(targets: readonly Target[], settings: CalibrateSettings): number {

@@ -1,4 +1,4 @@
-import { type ReadFor, readInteger, refuse } from '../../ops/common/readers.js';
+import { type ReadFor, readInteger, readString, refuse } from '../../ops/common/readers.js';
 import type { KeepOptions, KeptSample, Moments, SiteStats } from './siteStats.js';
 
 /** More channels than any layer has, and few enough that d² counts exactly. */
@@ -39,7 +39,8 @@ function checkKeep(by: ReadFor, keep: unknown): asserts keep is KeepOptions {
 }
 
 function checkSite(by: ReadFor, at: string, given: unknown, keep: KeepOptions): void {
-  const { d, total, scatter, timesteps, kept } = fieldsOf(by, at, given);
+  const { d, mask, total, scatter, timesteps, kept } = fieldsOf(by, at, given);
+  if (mask !== undefined && mask !== null) readString(mask, `${at}.mask`, by);
   checkCount(by, `${at}.d`, d, 1, MAX_CHANNELS);
   const moments = checkMoments(by, `${at}.total`, total, d);
   if (scatter !== null) {

@@ -1,14 +1,17 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
-import { getBackend, matMul, type Tensor, tensor2d, transpose } from '@tensorflow/tfjs-core';
+import { getBackend, matMul, tensor2d, transpose } from '@tensorflow/tfjs-core';
 import { valuesOf } from '../../ops/common/alive.js';
 import { HadaNormError, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { fetched } from '../math/matrix.js';
+import { maskText } from '../recognize/tokenMask.js';
 import { type Batch, inputNamed } from './batch.js';
 import { inputsByNode } from './batchInputs.js';
+import { countedTokens } from './countedTokens.js';
 import { InputHashes } from './inputHash.js';
 import type { CalibrateSettings, Target } from './settings.js';
 import { addSample, emptySite, mergeSites, type SiteStats } from './siteStats.js';
 import { CalibrationStats } from './stats.js';
+import type { Tapped } from './tap.js';
 
 /** Distinct timesteps without bins. */
 const MAX_TIMESTEPS = 64;
@@ -23,6 +26,7 @@ export class Collector {
   private pending: SiteStats[];
   private times: readonly number[] = [];
   private hashes = new InputHashes([]);
+  private readonly shown = new Set<number>();
 
   constructor(
     private readonly targets: readonly Target[],
@@ -46,7 +50,8 @@ export class Collector {
   }
 
   startBatch(model: GraphModel, batch: Batch): void {
-    this.pending = this.targets.map(({ site }) => emptySite(site.d, false));
+    this.pending = this.targets.map(({ site, mask }) => emptySite(site.d, false, textOf(mask)));
+    this.shown.clear();
     this.times = this.timesteps(model, batch);
     this.hashes = new InputHashes(inputsByNode('calibrate', model, batch));
   }
@@ -55,7 +60,7 @@ export class Collector {
    * @throws HadaNormError where a site was not shown in this batch, as if its op were another's.
    */
   checkSeen(): void {
-    const missing = this.pending.findIndex(({ total }) => total.samples === 0);
+    const missing = this.pending.findIndex((_, i) => !this.shown.has(i));
     if (missing < 0) return;
     const source = JSON.stringify(this.targets[missing]!.site.source);
     const problem = `the tensor ${source} was not seen while the model ran.`;
@@ -77,31 +82,43 @@ export class Collector {
   }
 
   /** One tensor of one batch: x [..., tokens, channels over `axes` axes]. */
-  observe(index: number, x: Tensor, like: Tensor | null): void {
+  observe(index: number, tapped: Tapped): void {
     const { site, key, hessian } = this.targets[index]!;
     const pending = this.pending[index];
     if (pending === undefined) return;
-    const tokens = tokensOf(site, x, like);
-    const values = valuesOf<'float32'>('calibrate', x);
-    const samples = values.length / (tokens * site.d);
+    this.shown.add(index);
+    const { d } = site;
+    const { values, counts } = countedTokens(site, tapped);
+    const samples = counts.length;
     const means: Float32Array[] = [];
-    for (let sample = 0; sample < samples; sample++) {
+    let start = 0;
+    for (const [sample, count] of counts.entries()) {
       const timestep = this.times[Math.floor((sample * this.times.length) / samples)] ?? null;
       const origin = { hash: this.hashes.of(sample, samples), timestep };
-      const start = sample * tokens * site.d;
-      means.push(addSample(pending, values, start, tokens, origin, this.settings));
+      // a sample that is padding alone is none
+      const mean =
+        count === 0
+          ? new Float32Array(d)
+          : addSample(pending, values, start, count, origin, this.settings);
+      means.push(mean);
+      start += count * d;
     }
-    if (hessian) addScatter(this.sites.get(key)!.scatter!, values, means, tokens, site.d);
+    if (hessian) addScatter(this.sites.get(key)!.scatter!, values, means, counts, d);
   }
 
   private empty(): Map<string, SiteStats> {
-    return new Map(this.targets.map(({ key, site, hessian }) => [key, emptySite(site.d, hessian)]));
+    return new Map(
+      this.targets.map(({ key, site, hessian, mask }) => {
+        return [key, emptySite(site.d, hessian, textOf(mask))];
+      }),
+    );
   }
 
   private checkResume(resume: CalibrationStats): void {
-    const fits = this.targets.every(({ key, site, hessian }) => {
+    const fits = this.targets.every(({ key, site, hessian, mask }) => {
       const saved = resume.sites.get(key);
-      return saved?.d === site.d && (saved.scatter !== null) === hessian;
+      const alike = saved?.d === site.d && (saved.mask ?? null) === textOf(mask);
+      return alike && (saved.scatter !== null) === hessian;
     });
     const { means, samples, tokensPerSample } = this.settings;
     const { keep } = resume;
@@ -144,13 +161,8 @@ function copied(sites: ReadonlyMap<string, SiteStats>): Map<string, SiteStats> {
   return new Map([...sites].map(([key, site]) => [key, copy(site)]));
 }
 
-function tokensOf(site: Target['site'], x: Tensor, like: Tensor | null): number {
-  if (site.tokens === 'none') return 1;
-  const [shape, axes] = like === null ? [x.shape, site.axes] : [like.shape, site.likeAxes];
-  const tokens = shape[shape.length - axes - 1];
-  if (tokens !== undefined && tokens > 0 && x.size % (tokens * site.d) === 0) return tokens;
-  const got = `the tensor ${JSON.stringify(site.source)} has the shape [${x.shape}]`;
-  throw new HadaNormError('calibrate', `${got}, not [..., tokens, ${site.d}].`);
+function textOf(mask: Target['mask']): string | null {
+  return mask === null ? null : maskText(mask);
 }
 
 /** scatter += Σ (x − μ)(x − μ)ᵀ, upper triangle; the product is the backend's, the sum float64. */
@@ -158,16 +170,19 @@ function addScatter(
   scatter: Float64Array,
   values: Float32Array,
   means: readonly Float32Array[],
-  tokens: number,
+  counts: readonly number[],
   d: number,
 ): void {
   const rows = values.length / d;
   // zeros up to a multiple of four rows
   const centered = new Float32Array(Math.ceil(rows / 4) * 4 * d);
-  for (let row = 0, at = 0; row < rows; row++) {
-    const mean = means[Math.floor(row / tokens)]!;
-    for (let c = 0; c < d; c++, at++) centered[at] = values[at]! - mean[c]!;
-  }
+  let at = 0;
+  counts.forEach((count, sample) => {
+    const mean = means[sample]!;
+    for (let token = 0; token < count; token++) {
+      for (let c = 0; c < d; c++, at++) centered[at] = values[at]! - mean[c]!;
+    }
+  });
   if (getBackend() === 'cpu') {
     addOuterProducts(scatter, centered, d);
     return;

@@ -2,6 +2,8 @@ import { checkCallback, checkSignal } from '../../ops/common/callers.js';
 import { checkBoolean, checkInteger, checkOptions } from '../../ops/common/checks.js';
 import { describe, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import type { PlacedLinear } from '../recognize/analysis.js';
+import type { TokenMask } from '../recognize/tokenMask.js';
+import { checkTokenMask, type TokenMaskOption } from '../recognize/tokenMaskOption.js';
 import { MAX_KEPT } from './checkStats.js';
 import { type CalibrationStats, statsGiven } from './stats.js';
 
@@ -10,12 +12,18 @@ export interface Target {
   readonly key: string;
   readonly site: PlacedLinear['site'];
   readonly hessian: boolean;
+  /** Which of its tokens count; null: all. */
+  readonly mask: TokenMask | null;
 }
 
 /** All options with their defaults. */
 export type CalibrateSettings = Required<
   Pick<CalibrateOptions, 'hessian' | 'means' | 'samples' | 'tokensPerSample' | 'maxBytes'>
-> & { readonly timestep: TimestepOptions | null; readonly resume: CalibrationStats | null };
+> & {
+  readonly timestep: TimestepOptions | null;
+  readonly resume: CalibrationStats | null;
+  readonly tokenMask: TokenMaskOption;
+};
 
 /** The input that holds the timesteps, [batch], for statistics by timestep. */
 export interface TimestepOptions {
@@ -40,6 +48,11 @@ export interface CalibrateOptions {
   samples?: number;
   /** Tokens kept of each. Default 8. */
   tokensPerSample?: number;
+  /**
+   * Which tokens count: the others enter neither means and moments, nor Hessian and kept samples.
+   * Default 'auto': those that no attention of the model sees do not.
+   */
+  tokenMask?: TokenMaskOption;
   /** Refuse to start when more memory than this would be needed, in bytes. Default 4 GiB. */
   maxBytes?: number;
   /** Continue from these statistics: the first `resume.batches` batches are skipped. */
@@ -63,6 +76,7 @@ export const CALIBRATE_DEFAULTS = {
   tokensPerSample: 8,
   maxBytes: 4 * 2 ** 30,
   disposeBatches: false,
+  tokenMask: 'auto',
 } as const satisfies CalibrateOptions;
 
 /** How far a calibration is. */
@@ -77,7 +91,7 @@ export interface CalibrationProgress {
 export function checkCalibrateOptions(op: string, options: CalibrateOptions): CalibrateSettings {
   checkOptions(op, options, [
     ...['hessian', 'timestep', 'means', 'samples', 'tokensPerSample', 'maxBytes', 'resume'],
-    ...['disposeBatches', 'signal', 'onProgress'],
+    ...['disposeBatches', 'signal', 'onProgress', 'tokenMask'],
   ]);
   const defaults = CALIBRATE_DEFAULTS;
   const { timestep, resume, disposeBatches = false, hessian = defaults.hessian } = options;
@@ -92,9 +106,12 @@ export function checkCalibrateOptions(op: string, options: CalibrateOptions): Ca
   checkInteger(op, 'maxBytes', maxBytes, 1);
   checkSignal(op, options.signal);
   checkCallback(op, 'onProgress', options.onProgress);
+  const { tokenMask = defaults.tokenMask } = options;
+  checkTokenMask(op, tokenMask);
   const time = checkTimestep(op, timestep);
   const from = resume === undefined ? null : statsGiven(op, 'resume', resume);
-  return { hessian, means, samples, tokensPerSample, maxBytes, timestep: time, resume: from };
+  const keep = { means, samples, tokensPerSample };
+  return { hessian, ...keep, maxBytes, timestep: time, resume: from, tokenMask };
 }
 
 export function checkTimestep(

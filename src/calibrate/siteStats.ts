@@ -44,6 +44,9 @@ export interface KeptSample {
 /** What calibration knows of the input of one site: the tensor that one or several linears read. */
 export interface SiteStats {
   readonly d: number;
+  /** Which of its tokens counted, in the words of `describeGraph`; absent or null: all. */
+  readonly mask?: string | null;
+  /** Of the tokens that count, as all else. */
   readonly total: Moments;
   /** Σ (x − μ)(x − μ)ᵀ, upper triangle row by row; null where no Hessian was asked for. */
   readonly scatter: Float64Array | null;
@@ -65,9 +68,9 @@ export function emptyMoments(d: number): Moments {
   };
 }
 
-export function emptySite(d: number, hessian: boolean): SiteStats {
+export function emptySite(d: number, hessian: boolean, mask: string | null = null): SiteStats {
   const scatter = hessian ? new Float64Array((d * (d + 1)) / 2) : null;
-  return { d, total: emptyMoments(d), scatter, timesteps: new Map(), kept: [] };
+  return { d, mask, total: emptyMoments(d), scatter, timesteps: new Map(), kept: [] };
 }
 
 /** What a sample is kept by, and what it is kept with. */
@@ -108,7 +111,12 @@ export function mergeSites(a: SiteStats, b: SiteStats, keep: KeepOptions): SiteS
     const problem = `statistics of ${a.d} channels cannot be merged with ${b.d}.`;
     throw new HadaNormError('CalibrationStats.merge', `${problem} They are of different models.`);
   }
-  const merged = emptySite(a.d, a.scatter !== null && b.scatter !== null);
+  const mask = a.mask ?? null;
+  if (mask !== (b.mask ?? null)) {
+    const problem = 'the two had other tokens count (tokenMask). Calibrate every shard alike.';
+    throw new HadaNormError('CalibrationStats.merge', problem);
+  }
+  const merged = emptySite(a.d, a.scatter !== null && b.scatter !== null, mask);
   for (const from of [a, b]) {
     addMoments(merged.total, from.total);
     merged.scatter?.forEach((sum, i, all) => {

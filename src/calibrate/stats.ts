@@ -77,6 +77,8 @@ export class CalibrationStats {
     const sites = [...this.sites].map(([name, site]) => ({
       name,
       d: site.d,
+      // as earlier versions wrote it where all tokens count
+      ...(site.mask ? { mask: site.mask } : {}),
       total: moments(site.total),
       scatter: site.scatter === null ? null : put(site.scatter),
       timesteps: [...site.timesteps].map(([time, at]) => ({ time, ...moments(at) })),

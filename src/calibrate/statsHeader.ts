@@ -18,6 +18,7 @@ interface StatsHeader {
   readonly sites: readonly {
     readonly name: string;
     readonly d: number;
+    readonly mask: string | null;
     readonly total: SavedMoments;
     readonly scatter: number | null;
     readonly timesteps: readonly (SavedMoments & { readonly time: number })[];
@@ -42,6 +43,7 @@ const readHeader = readObject<StatsHeader>({
     readObject<StatsHeader['sites'][number]>({
       name: readString,
       d: count,
+      mask: (value, path, by) => (value === undefined ? null : readString(value, path, by)),
       total: readObject<SavedMoments>(moments),
       scatter: readNullable(count),
       timesteps: readArray(readObject({ time: readFinite, ...moments })),
@@ -82,7 +84,7 @@ export function readStatsHeader(
     return { samples, tokens, sum: sum!, within: within!, between: between!, absMax: absMax! };
   };
   const sites = new Map<string, SiteStats>();
-  for (const { name, d, total, scatter, timesteps, kept } of saved) {
+  for (const { name, d, mask, total, scatter, timesteps, kept } of saved) {
     const path = `header.sites[${sites.size}]`;
     if (sites.has(name)) refuse(by, `${path}.name`, 'a name that no other site has', name);
     const times = new Map<number, Moments>();
@@ -92,6 +94,7 @@ export function readStatsHeader(
     }
     sites.set(name, {
       d,
+      mask,
       total: momentsOf(total, `${path}.total.arrays`),
       scatter: scatter === null ? null : take(scatter, `${path}.scatter`),
       timesteps: times,

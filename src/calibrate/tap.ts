@@ -15,11 +15,21 @@ import type { Site } from '../recognize/sites.js';
 /** The op that shows a tensor to a calibration while the model runs, and passes it on. */
 export const TAP_OP = 'HadaNormTap';
 
-/**
- * Sees the tensor of a site, and the one that tells its tokens apart where there is such. Must not
- * dispose them.
- */
-export type TapListener = (site: number, x: Tensor, like: Tensor | null) => void;
+/** What a tap shows: the tensor of a site, and what there is beside it. Not to be disposed. */
+export interface Tapped {
+  readonly x: Tensor;
+  /** Tells its tokens apart. */
+  readonly like: Tensor | null;
+  /** Tells which of them count. */
+  readonly mask: Tensor | null;
+}
+
+export type TapListener = (site: number, tapped: Tapped) => void;
+
+/** A tensor to be shown. */
+export interface TapPoint extends Pick<Site, 'source' | 'like'> {
+  readonly mask: Ref | null;
+}
 
 /** Who listens, by session. */
 interface Taps {
@@ -37,13 +47,17 @@ function taps(): Taps {
   return scope[TAPS];
 }
 
-/** NodeDef `HadaNormTap`: inputs x, and like if hasLike; attributes session, site (i). Output x. */
+/**
+ * NodeDef `HadaNormTap`: inputs x, like if hasLike, mask if hasMask; attributes session, site (i).
+ * Output x.
+ */
 export function tapGraphOp(node: GraphOpNode): Tensor {
   const session = numberParam(TAP_OP, node, 'session') ?? -1;
   const site = numberParam(TAP_OP, node, 'site') ?? -1;
-  const hasLike = node.attrs.hasLike === true;
-  const [x, like] = dataInputs(TAP_OP, node, hasLike ? 2 : 1);
-  taps().listeners.get(session)?.(site, x!, like ?? null);
+  const flags = ['hasLike', 'hasMask'].map((flag) => node.attrs[flag] === true);
+  const [x, ...others] = dataInputs(TAP_OP, node, 1 + flags.filter((flag) => flag).length);
+  const [like, mask] = flags.map((flag) => (flag ? others.shift()! : null));
+  taps().listeners.get(session)?.(site, { x: x!, like: like ?? null, mask: mask ?? null });
   // an op must not return its input; a reshape shares the memory
   return reshape(x!, x!.shape);
 }
@@ -60,16 +74,18 @@ export function listen(listener: TapListener): { session: number; stop: () => vo
  * The graph with a tap behind each site: x → HadaNormTap → all who read x. Two sites on one tensor
  * are chained.
  */
-export function withTaps(graph: Graph, sites: readonly Site[], session: number): Graph {
+export function withTaps(graph: Graph, sites: readonly TapPoint[], session: number): Graph {
   const last = new Map<Ref, Ref>();
-  const taps = sites.map(({ source, like }, i) => {
+  const taps = sites.map(({ source, like, mask }, i) => {
     const name = freeName(graph, `${nodeOf(source)}/tap${i}`);
     const from = last.get(source) ?? source;
     last.set(source, name);
-    return makeNode(TAP_OP, name, like === null ? [from] : [from, like], {
+    const inputs = [from, like, mask].filter((ref) => ref !== null);
+    return makeNode(TAP_OP, name, inputs, {
       session: attr.int(session),
       site: attr.int(i),
       hasLike: attr.bool(like !== null),
+      hasMask: attr.bool(mask !== null),
     });
   });
   const nodes = new Map<string, GraphNode>();

@@ -31,6 +31,9 @@ export function statsFor(
   }
   if (found !== undefined) {
     checkFinite(op, quoted, found.total);
+    // weights alone are quantized as they are, measured or not
+    if (found.total.tokens === 0 && settings.treatment !== 'transform') return null;
+    checkCounted(op, quoted, found);
     return found;
   }
   if (settings.treatment !== 'transform') return null;
@@ -56,6 +59,13 @@ function needsStats({ method, parts, activations }: LinearSettings): boolean {
     center === 'static' ||
     (activations.format.kind !== 'float32' && activations.range === 'static');
   return scale !== 'none' || isStatic || (center === 'dynamic' && meanRank !== 0);
+}
+
+function checkCounted(op: string, site: string, { total, mask }: SiteStats): void {
+  if (total.tokens > 0 || mask == null) return;
+  const problem = `the statistics of ${site} are of no token, for ${mask} held for none`;
+  const wayOut = 'Calibrate on inputs that are not padding alone, or set tokenMask: false.';
+  throw new HadaNormError(op, `${problem}. ${wayOut}`);
 }
 
 function checkFinite(op: string, site: string, { sum, within, absMax }: Moments): void {
