@@ -1,9 +1,15 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
-import { type NamedTensorMap, type Tensor, tidy, transpose } from '@tensorflow/tfjs-core';
+import {
+  type NamedTensorMap,
+  type Tensor,
+  type TypedArray,
+  tidy,
+  transpose,
+} from '@tensorflow/tfjs-core';
 import { throughout, valuesOf } from '../../ops/common/alive.js';
 import { checkCallback, checkSignal, throwIfAborted } from '../../ops/common/callers.js';
 import { checkOptions } from '../../ops/common/checks.js';
-import { HadaNormError, InvalidArgumentError } from '../../ops/numerics/errors.js';
+import { InvalidArgumentError } from '../../ops/numerics/errors.js';
 import {
   type Batch,
   checkBatch,
@@ -12,14 +18,24 @@ import {
   tensorsIn,
 } from '../calibrate/batch.js';
 import { checkInputs } from '../calibrate/batchInputs.js';
+import { countedRows, tokensThatCount } from '../calibrate/countedTokens.js';
+import type { GraphBuilder } from '../graph/builder.js';
 import { canonical, type Graph, nodeOf, type Ref } from '../graph/ir.js';
 import { graphOfModel, weightTensors } from '../graph/model.js';
 import { addEnergies, type EnergySums, noEnergies, sqnrDecibels } from '../math/decibels.js';
 import { type Runnable, runnableModel } from '../passes/runnable.js';
-import { activationBehind } from '../recognize/activations.js';
-import { analyze, type PlacedLinear } from '../recognize/analysis.js';
+import { analyze } from '../recognize/analysis.js';
+import { withMasks } from '../recognize/emitMask.js';
 import type { Role } from '../recognize/role.js';
-import { unturnedName } from '../rewrite/emit.js';
+import {
+  checkMatched,
+  checkTokenMask,
+  chooseMasks,
+  type TokenMaskOption,
+} from '../recognize/tokenMaskOption.js';
+import { type Subject, subjects } from './subjects.js';
+
+const OP = 'evaluateLinears';
 
 /** How well one linear of a rewritten model does. */
 export interface LinearEvaluation {
@@ -40,6 +56,8 @@ export interface EvaluateOptions {
   signal?: AbortSignal;
   /** Called after every batch with how many are done. */
   onProgress?: (batches: number) => void;
+  /** Which tokens are compared. Default 'auto': those that some attention of the original sees. */
+  tokenMask?: TokenMaskOption;
 }
 
 /**
@@ -71,8 +89,9 @@ export async function evaluateLinears(
   batches: Iterable<Batch> | AsyncIterable<Batch>,
   options: EvaluateOptions = {},
 ): Promise<LinearEvaluation[]> {
-  const op = 'evaluateLinears';
-  checkOptions(op, options, ['signal', 'onProgress']);
+  const op = OP;
+  checkOptions(op, options, ['signal', 'onProgress', 'tokenMask']);
+  checkTokenMask(op, options.tokenMask);
   checkSignal(op, options.signal);
   checkCallback(op, 'onProgress', options.onProgress);
   checkBatches(op, batches);
@@ -80,9 +99,17 @@ export async function evaluateLinears(
   const rewrittenGraph = graphOfModel(op, rewritten);
   const made: Runnable[] = [];
   try {
-    made.push(runnableModel(op, original, graph));
+    let masks: ReadonlyMap<string, Ref> = new Map();
+    const masked = (normal: Graph, builder: GraphBuilder) => {
+      const chosen = chooseMasks(op, analyze(normal), options.tokenMask);
+      checkMatched(op, chosen);
+      const added = withMasks(normal, builder, chosen.masks);
+      masks = added.refs;
+      return added.graph;
+    };
+    made.push(runnableModel(op, original, graph, masked));
     made.push(runnableModel(op, rewritten, rewrittenGraph));
-    return await evaluate(op, made[0]!, made[1]!, batches, options);
+    return await evaluate(op, { ...made[0]!, masks }, made[1]!, batches, options);
   } finally {
     for (const { model, isOwn } of made) if (isOwn) model.dispose();
   }
@@ -90,12 +117,12 @@ export async function evaluateLinears(
 
 async function evaluate(
   op: string,
-  before: Runnable,
+  before: Runnable & { readonly masks: ReadonlyMap<string, Ref> },
   after: Runnable,
   batches: Iterable<Batch> | AsyncIterable<Batch>,
   options: EvaluateOptions,
 ): Promise<LinearEvaluation[]> {
-  const linears = subjects(op, before.normal, after.graph);
+  const linears = subjects(op, before.normal, after.graph, before.masks);
   const outputs = linears.map(({ output }) => output);
   const fed = { model: before.model, graph: before.graph, outputs };
   const sums = linears.map(noEnergies);
@@ -117,36 +144,6 @@ async function evaluate(
   });
 }
 
-/**
- * A linear, and where its value can be read in both models: at the linear, or at the activation
- * that went with it.
- */
-interface Subject {
-  readonly placed: PlacedLinear;
-  /** In the original. */
-  readonly output: string;
-  /** In the rewritten model. */
-  readonly rewritten: string;
-  /** Whether it has its axes in the product's order there: a fused op took the turning along. */
-  readonly unturned: boolean;
-}
-
-function subjects(op: string, before: Graph, after: Graph): Subject[] {
-  const { linears, view } = analyze(before);
-  return linears.map((placed) => {
-    const { linear } = placed;
-    const outputs = [linear.name, activationBehind(view, linear)?.output];
-    const output = outputs.find((name) => name !== undefined && after.nodes.has(name));
-    if (output !== undefined) return { placed, output, rewritten: output, unturned: false };
-    const unturned = [unturnedName(linear), linear.product].find((name) => after.nodes.has(name));
-    if (linear.turned !== null && unturned !== undefined) {
-      return { placed, output: linear.name, rewritten: unturned, unturned: true };
-    }
-    const problem = `the rewritten model has no node ${JSON.stringify(linear.name)}.`;
-    throw new HadaNormError(op, `${problem} It was not made from the original.`);
-  });
-}
-
 function addBatch(
   original: GraphModel,
   rewritten: GraphModel,
@@ -154,18 +151,20 @@ function addBatch(
   linears: readonly Subject[],
   sums: readonly EnergySums[],
 ): void {
-  const fed = linears.map(({ placed: { site } }) => [
+  const fed = linears.map(({ placed: { site }, beside }) => [
     site.source,
     ...(site.like === null ? [] : [site.like]),
+    ...beside,
   ]);
-  const wanted = [...new Set([...fed.flat(), ...linears.map(({ output }) => output)])];
+  const shown = linears.flatMap(({ output, mask }) => (mask === null ? [output] : [output, mask]));
+  const wanted = [...new Set([...fed.flat(), ...shown])];
   const values = original.execute(batch, wanted) as Tensor | Tensor[];
   const tensors = new Map<Ref, Tensor>();
   (Array.isArray(values) ? values : [values]).forEach((tensor, i) => {
     tensors.set(wanted[i]!, tensor);
   });
   try {
-    linears.forEach(({ placed: { linear }, output, ...from }, i) => {
+    linears.forEach(({ placed: { linear, site }, output, ...from }, i) => {
       const feed: NamedTensorMap = {};
       for (const ref of fed[i]!)
         feed[canonical(ref) === nodeOf(ref) ? nodeOf(ref) : ref] = tensors.get(ref)!;
@@ -175,7 +174,10 @@ function addBatch(
       // compared as the product has them: the bias is by its channels
       const back = linear.turned?.order.map((_, axis, order) => order.indexOf(axis));
       const inOrder = (x: Tensor) => (back === undefined ? x : transpose(x, back));
-      addDifference(sums[i]!, active ? null : bias, () => {
+      const tensor = (ref: Ref | null) => (ref === null ? null : tensors.get(ref)!);
+      const tapped = { x: tensor(site.source)!, like: tensor(site.like), mask: tensor(from.mask) };
+      const counted = tokensThatCount(OP, site, tapped);
+      addDifference(sums[i]!, active ? null : bias, counted, () => {
         const [value] = [rewritten.execute(feed, from.rewritten)].flat() as [Tensor];
         return [inOrder(tensors.get(output)!), from.unturned ? value : inOrder(value)];
       });
@@ -188,11 +190,15 @@ function addBatch(
 function addDifference(
   sums: EnergySums,
   bias: ArrayLike<number> | null,
+  counted: TypedArray | null,
   run: () => readonly [exact: Tensor, other: Tensor],
 ): void {
   tidy(() => {
     const [exact, other] = run();
-    const [a, b] = [exact, other].map((tensor) => valuesOf('evaluateLinears', tensor));
-    addEnergies(sums, a!, b!, bias);
+    const rowsOf = (tensor: Tensor) => {
+      const values = valuesOf<'float32'>(OP, tensor);
+      return counted === null ? values : countedRows(values, counted);
+    };
+    addEnergies(sums, rowsOf(exact), rowsOf(other), bias);
   });
 }

@@ -30,12 +30,20 @@ export interface Runnable {
   readonly isOwn: boolean;
 }
 
-/** The caller's model where it is such already; else one that shares its weights. */
-export function runnableModel(op: string, model: GraphModel, from: Graph): Runnable {
+/**
+ * The caller's model where it is such already; else one that shares its weights.
+ * @param more Adds nodes to the normal form.
+ */
+export function runnableModel(
+  op: string,
+  model: GraphModel,
+  from: Graph,
+  more: (normal: Graph, builder: GraphBuilder) => Graph = (normal) => normal,
+): Runnable {
   const builder = new GraphBuilder(from);
   try {
     const normal = normalizeNodes(op, from, builder);
-    const graph = runnableNodes(op, normal, builder);
+    const graph = runnableNodes(op, more(normal, builder), builder);
     if (graph === from) return { model, normal, graph, isOwn: false };
     const own = modelFromGraph(graph, model, builder.tensors);
     return { model: own, normal, graph, isOwn: true };

@@ -8,6 +8,8 @@ import type { Role } from '../recognize/role.js';
 export interface Done {
   readonly name: string;
   readonly role: Role;
+  /** The key of its site. */
+  readonly site: string;
   readonly settings: LinearSettings;
   readonly parts: FixedParts;
   readonly rotated: boolean;
@@ -21,6 +23,7 @@ export function doneOf({ planned, settings, measured, leftOut }: Outcome): Done 
   return {
     name: placed.linear.name,
     role: placed.role,
+    site: placed.key,
     settings,
     parts: transform.parts,
     rotated: transform.blockSize > 0,

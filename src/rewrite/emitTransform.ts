@@ -35,6 +35,8 @@ export interface TransformForm {
   readonly integer: boolean;
   /** Whether a linear reads x' itself: a low-rank branch does. */
   readonly rotated: boolean;
+  /** Which tokens the mean is of, [samples..., tokens]; null: all. */
+  readonly mask: Ref | null;
 }
 
 /** A site on its way into the graph: x [..., tokens, d], σ and μ̄ beside it. */
@@ -43,6 +45,8 @@ interface Source {
   readonly x: Ref;
   readonly sigma: Ref | null;
   readonly mean: Ref | null;
+  /** Where the mean is of some tokens only. */
+  readonly mask: Ref | null;
 }
 
 /**
@@ -62,6 +66,7 @@ export function emitTransform(
     x: tokensLast(e, site, name),
     sigma: t.sigma === null ? null : e.stored(`${name}/scale`, [t.d], half(t.sigma)),
     mean: t.mean === null ? null : e.stored(`${name}/mean`, [t.d], half(t.mean)),
+    mask: t.parts.center === 'dynamic' ? form.mask : null,
   };
   const quantizer = form.integer ? codeQuantizer(activations, t.d) : null;
   if (quantizer !== null && !form.rotated) {
@@ -69,7 +74,7 @@ export function emitTransform(
   }
   const dynamic = t.parts.center === 'dynamic';
   const centered = dynamic
-    ? center(e, `${name}/center`, source.x, source.sigma, null)
+    ? center(e, `${name}/center`, source.x, { ...source, mean: null })
     : shiftAndScale(e, `${name}/center`, source.x, source);
   const rotated = rotate(e, `${name}/rotate`, centered, t);
   const means = dynamic
@@ -77,7 +82,7 @@ export function emitTransform(
     : { residual: null, coefficients: null };
   if (quantizer !== null) {
     // rotated already: what is left of the op is its quantizer
-    const plain = { name, x: rotated, sigma: null, mean: null };
+    const plain = { name, x: rotated, sigma: null, mean: null, mask: null };
     const codes = codesOf(e, plain, { ...t, ...AS_IT_IS }, quantizer);
     return { ...codes, ...means, rotated };
   }
@@ -90,13 +95,14 @@ const AS_IT_IS = { center: 'none', blockSize: 0, basis: null, rank: 0 } as const
 /** site → HadaNormQuantize: codes, scales and zero points, and the residual of the means. */
 function codesOf(
   e: GraphBuilder,
-  { name, x, sigma, mean }: Source,
+  { name, x, sigma, mean, mask }: Source,
   t: Pick<Transform, 'd' | 'basis' | 'rank' | 'blockSize'> & Pick<Parts, 'center'>,
   { format, range }: CodeQuantizer,
 ): EmittedTransform {
   const { center } = t;
   const basis = t.basis === null ? null : basisOf(e, name, t);
-  const { inputs, flags } = optionalInputs({ hasScale: sigma, hasMean: mean, hasBasis: basis });
+  const given = { hasScale: sigma, hasMean: mean, hasBasis: basis, ...ifMasked(mask) };
+  const { inputs, flags } = optionalInputs(given);
   const node = e.node('HadaNormQuantize', `${name}/quantize`, [x, ...inputs], {
     bits: attr.int(format.bits),
     symmetric: attr.bool(!hasZeroPoint(format)),
@@ -153,9 +159,20 @@ function tokensLast(
   return axes === 1 ? source : e.reshapeLike(`${name}/channels`, source, source, axes, [d]);
 }
 
-function center(e: GraphBuilder, name: string, x: Ref, sigma: Ref | null, mean: Ref | null): Ref {
-  const { inputs, flags } = optionalInputs({ hasScale: sigma, hasMean: mean });
+function center(
+  e: GraphBuilder,
+  name: string,
+  x: Ref,
+  { sigma, mean, mask }: Pick<Source, 'sigma' | 'mean' | 'mask'>,
+): Ref {
+  const given = { hasScale: sigma, hasMean: mean, ...ifMasked(mask) };
+  const { inputs, flags } = optionalInputs(given);
   return e.node('ChannelCenter', name, [x, ...inputs], flags);
+}
+
+/** The flag stands only where there is a mask: other graphs are as they ever were. */
+function ifMasked(mask: Ref | null): Record<string, Ref> {
+  return mask === null ? {} : { hasMask: mask };
 }
 
 function shiftAndScale(
@@ -164,7 +181,7 @@ function shiftAndScale(
   x: Ref,
   { sigma, mean }: Pick<Source, 'sigma' | 'mean'>,
 ): Ref {
-  if (mean !== null) return center(e, name, x, sigma, mean);
+  if (mean !== null) return center(e, name, x, { sigma, mean, mask: null });
   return sigma === null ? x : e.node('RealDiv', name, [x, sigma]);
 }
 

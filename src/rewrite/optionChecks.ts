@@ -5,6 +5,7 @@ import { statsGiven } from '../calibrate/stats.js';
 import { METHODS } from '../quantize/methods.js';
 import type { LinearSettings } from '../quantize/settings.js';
 import { ROLES } from '../recognize/role.js';
+import { checkTokenMask } from '../recognize/tokenMaskOption.js';
 import type { ActivationOptions, LinearOptions, RewriteOptions, WeightOptions } from './options.js';
 
 const LINEAR_KEYS =
@@ -14,7 +15,7 @@ const LINEAR_KEYS =
 
 /** Checks everything once. @throws InvalidArgumentError that names the option. */
 export function checkRewriteOptions(op: string, options: RewriteOptions): void {
-  const keys = ['stats', 'rules', 'weightOnly', 'mode', 'fuse', 'seed', 'compare'];
+  const keys = ['stats', 'rules', 'weightOnly', 'mode', 'fuse', 'tokenMask', 'seed', 'compare'];
   checkOptions(op, options, [...LINEAR_KEYS, ...keys]);
   checkLinearOptions(op, '', options);
   checkChoice(op, 'mode', options.mode, ['simulate', 'integer']);
@@ -23,6 +24,7 @@ export function checkRewriteOptions(op: string, options: RewriteOptions): void {
   if (weightOnly !== undefined && weightOnly !== false) checkWeights(op, 'weightOnly', weightOnly);
   if (seed !== undefined) checkInteger(op, 'seed', seed, 0, 2 ** 32 - 1);
   if (compare !== undefined) checkBoolean(op, 'compare', compare);
+  checkTokenMask(op, options.tokenMask);
   if (fuse !== undefined) checkBoolean(op, 'fuse', fuse);
   if (rules !== undefined && !Array.isArray(rules)) {
     throw new InvalidArgumentError(op, 'rules', 'an array of rules', describe(rules));

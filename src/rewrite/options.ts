@@ -1,6 +1,7 @@
 import type { CalibrationStats } from '../calibrate/stats.js';
 import type { Method } from '../quantize/methods.js';
 import type { Role } from '../recognize/role.js';
+import type { TokenMaskOption } from '../recognize/tokenMaskOption.js';
 
 /** How the weights of a linear are quantized: symmetric, scale · code. */
 export interface WeightOptions {
@@ -125,6 +126,12 @@ export interface RewriteOptions extends LinearOptions {
    * false in mode 'simulate'.
    */
   fuse?: boolean;
+  /**
+   * Which tokens count at run time: means are of those, and what the others hold changes nothing
+   * else. Statistics should have been made with the same. Default 'auto': those that some attention
+   * of the model sees.
+   */
+  tokenMask?: TokenMaskOption;
   /** Seed of the random signs. Default 0. */
   seed?: number;
   /**
@@ -142,6 +149,7 @@ export const REWRITE_DEFAULTS = {
   weightOnly: { bits: 8, granularity: 'perChannel', groupSize: 64, clipping: 'search' },
   lowRank: 0,
   mode: 'integer',
+  tokenMask: 'auto',
   seed: 0,
   compare: true,
 } as const satisfies RewriteOptions;

@@ -3,13 +3,15 @@ import { inNameOf } from '../../ops/common/callers.js';
 import type { GraphBuilder } from '../graph/builder.js';
 import { weightBytes } from '../graph/weights.js';
 import { groupBy } from '../math/groups.js';
-import { type Outcome, type Task, transformKey } from '../quantize/plan.js';
+import { type Outcome, type PlannedLinear, type Task, transformKey } from '../quantize/plan.js';
 import type { LinearSettings } from '../quantize/settings.js';
 import { SiteQuantizer } from '../quantize/siteQuantizer.js';
 import { statsFor } from '../quantize/siteStatistics.js';
 import type { Transform } from '../quantize/transform.js';
 import { type ActivationBehind, activationBehind } from '../recognize/activations.js';
+import { MaskEmitter } from '../recognize/emitMask.js';
 import type { Match, Pass } from '../recognize/normalize/engine.js';
+import type { TokenMask } from '../recognize/tokenMask.js';
 import type { LinearReport } from '../report/report.js';
 import type { ShapedView } from '../shapes/view.js';
 import { type Done, doneOf } from './done.js';
@@ -59,11 +61,13 @@ export class QuantizePass implements Pass<QuantizedMatch> {
   readonly done: Done[] = [];
   private readonly transforms = new WeakMap<Transform, SharedTransform>();
   private readonly integer: boolean;
+  private emitter: MaskEmitter | null = null;
 
   constructor(
     private readonly op: string,
     private readonly tasks: readonly Task[],
     private readonly options: RewriteOptions,
+    private readonly masks: ReadonlyMap<string, TokenMask>,
   ) {
     this.integer = (options.mode ?? REWRITE_DEFAULTS.mode) === 'integer';
   }
@@ -95,7 +99,7 @@ export class QuantizePass implements Pass<QuantizedMatch> {
     const own = bytesSince(builder, start);
     const shared = known === undefined ? bytes : 0;
     const apart = group.size > 1 ? bytes : 0;
-    const where = { backend: getBackend(), integer };
+    const where = { backend: getBackend(), integer, mask: this.maskOf(planned) };
     const report = linearReport(outcome, { own, shared, apart }, where);
     this.reports.set(planned.placed.linear.name, report);
     this.done.push(doneOf(outcome));
@@ -113,6 +117,11 @@ export class QuantizePass implements Pass<QuantizedMatch> {
     return { at: linear.name, replaced, outcome, behind, group };
   }
 
+  /** Which tokens a transform's mean is of; null for all, or where there is no such mean. */
+  private maskOf({ placed, transform }: PlannedLinear): TokenMask | null {
+    return transform.parts.center === 'dynamic' ? (this.masks.get(placed.key) ?? null) : null;
+  }
+
   private addTransform(
     builder: GraphBuilder,
     { planned }: Outcome,
@@ -120,7 +129,12 @@ export class QuantizePass implements Pass<QuantizedMatch> {
   ): SharedTransform {
     const { transform, activations, placed } = planned;
     const start = builder.weights.size;
-    const form = { integer: this.integer, rotated };
+    const mask = this.maskOf(planned);
+    this.emitter ??= new MaskEmitter(builder);
+    const form = {
+      ...{ integer: this.integer, rotated },
+      mask: mask === null ? null : this.emitter.emit(mask),
+    };
     const from = emitTransform(builder, placed.site, transform, activations, form);
     const made = { from, bytes: bytesSince(builder, start) };
     this.transforms.set(transform, made);

@@ -2,6 +2,7 @@ import type { Outcome, PlannedLinear } from '../quantize/plan.js';
 import { storedBytes } from '../quantize/quantizeLinear.js';
 import type { LinearFormat } from '../quantize/settings.js';
 import type { PlacedLinear } from '../recognize/analysis.js';
+import { maskText, type TokenMask } from '../recognize/tokenMask.js';
 import type { LinearReport } from '../report/report.js';
 import { codeQuantizer, notInIntegers } from './lowering.js';
 
@@ -19,6 +20,8 @@ export interface ChangedBytes {
 export interface Execution {
   readonly backend: string;
   readonly integer: boolean;
+  /** Which tokens the mean is of that is taken out; null: all, or none is. */
+  readonly mask: TokenMask | null;
 }
 
 /** What the report says of a linear that was quantized. */
@@ -41,7 +44,7 @@ export function linearReport(
     activationBits: activations === null ? null : bitsOf(activations.format),
     rounding: quantized.rounding,
     execution,
-    reason: reason + (weightOnly ? '' : rotationNote(outcome)),
+    reason: reason + (weightOnly ? '' : rotationNote(outcome) + maskNote(where.mask)),
     bytes: { before: floatBytes(placed), after },
     ...measured,
     // with other bits it leaves the others of its site, for a transform of its own
@@ -107,6 +110,10 @@ function rotationNote({ method, planned, settings, leftOut }: Outcome): string {
     ...methods.map((one) => `${one} not measured`),
   ];
   return `${chosen}; ${missing.join(', ')}: ${why}`;
+}
+
+function maskNote(mask: TokenMask | null): string {
+  return mask === null ? '' : `; centered by the tokens with ${maskText(mask)}`;
 }
 
 /** How a linear runs, and why so. */

@@ -12,9 +12,11 @@ import { fuseNodes } from '../passes/fuseGraph.js';
 import { analyze } from '../recognize/analysis.js';
 import { applyPasses, type Match, passSteps } from '../recognize/normalize/engine.js';
 import { normalizeNodes } from '../recognize/normalize/normalize.js';
+import { chooseMasks } from '../recognize/tokenMaskOption.js';
 import type { QuantizationReport } from '../report/report.js';
 import { FORMAT_VERSION } from '../save/format.js';
 import { withPresentNames } from './formerNames.js';
+import { maskNotes } from './maskNotes.js';
 import { modelReport } from './modelReport.js';
 import { notesOf } from './notes.js';
 import { checkAsked, quantizedAlready } from './nothingToQuantize.js';
@@ -156,14 +158,19 @@ function* rewriteSteps(
   let finished = false;
   try {
     const normal = normalizeNodes(op, graph, builder);
-    const { view, linears } = analyze(normal);
+    const analysis = analyze(normal);
+    const { view, linears } = analysis;
+    const chosen = chooseMasks(op, analysis, options.tokenMask);
     const tasks = tasksFor(op, linears, options);
     if (tasks.length === 0) checkAsked(op, graph, linears, options);
-    const pass = new QuantizePass(op, tasks, options);
+    const pass = new QuantizePass(op, tasks, options, chosen.masks);
     const quantized = yield* progressOf(passSteps(op, view, builder, pass), tasks.length);
     const rewritten = quantized === normal ? graph : finish(op, quantized, builder, options);
     const method = options.method ?? REWRITE_DEFAULTS.method;
-    const notes = notesOf(linears, pass.done, quantizedAlready(graph), options);
+    const notes = [
+      ...notesOf(linears, pass.done, quantizedAlready(graph), options),
+      ...maskNotes(chosen, pass.done, options.stats),
+    ];
     const report = modelReport(method, linears, pass.reports, graph, rewritten, notes);
     checkBackends(op, weightTensors(model));
     const result = { model: modelFromGraph(rewritten, model, builder.tensors), report };

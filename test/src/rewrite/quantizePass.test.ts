@@ -16,7 +16,7 @@ function started(options: Parameters<typeof tasksFor>[2]) {
   const graph = graphFromArtifacts(transformer(TRANSFORMER).artifacts);
   const { view, linears } = analyze(graph);
   const builder = new GraphBuilder(graph);
-  const pass = new QuantizePass('test', tasksFor('test', linears, options), options);
+  const pass = new QuantizePass('test', tasksFor('test', linears, options), options, new Map());
   return { graph, linears, builder, pass, steps: passSteps('test', view, builder, pass) };
 }
 
