@@ -171,6 +171,18 @@ describeOnGpus('A device that is lost', (gpu) => {
     });
   }
 
+  it('a fused model throws, and so does who waits for what it gave', async () => {
+    const { model, small, batch } = await hold();
+    const fused = fuseGraph(model);
+    loseAfter(3);
+    const read = async (one: tf.GraphModel) => (one.predict(batch) as tf.Tensor).data();
+    // the first loses the device between two kernels, the others come after it
+    for (const one of [fused, fused, small]) {
+      expect(await rejection(read(one))).to.be.instanceOf(LOST_ERRORS[gpu]);
+    }
+    fused.dispose();
+  });
+
   it('a signal cancels as ever', async () => {
     const { model } = await hold();
     const cancel = new AbortController();
