@@ -99,8 +99,15 @@ const DURING: Readonly<Record<string, Call>> = {
         if (done === total) lose();
       },
     }),
-  'collectTrajectory in onProgress': ({ model }) =>
+  'collectTrajectory between steps': ({ model }) =>
     collectTrajectory(quick(model), { ...DRAW, onProgress: () => lose() }),
+  'collectTrajectory in the last onProgress': ({ model }) =>
+    collectTrajectory(quick(model), {
+      ...DRAW,
+      onProgress: (done, total) => {
+        if (done === total) lose();
+      },
+    }),
 };
 
 /** A model of the same inputs that needs next to no programs. */

@@ -12,6 +12,7 @@ import {
 } from '../../../src/index.js';
 import {
   lose,
+  loseAfter,
   loseAndRestore,
   removeLosable,
   upload,
@@ -113,6 +114,17 @@ describeOnWebgl('A WebGL context that is lost', () => {
     const { numDataBuffers } = tf.memory();
     tf.dispose([y, waits, read]);
     expect(tf.memory().numDataBuffers).to.equal(numDataBuffers - 3);
+  });
+
+  it('zeros that tfjs read of a context lost meanwhile are not kept', () => {
+    const y = onGpu();
+    tf.dispose(fakeQuant(y));
+    // the one that unpacks the numbers to be read
+    loseAfter(0);
+    for (const time of ['first', 'second']) {
+      expect(() => y.dataSync(), time).to.throw(WebglContextLostError);
+    }
+    y.dispose();
   });
 
   it('its tensors do not come to another backend as zeros', async () => {
