@@ -218,7 +218,7 @@ describeOnBackends('Graph models', () => {
       {},
       ['x', 'scale'],
       'inputs of node "y" must be x alone, got 2. ' +
-        'Set hasScale and hasMean to say what the further inputs are.',
+        'Set hasScale, hasMean and hasMask to say what the further inputs are.',
     ],
     [
       'flags that do not fit the inputs',
