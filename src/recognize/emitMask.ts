@@ -59,10 +59,12 @@ export class MaskEmitter {
     });
   }
 
-  private term({ ref, negated, above, reduced, inserted }: PlacedTerm): Ref {
+  private term({ ref, negated, above, apart, reduced, inserted }: PlacedTerm): Ref {
     const b = this.builder;
     const numbers = above === HIDDEN_BELOW ? ref : this.cast('condition', ref);
-    const signed = negated ? b.node('Neg', NAME, [numbers]) : numbers;
+    const shape = () => b.integers(`${NAME}/apart`, apart!);
+    const whole = apart === null ? numbers : b.node('Reshape', NAME, [numbers, shape()]);
+    const signed = negated ? b.node('Neg', NAME, [whole]) : whole;
     const axes = () => b.integers(`${NAME}/axes`, reduced);
     const keep = { keep_dims: attr.bool(false), Tidx: attr.type('int32') };
     const most = reduced.length === 0 ? signed : b.node('Max', NAME, [signed, axes()], keep);

@@ -18,7 +18,9 @@ export interface PlacedTerm {
   readonly negated: boolean;
   /** A key is seen where the tensor, or its negative, is above this. */
   readonly above: number;
-  /** The axes over which one that is above is enough: queries, heads. */
+  /** Its lengths with samples and heads on axes of their own, where they are on one; else null. */
+  readonly apart: readonly number[] | null;
+  /** The axes (of what is apart) over which one that is above is enough: queries, heads. */
   readonly reduced: readonly number[];
   /** The axes to put in, so that those of the samples stand where the site has them. */
   readonly inserted: readonly number[];
@@ -65,9 +67,10 @@ export function maskText(mask: TokenMask): string {
   }
 }
 
-function termText({ ref, negated, above, reduced }: PlacedTerm): string {
+function termText({ ref, negated, above, apart, reduced }: PlacedTerm): string {
   const over = reduced.length === 0 ? '' : `max[${reduced}] `;
-  return `${over}${negated ? '−' : ''}${ref} > ${above}`;
+  const shaped = apart === null ? ref : `${ref}[${apart}]`;
+  return `${over}${negated ? '−' : ''}${shaped} > ${above}`;
 }
 
 function endText({ before, behind, size }: PartMask): string {

@@ -14,6 +14,7 @@ export const MASK_STYLES = [
   'select', // mask ? scores : −∞
   'pairs', // padded queries see nothing: NaN
   'maximum', // max(… + mask, the least float)
+  'merged', // heads and samples on one axis, the mask repeated for each head
   'spelled', // exp(x − max x) / Σ
   'given', // the bias itself is the input
 ] as const;
@@ -119,6 +120,12 @@ export class Masked {
       }
       case 'maximum':
         return k.node('Maximum', [k.add(scores, bias(LEAST)), k.scalar(LEAST)]);
+      case 'merged': {
+        const rows = k.reshape(scores, [-1, queries, keys]);
+        const each = k.node('Tile', [bias(-1e9), k.ints([1, HEADS, 1, 1])]);
+        const sum = k.add(rows, k.reshape(each, [-1, 1, keys]));
+        return k.reshape(sum, [-1, HEADS, queries, keys]);
+      }
       default:
         return this.style satisfies never;
     }

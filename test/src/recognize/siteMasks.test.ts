@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import { describeGraph } from '../../../src/index.js';
+import { describeGraph, fuseGraph } from '../../../src/index.js';
+import { opsOf } from '../../harness/graphs/fused.js';
 import { LINEAR_FORMS } from '../../harness/graphs/linears.js';
 import { MASK_STYLES } from '../../harness/graphs/masked.js';
 import {
@@ -27,7 +28,7 @@ describe('the tokens that count, by what attentions hide', () => {
       const { masks, notes } = await described(textEncoder(style));
       expect(notes).to.deep.equal([]);
       expect(masks).to.have.length(1);
-      expect(masks[0]).to.match(/^max\[[12],?2?\] n\d+ > (-1000|0\.5)$/);
+      expect(masks[0]).to.match(/^max\[[12],?2?\] n\d+(\[-1,2,1,10\])? > (-1000|0\.5)$/);
     });
 
     it(`${style}: captions have one, the tokens that read them none`, async () => {
@@ -51,6 +52,24 @@ describe('the tokens that count, by what attentions hide', () => {
       }
     });
   }
+
+  it('a fused attention hides what the one did that was written out', async () => {
+    for (const style of ['bert', 'given', 't5'] as const) {
+      const model = await loaded(textEncoder(style).artifacts);
+      const fused = fuseGraph(model);
+      const { linears, notes } = describeGraph(fused);
+      expect(opsOf(fused)).to.include({ ScaledDotProductAttention: 2 });
+      expect(notes).to.deep.equal([]);
+      expect(linears).to.have.length(12);
+      const [{ tokenMask: first }] = linears as [(typeof linears)[0]];
+      for (const { tokenMask } of linears)
+        expect(tokenMask)
+          .to.match(/^max\[1,2\] /)
+          .and.equal(first);
+      model.dispose();
+      fused.dispose();
+    }
+  });
 
   it('each stream of a joint attention has its part', async () => {
     for (const textFirst of [true, false]) {

@@ -52,6 +52,7 @@ async function again(model: tf.GraphModel): Promise<tf.GraphModel> {
 const encoders: readonly (readonly [string, MaskedGraph])[] = [
   ['bert', textEncoder('bert', { tokens: TOKENS })],
   ['t5', textEncoder('t5', { tokens: TOKENS, form: 'matMul' })],
+  ['merged', textEncoder('merged', { tokens: TOKENS, masked: [true] })],
   ['pairs', textEncoder('pairs', { tokens: TOKENS, masked: [true] })],
 ];
 
