@@ -40,7 +40,7 @@ export function placedTerm(
   return { ref, ...rest, apart, reduced, inserted, rank: samples.length - first + 1 };
 }
 
-/** Samples and heads that share an axis on axes of their own: a reshape, where the run allows it. */
+/** Samples and heads that share an axis on axes of their own: by a reshape, where one can. */
 function takenApart(
   atoms: Atoms,
   ref: Ref,

@@ -24,9 +24,11 @@ export class SameValues {
 
   /** The first tensor that was asked for, or is behind such, with the same values as one. */
   of(ref: Ref): Ref {
-    this.order ??= topologicalOrder(this.graph);
     const behind = this.behind(nodeOf(ref));
-    for (const node of this.order) if (behind.has(node.name)) this.name(node);
+    if (behind.size > 0) {
+      this.order ??= topologicalOrder(this.graph);
+      for (const node of this.order) if (behind.has(node.name)) this.name(node);
+    }
     return this.known(ref);
   }
 
