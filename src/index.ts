@@ -58,7 +58,7 @@ export {
   type LinearEvaluation,
 } from './evaluate/evaluateLinears.js';
 export { fuseGraph } from './passes/fuseGraph.js';
-export type { Histogram, Sqnr } from './quantize/measured.js';
+export type { Histogram, MeasuredWay, Sqnr, Treatment } from './quantize/measured.js';
 export { METHODS, type Method, type Parts } from './quantize/methods.js';
 export {
   type DescribedLinear,

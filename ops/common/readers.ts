@@ -16,6 +16,9 @@ export type Reader<T> = (value: unknown, path: string, by: ReadFor) => T;
 export const readString: Reader<string> = (value, path, by) =>
   typeof value === 'string' ? value : refuse(by, path, 'a string', value);
 
+export const readBoolean: Reader<boolean> = (value, path, by) =>
+  typeof value === 'boolean' ? value : refuse(by, path, 'true or false', value);
+
 /** An integer from `min` to `max`. */
 export function readInteger(min: number, max = Number.MAX_SAFE_INTEGER): Reader<number> {
   const wanted =

@@ -106,6 +106,14 @@ export function psnrDecibels(
   return error === 0 ? Number.POSITIVE_INFINITY : decibels((peak ** 2 * count) / error);
 }
 
+/**
+ * Of outputs that count alike whatever their size, from the decibels of each: the mean of the
+ * errors, each over its own signal, in dB.
+ */
+export function meanErrorDecibels(outputs: readonly number[]): number {
+  return -decibels(mean(outputs.map((output) => 10 ** (-output / 10))));
+}
+
 /** Decibels to compare by: NaN, where nothing was measured, is less than any. */
 export function comparable(measured: number): number {
   return Number.isNaN(measured) ? Number.NEGATIVE_INFINITY : measured;

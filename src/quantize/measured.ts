@@ -1,4 +1,5 @@
-import type { Method } from './methods.js';
+import type { Method, Parts } from './methods.js';
+import type { FixedParts } from './transform.js';
 
 /**
  * Signal to quantization noise, 10 log10(Σ signal² / Σ error²), in dB; Infinity where nothing is
@@ -19,6 +20,24 @@ export interface Histogram {
   readonly counts: readonly number[];
 }
 
+/** What is done to a tensor before it is quantized. */
+export type Treatment = Readonly<{
+  center: FixedParts['center'];
+  scale: Parts['scale'];
+  rotate: boolean;
+}>;
+
+/** A way to treat a site that was measured beside others. */
+export interface MeasuredWay extends Treatment {
+  readonly method: Method;
+  /**
+   * SQNR of the outputs of all linears that share the transform, dB: of the mean of their errors,
+   * each over its own signal. Of wide linears, what is far behind was measured on some of the
+   * output channels alone.
+   */
+  readonly output: number;
+}
+
 /** How well a linear is quantized: what a report says of it beside its treatment. */
 export interface Measured {
   /** On the calibration data; null without such data. */
@@ -34,4 +53,10 @@ export interface Measured {
    * none.
    */
   readonly channels: { readonly before: Histogram; readonly after: Histogram } | null;
+  /**
+   * What the treatment was chosen from, the cheapest at run time first: the least error of the
+   * site's linears won, of equals the cheapest. Absent where the options leave nothing open, or
+   * there is no calibration data.
+   */
+  readonly ways?: readonly MeasuredWay[];
 }

@@ -3,7 +3,8 @@ export type Method = 'hadanorm' | 'centered' | 'hadamard' | 'smoothquant' | 'rtn
 
 /** What a method is made of. */
 export interface Parts {
-  readonly center: 'none' | 'static' | 'dynamic';
+  /** 'auto': where calibration kept tokens, what measures best there, else 'dynamic'. */
+  readonly center: 'none' | 'static' | 'dynamic' | 'auto';
   readonly meanRank: number | 'auto';
   readonly scale: 'balanced' | 'std' | 'smoothquant' | 'none';
   readonly alpha: number;
@@ -23,7 +24,7 @@ export const NOTHING: Parts = {
 /** The methods as combinations of the same parts. */
 export const METHODS: Readonly<Record<Method, Parts>> = {
   hadanorm: {
-    center: 'dynamic',
+    center: 'auto',
     meanRank: 'auto',
     scale: 'balanced',
     alpha: 0.5,

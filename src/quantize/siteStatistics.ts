@@ -58,7 +58,9 @@ function needsStats({ method, parts, activations }: LinearSettings): boolean {
   const isStatic =
     center === 'static' ||
     (activations.format.kind !== 'float32' && activations.range === 'static');
-  return scale !== 'none' || isStatic || (center === 'dynamic' && meanRank !== 0);
+  return (
+    scale !== 'none' || isStatic || ((center === 'dynamic' || center === 'auto') && meanRank !== 0)
+  );
 }
 
 function checkCounted(op: string, site: string, { total, mask }: SiteStats): void {

@@ -3,15 +3,18 @@ import { transformBlocks } from '../../ops/numerics/fastHadamard.js';
 import { halfInRange } from '../../ops/numerics/formats.js';
 import { hadamardPlan } from '../../ops/numerics/hadamard.js';
 import { roundToHalf } from '../../ops/numerics/half.js';
-import { meanOf, type SiteStats } from '../calibrate/siteStats.js';
+import { type KeptSample, meanOf, type SiteStats } from '../calibrate/siteStats.js';
 import { affine } from '../graph/encodings.js';
 import { leadingRightVectors } from '../math/lowRank.js';
 import { matmul, transpose } from '../math/matrix.js';
 import { channelScale, randomSigns, withSigns } from './channelScale.js';
 import type { Parts } from './methods.js';
 
-/** A method's parts, the rotation decided. */
-export type FixedParts = Parts & { readonly rotate: boolean };
+/** A method's parts, all decided. */
+export type FixedParts = Parts & {
+  readonly center: Exclude<Parts['center'], 'auto'>;
+  readonly rotate: boolean;
+};
 
 /**
  * What is done to a tensor before it is quantized: x' = ((x − μ) / σ) R, and to the weights that
@@ -74,7 +77,7 @@ export function makeTransform(
   const rank = parts.center === 'dynamic' ? meanRankOf(parts, matrices, d) : 0;
   const bare = { parts, d, sigma, mean, basis: null, rank: 0, blockSize: block };
   if (rank === 0) return bare;
-  const basis = meanBasis(bare, stats!, rank);
+  const basis = meanBasis(bare, stats!.kept, rank);
   return { ...bare, basis, rank };
 }
 
@@ -193,7 +196,7 @@ function asStored(values: Float64Array): Float32Array {
 }
 
 /** The leading directions of (μ − μ̄) / σ over the kept samples, rounded to what is stored. */
-function meanBasis(t: Transform, { kept }: SiteStats, rank: number): Float32Array {
+export function meanBasis(t: Transform, kept: readonly KeptSample[], rank: number): Float32Array {
   const { d } = t;
   const means = new Float32Array(kept.length * d);
   kept.forEach(({ mean }, i) => {

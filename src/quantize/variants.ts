@@ -1,11 +1,12 @@
 import { InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { FLOAT32, fitsIn } from '../../ops/numerics/formats.js';
 import type { SiteStats } from '../calibrate/siteStats.js';
+import { type Way, wayKey } from './candidates.js';
+import { type CrossFit, crossFitOf } from './crossFit.js';
 import type { Feedback } from './gptq.js';
 import { feedbackFor } from './hessian.js';
 import { activationQuantizer, type TransformedSamples, transformSamples } from './measure.js';
-import type { Method } from './methods.js';
-import { METHODS, type Parts } from './methods.js';
+import type { Method, Parts } from './methods.js';
 import type { Task } from './plan.js';
 import { rotationNamed, rotationOf, whyNotRotated } from './rotation.js';
 import type { Samples } from './samples.js';
@@ -15,7 +16,7 @@ import type {
   LinearSettings,
   WeightSettings,
 } from './settings.js';
-import { type FixedParts, makeTransform, type Transform } from './transform.js';
+import { makeTransform, type Transform } from './transform.js';
 
 /** One way of treating a site, and what follows from it for all of its linears. */
 export interface Variant {
@@ -24,6 +25,8 @@ export interface Variant {
   /** Undefined until it is asked for. */
   feedback: Feedback | null | undefined;
   readonly transformed: TransformedSamples | null;
+  /** Null where nothing was fitted to the means. */
+  crossFit: CrossFit | null | undefined;
 }
 
 /** The ways of treating one site, each made once. */
@@ -51,19 +54,23 @@ export class Variants {
     return this.unrotated === null || rotationOf(method, replaced) !== true;
   }
 
-  /** A method's transform on this site, some of its parts replaced, with what follows from it. */
-  get(method: Method, replaced: Partial<Parts>): Variant {
-    const key = JSON.stringify([method, replaced]);
-    const made = this.made.get(key) ?? this.make(method, replaced);
+  /** A transform on this site, with what follows from it. */
+  get(way: Way): Variant {
+    const key = wayKey(way);
+    const made = this.made.get(key) ?? this.make(way);
     this.made.set(key, made);
     return made;
   }
 
-  private make(method: Method, replaced: Partial<Parts>): Variant {
+  /** Lets go of a transform: it is made again where it is asked for again. */
+  drop(way: Way): void {
+    this.made.delete(wayKey(way));
+  }
+
+  private make({ parts }: Way): Variant {
     const { tasks, stats, samples, matrices, seed } = this;
     const { placed, settings } = tasks[0]!;
     const { site } = placed;
-    const parts = partsOf(method, replaced, site.tokens !== 'none', this.unrotated === null);
     const transform = makeTransform(this.op, parts, stats, matrices, site.d, {
       blockSize: settings.blockSize,
       seed,
@@ -74,7 +81,7 @@ export class Variants {
     const rows = needsRange(given) ? this.transformedRows(transform) : null;
     const activations = activationQuantizer(given, rows);
     const transformed = samples === null ? null : transformSamples(transform, samples, activations);
-    return { transform, activations, transformed, feedback: undefined };
+    return { transform, activations, transformed, feedback: undefined, crossFit: undefined };
   }
 
   private transformedRows(transform: Transform): Float32Array {
@@ -97,6 +104,14 @@ export class Variants {
     throw new InvalidArgumentError(this.op, 'weights.rounding', wanted, "'gptq'", wayOut);
   }
 
+  /** The kept samples as others would come; null where they are those already. */
+  crossFit(variant: Variant): CrossFit | null {
+    const { transform, transformed } = variant;
+    if (this.stats === null || transformed === null) return null;
+    variant.crossFit ??= crossFitOf(transform, this.stats, transformed);
+    return variant.crossFit;
+  }
+
   /** What a rule with 8 bits would make of the activations' options. */
   quantizerAt8Bits(given: ActivationSettings, t: Transform) {
     const finer = { ...given, format: given.at8Bits };
@@ -112,22 +127,4 @@ function wantsGptq({ format, rounding }: WeightSettings): boolean {
 
 function needsRange({ format, range }: ActivationSettings): boolean {
   return format.kind !== 'float32' && range === 'static';
-}
-
-/**
- * A method's parts with some replaced. One row per sample is never its own mean: centering it would
- * leave nothing.
- */
-function partsOf(
-  method: Method,
-  replaced: Partial<Parts>,
-  hasTokens: boolean,
-  rotatable: boolean,
-): FixedParts {
-  const open = { ...METHODS[method], ...replaced };
-  const rotate = open.rotate === 'auto' ? rotatable : open.rotate;
-  const parts = { ...open, rotate };
-  return hasTokens || parts.center !== 'dynamic'
-    ? parts
-    : { ...parts, center: 'none', meanRank: 0 };
 }

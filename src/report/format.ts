@@ -2,6 +2,7 @@ import { groupBy } from '../math/groups.js';
 import type { Method } from '../quantize/methods.js';
 import type { Role } from '../recognize/role.js';
 import type { LinearReport, QuantizationReport } from './report.js';
+import { isWhole, treatmentName } from './treatment.js';
 
 /** Every method, best first: the order of columns and legends. */
 export const METHODS = [
@@ -63,9 +64,11 @@ export function formatBits({ weightBits, activationBits }: LinearReport): string
 }
 
 /** What was done to a linear, in a word or two. */
-export function formatTreatment({ treatment, method, rounding }: LinearReport): string {
+export function formatTreatment({ treatment, method, parts, rounding }: LinearReport): string {
   if (treatment === 'untouched') return 'untouched';
-  const name = treatment === 'weightOnly' ? 'weights only' : (method ?? treatment);
+  const less = method === 'hadanorm' && parts !== undefined && !isWhole(parts);
+  const own = less ? `hadanorm: ${treatmentName(parts)}` : (method ?? treatment);
+  const name = treatment === 'weightOnly' ? 'weights only' : own;
   return rounding === 'gptq' ? `${name} + GPTQ` : name;
 }
 

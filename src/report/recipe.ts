@@ -1,8 +1,10 @@
 import { checkOptions } from '../../ops/common/checks.js';
 import { describe, InvalidArgumentError } from '../../ops/numerics/errors.js';
-import { comparable } from '../math/decibels.js';
+import type { Treatment } from '../quantize/measured.js';
+import type { Method } from '../quantize/methods.js';
 import { formatBytes, formatDb, meanOf } from './format.js';
-import type { LinearReport, QuantizationReport } from './report.js';
+import { type Choice, choicesOf } from './recipeChoices.js';
+import type { QuantizationReport } from './report.js';
 import { reportGiven } from './reportReader.js';
 
 /** What a recipe is to reach: exactly one of these. */
@@ -14,9 +16,13 @@ export type RecipeTarget =
   /** Bytes of the model that are not exceeded; the worst linears get 8 bits while these last. */
   | { readonly maxBytes: number };
 
-/** Bits for one linear, by its exact name. */
-export interface RecipeRule {
+/**
+ * Bits for one linear, by its exact name, and how it is treated now, where that is known: with
+ * other bits another treatment might be chosen, of another size than was reckoned with.
+ */
+export interface RecipeRule extends Partial<Treatment> {
   readonly match: string;
+  readonly method?: Method;
   readonly weights: { readonly bits: number };
   readonly activations: { readonly bits: number };
 }
@@ -33,15 +39,6 @@ export interface Recipe {
 }
 
 const BITS = 8;
-
-/** A transformed linear as it is, and with 8 bits. */
-interface Choice {
-  readonly name: string;
-  readonly now: number;
-  /** Never less than `now`: a linear that 8 bits do not help stays as it is. */
-  readonly at8Bits: number;
-  readonly extraBytes: number;
-}
 
 /**
  * Picks the linears that 8-bit weights and activations help most to reach a target: the worst
@@ -92,10 +89,11 @@ export function recommendRules(report: QuantizationReport, target: RecipeTarget)
   const worstFirst = choicesOf(read).sort((a, b) => a.now - b.now);
   const bytes = read.totals.modelBytes.after;
   const kept = PICKERS[kind](worstFirst, value, bytes);
-  const rule = ({ name: match }: Choice): RecipeRule => ({
+  const rule = ({ name: match, kept: treatment }: Choice): RecipeRule => ({
     match,
     weights: { bits: BITS },
     activations: { bits: BITS },
+    ...treatment,
   });
   return { rules: kept.map(rule), expected: expectedOf(worstFirst, new Set(kept), bytes) };
 }
@@ -149,29 +147,6 @@ function checkTarget(target: RecipeTarget): [Kind, number] {
     throw new InvalidArgumentError('recommendRules', `target.${kind}`, 'a number', describe(value));
   }
   return [kind, value];
-}
-
-function choicesOf({ linears }: QuantizationReport): Choice[] {
-  const transformed = linears.filter(({ treatment }) => treatment === 'transformed');
-  if (transformed.length === 0) {
-    const wanted = 'of a model with transformed linears';
-    throw new InvalidArgumentError('recommendRules', 'report', wanted, 'one with none');
-  }
-  const unknown = transformed.filter(({ sqnr, at8Bits }) => sqnr === null || at8Bits === null);
-  if (unknown.length > 0) {
-    const names = describe(unknown.slice(0, 3).map(({ name }) => name));
-    const got = `one without them for ${unknown.length} of ${transformed.length}, such as ${names}`;
-    const wayOut = 'Calibrate the model, and rewrite it with these statistics.';
-    const wanted = 'with the SQNR of every transformed linear';
-    throw new InvalidArgumentError('recommendRules', 'report', wanted, got, wayOut);
-  }
-  return transformed.map(choiceOf);
-}
-
-function choiceOf({ name, sqnr, at8Bits, bytes }: LinearReport): Choice {
-  const now = comparable(sqnr!.output);
-  const extraBytes = at8Bits!.bytes - bytes.after;
-  return { name, now, at8Bits: Math.max(now, comparable(at8Bits!.output)), extraBytes };
 }
 
 function helped(choices: readonly Choice[]): Choice[] {

@@ -1,4 +1,4 @@
-import type { Measured, Sqnr } from '../quantize/measured.js';
+import type { Measured, Sqnr, Treatment } from '../quantize/measured.js';
 import type { Method } from '../quantize/methods.js';
 import type { Role } from '../recognize/role.js';
 
@@ -12,6 +12,11 @@ export interface LinearReport extends Measured {
   readonly treatment: 'transformed' | 'weightOnly' | 'untouched';
   /** Null for a linear that was not transformed. */
   readonly method: Method | null;
+  /**
+   * What is done to its input before that is quantized. Absent for a linear that was not
+   * transformed, and in reports of former versions.
+   */
+  readonly parts?: Treatment;
   readonly weightBits: number | null;
   readonly activationBits: number | null;
   readonly rounding: 'nearest' | 'gptq' | null;

@@ -6,6 +6,7 @@ import { STYLE } from './htmlStyle.js';
 import { type DrawPlot, type Plot, plotDrawer } from './htmlSvg.js';
 import { linearTable } from './htmlTable.js';
 import { Html, html } from './htmlTemplate.js';
+import { waysSection } from './htmlWays.js';
 import { channelPlot, worstChannels } from './plotHistogram.js';
 import { rowLabels } from './plotLabels.js';
 import {
@@ -94,7 +95,7 @@ export async function reportHtml(
 ${headlines(read)}${notesSection(read)}
 ${await methodSection(read.linears, draw)}
 ${await channelSection(read.linears, draw)}
-${await timestepSection(read.linears, draw)}
+${await timestepSection(read.linears, draw)}${waysSection(read.linears)}
 <h2>Every linear</h2>
 ${linearTable(read)}
 </main>

@@ -2,6 +2,7 @@ import {
   type Reader,
   type ReadFor,
   readArray,
+  readBoolean,
   readNullable,
   readObject,
   readOneOf,
@@ -9,7 +10,7 @@ import {
   readString,
   recordOf,
 } from '../../ops/common/readers.js';
-import type { Histogram, Sqnr } from '../quantize/measured.js';
+import type { Histogram, MeasuredWay, Sqnr, Treatment } from '../quantize/measured.js';
 import { ROLES } from '../recognize/role.js';
 import { METHODS } from './format.js';
 import { readNumber } from './jsonNumbers.js';
@@ -32,7 +33,19 @@ const readChannels = readObject<NonNullable<LinearReport['channels']>>({
   after: readHistogram,
 });
 
-const readLinear = readObject<LinearReport>({
+const PARTS = {
+  center: readOneOf(['none', 'static', 'dynamic']),
+  scale: readOneOf(['balanced', 'std', 'smoothquant', 'none']),
+  rotate: readBoolean,
+} as const;
+
+const readTreatment = readObject<Treatment>(PARTS);
+
+const readWays = readArray(
+  readObject<MeasuredWay>({ method: readOneOf(METHODS), ...PARTS, output: readNumber }),
+);
+
+const readAlways = readObject<Omit<LinearReport, 'parts' | 'ways'>>({
   name: readString,
   role: readOneOf(ROLES),
   shape: readShape,
@@ -50,6 +63,16 @@ const readLinear = readObject<LinearReport>({
   byTimestep: readArray(readObject({ timestep: readNumber, output: readNumber })),
   channels: readNullable(readChannels),
 });
+
+/** What former versions did not write may be absent. */
+const readLinear: Reader<LinearReport> = (value, path, by) => {
+  const { parts, ways } = recordOf(value, path, by);
+  return {
+    ...readAlways(value, path, by),
+    ...(parts === undefined ? {} : { parts: readTreatment(parts, `${path}.parts`, by) }),
+    ...(ways === undefined ? {} : { ways: readWays(ways, `${path}.ways`, by) }),
+  };
+};
 
 const readFields = readObject<Omit<QuantizationReport, 'notes'>>({
   version: readOneOf([VERSION]),

@@ -1,22 +1,22 @@
 import { Table } from 'console-table-printer';
 import { checkInteger, checkOptions } from '../../ops/common/checks.js';
 import { describe, InvalidArgumentError } from '../../ops/numerics/errors.js';
-import type { Sqnr } from '../quantize/measured.js';
-import type { Method } from '../quantize/methods.js';
 import type { Role } from '../recognize/role.js';
-import {
-  formatBits,
-  formatBytes,
-  formatDb,
-  formatRatio,
-  formatTreatment,
-  groupByRole,
-  otherMethods,
-  printable,
-  shortenName,
-} from './format.js';
+import { formatBits, formatTreatment, groupByRole, printable, shortenName } from './format.js';
 import type { LinearReport, QuantizationReport } from './report.js';
 import { reportGiven } from './reportReader.js';
+import {
+  byteCells,
+  type Column,
+  centeringCells,
+  figureCells,
+  figureColumns,
+  left,
+  type Row,
+  right,
+  type Shown,
+  shownOf,
+} from './tableFigures.js';
 import { meanSqnr } from './totals.js';
 
 export interface ReportTableOptions {
@@ -30,22 +30,6 @@ export const REPORT_TABLE_DEFAULTS = {
   by: 'linear',
   nameWidth: 40,
 } as const satisfies ReportTableOptions;
-
-/** What a row shows, by column. */
-type Row = Readonly<Record<string, string>>;
-
-interface Column {
-  readonly name: string;
-  readonly title: string;
-  readonly alignment: 'left' | 'right';
-}
-
-/** The part of a linear, a role or the model that makes the figures of a row. */
-interface Figures {
-  readonly sqnr: Sqnr | null;
-  readonly compared: Readonly<Partial<Record<Method, Sqnr>>>;
-  readonly bytes: LinearReport['bytes'];
-}
 
 /**
  * A quantization report as a table for the console: a row for each linear or role, then the totals.
@@ -75,16 +59,16 @@ interface Figures {
 export function reportTable(report: QuantizationReport, options: ReportTableOptions = {}): string {
   const read = reportGiven('reportTable', report);
   const { by, nameWidth } = withDefaults(options);
-  const methods = otherMethods(read);
+  const shown = shownOf(read);
   if (by === 'role') {
     const roles = [...groupByRole(read.linears)];
-    const rows = roles.map(([role, linears]) => roleRow(role, linears, methods));
-    const totals = totalRows(read, methods, (label, linears) => ({ role: label, linears }));
-    return render(roleColumns(methods), rows, totals) + notesBelow(read);
+    const rows = roles.map(([role, linears]) => roleRow(role, linears, shown));
+    const totals = totalRows(read, shown, (label, linears) => ({ role: label, linears }));
+    return render(roleColumns(shown), rows, totals) + notesBelow(read);
   }
-  const rows = read.linears.map((linear) => linearRow(linear, methods, nameWidth));
-  const totals = totalRows(read, methods, (label) => ({ linear: label }));
-  return render(linearColumns(methods), rows, totals) + notesBelow(read);
+  const rows = read.linears.map((linear) => linearRow(linear, shown, nameWidth));
+  const totals = totalRows(read, shown, (label) => ({ linear: label }));
+  return render(linearColumns(shown), rows, totals) + notesBelow(read);
 }
 
 function notesBelow({ notes = [] }: QuantizationReport): string {
@@ -101,21 +85,22 @@ function withDefaults(options: ReportTableOptions): Required<ReportTableOptions>
   return { by, nameWidth };
 }
 
-function linearRow(linear: LinearReport, methods: readonly Method[], nameWidth: number): Row {
+function linearRow(linear: LinearReport, shown: Shown, nameWidth: number): Row {
   return {
     linear: shortenName(printable(linear.name), nameWidth),
     role: linear.role,
     'd→n': linear.shape.join('→'),
     method: formatTreatment(linear),
     bits: formatBits(linear),
-    ...figureCells(linear, methods),
+    ...figureCells(linear, shown),
+    ...centeringCells([linear], shown),
   };
 }
 
-function roleRow(role: Role, linears: readonly LinearReport[], methods: readonly Method[]): Row {
+function roleRow(role: Role, linears: readonly LinearReport[], shown: Shown): Row {
   const total = (when: 'before' | 'after') =>
     linears.reduce((sum, { bytes }) => sum + bytes[when], 0);
-  const compared = methods.map((method) => [
+  const compared = shown.methods.map((method) => [
     method,
     meanSqnr(linears.map((linear) => linear.compared[method] ?? null)),
   ]);
@@ -128,18 +113,22 @@ function roleRow(role: Role, linears: readonly LinearReport[], methods: readonly
         compared: Object.fromEntries(compared.filter(([, sqnr]) => sqnr !== null)),
         bytes: { before: total('before'), after: total('after') },
       },
-      methods,
+      shown,
     ),
+    ...centeringCells(linears, shown),
   };
 }
 
 function totalRows(
   { linears, totals }: QuantizationReport,
-  methods: readonly Method[],
+  shown: Shown,
   labelled: (label: string, linears: string) => Row,
 ): Row[] {
   const { sqnr, compared, linearBytes, modelBytes } = totals;
-  const figures = figureCells({ sqnr, compared, bytes: linearBytes }, methods);
+  const figures = {
+    ...figureCells({ sqnr, compared, bytes: linearBytes }, shown),
+    ...centeringCells(linears, shown),
+  };
   const count = linears.length;
   return [
     { ...labelled(count === 1 ? '1 linear' : `all ${count} linears`, `${count}`), ...figures },
@@ -147,52 +136,13 @@ function totalRows(
   ];
 }
 
-function figureCells({ sqnr, compared, bytes }: Figures, methods: readonly Method[]): Row {
-  const others = methods.map((method) => [method, formatDb(compared[method]?.output)]);
-  return {
-    output: formatDb(sqnr?.output),
-    ...Object.fromEntries(others),
-    activations: formatDb(sqnr?.activations),
-    weights: formatDb(sqnr?.weights),
-    ...byteCells(bytes),
-  };
-}
-
-function byteCells(bytes: LinearReport['bytes']): Row {
-  return {
-    before: formatBytes(bytes.before),
-    after: formatBytes(bytes.after),
-    ratio: formatRatio(bytes),
-  };
-}
-
-function linearColumns(methods: readonly Method[]): Column[] {
+function linearColumns(shown: Shown): Column[] {
   const names = [left('linear'), left('role'), right('d→n'), left('method'), left('bits')];
-  return [...names, ...figureColumns(methods)];
+  return [...names, ...figureColumns(shown)];
 }
 
-function roleColumns(methods: readonly Method[]): Column[] {
-  return [left('role'), right('linears'), ...figureColumns(methods)];
-}
-
-function figureColumns(methods: readonly Method[]): Column[] {
-  return [
-    right('output', 'output dB'),
-    ...methods.map((method) => right(method)),
-    right('activations', 'acts dB'),
-    right('weights', 'weights dB'),
-    right('before'),
-    right('after'),
-    right('ratio'),
-  ];
-}
-
-function left(name: string): Column {
-  return { name, title: name, alignment: 'left' };
-}
-
-function right(name: string, title = name): Column {
-  return { name, title, alignment: 'right' };
+function roleColumns(shown: Shown): Column[] {
+  return [left('role'), right('linears'), ...figureColumns(shown)];
 }
 
 function render(columns: Column[], rows: readonly Row[], totals: readonly Row[]): string {

@@ -19,6 +19,7 @@ export function notesOf(
     ...rulesWithoutMatch(linears, options),
     ...optionsWithoutEffect(done, options),
     ...rotationsLeftOut(done),
+    ...notCentered(done),
     ...notANumber(done),
   ];
 }
@@ -62,6 +63,17 @@ function rotationsLeftOut(done: readonly Done[]): string[] {
     ];
     return `${why}: ${parts.join('; ')}`;
   });
+}
+
+/** HadaNorm centers, one could think. */
+function notCentered(done: readonly Done[]): string[] {
+  const open = done.filter(({ settings, measured: { ways = [] } }) => {
+    return settings.method !== 'auto' && new Set(ways.map(({ center }) => center)).size > 1;
+  });
+  const plain = open.filter(({ parts }) => parts.center === 'none').length;
+  if (plain === 0) return [];
+  const which = `${plain} of ${count(open.length, 'linear')} not centered`;
+  return [`${which}: that measured no worse here; center: 'dynamic' centers them all the same`];
 }
 
 function notANumber(done: readonly Done[]): string[] {

@@ -63,7 +63,7 @@ export function checkSettings(
 function checkLinearOptions(op: string, at: string, options: LinearOptions): void {
   const { meanRank, alpha, lowRank, blockSize } = options;
   checkChoice(op, `${at}method`, options.method, [...Object.keys(METHODS), 'auto']);
-  checkChoice(op, `${at}center`, options.center, ['none', 'static', 'dynamic']);
+  checkChoice(op, `${at}center`, options.center, ['none', 'static', 'dynamic', 'auto']);
   checkChoice(op, `${at}scale`, options.scale, ['balanced', 'std', 'smoothquant', 'none']);
   if (meanRank !== undefined && meanRank !== 'auto')
     checkInteger(op, `${at}meanRank`, meanRank, 0, 64);

@@ -1,6 +1,8 @@
+import type { Treatment } from '../quantize/measured.js';
 import type { Outcome, PlannedLinear } from '../quantize/plan.js';
 import { storedBytes } from '../quantize/quantizeLinear.js';
 import type { LinearFormat } from '../quantize/settings.js';
+import type { Transform } from '../quantize/transform.js';
 import type { PlacedLinear } from '../recognize/analysis.js';
 import { maskText, type TokenMask } from '../recognize/tokenMask.js';
 import type { LinearReport } from '../report/report.js';
@@ -40,11 +42,12 @@ export function linearReport(
     ...identity(placed),
     treatment: weightOnly ? 'weightOnly' : 'transformed',
     method: weightOnly ? null : method,
+    ...(weightOnly ? {} : { parts: treatmentOf(planned.transform) }),
     weightBits: bitsOf(settings.weights.format),
     activationBits: activations === null ? null : bitsOf(activations.format),
     rounding: quantized.rounding,
     execution,
-    reason: reason + (weightOnly ? '' : rotationNote(outcome) + maskNote(where.mask)),
+    reason: reason + (weightOnly ? '' : withoutNote(outcome) + maskNote(where.mask)),
     bytes: { before: floatBytes(placed), after },
     ...measured,
     // with other bits it leaves the others of its site, for a transform of its own
@@ -97,19 +100,36 @@ function bitsOf(format: LinearFormat): number | null {
   }
 }
 
-/** HadaNorm without its rotation is worth a word, and so is what could not be compared. */
-function rotationNote({ method, planned, settings, leftOut }: Outcome): string {
-  const plain = method === 'hadanorm' && planned.transform.blockSize === 0;
-  const asked =
-    settings.parts.rotate === false ? 'as the options say' : 'which measured better here';
-  const chosen = plain && leftOut?.rotation !== true ? `; not rotated, ${asked}` : '';
-  if (leftOut === null) return chosen;
+function treatmentOf({ parts, blockSize }: Transform): Treatment {
+  return { center: parts.center, scale: parts.scale, rotate: blockSize > 0 };
+}
+
+/** HadaNorm without a part of it is worth a word, and so is what could not be compared. */
+function withoutNote(outcome: Outcome): string {
+  const { settings, leftOut } = outcome;
+  const less = lessHere(outcome);
+  const plain = outcome.method === 'hadanorm' && outcome.planned.transform.blockSize === 0;
+  const said = plain && settings.parts.rotate === false ? '; not rotated, as the options say' : '';
+  const chosen = less.length > 0 ? `; ${less.join(', ')}, which measured no worse here` : '';
+  if (leftOut === null) return chosen + said;
   const { why, rotation, methods } = leftOut;
   const missing = [
     ...(rotation ? ['not rotated'] : []),
     ...methods.map((one) => `${one} not measured`),
   ];
-  return `${chosen}; ${missing.join(', ')}: ${why}`;
+  return `${chosen}${said}; ${missing.join(', ')}: ${why}`;
+}
+
+/** What HadaNorm would do, and did not for it was measured. */
+function lessHere({ method, planned, measured }: Outcome): string[] {
+  const own = (measured.ways ?? []).filter((way) => way.method === method);
+  if (method !== 'hadanorm') return [];
+  const { center, scale, rotate } = treatmentOf(planned.transform);
+  return [
+    ...(center === 'none' && own.some((way) => way.center !== center) ? ['not centered'] : []),
+    ...(scale === 'none' && own.some((way) => way.scale !== scale) ? ['not scaled'] : []),
+    ...(!rotate && own.some((way) => way.rotate) ? ['not rotated'] : []),
+  ];
 }
 
 function maskNote(mask: TokenMask | null): string {

@@ -23,7 +23,15 @@ const histogram: fc.Arbitrary<Histogram> = fc
   .array(fc.tuple(fc.double(), fc.nat()))
   .map((bins) => ({ edges: [0, ...bins.map(([edge]) => edge)], counts: bins.map(([, n]) => n) }));
 
-const linear: fc.Arbitrary<LinearReport> = fc.record({
+const parts = {
+  center: fc.constantFrom('none', 'static', 'dynamic'),
+  scale: fc.constantFrom('balanced', 'std', 'smoothquant', 'none'),
+  rotate: fc.boolean(),
+} as const;
+
+const way = fc.record({ method: fc.constantFrom(...METHODS), ...parts, output: decibels });
+
+const always = {
   name: fc.oneof(fc.string({ unit: 'grapheme' }), fc.constantFrom('Infinity', '<b>', '-0')),
   role: fc.constantFrom(...ROLES),
   shape: fc.tuple(fc.nat(), fc.nat()),
@@ -40,7 +48,12 @@ const linear: fc.Arbitrary<LinearReport> = fc.record({
   at8Bits: fc.option(fc.record({ output: decibels, bytes: fc.nat() })),
   byTimestep: fc.array(fc.record({ timestep: fc.nat(), output: decibels }), { maxLength: 4 }),
   channels: fc.option(fc.record({ before: histogram, after: histogram })),
-});
+} as const;
+
+const linear: fc.Arbitrary<LinearReport> = fc.record(
+  { ...always, parts: fc.record(parts), ways: fc.array(way, { maxLength: 7 }) },
+  { requiredKeys: Object.keys(always) as (keyof typeof always)[] },
+);
 
 /** Any report that the types allow, however odd. */
 export const anyReport: fc.Arbitrary<QuantizationReport> = fc.record(

@@ -50,8 +50,12 @@ function calibrated(seed: number): SiteStats {
 
 /** A linear quantized by src/quantize, and what the equations make of the same. */
 function subject(method: Method, { bits, groupSize, blockSize }: (typeof SETTINGS)[number]) {
-  const { rotate, ...open } = METHODS[method];
-  const parts = { ...open, rotate: rotate !== false };
+  const { rotate, center, ...open } = METHODS[method];
+  const parts = {
+    ...open,
+    center: center === 'auto' ? 'dynamic' : center,
+    rotate: rotate !== false,
+  } as const;
   const stats = calibrated(bits);
   const flat = normal(D * N, 9);
   const w = rowsOf(flat, N);

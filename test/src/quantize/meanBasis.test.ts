@@ -17,7 +17,7 @@ function stored(bits: number | null): WeightSettings {
 }
 
 function transform(rank: number): Transform {
-  const parts = { ...METHODS.centered, rotate: false };
+  const parts = { ...METHODS.centered, center: 'dynamic', rotate: false } as const;
   const basis = normal(rank * D, rank);
   return { parts, d: D, sigma: null, mean: null, basis, rank, blockSize: 0 };
 }

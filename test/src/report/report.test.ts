@@ -39,6 +39,24 @@ describe('A report as a console table', () => {
     ]);
   });
 
+  it('shows how HadaNorm treats a linear, and the best that centering and leaving it gave', () => {
+    const parts = { center: 'none', scale: 'balanced', rotate: true } as const;
+    const ways = [20.04, 24.04, 23.04].map((output, i) => {
+      const center = i < 2 ? ('none' as const) : ('dynamic' as const);
+      return { ...parts, center, method: 'hadanorm', output } as const;
+    });
+    const linear = { ...REPORT.linears[1]!, parts, ways, sqnr: db(30), compared: {} };
+    const [head, row, total] = cells(reportTable(withLinears(REPORT, [linear])));
+    expect(row!.slice(3, 8)).to.deep.equal([
+      'hadanorm: balance, rotate',
+      ...['W4A4', '30.0', '23.0', '24.0'],
+    ]);
+    expect(head!.slice(5, 8)).to.deep.equal(['output dB', 'if centered', 'if not']);
+    expect(total!.slice(5, 8)).to.deep.equal(['30.0', '23.0', '24.0']);
+    const whole = { ...linear, parts: { ...parts, center: 'dynamic' as const } };
+    expect(cells(reportTable(withLinears(REPORT, [whole])))[1]![3]).to.equal('hadanorm');
+  });
+
   it('by role has a row for each role, with means of its decibels and sums of its bytes', () => {
     const linears = [20, 30].map((output) => ({ ...REPORT.linears[2]!, sqnr: db(output) }));
     const [head, row] = cells(reportTable(withLinears(REPORT, linears), { by: 'role' }));

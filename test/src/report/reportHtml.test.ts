@@ -103,6 +103,32 @@ describe('A report as a page', () => {
     expect(parse(text).querySelectorAll('figure')).to.have.length(0);
   });
 
+  it('has a row for what each linear was chosen from, the way that was taken in bold', async () => {
+    const treatments = [
+      { center: 'none', scale: 'none', rotate: true },
+      { center: 'none', scale: 'balanced', rotate: false },
+      { center: 'dynamic', scale: 'balanced', rotate: true },
+    ] as const;
+    const ways = treatments.map((parts, i) => {
+      return { method: 'hadanorm', ...parts, output: 20.04 + i } as const;
+    });
+    const chosen: LinearReport = { ...REPORT.linears[1]!, parts: treatments[1], ways };
+    const other: LinearReport = { ...REPORT.linears[2]!, ways: ways.slice(2) };
+    const some = parse(await reportHtml(withLinears(REPORT, [chosen, other])));
+    const table = some.querySelector('[aria-label="Table of what was tried"]')!;
+    const rows = [...table.querySelectorAll('tr')].map((row) =>
+      [...row.querySelectorAll('th, td')].map((cell) => cell.textContent),
+    );
+    expect(rows).to.deep.equal([
+      ['linear', 'rotate', 'balance', 'center, balance, rotate'],
+      [chosen.name, '20.0', '21.0', '22.0'],
+      [other.name, '–', '–', '22.0'],
+    ]);
+    const bold = [...table.querySelectorAll('strong')].map(({ textContent }) => textContent);
+    expect(bold).to.deep.equal(['21.0']);
+    expect(page.querySelector('[aria-label="Table of what was tried"]')).to.equal(null);
+  });
+
   it('marks ∞ at the edge of a plot', async () => {
     const infinite = { activations: 9, weights: 9, output: Number.POSITIVE_INFINITY };
     const linear: LinearReport = { ...REPORT.linears[1]!, sqnr: infinite };
@@ -127,7 +153,9 @@ describe('A report as a page', () => {
       await fc.assert(
         fc.asyncProperty(anyReport, async (report) => {
           const any = parse(await reportHtml(report));
-          expect(any.querySelectorAll('tbody tr')).to.have.length(report.linears.length);
+          const tried = report.linears.filter(({ ways }) => ways !== undefined);
+          const rows = report.linears.length + tried.length;
+          expect(any.querySelectorAll('tbody tr')).to.have.length(rows);
           expect(any.body.innerHTML).to.not.match(/NaN|undefined/);
           expectInert(any);
         }),

@@ -30,6 +30,26 @@ describe('A report as JSON', () => {
     expect(parseReport(text)).to.deep.equal(REPORT);
   });
 
+  it('of a former version has no parts and no ways; what is there is checked', () => {
+    const [linear] = REPORT.linears.slice(1);
+    expect(parseReport(reportJson(REPORT)).linears[1]).to.deep.equal(linear);
+    const parts = { center: 'none', scale: 'balanced', rotate: true } as const;
+    const ways = [{ method: 'hadanorm', ...parts, output: Number.NaN }] as const;
+    const report = withLinears(REPORT, [{ ...linear!, parts, ways }]);
+    expect(parseReport(reportJson(report))).to.deep.equal(report);
+    for (const [path, value] of [
+      [['parts', 'rotate'], 1],
+      [['parts', 'center'], 'auto'],
+      [['ways', '0', 'output'], null],
+      [['ways', '0', 'method'], 'auto'],
+      [['ways'], {}],
+    ] as const) {
+      const wrong = replaced(report, ['linears', '0', ...path], value) as QuantizationReport;
+      const at = `report.linears[0].${path.join('.').replace('.0', '[0]')}`;
+      expect(() => parseReport(JSON.stringify(wrong)), at).to.throw(InvalidArgumentError, at);
+    }
+  });
+
   it('with any field missing or of a wrong type is refused by its path', () => {
     const known = syntheticReport({ blocks: 1, timesteps: [5] });
     const report = withLinears(known, [known.linears[1]!]);

@@ -27,8 +27,11 @@ before(async () => {
 });
 after(() => model.dispose());
 
+/** Centered, unless the options have a method: what 'auto' leaves out is worth a note. */
 function reportOf(options: RewriteOptions) {
-  const { model: small, report } = rewriteGraph(model, { stats, compare: false, ...options });
+  const center = options.method === undefined ? ({ center: 'dynamic' } as const) : {};
+  const how = { stats, compare: false, ...center };
+  const { model: small, report } = rewriteGraph(model, { ...how, ...options });
   small.dispose();
   return report;
 }
@@ -95,6 +98,20 @@ describe('Notes of a report', () => {
       expect(reportOf(options).notes).to.deep.equal(notes);
     });
   }
+
+  it("say what center: 'auto' did not center, and that of no other method", () => {
+    const report = reportOf({ center: 'auto' });
+    const own = report.linears.flatMap(({ parts }) => parts ?? []);
+    const plain = own.filter(({ center }) => center === 'none').length;
+    expect(plain, 'linears that are not centered').to.be.above(0);
+    const which = `${plain} of ${own.length} linears not centered`;
+    const rest = "that measured no worse here; center: 'dynamic' centers them all the same";
+    expect(report.notes).to.deep.equal([`${which}: ${rest}`]);
+    expect(reportOf({ method: 'hadamard' })).to.not.have.property('notes');
+    expect(reportOf({ center: 'none', meanRank: 0 }).notes).to.deep.equal([
+      "meanRank had no effect: no linear is centered by 'dynamic'",
+    ]);
+  });
 
   it('say that statistics or a comparison are missing', () => {
     const { model: small, report } = rewriteGraph(model, { method: 'rtn', compare: true });

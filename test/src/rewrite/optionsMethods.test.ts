@@ -41,6 +41,9 @@ function quantizerOf({ attrs }: GraphNode) {
   };
 }
 
+/** One treatment for all sites, whatever is asked beside it. */
+const CENTERED = { center: 'dynamic' } as const;
+
 describe('Options of rewriteGraph', () => {
   let model: tf.GraphModel;
   let stats: CalibrationStats;
@@ -88,9 +91,13 @@ describe('Options of rewriteGraph', () => {
   });
 
   it('more bits give a better output', () => {
-    const outputs = [2, 3, 4, 5, 6, 8].map((bits) => mean(rewritten({ weights: { bits } })));
+    const outputs = [2, 3, 4, 5, 6, 8].map((bits) =>
+      mean(rewritten({ ...CENTERED, weights: { bits } })),
+    );
     expect(outputs).to.deep.equal([...outputs].sort((a, b) => a - b));
-    const finer = [2, 3, 4, 6, 8].map((bits) => mean(rewritten({ activations: { bits } })));
+    const finer = [2, 3, 4, 6, 8].map((bits) =>
+      mean(rewritten({ ...CENTERED, activations: { bits } })),
+    );
     expect(finer).to.deep.equal([...finer].sort((a, b) => a - b));
   });
 
@@ -134,7 +141,7 @@ describe('Options of rewriteGraph', () => {
     expect(report.totals.sqnr).to.not.equal(null);
     const rotations = (options: RewriteOptions) => count(rewritten(options), 'HadamardTransform');
     expect(rotations({ method: 'hadamard', blockSize: 4 })).to.equal(4);
-    expect(rotations({ rotate: true, blockSize: 4 })).to.equal(8);
+    expect(rotations({ ...CENTERED, rotate: true, blockSize: 4 })).to.equal(8);
     expect(rotations({ rotate: false })).to.equal(0);
   });
 

@@ -31,6 +31,9 @@ const CENTERS = [
   ['integer', 0],
 ] as const;
 
+/** So that transforms can be counted by their centers. */
+const CENTERED = { center: 'dynamic' } as const;
+
 describe('Rules', () => {
   let model: tf.GraphModel;
   let stats: CalibrationStats;
@@ -116,7 +119,7 @@ describe('Rules', () => {
     ];
     for (const [mode, centers] of CENTERS) {
       for (const options of [{}, { rules }]) {
-        const { center, quantize } = rewritten({ ...options, mode });
+        const { center, quantize } = rewritten({ ...options, ...CENTERED, mode });
         expect([center, quantize], mode).to.deep.equal([centers, 4]);
       }
     }
@@ -124,12 +127,12 @@ describe('Rules', () => {
 
   it('with other methods or activations give a site several transforms that do not clash', () => {
     const rules: RewriteOptions['rules'] = [
-      { role: 'attention.k', method: 'hadamard' },
+      { role: 'attention.k', method: 'hadamard', center: 'none' },
       { role: 'attention.v', activations: { bits: 4 } },
       { role: 'attention.q', treatment: 'weightOnly' },
     ];
     for (const [mode, centers] of CENTERS) {
-      const { center, quantize } = rewritten({ rules, mode });
+      const { center, quantize } = rewritten({ rules, ...CENTERED, mode });
       expect([center, quantize], mode).to.deep.equal([centers, 5]);
     }
     const { linears } = rewritten({ rules });

@@ -1,0 +1,87 @@
+import { fitsIn } from '../../ops/numerics/formats.js';
+import { METHODS, type Method, type Parts } from './methods.js';
+import type { Task } from './plan.js';
+import type { FixedParts } from './transform.js';
+
+/** One way to treat a site: a method, its parts all decided. */
+export interface Way {
+  readonly method: Method;
+  readonly parts: FixedParts;
+}
+
+/** What a site leaves open. */
+export interface Latitude {
+  /** Whether samples have tokens: one row is its own mean, and centering would leave nothing. */
+  readonly tokens: boolean;
+  readonly rotatable: boolean;
+  /** Whether centering can be chosen by measuring, and scaling with it. */
+  readonly centering: boolean;
+  /** Whether the rotation can. */
+  readonly rotation: boolean;
+}
+
+/** What is open at the site of a linear; `measurable`: calibration kept tokens of it. */
+export function latitudeOf(
+  { placed, settings }: Task,
+  measurable: boolean,
+  rotatable: boolean,
+): Latitude {
+  const { weights, activations } = settings;
+  const packed = weights.format.kind !== 'float32';
+  return {
+    tokens: placed.site.tokens !== 'none',
+    rotatable,
+    centering: measurable && (packed || activations.format.kind !== 'float32'),
+    // fewer bits always need it
+    rotation: measurable && packed && !fitsIn(activations.format, 5),
+  };
+}
+
+/**
+ * The ways that a method, some of its parts replaced, may treat a site: each is one by itself, from
+ * the cheapest at run time to the dearest. Centering costs most there, for its means take a way of
+ * their own; then the rotation.
+ *
+ * Where centering is open, so is the scale of what is not centered, unless it was asked for: with
+ * neither HadaNorm is QuaRot or, where the rotation is open too, plain rounding. Centered, the
+ * scale was never worth leaving out.
+ */
+export function waysOf(method: Method, replaced: Partial<Parts>, at: Latitude): Way[] {
+  const open = { ...METHODS[method], ...replaced };
+  const free = open.center === 'auto' && at.centering;
+  const scaled = open.scale !== 'none' && replaced.scale === undefined;
+  const scales = (center: FixedParts['center']) =>
+    free && scaled && center === 'none' ? (['none', open.scale] as const) : [open.scale];
+  const ways = centersOf(open, at).flatMap((center) =>
+    rotationsOf(open, at).flatMap((rotate) =>
+      scales(center).map((scale) => ({ method, parts: { ...open, center, rotate, scale } })),
+    ),
+  );
+  return [...new Map(ways.map((way) => [wayKey(way), way])).values()];
+}
+
+/** Ways with one key are one transform: parts that do nothing there are left out of it. */
+export function wayKey({ parts }: Pick<Way, 'parts'>): string {
+  const { center, meanRank, scale, alpha, rotate, signs } = parts;
+  return JSON.stringify([
+    center,
+    center === 'dynamic' ? meanRank : 0,
+    scale,
+    scale === 'smoothquant' ? alpha : null,
+    rotate,
+    rotate && signs,
+  ]);
+}
+
+function centersOf({ center }: Parts, at: Latitude): FixedParts['center'][] {
+  const centers = center !== 'auto' ? [center] : at.centering ? CENTERS : (['dynamic'] as const);
+  return centers.map((one) => (one === 'dynamic' && !at.tokens ? 'none' : one));
+}
+
+const CENTERS = ['none', 'dynamic'] as const;
+
+function rotationsOf({ rotate }: Parts, at: Latitude): boolean[] {
+  if (rotate !== 'auto') return [rotate];
+  if (!at.rotatable) return [false];
+  return at.rotation ? [false, true] : [true];
+}

@@ -1,0 +1,185 @@
+import { meanErrorDecibels, sqnr } from '../math/decibels.js';
+import { matmul } from '../math/matrix.js';
+import { type Way, wayKey } from './candidates.js';
+import { crossFittedOutput } from './crossFit.js';
+import { linearOutput, measure } from './measure.js';
+import type { Sqnr } from './measured.js';
+import type { Task } from './plan.js';
+import { type QuantizedLinear, quantizeLinear } from './quantizeLinear.js';
+import type { Samples } from './samples.js';
+import type { Variant, Variants } from './variants.js';
+
+/** Output channels of a linear that are looked at first, where it has more. */
+const SAMPLED_OUTPUTS = 128;
+
+/** A linear quantized in one way, and measured where there is something to measure on. */
+export interface Trial {
+  readonly variant: Variant;
+  readonly quantized: QuantizedLinear;
+  readonly sqnr: Sqnr | null;
+}
+
+/** What is known of one way. */
+interface Known {
+  /** By linear. These are whole weight matrices: held only until they are used, or lose. */
+  readonly trials: Map<number, Trial>;
+  readonly figures: Map<number, Sqnr | null>;
+  /** SQNR of each output as `whole` counts it, dB. */
+  readonly outputs: Map<number, number>;
+  sampled: number | null;
+}
+
+/** The linears of one site, quantized in ways that are to be compared. */
+export class Trials {
+  private readonly known = new Map<string, Known>();
+  private readonly exacts = new Map<number, Float32Array>();
+
+  constructor(
+    private readonly tasks: readonly Task[],
+    private readonly samples: Samples | null,
+    private readonly variants: Variants,
+    private readonly matrices: readonly Float32Array[],
+  ) {}
+
+  /** x W of the kept tokens, W the i-th linear's original weights; null where none were kept. */
+  exact(i: number): Float32Array | null {
+    const { samples } = this;
+    if (samples === null) return null;
+    const { linear, site } = this.tasks[i]!.placed;
+    const made = () => matmul(samples.rows, this.matrices[i]!, samples.count, site.d, linear.n);
+    const exact = this.exacts.get(i) ?? made();
+    this.exacts.set(i, exact);
+    return exact;
+  }
+
+  /** The i-th linear in one way, quantized now unless that is still held; it is let go of. */
+  take(way: Way, i: number): Trial {
+    const { trials, figures } = this.of(way);
+    const trial = trials.get(i) ?? this.attempt(way, i);
+    trials.delete(i);
+    figures.set(i, trial.sqnr);
+    return trial;
+  }
+
+  /** What the i-th linear measures in one way; null where there is nothing to measure on. */
+  figures(way: Way, i: number): Sqnr | null {
+    const known = this.of(way).figures.get(i);
+    return known === undefined ? this.take(way, i).sqnr : known;
+  }
+
+  /**
+   * SQNR of the site's outputs in one way, dB. A linear's error counts by its own signal: how large
+   * the queries, keys and values of one input are says nothing of what their errors do behind them.
+   * Where a basis was fitted to the means, it is what the output would be of other samples.
+   */
+  whole(way: Way): number {
+    const { trials, figures, outputs } = this.of(way);
+    const all = this.tasks.map((_, i) => {
+      const known = outputs.get(i);
+      if (known !== undefined) return known;
+      const trial = this.attempt(way, i);
+      trials.set(i, trial);
+      figures.set(i, trial.sqnr);
+      const output = this.outputOf(trial, this.matrices[i]!, this.exact(i)!) ?? trial.sqnr!.output;
+      outputs.set(i, output);
+      return output;
+    });
+    return meanErrorDecibels(all);
+  }
+
+  /**
+   * The same of some output channels of each linear, evenly spread; of all where there are few. A
+   * channel's codes do not depend on the others', by GPTQ neither: these are the very codes that it
+   * would have.
+   */
+  sampled(way: Way): number {
+    const picks = this.tasks.map((_, i) => this.picked(i));
+    if (picks.every((picked) => picked === null)) return this.whole(way);
+    const known = this.of(way);
+    const outputs = () => picks.map((picked, i) => this.sampledOutput(way, i, picked));
+    known.sampled ??= meanErrorDecibels(outputs());
+    return known.sampled;
+  }
+
+  /** Lets go of what was quantized in a way that has lost; what it measured stays known. */
+  drop(way: Way, { transform }: { readonly transform: boolean }): void {
+    this.of(way).trials.clear();
+    if (transform) this.variants.drop(way);
+  }
+
+  private of(way: Way): Known {
+    const key = wayKey(way);
+    const known = this.known.get(key) ?? {
+      trials: new Map(),
+      figures: new Map(),
+      outputs: new Map(),
+      sampled: null,
+    };
+    this.known.set(key, known);
+    return known;
+  }
+
+  private attempt(way: Way, i: number): Trial {
+    const { settings } = this.tasks[i]!;
+    const variant = this.variants.get(way);
+    const { transform, transformed } = variant;
+    const w = this.matrices[i]!;
+    const exact = this.exact(i);
+    const feedback = this.variants.feedback(variant, settings);
+    const quantized = quantizeLinear(transform, w, w.length / transform.d, settings, feedback);
+    const measured = exact !== null && transformed !== null;
+    const figures = measured ? measure(transform, quantized, transformed, w, exact) : null;
+    return { variant, quantized, sqnr: figures };
+  }
+
+  /** Which of the i-th linear's output channels stand for it; null: all of them. */
+  private picked(i: number): Int32Array | null {
+    const { placed, settings } = this.tasks[i]!;
+    const { n } = placed.linear;
+    // the singular directions are those of the whole matrix
+    if (n <= SAMPLED_OUTPUTS || settings.lowRank > 0) return null;
+    const step = n / SAMPLED_OUTPUTS;
+    return Int32Array.from({ length: SAMPLED_OUTPUTS }, (_, at) => Math.floor((at + 0.5) * step));
+  }
+
+  private sampledOutput(way: Way, i: number, picked: Int32Array | null): number {
+    const { settings, placed } = this.tasks[i]!;
+    const { site, linear } = placed;
+    const variant = this.variants.get(way);
+    const { transform, transformed } = variant;
+    const feedback = this.variants.feedback(variant, settings);
+    const whole = this.matrices[i]!;
+    const w = columns(whole, site.d, linear.n, picked);
+    const exact = columns(this.exact(i)!, this.samples!.count, linear.n, picked);
+    const quantized = quantizeLinear(transform, w, w.length / site.d, settings, feedback);
+    const plain = () => sqnr(exact, linearOutput(transform, quantized, transformed!));
+    return this.outputOf({ variant, quantized }, w, exact) ?? plain();
+  }
+
+  /** SQNR of an output as of samples that were not fitted to, dB; null where nothing was. */
+  private outputOf(
+    { variant, quantized }: Pick<Trial, 'variant' | 'quantized'>,
+    w: Float32Array,
+    exact: Float32Array,
+  ): number | null {
+    const fit = this.variants.crossFit(variant);
+    if (fit === null) return null;
+    return sqnr(exact, crossFittedOutput(variant.transform, quantized, w, fit));
+  }
+}
+
+/** Some columns of a matrix [rows, n]; null: all of them. */
+function columns(
+  matrix: Float32Array,
+  rows: number,
+  n: number,
+  picked: Int32Array | null,
+): Float32Array {
+  if (picked === null) return matrix;
+  const { length } = picked;
+  const out = new Float32Array(rows * length);
+  for (let row = 0; row < rows; row++) {
+    for (let at = 0; at < length; at++) out[row * length + at] = matrix[row * n + picked[at]!]!;
+  }
+  return out;
+}
