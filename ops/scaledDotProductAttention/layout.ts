@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from '../numerics/errors.js';
+import { describe, InvalidArgumentError } from '../numerics/errors.js';
 
 /** What an axis of queries, keys, values or results runs over: samples, heads, tokens, channels. */
 export type AxisName = 'b' | 'h' | 't' | 'c';
@@ -51,7 +51,7 @@ export function checkLayout(op: string, argument: string, layout: unknown, digit
   const letters =
     'letters of b (samples), h (heads), t (tokens) and, last, c (channels), each once';
   const wanted = `${letters}${digit}, such as "${digits ? 'bt0hc' : 'bthc'}"`;
-  throw new InvalidArgumentError(op, argument, wanted, JSON.stringify(layout));
+  throw new InvalidArgumentError(op, argument, wanted, describe(layout));
 }
 
 /**

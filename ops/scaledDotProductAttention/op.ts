@@ -54,6 +54,7 @@ export function scaledDotProductAttention(
   checkOptions(op, options, ['mask', 'scale', 'layouts']);
   const { layouts = {} } = options;
   checkOptions(op, layouts, ['q', 'k', 'v', 'output'], 'layouts');
+  for (const [name, layout] of Object.entries(layouts)) checkText(op, `layouts.${name}`, layout);
   return tidy('scaledDotProductAttention', () => {
     const mask = options.mask === undefined ? undefined : toFloatTensor(op, 'mask', options.mask);
     const inputs = {
@@ -77,6 +78,12 @@ export function scaledDotProductAttention(
 function withChannel({ q, k }: Pick<AttentionInputs, 'q' | 'k'>): { q: Tensor; k: Tensor } {
   const one = ({ shape }: Tensor) => zeros([...shape.slice(0, -1), 1]);
   return { q: one(q), k: one(k) };
+}
+
+/** Which letters it may have is checked beside the shape that it is for. */
+function checkText(op: string, argument: string, layout: unknown): void {
+  if (layout === undefined || typeof layout === 'string') return;
+  throw new InvalidArgumentError(op, argument, 'a string, such as "bthc"', describe(layout));
 }
 
 function toScale(op: string, scale: unknown, channels: number): number {

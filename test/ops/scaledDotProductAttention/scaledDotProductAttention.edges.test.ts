@@ -134,6 +134,14 @@ const WRONG: [string, Record<'q' | 'k' | 'v', number[]>, AttentionOptions, strin
     { layouts: { q } },
     'the layout of q must be letters of b (samples)',
   ]),
+  ...['q', 'k', 'v', 'output'].flatMap((name) =>
+    [7, 7n, null, Symbol('s'), ['t', 'c']].map((layout): (typeof WRONG)[number] => [
+      `${typeof layout} as the layout of ${name}`,
+      { q: [2, 3], k: [4, 3], v: [4, 3] },
+      { layouts: { [name]: layout } as object },
+      `layouts.${name} must be a string, such as "bthc", got`,
+    ]),
+  ),
   [
     'a digit in the output',
     { q: [2, 3], k: [4, 3], v: [4, 3] },
