@@ -1,0 +1,69 @@
+import * as tf from '@tensorflow/tfjs';
+import { findHadamardPlan } from '../../../ops/numerics/hadamard.js';
+import { packedBytes } from '../../../ops/numerics/packing.js';
+import { hadamardTransform, hadaNormQuantize, quantizedMatMul } from '../../../src/index.js';
+import type { FuzzCase, Kind } from '../base/kind.js';
+import { found, type Outcome } from '../base/outcome.js';
+import { Random } from '../base/random.js';
+import { Guard } from '../guard/guard.js';
+import { guardedResult } from '../guard/runs.js';
+
+/**
+ * What all tables may take together, and what one call may add before it trims: 16 MiB and the
+ * widest table.
+ */
+const MOST_BYTES = 18 * 2 ** 20;
+
+/** Widths and numbers of tokens that were never there before: what is kept for each is bounded. */
+export const shapesKind: Kind = {
+  name: 'shapes',
+  share: 10,
+  prepare: async () => shapesCase,
+};
+
+function shapesCase(seeds: readonly number[]): FuzzCase {
+  const random = new Random(seeds[0]!);
+  const tokens = random.between(1, 60);
+  const widths = Array.from({ length: 4 }, () => widthOf(random));
+  const small = 4 * random.between(1, 200);
+  const call = () => [...widths.flatMap(turned), product(tokens, small)];
+  return {
+    text: `widths ${widths}, ${tokens} tokens of ${small}`,
+    run: () => bounded(async () => call()),
+  };
+}
+
+/** Four times a number, with a matrix whose table is large: of one factor, where there is one. */
+function widthOf(random: Random): number {
+  for (;;) {
+    const width = 4 * random.between(150, 260);
+    const plan = findHadamardPlan(width);
+    if (plan !== null && (plan.factors.length === 1 || random.chance(0.1))) return width;
+  }
+}
+
+function turned(width: number): tf.Tensor[] {
+  return [false, true].map((transpose) => {
+    const x = tf.ones([2, width]);
+    const y = hadamardTransform(x, { transpose });
+    x.dispose();
+    return y;
+  });
+}
+
+function product(tokens: number, d: number): tf.Tensor {
+  return tf.tidy(() => {
+    const { quantized } = hadaNormQuantize(tf.ones([tokens, d]), { blockSize: 0, groupSize: 4 });
+    const codes = tf.zeros([packedBytes(d, 4, 4)], 'bool');
+    const scale = tf.ones([d / 4, 4]);
+    return quantizedMatMul(quantized, { codes, scale, bits: 4, groupSize: 4, shape: [d, 4] });
+  });
+}
+
+async function bounded(call: () => Promise<tf.Tensor[]>): Promise<Outcome> {
+  const { outcome } = await guardedResult(call);
+  if (outcome.what !== 'right') return outcome;
+  const { liveBytes } = await Guard.get();
+  if (liveBytes <= MOST_BYTES) return outcome;
+  return found('memory', `${liveBytes} bytes of WASM memory are kept when nothing runs`);
+}
