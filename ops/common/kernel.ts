@@ -8,6 +8,7 @@ import {
   type KernelBackend,
   type KernelConfig,
   type KernelFunc,
+  type NamedAttrMap,
   registerKernel,
   type Tensor,
   type TensorInfo,
@@ -137,18 +138,19 @@ export function runOp<
   const { backendName } = engineWithBackend();
   const { kernelName } = op.contract;
   if (getKernel(kernelName, backendName) == null) registerKernel(compositeKernel(op, backendName));
-  // an absent optional input must not be a key: tfjs walks the keys when it builds the gradient
-  const given: [string, Tensor][] = Object.entries(inputs).filter(
-    ([, input]) => input !== undefined,
-  );
-  const tensors = given.map(([, input]) => input);
-  return whileAlive(kernelName, tensors, () =>
-    engine().runKernel(
-      kernelName,
-      Object.fromEntries(given),
-      Object.fromEntries(Object.entries(attrs)),
-    ),
+  const given = present(inputs);
+  // tfjs types attributes by an index, which interfaces do not have
+  const named = { ...attrs } as object as NamedAttrMap;
+  return whileAlive(kernelName, Object.values(given), () =>
+    engine().runKernel(kernelName, given, named),
   ) as Output;
+}
+
+/** An absent optional input must not be a key: tfjs walks the keys when it builds the gradient. */
+function present(inputs: object): Record<string, Tensor> {
+  if (!Object.values(inputs).includes(undefined)) return { ...inputs };
+  const given = Object.entries(inputs).filter(([, input]) => input !== undefined);
+  return Object.fromEntries(given);
 }
 
 /** The current backend as the kernels written for it know it; whoever asks has seen its name. */

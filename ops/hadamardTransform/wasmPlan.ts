@@ -1,3 +1,4 @@
+import { BoundedMap } from '../numerics/boundedMap.js';
 import { factorSigns, findHadamardPlan, type HadamardFactor } from '../numerics/hadamard.js';
 import type { WasmModule } from '../wasm/module.js';
 import {
@@ -27,22 +28,35 @@ interface DenseFactor extends HadamardFactor {
   readonly stride: number;
 }
 
+/** What a block size asks for in every call: found once, or it would cost small tensors half. */
+interface PlanNeeds extends Omit<WasmHadamardPlan, 'address'> {
+  readonly key: string;
+  readonly transposedKey: string;
+}
+
+const needs = new BoundedMap<number, PlanNeeds>(1024);
+
 /** The plan for blocks of `blockSize`, which must have one. It is written once per backend. */
 export function wasmHadamardPlan(
   module: WasmModule,
   blockSize: number,
   transpose: boolean,
 ): WasmHadamardPlan {
-  const key = `hadamard ${blockSize} ${transpose}`;
-  const address = module.constant(key, () => encodePlan(blockSize, transpose));
+  const { key, transposedKey, tempBytes, blocks } = needs.get(blockSize, () => needsOf(blockSize));
+  const address = module.constant(transpose ? transposedKey : key, () =>
+    encodePlan(blockSize, transpose),
+  );
+  return { address, tempBytes, blocks };
+}
+
+function needsOf(blockSize: number): PlanNeeds {
   const tables = denseFactors(blockSize).filter(hasTable);
+  const atOnce = tables.map(({ order }) => Math.ceil((PANEL_COLUMNS * order) / blockSize));
   return {
-    address,
+    key: `hadamard ${blockSize}`,
+    transposedKey: `hadamard ${blockSize} transposed`,
     tempBytes: Math.max(0, ...tables.map(({ order, stride }) => denseTempBytes(order, stride))),
-    blocks: Math.max(
-      1,
-      ...tables.map(({ order }) => Math.ceil((PANEL_COLUMNS * order) / blockSize)),
-    ),
+    blocks: Math.max(1, ...atOnce),
   };
 }
 

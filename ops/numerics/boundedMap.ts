@@ -22,14 +22,18 @@ export class BoundedMap<K, V> {
 
   /** The entry of a key, made where there is none. One that is too much by itself is not kept. */
   get(key: K, make: () => V): V {
-    const known = this.entries.has(key);
-    const value = known ? this.entries.get(key)! : make();
+    const known = this.entries.get(key);
+    if (known !== undefined || this.entries.has(key)) {
+      // a Map keeps the order of insertion: the first is the one that was not used for longest
+      this.entries.delete(key);
+      this.entries.set(key, known as V);
+      return known as V;
+    }
+    const value = make();
     const size = this.sizeOf(value);
     if (size > this.most) return value;
-    // a Map keeps the order of insertion: the first is the one that was not used for longest
-    this.entries.delete(key);
     this.entries.set(key, value);
-    if (!known) this.total += size;
+    this.total += size;
     for (const [oldest, old] of this.entries) {
       if (this.total <= this.most) break;
       this.entries.delete(oldest);
