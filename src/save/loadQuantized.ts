@@ -35,7 +35,7 @@ export async function loadQuantized(
   checkBackends(op);
   let artifacts: io.ModelArtifacts;
   try {
-    artifacts = await gathered(op, await handler.load());
+    artifacts = await gathered(op, await checkedHandler(op, handler).load!());
   } catch (error) {
     throw loadError(op, error);
   }
@@ -85,6 +85,21 @@ function loadHandler(op: string, url: string, options: io.LoadOptions): io.IOHan
       error,
     );
   }
+}
+
+/** What a handler of `tf.io.http` keeps; its weights come by the options' own fetch. */
+interface HttpHandler extends io.IOHandler {
+  readonly loadOptions?: io.LoadOptions;
+}
+
+/** A handler of `tf.io.http` with the checked fetch in place of its own; any other as it is. */
+function checkedHandler(op: string, handler: HttpHandler): io.IOHandler {
+  const { loadOptions } = handler;
+  const isHttp = handler.constructor === io.http('http:').constructor;
+  if (!isHttp || loadOptions === undefined) return handler;
+  const fetchFunc = checkedFetch(op, loadOptions);
+  const checked = { fetch: fetchFunc, loadOptions: { ...loadOptions, fetchFunc } };
+  return Object.assign(Object.create(handler), checked);
 }
 
 /** fetch, with an error for an answer that is none: tfjs takes it for the weights. */

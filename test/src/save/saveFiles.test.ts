@@ -60,6 +60,7 @@ describeOnBackends('The files of a rewritten model', (backend) => {
   it('load over HTTP', async () => {
     await withServer(await quantizedFiles(small, { shardBytes: 3001 }), async (url) => {
       await expectSame(await loadQuantized(`${url}/model.json`));
+      await expectSame(await loadQuantized(tf.io.http(`${url}/model.json`)));
       await expectSame(await tf.loadGraphModel(`${url}/model.json`));
     });
   });
@@ -77,12 +78,15 @@ describeOnBackends('The files of a rewritten model', (backend) => {
     ] as const;
     for (const [type, damaged, message] of cases) {
       await withServer(damaged, async (url) => {
+        const json = `${url}/model.json`;
         for (const options of [{}, { streamWeights: true }]) {
-          await expectNoLeakAsync(async () => {
-            const error = await rejection(loadQuantized(`${url}/model.json`, options));
-            expect(error).to.be.instanceOf(type);
-            expect(error.message).to.match(new RegExp(`^loadQuantized: .*${message}`));
-          });
+          for (const source of [json, tf.io.http(json, options)]) {
+            await expectNoLeakAsync(async () => {
+              const error = await rejection(loadQuantized(source, options));
+              expect(error).to.be.instanceOf(type);
+              expect(error.message).to.match(new RegExp(`^loadQuantized: .*${message}`));
+            });
+          }
         }
       });
     }
