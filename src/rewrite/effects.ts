@@ -1,11 +1,13 @@
 import { fits } from '../recognize/fits.js';
 import type { Done } from './done.js';
-import type { LinearOptions, RewriteOptions } from './options.js';
+import type { LinearOptions, RewriteOptions, Rule } from './options.js';
 
 /** Where an option does something, and what is missing elsewhere. */
 interface Effect {
   /** Its value where it was given. */
   readonly given: (options: LinearOptions) => unknown;
+  /** The value that asks for nothing. */
+  readonly idle?: unknown;
   readonly on: (done: Done) => boolean;
   /** Why it has no effect. */
   readonly otherwise: string;
@@ -15,6 +17,7 @@ const transformed = ({ settings }: Done) => settings.treatment === 'transform';
 const codes = ({ settings }: Done) => settings.activations.format.kind !== 'float32';
 const NOT_TRANSFORMED = 'no linear is transformed';
 const NOT_ROTATED = 'no linear is rotated';
+const OVERRULED = 'rules give another wherever it holds';
 const NO_CODES = 'no activations are quantized';
 
 /** By the option's name as the caller writes it. */
@@ -37,7 +40,8 @@ const EFFECTS: Readonly<Record<string, Effect>> = {
     otherwise: "no linear is scaled by 'smoothquant'",
   },
   lowRank: {
-    given: (o) => o.lowRank || undefined,
+    given: (o) => o.lowRank,
+    idle: 0,
     on: ({ packed }) => packed,
     otherwise: 'no weights are quantized',
   },
@@ -86,9 +90,9 @@ export function optionsWithoutEffect(done: readonly Done[], options: RewriteOpti
   const ruled = rules.flatMap((rule, i) => {
     const its = done.filter(({ name, role }) => fits(rule, name, role));
     // one that matches nothing, or skips, is no matter of its options
-    return its.length === 0 ? [] : without(rule, its, `rules[${i}].`);
+    return its.length === 0 ? [] : without(rule, its, rules.slice(i + 1), `rules[${i}].`);
   });
-  return [...notes, ...without(options, done, ''), ...ruled];
+  return [...notes, ...without(options, done, rules, ''), ...ruled];
 }
 
 const measured = ({ measured: { sqnr } }: Done) => sqnr !== null;
@@ -96,9 +100,30 @@ const compared = ({ measured }: Done) => Object.keys(measured.compared).length >
 const signed = ({ rotated, parts }: Done) => rotated && parts.signs;
 const weightsOnly = ({ settings }: Done) => settings.treatment === 'weightOnly';
 
-function without(options: LinearOptions, done: readonly Done[], at: string): string[] {
-  return Object.entries(EFFECTS).flatMap(([name, { given, on, otherwise }]) => {
-    const matters = given(options) !== undefined && !done.some(on);
-    return matters ? [`${at}${name} had no effect: ${otherwise}`] : [];
+/** Options of one layer, of the linears that it is for; the rules behind it go before it. */
+function without(
+  options: LinearOptions,
+  done: readonly Done[],
+  later: readonly Rule[],
+  at: string,
+): string[] {
+  return Object.entries(EFFECTS).flatMap(([name, { given, idle, on, otherwise }]) => {
+    const value = given(options);
+    if (value === undefined || value === idle) return [];
+    const kept = done.filter(
+      (one) =>
+        !later.some((rule) => fits(rule, one.name, one.role) && replaces(given(rule), value)),
+    );
+    const overruled = kept.length === 0;
+    if (!overruled && kept.some(on)) return [];
+    return [`${at}${name} had no effect: ${overruled ? OVERRULED : otherwise}`];
   });
+}
+
+/** Whether nothing of a value is left under another that goes before it: objects are merged. */
+function replaces(other: unknown, value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return other !== undefined;
+  return Object.entries(value).every(
+    ([key, part]) => part === undefined || (other as typeof value)?.[key as never] !== undefined,
+  );
 }

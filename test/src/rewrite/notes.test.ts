@@ -86,6 +86,23 @@ describe('Notes of a report', () => {
       ['rules[0].method had no effect: no linear is transformed'],
     ],
     [
+      {
+        rotate: true,
+        lowRank: 2,
+        activations: { bits: 4, groupSize: 8 },
+        rules: [
+          { rotate: true },
+          { rotate: false, lowRank: 0, activations: { bits: 8, granularity: 'perToken' } },
+        ],
+      },
+      [
+        'rotate had no effect: rules give another wherever it holds',
+        'lowRank had no effect: rules give another wherever it holds',
+        "activations.groupSize had no effect: no activations are quantized by 'perGroup'",
+        'rules[0].rotate had no effect: rules give another wherever it holds',
+      ],
+    ],
+    [
       { rules: [{ treatment: 'skip' }], fuse: true },
       [
         'nothing was quantized: the options leave all of 10 linears alone',
