@@ -7,10 +7,10 @@ import { GraphBuilder } from '../graph/builder.js';
 import type { Graph } from '../graph/ir.js';
 import { graphOfModel, modelFromGraph, weightTensors } from '../graph/model.js';
 import { verifyGraph } from '../graph/verify.js';
-import { biasPass } from '../passes/biases.js';
 import { fuseNodes } from '../passes/fuseGraph.js';
+import { runnableNodes } from '../passes/runnable.js';
 import { analyze } from '../recognize/analysis.js';
-import { applyPasses, type Match, passSteps } from '../recognize/normalize/engine.js';
+import { type Match, passSteps } from '../recognize/normalize/engine.js';
 import { normalizeNodes } from '../recognize/normalize/normalize.js';
 import { chooseMasks } from '../recognize/tokenMaskOption.js';
 import type { QuantizationReport } from '../report/report.js';
@@ -203,6 +203,6 @@ function finish(
   const userDefinedMetadata = { ...quantized.artifacts.userDefinedMetadata, hadanorm };
   const marked = { ...quantized, artifacts: { ...quantized.artifacts, userDefinedMetadata } };
   const fused = (fuse ?? mode === 'integer') ? fuseNodes(marked, builder) : marked;
-  // what tfjs gets wrong is so in any mode; it is gone where the graph was fused
-  return applyPasses(op, fused, builder, [biasPass]);
+  // what tfjs lacks or gets wrong is so in any mode; it is gone where the graph was fused
+  return runnableNodes(op, fused, builder);
 }
