@@ -12,7 +12,9 @@ import { CHANNEL, type Job, type Said } from './protocol.js';
 const SILENCE_MS = 10_000;
 const ALONE_MS = 30_000;
 /** Starting, and what a kind needs once. */
-const PREPARE_MS = 240_000;
+const PREPARE_MS = 900_000;
+/** Silent as long as it may be, a process of which others took the time is waited for, so long. */
+const STARVED_MS = 120_000;
 /** What a process may take (bytes): the largest things that there are take a hundredth of it. */
 const MOST_BYTES = 3 * 2 ** 30;
 const LOOK_MS = 250;
@@ -68,11 +70,11 @@ async function watchOne(
   const child = start(seed, jobs, signal);
   const errors = lastOf(child.stderr!);
   let now: Said = { preparing: '' };
-  let heard = performance.now();
+  let heard: Heard = { atMs: performance.now(), workedMs: 0 };
   let rest = jobs;
   const said = createInterface({ input: child.stdio[CHANNEL] as Readable });
   said.on('line', (line) => {
-    heard = performance.now();
+    heard = { atMs: performance.now(), workedMs: workedMsOf(child) };
     const last = now;
     now = JSON.parse(line) as Said;
     if (!('end' in now)) return;
@@ -82,9 +84,7 @@ async function watchOne(
   });
   let ended: Outcome | null = null;
   const look = setInterval(() => {
-    const silent = performance.now() - heard > ('preparing' in now ? PREPARE_MS : silenceMs);
-    if (silent) ended = found('hang', `nothing was heard for ${silenceMs / 1000} s`);
-    else if (bytesOf(child) > MOST_BYTES) ended = found('memory', 'the process grew without end');
+    ended ??= wrongWith(child, heard, 'preparing' in now ? PREPARE_MS : silenceMs);
     if (ended !== null) child.kill('SIGKILL');
   }, LOOK_MS);
   const how = await new Promise<string>((resolve, reject) => {
@@ -126,6 +126,43 @@ function after(jobs: readonly Job[], kind: string, index: number): readonly Job[
   if (first === undefined) return [];
   if (first.kind !== kind) return after(others, kind, index);
   return index + 1 < first.to ? [{ ...first, from: index + 1 }, ...others] : others;
+}
+
+/** Why a process is to be ended; null where it is not. */
+function wrongWith(child: ChildProcess, heard: Heard, limitMs: number): Outcome | null {
+  if (isSilent(child, heard, limitMs)) {
+    return found('hang', `nothing was heard for ${limitMs / 1000} s`);
+  }
+  if (bytesOf(child) <= MOST_BYTES) return null;
+  return found('memory', 'the process grew without end');
+}
+
+/** When it said something, and how long it had worked till then. */
+interface Heard {
+  readonly atMs: number;
+  readonly workedMs: number;
+}
+
+/**
+ * Whether it has said nothing for so long, and had at least half of that time for itself: one that
+ * sleeps on end, not on account of others, is found a little later.
+ */
+function isSilent(child: ChildProcess, { atMs, workedMs }: Heard, limitMs: number): boolean {
+  const silentMs = performance.now() - atMs;
+  if (silentMs <= limitMs) return false;
+  return workedMsOf(child) - workedMs >= limitMs / 2 || silentMs > Math.max(limitMs, STARVED_MS);
+}
+
+/** The time of a processor that it had; what has passed where the system does not tell. */
+function workedMsOf({ pid }: ChildProcess): number {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // behind the name in brackets: fields 14 and 15, in hundredths of a second
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return 10 * (Number(fields[11]) + Number(fields[12]));
+  } catch {
+    return performance.now();
+  }
 }
 
 /** Where the system tells; 0 elsewhere. */

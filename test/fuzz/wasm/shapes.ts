@@ -8,11 +8,8 @@ import { Random } from '../base/random.js';
 import { Guard } from '../guard/guard.js';
 import { guardedResult } from '../guard/runs.js';
 
-/**
- * What all tables may take together, and what one call may add before it trims: 16 MiB and the
- * widest table.
- */
-const MOST_BYTES = 18 * 2 ** 20;
+/** What all tables may take together between two calls, 16 MiB, and a little for each. */
+const MOST_BYTES = 2 ** 24 + 2 ** 18;
 
 /** Widths and numbers of tokens that were never there before: what is kept for each is bounded. */
 export const shapesKind: Kind = {
@@ -24,7 +21,7 @@ export const shapesKind: Kind = {
 function shapesCase(seeds: readonly number[]): FuzzCase {
   const random = new Random(seeds[0]!);
   const tokens = random.between(1, 60);
-  const widths = Array.from({ length: 4 }, () => widthOf(random));
+  const widths = Array.from({ length: 6 }, () => widthOf(random));
   const small = 4 * random.between(1, 200);
   const call = () => [...widths.flatMap(turned), product(tokens, small)];
   return {
@@ -33,12 +30,13 @@ function shapesCase(seeds: readonly number[]): FuzzCase {
   };
 }
 
-/** Four times a number, with a matrix whose table is large: of one factor, where there is one. */
+/** A width whose matrix has a large factor, and so a large table: one for each width. */
 function widthOf(random: Random): number {
   for (;;) {
-    const width = 4 * random.between(150, 260);
-    const plan = findHadamardPlan(width);
-    if (plan !== null && (plan.factors.length === 1 || random.chance(0.1))) return width;
+    const width = 4 * random.between(200, 256);
+    const factors = findHadamardPlan(width)?.factors ?? [];
+    const isLarge = factors.some(({ kind, order }) => kind !== 'sylvester' && order >= 800);
+    if (isLarge) return width * random.pick([1, 2, 4]);
   }
 }
 
