@@ -268,7 +268,8 @@ describe('The package as it ships', () => {
 
   it('keeps vega out of its script tag', () => {
     const file = join(project.installed, 'dist', 'tfjs-hadanorm.min.js');
-    expect(readFileSync(file).length).to.be.below(400_000);
+    // what is ours has 442 kB, and grows by its kernels; vega-lite alone has 250 kB, vega 520
+    expect(readFileSync(file).length).to.be.below(600_000);
   });
 
   it('says what is missing when its script tag comes without tfjs', () => {
