@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
+import { webgpuReady } from '../../../src/index.js';
 import { backends } from './backends.js';
 
 /**
@@ -23,6 +24,7 @@ export function describeOnBackends(
         // tfjs takes another backend where one does not start
         if (!(await tf.setBackend(name))) throw new Error(`The backend ${name} does not start.`);
         await tf.ready();
+        await webgpuReady();
       });
       body(name);
     });
