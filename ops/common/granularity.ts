@@ -24,11 +24,14 @@ export function resolveGranularity(
     case 'perToken':
       checkOptions(op, granularity, ['kind'], `granularity ${kind}`);
       return { kind };
-    case 'perChannel':
+    case 'perChannel': {
       checkOptions(op, granularity, ['kind', 'axis'], `granularity ${kind}`);
-      return { kind, axis: normalizeAxis(op, 'axis', granularity.axis ?? -1, shape.length) };
+      const { axis = -1 } = granularity;
+      return { kind, axis: normalizeAxis(op, 'axis', axis, shape.length) };
+    }
     case 'perGroup': {
-      const axis = normalizeAxis(op, 'axis', granularity.axis ?? -1, shape.length);
+      const { axis: given = -1 } = granularity;
+      const axis = normalizeAxis(op, 'axis', given, shape.length);
       checkLength(op, 'groupSize', granularity.groupSize);
       return { kind, axis, groupSize: granularity.groupSize };
     }

@@ -240,6 +240,11 @@ describeOnBackends('FakeQuant validation', () => {
       'or 2 of them, one per group, got [0, 0, 0].',
     ],
     [
+      'null for an axis',
+      bad({ granularity: { kind: 'perChannel', axis: null } }),
+      'axis must be an integer from -2 to 1, got null.',
+    ],
+    [
       'an axis where there is none',
       bad({ granularity: { kind: 'perToken', axis: 0 } }),
       'granularity perToken must be made of kind, got "axis".',
