@@ -38,7 +38,6 @@ export type { AttentionOptions } from '../ops/scaledDotProductAttention/contract
 export { scaledDotProductAttention } from '../ops/scaledDotProductAttention/op.js';
 export { getThreads, setThreads } from '../ops/wasm/setThreads.js';
 export { useThreadedWasm, type WasmBackendPackage } from '../ops/wasm/threadedWasm.js';
-export { webgpuReady } from '../ops/webgpu/ready.js';
 export {
   type Batch,
   CalibrationAbortedError,

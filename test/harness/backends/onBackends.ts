@@ -1,5 +1,4 @@
 import * as tf from '@tensorflow/tfjs';
-import { webgpuReady } from '../../../src/index.js';
 import { backends } from './backends.js';
 
 /**
@@ -13,23 +12,17 @@ export function describeOnBackends(
   body: (backend: string) => void,
   leftOut: Readonly<Record<string, string>> = {},
 ): void {
-  for (const { name, missing, start } of backends) {
+  for (const { name, missing } of backends) {
     describe(`${title} on ${name}`, () => {
       const reason = missing ?? leftOut[name];
       if (reason !== undefined) {
         it.skip(`SKIPPED: ${reason}`);
         return;
       }
-      before(async function () {
-        const problem = await start?.();
-        if (problem !== undefined) {
-          console.log(`SKIPPED ${title} on ${name}: ${problem}`);
-          this.skip();
-        }
+      before(async () => {
         // tfjs takes another backend where one does not start
         if (!(await tf.setBackend(name))) throw new Error(`The backend ${name} does not start.`);
         await tf.ready();
-        await webgpuReady();
       });
       body(name);
     });

@@ -48,7 +48,6 @@ export const SUITES: readonly string[] = [
   'test/ops/webgl/webglHalf.test.ts',
   'test/ops/webgl/webglContext.test.ts',
   'test/src/lostDevice.test.ts',
-  'test/ops/webgpu/webgpuKernels.test.ts',
   'test/models/builder/dit.test.ts',
 ];
 
