@@ -8,8 +8,8 @@ import { Random } from '../base/random.js';
 import { Guard } from '../guard/guard.js';
 import { guardedResult } from '../guard/runs.js';
 
-/** What all tables may take together between two calls, 16 MiB, and a little for each. */
-const MOST_BYTES = 2 ** 24 + 2 ** 18;
+/** What all tables may take between two calls, 16 MiB, and what earlier kinds left to the arena. */
+const MOST_BYTES = 2 ** 24 + 2 ** 20;
 
 /** Widths and numbers of tokens that were never there before: what is kept for each is bounded. */
 export const shapesKind: Kind = {
