@@ -1,4 +1,5 @@
-import { type Dim, quotient } from '../../ops/numerics/lengths.js';
+import type { Dim } from '../../ops/numerics/lengths.js';
+import { type Parts, takeAxis } from '../recognize/axes/takeAxis.js';
 import type { Atom } from './atoms.js';
 
 /**
@@ -11,7 +12,7 @@ export function regroup(atoms: readonly Atom[], dims: readonly Dim[]): Atom[][] 
   const open = atoms.filter(({ label, size }) => size !== 1 || label === 't' || label === 'c');
   const axes: Atom[][] = [];
   for (const dim of dims) {
-    const axis = takeAxis(open, dim);
+    const axis = takeAxis(open, dim, split);
     if (axis === null) return null;
     axes.push(axis);
   }
@@ -20,27 +21,12 @@ export function regroup(atoms: readonly Atom[], dims: readonly Dim[]): Atom[][] 
   return open.length === 0 ? axes : null;
 }
 
-/** Takes the atoms of one axis from the front. */
-function takeAxis(open: Atom[], dim: Dim): Atom[] | null {
-  const axis: Atom[] = [];
-  let left = dim;
-  while (left !== 1) {
-    const atom = open.shift();
-    if (atom === undefined) return null;
-    const rest = quotient(left, atom.size);
-    if (rest !== null) {
-      axis.push(atom);
-      left = rest;
-      continue;
-    }
-    // the atom goes on in the next axis
-    const inner = quotient(atom.size, left);
-    if (inner === null || atom.label === 'part') return null;
-    axis.push({ ...atom, size: left });
-    open.unshift({ ...atom, label: innerLabel(atom.label, [...axis, ...open]), size: inner });
-    left = 1;
-  }
-  return axis;
+function split(atom: Atom, outer: Dim, inner: Dim, others: readonly Atom[]): Parts<Atom> | null {
+  if (atom.label === 'part') return null;
+  return {
+    outer: { ...atom, size: outer },
+    inner: { ...atom, label: innerLabel(atom.label, others), size: inner },
+  };
 }
 
 /** Samples and heads on one axis: the outer are the samples. */

@@ -1,4 +1,5 @@
-import { type Dim, quotient } from '../../../ops/numerics/lengths.js';
+import type { Dim } from '../../../ops/numerics/lengths.js';
+import { type Parts, takeAxis } from './takeAxis.js';
 
 /**
  * What an axis, or a factor of one, runs over: samples, tokens, heads. Two that were found to be
@@ -15,8 +16,7 @@ export type Axis = readonly Atom[];
 /** The atoms of a graph, and which of them are the same. */
 export class Atoms {
   private readonly parents: number[] = [];
-  private readonly splits: { readonly whole: Atom; readonly outer: Atom; readonly inner: Atom }[] =
-    [];
+  private readonly splits: (Parts<Atom> & { readonly whole: Atom })[] = [];
 
   /** An axis of which nothing is known. */
   fresh(size: Dim): Axis {
@@ -54,7 +54,7 @@ export class Atoms {
     const open = [...atoms];
     const axes: Axis[] = [];
     for (const dim of dims) {
-      const axis = this.takeAxis(open, dim);
+      const axis = takeAxis(open, dim, (atom, outer, inner) => this.split(atom, outer, inner));
       if (axis === null) break;
       axes.push(this.joined(axis));
     }
@@ -64,30 +64,7 @@ export class Atoms {
     return [...sure, ...dims.slice(sure.length).map((dim) => this.fresh(dim))];
   }
 
-  private takeAxis(open: Atom[], dim: Dim): Atom[] | null {
-    const axis: Atom[] = [];
-    let left = dim;
-    while (left !== 1) {
-      const atom = open.shift();
-      if (atom === undefined) return null;
-      const rest = quotient(left, atom.size);
-      if (rest !== null) {
-        axis.push(atom);
-        left = rest;
-        continue;
-      }
-      // the atom goes on in the next axis
-      const inner = quotient(atom.size, left);
-      if (inner === null) return null;
-      const parts = this.split(atom, left, inner);
-      axis.push(parts.outer);
-      open.unshift(parts.inner);
-      left = 1;
-    }
-    return axis;
-  }
-
-  private split(whole: Atom, outer: Dim, inner: Dim): { outer: Atom; inner: Atom } {
+  private split(whole: Atom, outer: Dim, inner: Dim): Parts<Atom> {
     const known = this.splits.find(
       (split) => this.same(split.whole, whole) && split.inner.size === inner,
     );
