@@ -1,4 +1,5 @@
-import type { Role } from './role.js';
+import { describe, InvalidArgumentError } from '../../ops/numerics/errors.js';
+import { ROLES, type Role } from './role.js';
 
 /** Linears by what they are for, or by their names; without either, all of them. */
 export interface Selector {
@@ -13,4 +14,16 @@ export function fits({ role: wanted, match }: Selector, name: string, role: Role
   if (wanted !== undefined && wanted !== role && wanted !== role.split('.')[0]) return false;
   if (match === undefined) return true;
   return typeof match === 'string' ? match === name : new RegExp(match).test(name);
+}
+
+/** @throws InvalidArgumentError that names `at`, for what selects nothing in any model. */
+export function checkSelector(op: string, at: string, { role, match }: Selector): void {
+  const families: readonly string[] = ROLES.flatMap((one) => [one, one.split('.')[0]!]);
+  if (role !== undefined && !families.includes(role)) {
+    const wanted = `one of ${[...new Set(families)].join(', ')}`;
+    throw new InvalidArgumentError(op, `${at}.role`, wanted, describe(role));
+  }
+  if (match !== undefined && typeof match !== 'string' && !(match instanceof RegExp)) {
+    throw new InvalidArgumentError(op, `${at}.match`, 'a name or a RegExp', describe(match));
+  }
 }

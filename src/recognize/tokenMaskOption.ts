@@ -2,8 +2,7 @@ import { checkOptions } from '../../ops/common/checks.js';
 import { describe, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { canonical } from '../graph/ir.js';
 import type { Analysis, PlacedLinear } from './analysis.js';
-import { fits, type Selector } from './fits.js';
-import { ROLES } from './role.js';
+import { checkSelector, fits, type Selector } from './fits.js';
 import { bySite, type SiteAxes, SiteMaskFinder, type SiteMasks } from './siteMasks.js';
 import type { NamedMask, TokenMask } from './tokenMask.js';
 
@@ -33,21 +32,14 @@ export function checkTokenMask(op: string, option: TokenMaskOption | undefined):
   rulesOf(option).forEach((rule, i) => {
     const at = Array.isArray(option) ? `tokenMask[${i}]` : 'tokenMask';
     checkOptions(op, rule, ['mask', 'role', 'match'], at);
-    const { mask, role, match } = rule;
+    const { mask } = rule;
     const isName = typeof mask === 'string' && mask !== '';
     if (!isName && mask !== false) {
       const wanted = "'auto', false, or the name of an input or node";
       const where = typeof option === 'object' ? `${at}.mask` : at;
       throw new InvalidArgumentError(op, where, wanted, describe(mask));
     }
-    const families: readonly string[] = ROLES.flatMap((one) => [one, one.split('.')[0]!]);
-    if (role !== undefined && !families.includes(role)) {
-      const wanted = `one of ${[...new Set(families)].join(', ')}`;
-      throw new InvalidArgumentError(op, `${at}.role`, wanted, describe(role));
-    }
-    if (match !== undefined && typeof match !== 'string' && !(match instanceof RegExp)) {
-      throw new InvalidArgumentError(op, `${at}.match`, 'a name or a RegExp', describe(match));
-    }
+    checkSelector(op, at, rule);
   });
 }
 

@@ -4,7 +4,7 @@ import { describe, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { statsGiven } from '../calibrate/stats.js';
 import { METHODS } from '../quantize/methods.js';
 import type { LinearSettings } from '../quantize/settings.js';
-import { ROLES } from '../recognize/role.js';
+import { checkSelector } from '../recognize/fits.js';
 import { checkTokenMask } from '../recognize/tokenMaskOption.js';
 import type { ActivationOptions, LinearOptions, RewriteOptions, WeightOptions } from './options.js';
 
@@ -33,13 +33,8 @@ export function checkRewriteOptions(op: string, options: RewriteOptions): void {
     const name = `rules[${i}]`;
     checkOptions(op, rule, [...LINEAR_KEYS, 'role', 'match', 'treatment'], name);
     checkLinearOptions(op, `${name}.`, rule);
-    const families = new Set(ROLES.flatMap((role) => [role, role.split('.')[0]!]));
-    checkChoice(op, `${name}.role`, rule.role, [...families]);
+    checkSelector(op, name, rule);
     checkChoice(op, `${name}.treatment`, rule.treatment, ['transform', 'weightOnly', 'skip']);
-    const { match } = rule;
-    if (match !== undefined && typeof match !== 'string' && !(match instanceof RegExp)) {
-      throw new InvalidArgumentError(op, `${name}.match`, 'a name or a RegExp', describe(match));
-    }
   });
 }
 

@@ -1,6 +1,6 @@
 import type { CalibrationStats } from '../calibrate/stats.js';
 import type { Method } from '../quantize/methods.js';
-import type { Role } from '../recognize/role.js';
+import type { Selector } from '../recognize/fits.js';
 import type { TokenMaskOption } from '../recognize/tokenMaskOption.js';
 
 /** How the weights of a linear are quantized: symmetric, scale · code. */
@@ -96,11 +96,7 @@ export interface LinearOptions {
 }
 
 /** Options for some linears; later rules win. A rule without `role` and `match` is for all. */
-export interface Rule extends LinearOptions {
-  /** A role, or the first part of one: 'mlp' is for 'mlp.in', 'mlp.gate' and 'mlp.out'. */
-  role?: Role | 'attention' | 'crossAttention' | 'jointAttention' | 'mlp';
-  /** The linear's name, or a pattern for it. */
-  match?: string | RegExp;
+export interface Rule extends LinearOptions, Selector {
   /** What to do: 'transform' activations and weights, quantize 'weightOnly', or 'skip'. */
   treatment?: 'transform' | 'weightOnly' | 'skip';
 }
