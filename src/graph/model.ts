@@ -1,6 +1,6 @@
 import { GraphModel } from '@tensorflow/tfjs-converter';
 import { io, keep, reshape, Tensor } from '@tensorflow/tfjs-core';
-import { checkBackends } from '../../ops/common/alive.js';
+import { checkBackends, stillAlive } from '../../ops/common/alive.js';
 import { describe, HadaNormError, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { graphFromArtifacts, topologyArtifacts } from './artifacts.js';
 import { joined } from './chunks.js';
@@ -84,6 +84,24 @@ export function weightTensors(model: object): Tensor[] {
   const given: unknown = 'weights' in model ? model.weights : {};
   const weights: unknown[] = Object.values(given ?? {}).flat();
   return weights.filter((tensor) => tensor instanceof Tensor);
+}
+
+/**
+ * What the weights of a model gave so far was theirs: their device is there. Else what was made of
+ * it is disposed of.
+ * @throws As `checkBackends`.
+ */
+export async function stillThere(
+  op: string,
+  model: object,
+  made: GraphModel | null,
+): Promise<void> {
+  try {
+    await stillAlive(op, weightTensors(model));
+  } catch (error) {
+    made?.dispose();
+    throw error;
+  }
 }
 
 /**

@@ -1,11 +1,11 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
-import { checkBackends, stillAlive } from '../../ops/common/alive.js';
+import { checkBackends } from '../../ops/common/alive.js';
 import { checkCallback, checkSignal } from '../../ops/common/callers.js';
 import { HadaNormError } from '../../ops/numerics/errors.js';
 import { KIND } from '../../ops/numerics/kinds.js';
 import { GraphBuilder } from '../graph/builder.js';
 import type { Graph } from '../graph/ir.js';
-import { graphOfModel, modelFromGraph, weightTensors } from '../graph/model.js';
+import { graphOfModel, modelFromGraph, stillThere, weightTensors } from '../graph/model.js';
 import { verifyGraph } from '../graph/verify.js';
 import { fuseNodes } from '../passes/fuseGraph.js';
 import { runnableNodes } from '../passes/runnable.js';
@@ -132,16 +132,6 @@ export async function rewriteGraphAsync(
   } finally {
     // gives up what was made when it was cancelled, or when onProgress threw
     steps.return(undefined as never);
-  }
-}
-
-/** What the weights gave so far was theirs: their device is there. Else the result is disposed. */
-async function stillThere(op: string, model: GraphModel, made: GraphModel | null): Promise<void> {
-  try {
-    await stillAlive(op, weightTensors(model));
-  } catch (error) {
-    made?.dispose();
-    throw error;
   }
 }
 

@@ -1,12 +1,12 @@
 import { GraphModel } from '@tensorflow/tfjs-converter';
 import { dispose, env, io, type NamedTensorMap } from '@tensorflow/tfjs-core';
-import { checkBackends, stillAlive } from '../../ops/common/alive.js';
+import { checkBackends } from '../../ops/common/alive.js';
 import { checkCallback } from '../../ops/common/callers.js';
 import { checkPlain } from '../../ops/common/checks.js';
 import { describe, HadaNormError, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { chunksOf } from '../graph/artifacts.js';
 import { Chunks } from '../graph/chunks.js';
-import { weightTensors } from '../graph/model.js';
+import { stillThere } from '../graph/model.js';
 import { checkSealed, ModelFormatError, ModelLoadError } from './format.js';
 
 /**
@@ -53,12 +53,7 @@ export async function loadQuantized(
     checkBackends(op);
     throw caused(new ModelFormatError(op, `tfjs cannot load the model: ${wordsOf(error)}`), error);
   }
-  try {
-    await stillAlive(op, weightTensors(model));
-  } catch (error) {
-    model.dispose();
-    throw error;
-  }
+  await stillThere(op, model, model);
   return model;
 }
 
