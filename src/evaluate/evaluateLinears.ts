@@ -24,7 +24,7 @@ import { canonical, type Graph, nodeOf, type Ref } from '../graph/ir.js';
 import { graphOfModel, weightTensors } from '../graph/model.js';
 import { addEnergies, type EnergySums, noEnergies, sqnrDecibels } from '../math/decibels.js';
 import { type Runnable, runnableModel } from '../passes/runnable.js';
-import { analyze } from '../recognize/analysis.js';
+import { type Analysis, analyze } from '../recognize/analysis.js';
 import { withMasks } from '../recognize/emitMask.js';
 import type { Role } from '../recognize/role.js';
 import {
@@ -99,30 +99,40 @@ export async function evaluateLinears(
   const rewrittenGraph = graphOfModel(op, rewritten);
   const made: Runnable[] = [];
   try {
-    let masks: ReadonlyMap<string, Ref> = new Map();
+    const found: Found[] = [];
     const masked = (normal: Graph, builder: GraphBuilder) => {
-      const chosen = chooseMasks(op, analyze(normal), options.tokenMask);
+      const analysis = analyze(normal);
+      const chosen = chooseMasks(op, analysis, options.tokenMask);
       checkMatched(op, chosen);
-      const added = withMasks(normal, builder, chosen.masks);
-      masks = added.refs;
-      return added.graph;
+      const { graph: added, refs } = withMasks(normal, builder, chosen.masks);
+      found.push({ analysis, masks: refs });
+      return added;
     };
-    made.push(runnableModel(op, original, graph, masked));
-    made.push(runnableModel(op, rewritten, rewrittenGraph));
-    return await evaluate(op, { ...made[0]!, masks }, made[1]!, batches, options);
+    const before = runnableModel(op, original, graph, masked);
+    made.push(before);
+    const after = runnableModel(op, rewritten, rewrittenGraph);
+    made.push(after);
+    return await evaluate(op, { ...before, ...found[0]! }, after, batches, options);
   } finally {
     for (const { model, isOwn } of made) if (isOwn) model.dispose();
   }
 }
 
+/** What there is in the original. */
+interface Found {
+  readonly analysis: Analysis;
+  /** Which tokens of a site count, by its key. */
+  readonly masks: ReadonlyMap<string, Ref>;
+}
+
 async function evaluate(
   op: string,
-  before: Runnable & { readonly masks: ReadonlyMap<string, Ref> },
+  before: Runnable & Found,
   after: Runnable,
   batches: Iterable<Batch> | AsyncIterable<Batch>,
   options: EvaluateOptions,
 ): Promise<LinearEvaluation[]> {
-  const linears = subjects(op, before.normal, after.graph, before.masks);
+  const linears = subjects(op, before.analysis, after.graph, before.masks);
   const outputs = linears.map(({ output }) => output);
   const fed = { model: before.model, graph: before.graph, outputs };
   const sums = linears.map(noEnergies);

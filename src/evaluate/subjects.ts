@@ -1,7 +1,7 @@
 import { HadaNormError } from '../../ops/numerics/errors.js';
 import { canonical, type Graph, nodeOf, type Ref } from '../graph/ir.js';
 import { activationBehind } from '../recognize/activations.js';
-import { analyze, type PlacedLinear } from '../recognize/analysis.js';
+import type { Analysis, PlacedLinear } from '../recognize/analysis.js';
 import type { Site } from '../recognize/sites.js';
 import { unturnedName } from '../rewrite/emit.js';
 
@@ -29,11 +29,10 @@ export interface Subject {
  */
 export function subjects(
   op: string,
-  before: Graph,
+  { linears, view }: Analysis,
   after: Graph,
   masks: ReadonlyMap<string, Ref>,
 ): Subject[] {
-  const { linears, view } = analyze(before);
   return linears.map((placed) => {
     const { linear } = placed;
     const mask = masks.get(placed.key) ?? null;

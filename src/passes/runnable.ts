@@ -22,9 +22,7 @@ export function runnableNodes(op: string, graph: Graph, builder: GraphBuilder): 
 /** A model in normal form, as every backend runs it rightly. */
 export interface Runnable {
   readonly model: GraphModel;
-  /** In normal form, with the names that the model's graph has. */
-  readonly normal: Graph;
-  /** As it runs. */
+  /** As it runs, with the names that the model's graph has. */
   readonly graph: Graph;
   /** Whether it was made here; else it is the caller's own, in that form already. */
   readonly isOwn: boolean;
@@ -44,9 +42,9 @@ export function runnableModel(
   try {
     const normal = normalizeNodes(op, from, builder);
     const graph = runnableNodes(op, more(normal, builder), builder);
-    if (graph === from) return { model, normal, graph, isOwn: false };
+    if (graph === from) return { model, graph, isOwn: false };
     const own = modelFromGraph(graph, model, builder.tensors);
-    return { model: own, normal, graph, isOwn: true };
+    return { model: own, graph, isOwn: true };
   } catch (error) {
     builder.dispose();
     throw error;
