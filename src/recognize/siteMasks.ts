@@ -1,5 +1,6 @@
 import { stringAttr } from '../graph/attrs.js';
 import { type GraphNode, nodeOf, type Ref } from '../graph/ir.js';
+import { groupBy } from '../math/groups.js';
 import type { Analysis, PlacedLinear } from './analysis.js';
 import type { Atom, Axis } from './axes/atoms.js';
 import { AxisFlow } from './axes/axisFlow.js';
@@ -68,7 +69,7 @@ export class SiteMaskFinder {
   find(): SiteMasks {
     const masks = new Map<string, TokenMask>();
     const notes = new Map<string, string[]>();
-    for (const [key, placed] of bySite(this.analysis.linears)) {
+    for (const [key, placed] of groupBy(this.analysis.linears, (one) => one.key)) {
       try {
         const mask = this.maskOf(placed);
         if (mask !== null) masks.set(key, mask);
@@ -181,15 +182,6 @@ function partOf(of: TokenMask, { part, before, behind }: Cut): TokenMask {
     throw new NoMask('where they stand among the tokens of an attention is not known before a run');
   }
   return { kind: 'part', of, before, behind, size };
-}
-
-/** Linears by the keys of their sites. */
-export function bySite(
-  linears: readonly PlacedLinear[],
-): ReadonlyMap<string, readonly PlacedLinear[]> {
-  const sites = new Map<string, PlacedLinear[]>();
-  for (const placed of linears) sites.set(placed.key, [...(sites.get(placed.key) ?? []), placed]);
-  return sites;
 }
 
 function single(axis: Axis | undefined): Atom | null {

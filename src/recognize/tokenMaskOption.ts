@@ -1,9 +1,10 @@
 import { checkOptions } from '../../ops/common/checks.js';
 import { describe, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { canonical } from '../graph/ir.js';
+import { groupBy } from '../math/groups.js';
 import type { Analysis, PlacedLinear } from './analysis.js';
 import { checkSelector, fits, type Selector } from './fits.js';
-import { bySite, type SiteAxes, SiteMaskFinder, type SiteMasks } from './siteMasks.js';
+import { type SiteAxes, SiteMaskFinder, type SiteMasks } from './siteMasks.js';
 import type { NamedMask, TokenMask } from './tokenMask.js';
 
 /** Which tokens count at the sites of some linears; later rules win. */
@@ -59,7 +60,7 @@ export function chooseMasks(
   if (rules.length === 0) return { ...auto, unmatched: [] };
   const masks = new Map<string, TokenMask>();
   const used = new Set<TokenMaskRule>();
-  for (const [key, placed] of bySite(analysis.linears)) {
+  for (const [key, placed] of groupBy(analysis.linears, (one) => one.key)) {
     const axes = finder.axesOf(placed[0]!.site);
     if (axes === null) continue;
     const rule = rules.findLast((one) => takes(op, analysis, finder, one, placed, axes));
