@@ -40,9 +40,13 @@ export function channelCenterComposite({ x, scale, mean, mask }: ChannelCenterIn
  * the mean of all over the share that counts, so that it has the same bits where all do.
  */
 export function maskedMean(x: Tensor, mask: Tensor): Tensor {
-  const counts = expandDims(notEqual(mask, 0), -1);
-  const share = meanOf(cast(counts, 'float32'), -2, true);
-  return div(meanOf(where(counts, x, 0), -2, true), where(greater(share, 0), share, 1));
+  const counts = notEqual(mask, 0);
+  // over the last axis: tfjs cannot transpose integers on WebGPU, and a cast leaves them as such
+  const share = expandDims(meanOf(cast(counts, 'float32'), -1, true), -1);
+  return div(
+    meanOf(where(expandDims(counts, -1), x, 0), -2, true),
+    where(greater(share, 0), share, 1),
+  );
 }
 
 /** A mean [d] for each sample of x, [..., 1, d]. */

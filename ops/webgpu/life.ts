@@ -2,15 +2,16 @@ import type { KernelBackend } from '@tensorflow/tfjs-core';
 import { guardReads } from '../common/guard.js';
 import type { Life } from '../common/life.js';
 import { WebgpuDeviceLostError } from '../numerics/errors.js';
+import { correctTransposes, type ProgramBackend } from './programs.js';
 
 /** The parts of tfjs-backend-webgpu 4.22 that know of its device. */
-interface DeviceBackend extends KernelBackend {
+interface DeviceBackend extends KernelBackend, ProgramBackend {
   readonly device: {
     readonly lost: Promise<unknown>;
     readonly queue: { onSubmittedWorkDone(): Promise<unknown> };
   };
   readonly tensorMap: {
-    get(dataId: object): { values?: unknown };
+    get(dataId: object): { readonly dtype: string; values?: unknown };
     has(dataId: object): boolean;
   };
   readonly disposed: boolean;
@@ -18,12 +19,13 @@ interface DeviceBackend extends KernelBackend {
 
 /**
  * The life of a WebGPU backend: until its device is lost, or it is removed. Unlike WebGL's, a loss
- * is known only when the browser has had its turn.
+ * is known only when the browser has had its turn. From here on its transpositions are right.
  */
 export function webgpuLife(backend: KernelBackend): Life | null {
   if (!('device' in backend && 'tensorMap' in backend)) return null;
   const webgpu = backend as DeviceBackend;
   const { device, tensorMap } = webgpu;
+  correctTransposes(webgpu);
   let lost = false;
   const gone = device.lost.then(() => {
     lost = true;

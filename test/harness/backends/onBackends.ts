@@ -24,7 +24,33 @@ export function describeOnBackends(
         if (!(await tf.setBackend(name))) throw new Error(`The backend ${name} does not start.`);
         await tf.ready();
       });
+      if (name === 'webgpu') failOnGpuErrors();
       body(name);
     });
   }
+}
+
+/** The part of a WebGPU backend that tells of shaders that do not compile, and the like. */
+interface Device extends EventTarget {
+  readonly queue: { onSubmittedWorkDone(): Promise<unknown> };
+}
+
+/** tfjs goes on where a program cannot run, with zeros or what the result's memory held. */
+function failOnGpuErrors(): void {
+  const errors: string[] = [];
+  const note = (event: Event) => errors.push((event as GPUUncapturedErrorEvent).error.message);
+  let device: Device;
+
+  before(() => {
+    device = (tf.backend() as unknown as { device: Device }).device;
+    device.addEventListener('uncapturederror', note);
+  });
+
+  afterEach(async () => {
+    await device.queue.onSubmittedWorkDone();
+    const [first] = errors.splice(0);
+    if (first !== undefined) throw new Error(`WebGPU: ${first}`);
+  });
+
+  after(() => device.removeEventListener('uncapturederror', note));
 }

@@ -46,6 +46,7 @@ export const SUITES: readonly string[] = [
   'test/ops/quantizedMatMul/webglWeights.test.ts',
   'test/ops/webgl/webglHalf.test.ts',
   'test/ops/webgl/webglContext.test.ts',
+  'test/ops/webgpu/transposes.test.ts',
   'test/src/lostDevice.test.ts',
   'test/models/builder/dit.test.ts',
 ];

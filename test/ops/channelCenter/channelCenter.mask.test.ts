@@ -28,6 +28,7 @@ const ROWS: readonly Row[] = [
   { shape: [1, 64, 192], counts: [17], scale: true },
   { shape: [2, 255, 33], counts: [254, 3], scale: true },
   { shape: [1, 257, 40], counts: [256] },
+  { shape: [1, 1200, 4], counts: [1100] },
 ];
 
 runOpCases('ChannelCenter with a mask', ROWS.map(toCase));
