@@ -13,7 +13,10 @@ import {
   floats,
   isFloat,
   isLength,
+  isMask,
   magnitudeOf,
+  maskFor,
+  maskOfAll,
   shapeOff,
   some,
 } from './kit.js';
@@ -28,21 +31,24 @@ export const channelCenterSubject: OpSubject = {
     const d = random.between(1, 33);
     const shape = [...random.pick([[], [2], [1, 3]]), random.between(1, 9), d];
     const means = () => floats(random, random.pick([[d], [...shape.slice(0, -2), 1, d]]));
+    const mask = () => maskFor(random, shape);
     return {
       attrs: {},
       tensors: {
         x: floats(random, shape, 1),
-        ...some(random, { scale: () => divisors(random, d), mean: means }),
+        ...some(random, { scale: () => divisors(random, d) }),
+        ...some(random, random.chance(0.5) ? { mean: means } : { mask }),
       },
     };
   },
-  legal: ({ tensors: { x, scale, mean } }) => {
+  legal: ({ tensors: { x, scale, mean, mask } }) => {
     if (!isFloat(x) || x!.shape.length < 2 || x!.shape.at(-2) === 0) return false;
     const d = x!.shape.at(-1)!;
     const meanShape = [...x!.shape.slice(0, -2), 1, d];
     return all(
       scale === undefined || isFloat(scale, [d]),
       mean === undefined || isFloat(mean, [d]) || isFloat(mean, meanShape),
+      mask === undefined || (mean === undefined && isMask(mask, x!.shape)),
     );
   },
   call: ({ x, ...vectors }) => {
@@ -50,7 +56,9 @@ export const channelCenterSubject: OpSubject = {
     return [centered, mean];
   },
   node: (given) => {
-    const { inputs, flags } = flagsFor(given, { scale: 'hasScale', mean: 'hasMean' });
+    const { inputs, flags } = flagsFor(given, {
+      ...{ scale: 'hasScale', mean: 'hasMean', mask: 'hasMask' },
+    });
     return { inputs: ['x', ...inputs], flags };
   },
   check: checkCentered,
@@ -63,7 +71,9 @@ function checkCentered({ tensors }: Given, [centered, mean]: readonly Output[]):
     shapeOff('centered', centered, x!.shape) ??
     shapeOff('mean', mean, [...x!.shape.slice(0, -2), 1, d]);
   if (wrong !== null || x!.values.length === 0) return wrong;
+  const { mask } = tensors;
   const given = {
+    ...(mask === undefined ? {} : { mask: maskOfAll(mask, x!.shape) }),
     ...(scale === undefined ? {} : { scale: scale.values }),
     ...(tensors.mean === undefined ? {} : { mean: tensors.mean.values }),
   };

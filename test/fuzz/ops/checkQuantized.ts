@@ -4,7 +4,7 @@ import { channelGroups } from '../../harness/numbers/formats.js';
 import { sizeOf } from '../../harness/numbers/random.js';
 import type { Output } from '../guard/runs.js';
 import type { Given } from './given.js';
-import { firstOff, magnitudeOf, rangeOption, shapeOff } from './kit.js';
+import { firstOff, magnitudeOf, maskOfAll, rangeOption, shapeOff } from './kit.js';
 
 interface Attrs {
   readonly bits?: number;
@@ -30,7 +30,9 @@ export function checkQuantized(given: Given, outputs: readonly Output[]): string
   const { bits = 8, symmetric = false } = attrs;
   const off = codes!.values.findIndex((code) => !(code >= 0 && code < 2 ** bits));
   if (off >= 0) return `code [${off}] is ${codes!.values[off]} at ${bits} bits`;
-  const numbers = Object.entries(given.tensors).map(([name, { values }]) => [name, values]);
+  const numbers = Object.entries(given.tensors).map(([name, tensor]) => {
+    return [name, name === 'mask' ? maskOfAll(tensor, x!.shape) : tensor.values];
+  });
   const { range = null } = rangeOption(given.attrs);
   const { transformed, quantized, residual, coefficients } = hadaNormQuantizeReference(
     Object.fromEntries(numbers) as { x: Float32Array },

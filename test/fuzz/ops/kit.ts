@@ -15,6 +15,45 @@ export function divisors(random: Random, d: number): Values {
   return { ...rest, values: values.map((v) => (v < 0 ? v - 0.5 : v + 0.5)) };
 }
 
+/** Which tokens of x [..., tokens, d] count: for each sample, or for all that share an axis of 1. */
+export function maskFor(random: Random, xShape: readonly number[]): Values {
+  const own = xShape.slice(0, -1).map((dim, i) => {
+    return i < xShape.length - 2 && random.chance(0.3) ? 1 : dim;
+  });
+  const shape = own.slice(own[0] === 1 && own.length > 1 && random.chance(0.5) ? 1 : 0);
+  const dtype = random.pick(['float32', 'int32', 'bool'] as const);
+  const flags = Array.from({ length: sizeOf(shape) }, () => (random.chance(0.6) ? 1 : 0));
+  const of = { float32: Float32Array, int32: Int32Array, bool: Uint8Array }[dtype];
+  return { shape, dtype, values: of.from(flags) };
+}
+
+/** Whether it is a mask of x's tokens. */
+export function isMask(mask: Values, xShape: readonly number[]): boolean {
+  const shape = xShape.slice(0, -1);
+  const missing = shape.length - mask.shape.length;
+  if (missing < 0 || mask.shape.length === 0) return false;
+  return mask.shape.every((dim, i) => {
+    const isLast = i === mask.shape.length - 1;
+    return dim === shape[i + missing] || (dim === 1 && !isLast);
+  });
+}
+
+/** A mask for each token of x, [samples, tokens] flat. */
+export function maskOfAll({ shape, values }: Values, xShape: readonly number[]): Float64Array {
+  const full = xShape.slice(0, -1);
+  const own = [...new Array<number>(full.length - shape.length).fill(1), ...shape];
+  return Float64Array.from({ length: sizeOf(full) }, (_, i) => {
+    let [rest, at, stride] = [i, 0, 1];
+    for (let axis = full.length - 1; axis >= 0; axis--) {
+      const index = rest % full[axis]!;
+      rest = Math.floor(rest / full[axis]!);
+      if (own[axis] !== 1) at += index * stride;
+      stride *= own[axis]!;
+    }
+    return values[at]!;
+  });
+}
+
 /** The tensors that a chance of one half gives each. */
 export function some(
   random: Random,

@@ -15,7 +15,9 @@ import {
   floats,
   isFloat,
   isLength,
+  isMask,
   isRange,
+  maskFor,
   numberOr,
   pickKeys,
   rangeOption,
@@ -109,7 +111,7 @@ export const hadaNormQuantizeSubject: OpSubject = {
     return [codes, scale, zeroPoint, residual, coefficients].filter((output) => output !== null);
   },
   node: (given) => {
-    const names = { scale: 'hasScale', mean: 'hasMean', basis: 'hasBasis' };
+    const names = { scale: 'hasScale', mean: 'hasMean', basis: 'hasBasis', mask: 'hasMask' };
     const { inputs, flags } = flagsFor(given, names);
     return { inputs: ['x', ...inputs], flags };
   },
@@ -133,6 +135,7 @@ function makeHadaNorm(random: Random): Given {
         : some(random, {
             mean,
             basis: () => floats(random, [rank, d], 0, 1 / Math.sqrt(d)),
+            mask: () => maskFor(random, shape),
           })),
     },
     attrs: {
@@ -145,7 +148,8 @@ function makeHadaNorm(random: Random): Given {
   };
 }
 
-function legalHadaNorm({ tensors: { x, scale, mean, basis }, attrs }: Given): boolean | null {
+function legalHadaNorm({ tensors, attrs }: Given): boolean | null {
+  const { x, scale, mean, basis, mask } = tensors;
   if (!isFloat(x) || x!.shape.length < 2 || x!.shape.slice(-2).includes(0)) return false;
   const d = x!.shape.at(-1)!;
   const { bits = 8, symmetric = false, center = 'dynamic' } = attrs;
@@ -162,5 +166,6 @@ function legalHadaNorm({ tensors: { x, scale, mean, basis }, attrs }: Given): bo
     mean === undefined ? center !== 'static' : isFloat(mean, [d]) && center !== 'none',
     basis === undefined ||
       (center === 'dynamic' && isFloat(basis, [basis.shape[0]!, d]) && basis.values.length > 0),
+    mask === undefined || (center === 'dynamic' && isMask(mask, x!.shape)),
   );
 }
