@@ -41,6 +41,8 @@ const ON_LATER = [
 const SIDE_BY_SIDE = availableParallelism() > 1;
 const COLORS = process.stdout.isTTY ? 'force' : 'off';
 const total = emptyTally();
+/** What each run took, in the order of their ends. */
+const minutes: string[] = [];
 
 await check('build', () => runScript('tsx/dist/cli.mjs', ['scripts/build.ts']));
 await check('lint and format', async () => {
@@ -60,6 +62,7 @@ const queue = [
   async () => {
     heading('suites in a browser');
     addTally(total, await browserSuites(log));
+    return 'browser';
   },
   ...versions.map((version, i) => () => suitesOnOther(version, i === 0 ? ON_OTHERS : ON_LATER)),
 ];
@@ -67,12 +70,17 @@ const queue = [
 await Promise.all([work(), ...(SIDE_BY_SIDE ? [work()] : [])]);
 
 console.log(`\n${matrixOf(total)}`);
+console.log(`Minutes: ${minutes.join(', ')}`);
 console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
 process.exitCode = total.failed === 0 ? 0 : 1;
 
 /** Takes runs from the queue until it is empty. */
 async function work(): Promise<void> {
-  for (let next = queue.shift(); next !== undefined; next = queue.shift()) await next();
+  for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+    const begin = performance.now();
+    const name = await next();
+    minutes.push(`${name} ${((performance.now() - begin) / 60_000).toFixed(1)}`);
+  }
 }
 
 /** A check that passes or fails as a whole. */
@@ -101,14 +109,14 @@ async function provision(): Promise<void> {
 
 /**
  * Mocha suites on one Node; slow ones only where they are asked for. Buffered: the output is
- * printed at the end.
+ * printed at the end. Returns `name`.
  */
 async function suites(
   name: string,
   node: string,
   files: readonly string[],
   { buffered = false } = {},
-): Promise<void> {
+): Promise<string> {
   if (!buffered) heading(`suites on ${name}`);
   const folder = await mkdtemp(join(tmpdir(), 'tfjs-hadanorm-test-'));
   const file = join(folder, 'tally.json');
@@ -130,15 +138,18 @@ async function suites(
     log(`${name}: the run ended early, exit code ${code}`);
     count(total, name, 'failed');
   }
+  return name;
 }
 
-async function suitesOnOther(version: string, files: readonly string[]): Promise<void> {
+async function suitesOnOther(version: string, files: readonly string[]): Promise<string> {
   const node = await fetchNode(version);
   const buffered = SIDE_BY_SIDE;
-  if (node.available) return suites(`Node ${version}`, node.path, files, { buffered });
-  heading(`suites on Node ${version}`);
-  log(`SKIPPED Node ${version}: ${node.reason}`);
-  count(total, `Node ${version}`, 'skipped');
+  const name = `Node ${version}`;
+  if (node.available) return suites(name, node.path, files, { buffered });
+  heading(`suites on ${name}`);
+  log(`SKIPPED ${name}: ${node.reason}`);
+  count(total, name, 'skipped');
+  return name;
 }
 
 async function readTally(file: string): Promise<Tally | undefined> {

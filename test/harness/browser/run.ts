@@ -95,6 +95,7 @@ export async function runInBrowser(options: BrowserRunOptions): Promise<Tally> {
     });
   try {
     for (const run of runs) {
+      const begin = performance.now();
       let { tally: counted, lost } = await watched(run);
       if (lost !== null) {
         log(`The WebGPU device was lost (${lost}): these suites run again, in a new browser.`);
@@ -102,6 +103,8 @@ export async function runInBrowser(options: BrowserRunOptions): Promise<Tally> {
         if (lost !== null) count(counted, 'the WebGPU device', 'failed');
       }
       addTally(tally, counted);
+      const took = ((performance.now() - begin) / 60_000).toFixed(1);
+      log(`page ${decodeURIComponent(`${run.query}`)}: ${took} minutes`);
     }
     return tally;
   } finally {
