@@ -91,7 +91,7 @@ export async function runInBrowser(options: BrowserRunOptions): Promise<Tally> {
   const watched = ({ label, script, query }: PageRun) =>
     inNewBrowser(executablePath, (page) => {
       const url = `http://127.0.0.1:${port}/page/${script}/?${query}`;
-      return watch(page, label, log, () => page.goto(url));
+      return watch(page, label, log, () => page.goto(url, { timeout: SILENCE_MS }));
     });
   try {
     for (const run of runs) {
