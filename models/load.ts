@@ -1,7 +1,7 @@
 import { type GraphModel, loadGraphModel } from '@tensorflow/tfjs-converter';
 import { io } from '@tensorflow/tfjs-core';
 import { InvalidArgumentError } from '../src/index.js';
-import { readGraphModel } from './readGraphModel.js';
+import { fileSystem } from '../src/node.js';
 import { stressArtifacts } from './stress.js';
 
 /** The trained models that are in this folder. */
@@ -38,6 +38,6 @@ export async function trainedArtifacts(name: TrainedName): Promise<io.ModelArtif
   }
   const stressed = name === 'avatars-nano-stress';
   const folder = stressed ? 'avatars-nano' : name;
-  const artifacts = await readGraphModel(new URL(`./${folder}/`, import.meta.url));
+  const artifacts = await fileSystem(new URL(folder, import.meta.url)).load();
   return stressed ? stressArtifacts(artifacts) : artifacts;
 }

@@ -1,11 +1,9 @@
 import { access } from 'node:fs/promises';
-import { basename, dirname, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { basename } from 'node:path';
 import { type GraphModel, loadGraphModel } from '@tensorflow/tfjs-converter';
-import { io } from '@tensorflow/tfjs-core';
 import { InvalidArgumentError } from '../src/index.js';
+import { fileSystem } from '../src/node.js';
 import { loadTrained, STRESSED, TRAINED, type TrainedName } from './load.js';
-import { readGraphModel } from './readGraphModel.js';
 
 /**
  * A graph model on the current backend, in Node with or without tfjs-node.
@@ -22,8 +20,7 @@ export async function openModel(source: string): Promise<GraphModel> {
     const wanted = `${names.join(', ')}, or the path or URL of a model.json`;
     throw new InvalidArgumentError('openModel', 'model', wanted, source || 'nothing');
   }
-  const folder = pathToFileURL(`${dirname(resolve(source))}/`);
-  return loadGraphModel(io.fromMemory(await readGraphModel(folder)));
+  return loadGraphModel(fileSystem(source));
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -38,8 +38,11 @@ const vegaGlobal: Plugin = {
 };
 
 await rm(DIST, { recursive: true, force: true });
-await compile('tsconfig.build.json');
-await compile('tsconfig.build.cjs.json');
+// what runs in browsers is compiled without Node's types, and what is for Node with them
+for (const project of ['', '.node']) {
+  await compile(`tsconfig.build${project}.json`);
+  await compile(`tsconfig.build${project}.cjs.json`);
+}
 // the package is "type": "module"; this makes .js and .d.ts below here CommonJS for Node and for
 // TypeScript
 await mkdir(join(DIST, 'cjs'), { recursive: true });

@@ -3,7 +3,7 @@ import { type GraphModel, loadGraphModel } from '@tensorflow/tfjs-converter';
 import { avgPool, io, type Tensor, type Tensor4D, tidy } from '@tensorflow/tfjs-core';
 import { fromHalfBits } from '../../ops/numerics/half.js';
 import { HadaNormError, InvalidArgumentError } from '../../src/index.js';
-import { readGraphModel } from '../readGraphModel.js';
+import { fileSystem } from '../../src/node.js';
 import { FEATURE_PICTURE_SIZE, FEATURES, type FeatureNetworkConfig } from './featureGraph.js';
 
 /** The feature networks that are in this folder; 'avatars' reads what every avatar model draws. */
@@ -49,7 +49,7 @@ export class FeatureNetwork {
    * `FEATURE_NETWORKS`.
    */
   static async load(name: FeatureNetworkName): Promise<FeatureNetwork> {
-    const artifacts = await readGraphModel(folderOf(name));
+    const artifacts = await fileSystem(folderOf(name)).load();
     const { features: config } = artifacts.userDefinedMetadata as {
       features: FeatureNetworkConfig;
     };

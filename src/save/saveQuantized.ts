@@ -9,19 +9,15 @@ import { joined } from '../graph/chunks.js';
 import { graphOfModel } from '../graph/model.js';
 import { encodeWeight } from '../graph/weights.js';
 import { sealed } from './format.js';
-
-/**
- * Bytes per file of weights, as tensorflowjs_converter has it: browsers cache files of this size.
- */
-const SHARD_BYTES = 4 * 2 ** 20;
+import { modelFiles, SHARD_BYTES } from './modelFiles.js';
 
 /**
  * Saves a rewritten model packed: 4-bit weights take half a byte. Plain `tf.loadGraphModel` reads
  * it once this package is imported; `loadQuantized` checks it first.
  *
  * @param model A model of `rewriteGraph`, or one that was loaded. It stays usable.
- * @param target Any tfjs save handler, or its URL ('indexeddb://…', 'downloads://…', with tfjs-node
- * 'file://…').
+ * @param target Any tfjs save handler, such as `fileSystem(folder)` of `tfjs-hadanorm/node`, or its
+ * URL ('indexeddb://…', 'downloads://…', with tfjs-node 'file://…').
  * @throws InvalidArgumentError for a target that no handler knows; WebglContextLostError,
  * WebgpuDeviceLostError where the backend's device is lost.
  *
@@ -88,17 +84,7 @@ export async function quantizedFiles(
   checkOptions(op, options, ['shardBytes']);
   const { shardBytes = SHARD_BYTES } = options;
   checkInteger(op, 'shardBytes', shardBytes, 1);
-  const { weightData, weightSpecs, modelTopology, ...rest } = await packedArtifacts(op, model);
-  const data = weightData as ArrayBuffer;
-  const count = Math.max(Math.ceil(data.byteLength / shardBytes), 1);
-  const paths = Array.from({ length: count }, (_, i) => `group1-shard${i + 1}of${count}.bin`);
-  const weightsManifest = [{ paths, weights: weightSpecs ?? [] }];
-  const json = { modelTopology, ...rest, weightsManifest };
-  const files = new Map([['model.json', new TextEncoder().encode(JSON.stringify(json))]]);
-  paths.forEach((path, i) => {
-    files.set(path, new Uint8Array(data.slice(i * shardBytes, (i + 1) * shardBytes)));
-  });
-  return files;
+  return modelFiles(await packedArtifacts(op, model), op, shardBytes);
 }
 
 /** The artifacts of a model with every weight as its file stores it, a tensor at a time. */
@@ -118,6 +104,6 @@ function saveHandler(op: string, url: string): io.IOHandler {
   const handlers = io.getSaveHandlers(url);
   if (handlers.length === 1) return handlers[0]!;
   const wayOut =
-    "'file://' needs @tensorflow/tfjs-node; quantizedFiles(model) gives the files themselves.";
+    "In Node, pass fileSystem(folder) of 'tfjs-hadanorm/node'; quantizedFiles gives the files.";
   throw new InvalidArgumentError(op, 'target', 'a URL that one tfjs handler saves to', url, wayOut);
 }

@@ -28,6 +28,7 @@ const SOURCES: readonly [string, number][] = [
   ['src/report/reportTable.ts', 1],
   ['src/recognize/describeGraph.ts', 1],
   ['src/rewrite/rewriteGraph.ts', 1],
+  ['src/node/fileSystem.ts', 1],
   ['src/save/saveQuantized.ts', 2],
   ['src/support.ts', 1],
 ];

@@ -23,7 +23,7 @@ export const FLOORS: readonly (readonly string[])[] = [
   ['src/rewrite'],
   ['src/evaluate'],
   ['src/diffusion'],
-  ['src/load'],
+  ['src/load', 'src/node'],
   ['src/cli'],
   ['src/*.ts'],
   ['models/builder'],
@@ -54,6 +54,7 @@ export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   ops: ['@tensorflow/tfjs-core'],
   src: DEPENDENCIES,
   'src/cli': [...DEPENDENCIES, 'node:util'],
+  'src/node': [...DEPENDENCIES, 'node:fs', 'node:path', 'node:url'],
 };
 
 /** What runs in browsers too: from these no file is reached that imports modules of Node. */
@@ -68,6 +69,7 @@ export const IN_BROWSERS = [
 export const ALIASES: Readonly<Record<string, string>> = {
   'tfjs-hadanorm': 'src/index.ts',
   'tfjs-hadanorm/chained': 'src/chained.ts',
+  'tfjs-hadanorm/node': 'src/node.ts',
 };
 
 /** Where the house stands. */

@@ -1,0 +1,1 @@
+export { type FileSystem, fileSystem } from './node/fileSystem.js';
