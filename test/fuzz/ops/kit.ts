@@ -15,7 +15,7 @@ export function divisors(random: Random, d: number): Values {
   return { ...rest, values: values.map((v) => (v < 0 ? v - 0.5 : v + 0.5)) };
 }
 
-/** Which tokens of x [..., tokens, d] count: of each sample, or of all that share an axis of 1. */
+/** Which tokens of x [..., tokens, d] count: of each sample, or the same for all along an axis. */
 export function maskFor(random: Random, xShape: readonly number[]): Values {
   const own = xShape.slice(0, -1).map((dim, i) => {
     return i < xShape.length - 2 && random.chance(0.3) ? 1 : dim;
