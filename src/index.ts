@@ -2,6 +2,7 @@ import './register.js';
 
 export type { ChannelCenterOptions, ChannelCenterResult } from '../ops/channelCenter/contract.js';
 export { channelCenter } from '../ops/channelCenter/op.js';
+export type { Progress, Stage, WatchOptions } from '../ops/common/progress.js';
 export type { QuantizedActivations } from '../ops/common/quantizedActivations.js';
 export type { FakeQuantOptions, QuantizationRange } from '../ops/fakeQuant/contract.js';
 export { FAKE_QUANT_DEFAULTS, fakeQuant } from '../ops/fakeQuant/op.js';
@@ -18,6 +19,7 @@ export { hadaNormQuantize } from '../ops/hadaNormQuantize/op.js';
 export type { LayerNormOptions } from '../ops/modulatedLayerNorm/contract.js';
 export { LAYER_NORM_DEFAULTS, modulatedLayerNorm } from '../ops/modulatedLayerNorm/op.js';
 export {
+  AbortedError,
   HadamardSizeError,
   HadaNormError,
   InvalidArgumentError,
@@ -100,6 +102,6 @@ export {
   rewriteGraphAsync,
 } from './rewrite/rewriteGraph.js';
 export { ModelFormatError, ModelLoadError } from './save/format.js';
-export { loadQuantized } from './save/loadQuantized.js';
+export { type LoadQuantizedOptions, loadQuantized } from './save/loadQuantized.js';
 export { type QuantizedFilesOptions, quantizedFiles, saveQuantized } from './save/saveQuantized.js';
 export { type OpSupport, supportMatrix } from './support.js';

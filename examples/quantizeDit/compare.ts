@@ -36,8 +36,8 @@ export interface Comparison {
  * Calibrates a model once, quantizes it to each of the bits by rounding to nearest and by the
  * method, and draws with all from the same noise. The model stays the caller's.
  *
- * @throws InvalidArgumentError for a model that does not say how many classes it has; the signal's
- * reason, or an AbortError, when it is aborted.
+ * @throws InvalidArgumentError for a model that does not say how many classes it has; AbortedError
+ * when it is cancelled.
  */
 export async function compareModels(
   model: tf.GraphModel,

@@ -1,4 +1,4 @@
-import { describe, HadaNormError, InvalidArgumentError } from '../numerics/errors.js';
+import { AbortedError, describe, HadaNormError, InvalidArgumentError } from '../numerics/errors.js';
 
 /** @throws InvalidArgumentError unless `value` is a function, or absent. */
 export function checkCallback(op: string, argument: string, value: unknown): void {
@@ -15,9 +15,9 @@ export function checkSignal(op: string, value: unknown): void {
   throw new InvalidArgumentError(op, 'signal', 'an AbortSignal', describe(value), wayOut);
 }
 
-/** @throws The signal's reason, where it was aborted. */
-export function throwIfAborted(signal: AbortSignal | null | undefined): void {
-  if (signal?.aborted) throw signal.reason;
+/** @throws AbortedError where the signal was aborted, with its reason. */
+export function throwIfAborted(op: string, signal: AbortSignal | null | undefined): void {
+  if (signal?.aborted) throw new AbortedError(op, signal.reason);
 }
 
 /**

@@ -42,6 +42,25 @@ export class InvalidArgumentError extends HadaNormError {
   }
 }
 
+/**
+ * Long work was cancelled by its `signal`, whose reason is the `cause`. Its name is 'AbortError',
+ * as that of what browsers throw.
+ */
+export class AbortedError extends HadaNormError {
+  static override readonly [KIND]: string = 'AbortedError';
+  override readonly name: string = 'AbortError';
+
+  /**
+   * @param op The function that was called.
+   * @param reason The signal's.
+   * @param message What is left of the work.
+   */
+  constructor(op: string, reason?: unknown, message = 'cancelled.') {
+    super(op, message);
+    if (reason !== undefined) this.cause = reason;
+  }
+}
+
 /** No Hadamard matrix of the wanted size is known to this package. */
 export class HadamardSizeError extends HadaNormError {
   static override readonly [KIND] = 'HadamardSizeError';

@@ -36,6 +36,12 @@ export function checkBatch(op: string, batch: unknown, index: number): asserts b
   }
 }
 
+/** How many batches there will be; null where only going through them tells. */
+export function countOf(batches: Iterable<Batch> | AsyncIterable<Batch>): number | null {
+  if (Array.isArray(batches)) return batches.length;
+  return batches instanceof Set ? batches.size : null;
+}
+
 /** The tensors of a batch, however it has them. */
 export function tensorsIn(batch: Batch): Tensor[] {
   return batch instanceof Tensor ? [batch] : Object.values(batch);

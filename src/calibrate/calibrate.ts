@@ -1,7 +1,7 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { dispose, type Tensor } from '@tensorflow/tfjs-core';
 import { throughout } from '../../ops/common/alive.js';
-import { HadaNormError, InvalidArgumentError } from '../../ops/numerics/errors.js';
+import { AbortedError, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { KIND } from '../../ops/numerics/kinds.js';
 import { GraphBuilder } from '../graph/builder.js';
 import type { Graph } from '../graph/ir.js';
@@ -12,7 +12,14 @@ import { withMasks } from '../recognize/emitMask.js';
 import { inNormalForm, normalizeNodes } from '../recognize/normalize/normalize.js';
 import type { TokenMask } from '../recognize/tokenMask.js';
 import { checkMatched, chooseMasks } from '../recognize/tokenMaskOption.js';
-import { type Batch, checkBatch, checkBatches, disposeResults, tensorsIn } from './batch.js';
+import {
+  type Batch,
+  checkBatch,
+  checkBatches,
+  countOf,
+  disposeResults,
+  tensorsIn,
+} from './batch.js';
 import { checkInputs } from './batchInputs.js';
 import { Collector } from './collector.js';
 import {
@@ -28,13 +35,16 @@ import { listen, withTaps } from './tap.js';
 export type { Batch } from './batch.js';
 
 /** A calibration was cancelled; `stats` can be resumed from. */
-export class CalibrationAbortedError extends HadaNormError {
+export class CalibrationAbortedError extends AbortedError {
   static override readonly [KIND] = 'CalibrationAbortedError';
-  override readonly name = 'AbortError';
 
-  constructor(readonly stats: CalibrationStats) {
+  constructor(
+    readonly stats: CalibrationStats,
+    reason?: unknown,
+  ) {
     super(
       'calibrate',
+      reason,
       `cancelled after ${stats.batches} batches. Pass error.stats as resume to go on from there.`,
     );
   }
@@ -160,9 +170,10 @@ async function run(
     disposeBatches = CALIBRATE_DEFAULTS.disposeBatches,
   } = options;
   const cancelled = () => {
-    if (signal?.aborted) throw new CalibrationAbortedError(collector.stats());
+    if (signal?.aborted) throw new CalibrationAbortedError(collector.stats(), signal.reason);
   };
   const fed = { model, graph, outputs: graph.outputs };
+  const total = countOf(batches);
   let seen = 0;
   cancelled();
   for await (const batch of batches) {
@@ -176,7 +187,7 @@ async function run(
     } finally {
       if (disposeBatches) dispose(batch);
     }
-    onProgress?.({ batches: seen, ...progress });
+    onProgress?.({ stage: 'calibrate', done: seen, total, name: '', batches: seen, ...progress });
     // a page stays alive, and a signal can come, between two batches
     await new Promise((resolve) => setTimeout(resolve, 0));
     cancelled();

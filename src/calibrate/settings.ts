@@ -1,5 +1,6 @@
 import { checkCallback, checkSignal } from '../../ops/common/callers.js';
 import { checkBoolean, checkInteger, checkOptions } from '../../ops/common/checks.js';
+import type { Progress } from '../../ops/common/progress.js';
 import { describe, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import type { PlacedLinear } from '../recognize/analysis.js';
 import type { TokenMask } from '../recognize/tokenMask.js';
@@ -80,8 +81,9 @@ export const CALIBRATE_DEFAULTS = {
 } as const satisfies CalibrateOptions;
 
 /** How far a calibration is. */
-export interface CalibrationProgress {
-  /** Batches done, skipped ones included. */
+export interface CalibrationProgress extends Progress {
+  readonly stage: 'calibrate';
+  /** Batches done, skipped ones included: as `done`. */
   readonly batches: number;
   /** Sites that are observed, and the bytes that their statistics may take. */
   readonly sites: number;

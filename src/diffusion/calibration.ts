@@ -1,6 +1,7 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { dispose } from '@tensorflow/tfjs-core';
 import { stillAlive } from '../../ops/common/alive.js';
+import { checkCallback } from '../../ops/common/callers.js';
 import { checkInteger, checkOptions, checkPlain } from '../../ops/common/checks.js';
 import { InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { calibrate } from '../calibrate/calibrate.js';
@@ -9,7 +10,7 @@ import { checkModel } from '../graph/model.js';
 import { fuseGraph } from '../passes/fuseGraph.js';
 import { spreadLabels } from './labels.js';
 import type { DitInputs, VelocityModel } from './model.js';
-import type { TrajectoryOptions } from './options.js';
+import type { SampleProgress, TrajectoryOptions } from './options.js';
 import { numClassesOf } from './samplePlan.js';
 import { trajectory } from './sampler.js';
 
@@ -47,8 +48,7 @@ export interface TrajectoryCalibrationOptions
  * @param model A DiT as `buildDit` names its inputs. It stays the caller's.
  * @param options `onProgress` is called after each step of the trajectories.
  * @throws InvalidArgumentError for options that do not fit the model, or a model that does not say
- * how many classes it has where labels are not given; the signal's reason, or an AbortError, when
- * it is aborted.
+ * how many classes it has where labels are not given; AbortedError when cancelled.
  */
 export async function calibrateOnTrajectories(
   model: GraphModel,
@@ -57,7 +57,8 @@ export async function calibrateOnTrajectories(
   const op = 'calibrateOnTrajectories';
   checkModel(op, model);
   checkPlain(op, 'options', options);
-  const { recipe = CALIBRATION, along, labels, ...sampling } = options;
+  const { recipe = CALIBRATION, along, labels, onProgress, ...sampling } = options;
+  checkCallback(op, 'onProgress', onProgress);
   checkOptions(op, recipe, ['samples', 'steps', 'keep'], 'recipe');
   const { samples, steps, keep } = recipe;
   if (labels === undefined) checkInteger(op, 'recipe.samples', samples, 1);
@@ -65,6 +66,7 @@ export async function calibrateOnTrajectories(
   const plan = {
     ...(classes === undefined ? {} : { noneLabel: classes }),
     ...sampling,
+    onProgress: (progress: SampleProgress) => onProgress?.({ ...progress, stage: 'calibrate' }),
     labels: labels ?? spreadLabels(samples, classes ?? missingClasses()),
     steps,
     keep,

@@ -1,4 +1,10 @@
 import type { Tensor4D } from '@tensorflow/tfjs-core';
+import type { Progress } from '../../ops/common/progress.js';
+
+/** How far a sampler is: steps. */
+export interface SampleProgress extends Progress {
+  readonly total: number;
+}
 
 /** How to sample. */
 export interface SampleOptions {
@@ -17,10 +23,10 @@ export interface SampleOptions {
   readonly cfg?: number;
   /** The label that stands for none, for guidance. Default the model's numClasses. */
   readonly noneLabel?: number;
-  /** Stops before the model is run again, by throwing the signal's reason. */
+  /** Stops before the model is run again, with an `AbortedError`. */
   readonly signal?: AbortSignal;
   /** Called after each step. */
-  readonly onProgress?: (done: number, total: number) => void;
+  readonly onProgress?: (progress: SampleProgress) => void;
 }
 
 /** How to draw samples. */

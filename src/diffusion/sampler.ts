@@ -4,7 +4,7 @@ import { checkCallback, throwIfAborted } from '../../ops/common/callers.js';
 import { normalNumbers } from '../../ops/numerics/random.js';
 import { Flow } from './flow.js';
 import type { DitInputs, VelocityModel } from './model.js';
-import type { DrawOptions, TrajectoryOptions } from './options.js';
+import type { DrawOptions, SampleProgress, TrajectoryOptions } from './options.js';
 import { planOf, type SamplePlan } from './samplePlan.js';
 
 export type { DitInputs, VelocityModel } from './model.js';
@@ -27,7 +27,8 @@ export function seededNormal(shape: readonly number[], seed: number): Tensor {
  *
  * @param op Who is named in errors.
  * @throws InvalidArgumentError at once, for options that do not fit the model; later
- * WebglContextLostError, WebgpuDeviceLostError where the backend's device is lost.
+ * AbortedError when cancelled, WebglContextLostError, WebgpuDeviceLostError where the backend's
+ * device is lost.
  */
 export function trajectory(
   model: VelocityModel,
@@ -43,8 +44,8 @@ export function trajectory(
  *
  * Between steps other tasks of the page get their turn.
  *
- * @throws InvalidArgumentError for options that do not fit the model; WebglContextLostError,
- * WebgpuDeviceLostError where the backend's device is lost.
+ * @throws InvalidArgumentError for options that do not fit the model; AbortedError when cancelled;
+ * WebglContextLostError, WebgpuDeviceLostError where the backend's device is lost.
  */
 export async function sample(model: VelocityModel, options: DrawOptions): Promise<Tensor4D> {
   const plan = planOf('sample', model, options);
@@ -57,7 +58,7 @@ export async function sample(model: VelocityModel, options: DrawOptions): Promis
       await evaluate('sample', flow);
       if (!completesStep) continue;
       if (options.onStep) await lend(flow, plan, options.onStep);
-      options.onProgress?.(flow.step, plan.steps);
+      options.onProgress?.(progressOf(flow.step, plan.steps));
     }
     await stillAlive('sample', flow.tensors());
     return flow.samples();
@@ -82,7 +83,7 @@ async function* follow(
       if (completesStep) done++;
       // where the last step ends nobody asks
       if (done < total) await evaluate(op, flow);
-      if (completesStep) onProgress?.(done, total);
+      if (completesStep) onProgress?.(progressOf(done, total));
     }
   } finally {
     flow.dispose();
@@ -102,6 +103,10 @@ async function lend(
   }
 }
 
+function progressOf(done: number, total: number): SampleProgress {
+  return { stage: 'sample', done, total, name: '' };
+}
+
 function begin(model: VelocityModel, plan: SamplePlan): Flow {
   return new Flow(model, plan, seededNormal(plan.shape, plan.seed) as Tensor4D);
 }
@@ -113,6 +118,6 @@ function evaluate(op: string, flow: Flow): Promise<void> {
 /** Lets other tasks run, one of which may abort, or lose what there is. */
 async function turn(op: string, flow: Flow, signal: AbortSignal | null | undefined): Promise<void> {
   await nextFrame();
-  throwIfAborted(signal);
+  throwIfAborted(op, signal);
   checkBackends(op, flow.tensors());
 }

@@ -9,11 +9,13 @@ import {
 import { throughout, valuesOf } from '../../ops/common/alive.js';
 import { checkCallback, checkSignal, throwIfAborted } from '../../ops/common/callers.js';
 import { checkOptions } from '../../ops/common/checks.js';
+import type { Progress } from '../../ops/common/progress.js';
 import { InvalidArgumentError } from '../../ops/numerics/errors.js';
 import {
   type Batch,
   checkBatch,
   checkBatches,
+  countOf,
   disposeResults,
   tensorsIn,
 } from '../calibrate/batch.js';
@@ -52,10 +54,10 @@ export interface LinearEvaluation {
 
 /** Options of `evaluateLinears`. */
 export interface EvaluateOptions {
-  /** Cancels between two batches: rejects with the signal's reason. */
+  /** Cancels between two batches: rejects with an `AbortedError`. */
   signal?: AbortSignal;
-  /** Called after every batch with how many are done. */
-  onProgress?: (batches: number) => void;
+  /** Called after every batch. */
+  onProgress?: (progress: Progress) => void;
   /** Which tokens are compared. Default 'auto': those that some attention of the original sees. */
   tokenMask?: TokenMaskOption;
 }
@@ -69,7 +71,8 @@ export interface EvaluateOptions {
  * @param rewritten What it returned.
  * @param batches Inputs of the model.
  * @throws HadaNormError when the two are not of the same model, InvalidArgumentError for wrong
- * batches or none; WebglContextLostError, WebgpuDeviceLostError where the backend's device is lost.
+ * batches or none; AbortedError when cancelled; WebglContextLostError, WebgpuDeviceLostError where
+ * the backend's device is lost.
  *
  * @example
  * ```ts
@@ -136,9 +139,10 @@ async function evaluate(
   const outputs = linears.map(({ output }) => output);
   const fed = { model: before.model, graph: before.graph, outputs };
   const sums = linears.map(noEnergies);
+  const total = countOf(batches);
   let done = 0;
   for await (const batch of batches) {
-    throwIfAborted(options.signal);
+    throwIfAborted(op, options.signal);
     checkBatch(op, batch, done);
     checkInputs(op, fed, batch, done);
     const weights = [before.model, after.model].flatMap(weightTensors);
@@ -146,7 +150,9 @@ async function evaluate(
       addBatch(before.model, after.model, batch, linears, sums),
     );
     done++;
-    options.onProgress?.(done);
+    options.onProgress?.({ stage: 'evaluate', done, total, name: '' });
+    // a page stays alive, and a signal can come, between two batches
+    await new Promise((resolve) => setTimeout(resolve, 0));
   }
   if (done === 0) throw new InvalidArgumentError(op, 'batches', 'one batch at least', 'none');
   return linears.map(({ placed: { linear, role } }, i) => {

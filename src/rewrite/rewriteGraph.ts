@@ -1,7 +1,8 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { checkBackends } from '../../ops/common/alive.js';
 import { checkCallback, checkSignal } from '../../ops/common/callers.js';
-import { HadaNormError } from '../../ops/numerics/errors.js';
+import type { Progress } from '../../ops/common/progress.js';
+import { AbortedError } from '../../ops/numerics/errors.js';
 import { KIND } from '../../ops/numerics/kinds.js';
 import { GraphBuilder } from '../graph/builder.js';
 import type { Graph } from '../graph/ir.js';
@@ -32,13 +33,10 @@ export interface RewriteResult {
   readonly report: QuantizationReport;
 }
 
-/** How far a rewrite is. */
-export interface RewriteProgress {
-  /** Linears done, and all there are. */
-  readonly done: number;
+/** How far a rewrite is: linears done, all there are, and the one that was done last. */
+export interface RewriteProgress extends Progress {
+  readonly stage: 'quantize';
   readonly total: number;
-  /** The linear that was done last. */
-  readonly name: string;
 }
 
 /** Options of `rewriteGraphAsync`. */
@@ -50,12 +48,11 @@ export interface RewriteAsyncOptions extends RewriteOptions {
 }
 
 /** A rewrite was cancelled. */
-export class RewriteAbortedError extends HadaNormError {
+export class RewriteAbortedError extends AbortedError {
   static override readonly [KIND] = 'RewriteAbortedError';
-  override readonly name = 'AbortError';
 
-  constructor() {
-    super('rewriteGraphAsync', 'cancelled; the model is as it was.');
+  constructor(reason?: unknown) {
+    super('rewriteGraphAsync', reason, 'cancelled; the model is as it was.');
   }
 }
 
@@ -122,7 +119,7 @@ export async function rewriteGraphAsync(
   const steps = rewriteSteps(op, model, rest);
   try {
     for (;;) {
-      if (signal?.aborted) throw new RewriteAbortedError();
+      if (signal?.aborted) throw new RewriteAbortedError(signal.reason);
       const { done, value } = steps.next();
       await stillThere(op, model, done ? value.model : null);
       if (done) return value;
@@ -178,7 +175,7 @@ function* progressOf(
   for (let done = 1; ; done++) {
     const step = steps.next();
     if (step.done) return step.value;
-    yield { done, total, name: step.value.at };
+    yield { stage: 'quantize', done, total, name: step.value.at };
   }
 }
 

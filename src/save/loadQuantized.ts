@@ -1,13 +1,18 @@
 import { GraphModel } from '@tensorflow/tfjs-converter';
-import { dispose, env, io, type NamedTensorMap } from '@tensorflow/tfjs-core';
+import { dispose, io, type NamedTensorMap } from '@tensorflow/tfjs-core';
 import { checkBackends } from '../../ops/common/alive.js';
-import { checkCallback } from '../../ops/common/callers.js';
+import { checkCallback, checkSignal, throwIfAborted } from '../../ops/common/callers.js';
 import { checkPlain } from '../../ops/common/checks.js';
-import { describe, HadaNormError, InvalidArgumentError } from '../../ops/numerics/errors.js';
+import type { WatchOptions } from '../../ops/common/progress.js';
+import { describe, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { chunksOf } from '../graph/artifacts.js';
 import { Chunks } from '../graph/chunks.js';
 import { stillThere } from '../graph/model.js';
-import { checkSealed, ModelFormatError, ModelLoadError } from './format.js';
+import { caused, Downloads, loadError, wordsOf } from './downloads.js';
+import { checkSealed, ModelFormatError } from './format.js';
+
+/** Options of `loadQuantized`: those of `tf.loadGraphModel`, with progress as everywhere here. */
+export interface LoadQuantizedOptions extends Omit<io.LoadOptions, 'onProgress'>, WatchOptions {}
 
 /**
  * Loads a model that `saveQuantized` wrote, checked first: version, size and checksum of
@@ -15,30 +20,44 @@ import { checkSealed, ModelFormatError, ModelLoadError } from './format.js';
  * bit.
  *
  * @param source A URL of model.json, or any tfjs load handler.
- * @param options As for `tf.loadGraphModel` (`requestInit`, `onProgress`, …).
- * @throws ModelFormatError for a model that is truncated, altered, of another version or not saved
- * by this package; ModelLoadError where a file does not come: it has the reason as its `cause`;
- * WebglContextLostError, WebgpuDeviceLostError where the backend's device is lost.
+ * @param options As for `tf.loadGraphModel` (`requestInit`, `fetchFunc`, …). `onProgress` tells of
+ * every file that came, and of the model as the last part; `signal` ends the download.
+ * @throws AbortedError when cancelled; ModelFormatError for a model that is truncated, altered, of
+ * another version or not saved by this package; ModelLoadError where a file does not come: it has
+ * the reason as its `cause`; WebglContextLostError, WebgpuDeviceLostError where the backend's
+ * device is lost.
  */
 export async function loadQuantized(
   source: string | io.IOHandler,
-  options: io.LoadOptions = {},
+  options: LoadQuantizedOptions = {},
 ): Promise<GraphModel> {
   const op = 'loadQuantized';
   checkPlain(op, 'options', options);
-  checkCallback(op, 'options.onProgress', options.onProgress);
+  const { signal, onProgress, ...fetching } = options;
+  checkSignal(op, signal);
+  checkCallback(op, 'options.onProgress', onProgress);
   checkCallback(op, 'options.fetchFunc', options.fetchFunc);
-  const handler = typeof source === 'string' ? loadHandler(op, source, options) : source;
+  const downloads = new Downloads(op, {
+    ...(signal && { signal }),
+    ...(onProgress && { onProgress }),
+  });
+  const handler =
+    typeof source === 'string'
+      ? loadHandler(op, source, downloads.watched(fetching))
+      : watchedHandler(source, downloads);
   if (handler === null || typeof handler !== 'object' || typeof handler.load !== 'function') {
     throw new InvalidArgumentError(op, 'source', 'a load handler or a URL', describe(source));
   }
   checkBackends(op);
+  throwIfAborted(op, signal);
   let artifacts: io.ModelArtifacts;
   try {
-    artifacts = await gathered(op, await checkedHandler(op, handler).load!());
+    artifacts = await gathered(op, await handler.load());
   } catch (error) {
+    throwIfAborted(op, signal);
     throw loadError(op, error);
   }
+  throwIfAborted(op, signal);
   checkSealed(op, artifacts);
   let tensors: NamedTensorMap = {};
   const decodeWeights: typeof io.decodeWeights = (...given) => {
@@ -54,6 +73,7 @@ export async function loadQuantized(
     throw caused(new ModelFormatError(op, `tfjs cannot load the model: ${wordsOf(error)}`), error);
   }
   await stillThere(op, model, model);
+  downloads.done();
   return model;
 }
 
@@ -67,13 +87,12 @@ async function gathered(op: string, artifacts: io.ModelArtifacts): Promise<io.Mo
 
 function loadHandler(op: string, url: string, options: io.LoadOptions): io.IOHandler {
   const wanted = 'a URL that one tfjs handler reads';
-  const checked = { ...options, fetchFunc: checkedFetch(op, options) };
-  const handlers = io.getLoadHandlers(url, checked);
+  const handlers = io.getLoadHandlers(url, options);
   if (url === '' || handlers.length > 1) {
     throw new InvalidArgumentError(op, 'source', wanted, describe(url));
   }
   try {
-    return handlers[0] ?? io.http(url, checked);
+    return handlers[0] ?? io.http(url, options);
   } catch (error) {
     throw caused(
       new InvalidArgumentError(op, 'options', 'such as tfjs takes', wordsOf(error)),
@@ -87,58 +106,10 @@ interface HttpHandler extends io.IOHandler {
   readonly loadOptions?: io.LoadOptions;
 }
 
-/** A handler of `tf.io.http` with the checked fetch in place of its own; any other as it is. */
-function checkedHandler(op: string, handler: HttpHandler): io.IOHandler {
-  const { loadOptions } = handler;
-  const isHttp = handler.constructor === io.http('http:').constructor;
-  if (!isHttp || loadOptions === undefined) return handler;
-  const fetchFunc = checkedFetch(op, loadOptions);
-  const checked = { fetch: fetchFunc, loadOptions: { ...loadOptions, fetchFunc } };
-  return Object.assign(Object.create(handler), checked);
-}
-
-/** fetch, with an error for an answer that is none: tfjs takes it for the weights. */
-function checkedFetch(op: string, { fetchFunc }: io.LoadOptions): typeof fetch {
-  return async (path, init, ...more: unknown[]) => {
-    const fetched = fetchFunc ?? env().platform.fetch;
-    let response: Response;
-    try {
-      response = await Reflect.apply(fetched, undefined, [path, init, ...more]);
-    } catch (error) {
-      if (isAbort(error)) throw error;
-      const cause = `${describe(path)} did not come (${wordsOf(error)})`;
-      const problem = `the model cannot be read: ${cause}.`;
-      throw caused(new ModelLoadError(op, `${problem} Check the URL and the network.`), error);
-    }
-    if (response?.ok !== false) return response;
-    const status = `${response.status} ${response.statusText}`.trim();
-    const answer = `the server answered ${status} for ${describe(path)}`;
-    const problem = `the model cannot be read: ${answer}.`;
-    throw new ModelLoadError(op, `${problem} Check the URL, and that all files are there.`);
-  };
-}
-
-/** What a handler threw: contents that are wrong, or files that did not come. */
-function loadError(op: string, error: unknown): unknown {
-  if (error instanceof HadaNormError || isAbort(error)) return error;
-  const words = wordsOf(error);
-  const { name } = error instanceof Error ? error : { name: '' };
-  const unreached = /fetch|network|load failed|status code|ECONN|ENOENT/i.test(words);
-  const unread = /Type|Range|Syntax/.test(name) || /JSON|model topology/.test(words);
-  const problem = `the model cannot be read: ${words}`;
-  if (unread && !unreached) return caused(new ModelFormatError(op, problem), error);
-  return caused(new ModelLoadError(op, problem), error);
-}
-
-function isAbort(error: unknown): boolean {
-  return error instanceof Error && error.name === 'AbortError';
-}
-
-function wordsOf(error: unknown): string {
-  return error instanceof Error ? error.message : describe(error);
-}
-
-/** tfjs's words stay, as the cause. */
-function caused<T extends Error>(failure: T, cause: unknown): T {
-  return Object.assign(failure, { cause });
+/** A handler of `tf.io.http` with the watched fetch in place of its own; any other as it is. */
+function watchedHandler(handler: HttpHandler, downloads: Downloads): io.IOHandler {
+  const isHttp = handler?.constructor === io.http('http:').constructor;
+  if (!isHttp || handler.loadOptions === undefined) return handler;
+  const loadOptions = downloads.watched(handler.loadOptions);
+  return Object.assign(Object.create(handler), { fetch: loadOptions.fetchFunc, loadOptions });
 }

@@ -1,7 +1,9 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { io, type Tensor } from '@tensorflow/tfjs-core';
 import { fetchValues } from '../../ops/common/alive.js';
+import { checkCallback, checkSignal, throwIfAborted } from '../../ops/common/callers.js';
 import { checkInteger, checkOptions } from '../../ops/common/checks.js';
+import type { WatchOptions } from '../../ops/common/progress.js';
 import type { Bytes } from '../../ops/numerics/bytes.js';
 import { describe, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { topologyArtifacts } from '../graph/artifacts.js';
@@ -18,8 +20,9 @@ import { modelFiles, SHARD_BYTES } from './modelFiles.js';
  * @param model A model of `rewriteGraph`, or one that was loaded. It stays usable.
  * @param target Any tfjs save handler, such as `fileSystem(folder)` of `tfjs-hadanorm/node`, or its
  * URL ('indexeddb://…', 'downloads://…', with tfjs-node 'file://…').
- * @throws InvalidArgumentError for a target that no handler knows; WebglContextLostError,
- * WebgpuDeviceLostError where the backend's device is lost.
+ * @param options `signal` cancels between two weights, before anything is handed to the target.
+ * @throws InvalidArgumentError for a target that no handler knows; AbortedError when cancelled;
+ * WebglContextLostError, WebgpuDeviceLostError where the backend's device is lost.
  *
  * @example
  * ```ts
@@ -40,17 +43,19 @@ import { modelFiles, SHARD_BYTES } from './modelFiles.js';
 export async function saveQuantized(
   model: GraphModel,
   target: io.IOHandler | string,
+  options: WatchOptions = {},
 ): Promise<io.SaveResult> {
   const op = 'saveQuantized';
+  checkOptions(op, options, ['signal', 'onProgress']);
   const handler = typeof target === 'string' ? saveHandler(op, target) : target;
   if (handler === null || typeof handler !== 'object' || typeof handler.save !== 'function') {
     throw new InvalidArgumentError(op, 'target', 'a save handler or its URL', describe(target));
   }
-  return handler.save(await packedArtifacts(op, model));
+  return handler.save(await packedArtifacts(op, model, options));
 }
 
 /** Options of `quantizedFiles`. */
-export interface QuantizedFilesOptions {
+export interface QuantizedFilesOptions extends WatchOptions {
   /** Bytes per file of weights. Default 4 MiB. */
   shardBytes?: number;
 }
@@ -81,20 +86,30 @@ export async function quantizedFiles(
   options: QuantizedFilesOptions = {},
 ): Promise<Map<string, Bytes>> {
   const op = 'quantizedFiles';
-  checkOptions(op, options, ['shardBytes']);
-  const { shardBytes = SHARD_BYTES } = options;
+  checkOptions(op, options, ['shardBytes', 'signal', 'onProgress']);
+  const { shardBytes = SHARD_BYTES, ...watch } = options;
   checkInteger(op, 'shardBytes', shardBytes, 1);
-  return modelFiles(await packedArtifacts(op, model), op, shardBytes);
+  return modelFiles(await packedArtifacts(op, model, watch), op, shardBytes);
 }
 
 /** The artifacts of a model with every weight as its file stores it, a tensor at a time. */
-async function packedArtifacts(op: string, model: GraphModel): Promise<io.ModelArtifacts> {
+async function packedArtifacts(
+  op: string,
+  model: GraphModel,
+  { signal, onProgress }: WatchOptions,
+): Promise<io.ModelArtifacts> {
+  checkSignal(op, signal);
+  checkCallback(op, 'onProgress', onProgress);
   const graph = graphOfModel(op, model);
   const data: ArrayBuffer[] = [];
+  const { size: total } = graph.weights;
+  throwIfAborted(op, signal);
   for (const { spec, values } of graph.weights.values()) {
     const tensor: Tensor | undefined = model.weights[spec.name]?.[0];
     const isText = tensor === undefined || spec.dtype === 'string';
     data.push(encodeWeight(spec, isText ? values() : await fetchValues(op, tensor)));
+    onProgress?.({ stage: 'save', done: data.length, total, name: spec.name });
+    throwIfAborted(op, signal);
   }
   // one buffer: tfjs's CompositeArrayBuffer loses data where the first of several is empty
   return sealed(op, { ...topologyArtifacts(graph), weightData: joined(data) });

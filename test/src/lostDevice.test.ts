@@ -104,7 +104,7 @@ const DURING: Readonly<Record<string, Call>> = {
   'collectTrajectory in the last onProgress': ({ model }) =>
     collectTrajectory(quick(model), {
       ...DRAW,
-      onProgress: (done, total) => {
+      onProgress: ({ done, total }) => {
         if (done === total) lose();
       },
     }),

@@ -1,6 +1,6 @@
 import { type GraphModel, loadGraphModel } from '@tensorflow/tfjs-converter';
 import { io } from '@tensorflow/tfjs-core';
-import { InvalidArgumentError, loadQuantized } from 'tfjs-hadanorm';
+import { InvalidArgumentError, loadQuantized, type Progress } from 'tfjs-hadanorm';
 import type { ModelName } from '../shared/choices.js';
 
 /** A model, and the bytes of its files. */
@@ -56,7 +56,9 @@ export async function openPacked(
     }
     const counter = new ByteCounter(signal);
     const url = new URL(address, base).href;
-    const model = await loadQuantized(url, { fetchFunc: counter.fetch, onProgress });
+    const told = ({ done, total }: Progress) => onProgress(total === null ? 0 : done / total);
+    const watch = { fetchFunc: counter.fetch, onProgress: told };
+    const model = await loadQuantized(url, watch);
     return { model, fileBytes: counter.bytes };
   }
   const jsons = files.filter(({ name }) => name.endsWith('.json'));

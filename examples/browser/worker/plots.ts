@@ -1,5 +1,10 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
-import { evaluateLinears, HadaNormError, type QuantizationReport } from 'tfjs-hadanorm';
+import {
+  AbortedError,
+  evaluateLinears,
+  HadaNormError,
+  type QuantizationReport,
+} from 'tfjs-hadanorm';
 import type { Batch } from '../../../src/calibrate/batch.js';
 import type { Method } from '../../../src/quantize/methods.js';
 import {
@@ -86,7 +91,7 @@ export async function measuredPlots(
     });
     return { plots: await plotsOf(linears, names), rtn: meanSqnr(rtn), small: meanSqnr(small) };
   } catch (error) {
-    if (!(error instanceof HadaNormError)) throw error;
+    if (!(error instanceof HadaNormError) || error instanceof AbortedError) throw error;
     return { plots: { plots: [], legend: [], missing: error.message }, rtn: {}, small: {} };
   }
 }

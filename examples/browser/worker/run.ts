@@ -30,8 +30,7 @@ export interface TitledReport {
  * memory.
  *
  * @returns The method's report; null for a packed model, which was not quantized here.
- * @throws The signal's reason, or an AbortError, when it is aborted; errors of tfjs and of this
- * package.
+ * @throws An AbortError, when it is aborted; errors of tfjs and of this package.
  */
 export async function runOnce(context: RunContext): Promise<TitledReport | null> {
   const { run, settings, base, signal, store, tell } = context;
@@ -158,7 +157,7 @@ async function calibrated(context: RunContext, model: GraphModel): Promise<Calib
       along: fused,
       ...noiseOf(settings),
       signal,
-      onProgress: (done, total) => tellStage(context, 'calibrate', done / total),
+      onProgress: ({ done, total }) => tellStage(context, 'calibrate', done / total),
     });
   } finally {
     fused.dispose();

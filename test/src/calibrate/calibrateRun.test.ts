@@ -156,7 +156,10 @@ describe('calibrate', () => {
         .to.be.at.most(bytes)
         .and.above(bytes / 2);
       const { size: sites } = stats.sites;
-      expect(progress).to.deep.equal(batches.map((_, i) => ({ batches: i + 1, sites, bytes })));
+      const at = { stage: 'calibrate', total: batches.length, name: '', sites, bytes };
+      expect(progress).to.deep.equal(
+        batches.map((_, i) => ({ ...at, done: i + 1, batches: i + 1 })),
+      );
     }
   });
 

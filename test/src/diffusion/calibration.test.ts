@@ -9,7 +9,13 @@ import {
 import { spreadLabels } from '../../../src/diffusion/labels.js';
 import { trajectory } from '../../../src/diffusion/sampler.js';
 import { medianStep } from '../../../src/diffusion/stepTime.js';
-import { calibrate, fuseGraph, InvalidArgumentError } from '../../../src/index.js';
+import {
+  AbortedError,
+  calibrate,
+  fuseGraph,
+  InvalidArgumentError,
+  type Progress,
+} from '../../../src/index.js';
 import '../../harness/backends/backends.js';
 import { tinyArtifacts, tinyDit } from '../../harness/models/tinyDit.js';
 import { expectNoLeakAsync } from '../../harness/run/memory.js';
@@ -56,23 +62,21 @@ describe('Calibration on trajectories', () => {
   });
 
   it('tells of every step, and leaves nothing behind', async () => {
-    const told: (readonly [number, number])[] = [];
-    await expectNoLeakAsync(() =>
-      calibrated({ onProgress: (done, total) => told.push([done, total]) }),
+    const told: Progress[] = [];
+    await expectNoLeakAsync(() => calibrated({ onProgress: (progress) => told.push(progress) }));
+    expect(told).to.deep.equal(
+      [1, 2, 3].map((done) => ({ stage: 'calibrate', done, total: 3, name: '' })),
     );
-    expect(told).to.deep.equal([
-      [1, 3],
-      [2, 3],
-      [3, 3],
-    ]);
   });
 
-  it('stops with the reason when it is aborted, and leaves nothing behind', async () => {
+  it('stops when it is aborted, and tells the reason, and leaves nothing behind', async () => {
     const abort = new AbortController();
     const reason = new Error('enough');
     await expectNoLeakAsync(async () => {
       const running = calibrated({ signal: abort.signal, onProgress: () => abort.abort(reason) });
-      expect(await rejection(running)).to.equal(reason);
+      const error = await rejection(running);
+      expect(error).to.be.instanceOf(AbortedError);
+      expect(error.cause).to.equal(reason);
     });
   });
 

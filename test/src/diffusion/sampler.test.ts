@@ -2,7 +2,11 @@ import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
 import { buildDit, type DitConfig } from '../../../models/builder/dit.js';
 import { seededDitWeights } from '../../../models/seeded.js';
-import type { DrawOptions, TrajectoryOptions } from '../../../src/diffusion/options.js';
+import type {
+  DrawOptions,
+  SampleProgress,
+  TrajectoryOptions,
+} from '../../../src/diffusion/options.js';
 import {
   type DitInputs,
   type Solver,
@@ -129,7 +133,7 @@ describeOnBackends('Sampler', () => {
     await expectNoLeakAsync(async () => {
       const all = await follow({ steps: 4 });
       const total: number[] = [];
-      const onProgress = (_: number, steps: number) => total.push(steps);
+      const onProgress = (progress: SampleProgress) => total.push(progress.total);
       const some = await follow({ steps: 4, keep: [2, 0], onProgress });
       expect(some.length).to.equal(2);
       expect(some[1]!.latent.arraySync()).to.deep.equal(all[2]!.latent.arraySync());
@@ -158,15 +162,15 @@ describeOnBackends('Sampler', () => {
   it('tells its progress, and stops before the next step when aborted', async () => {
     const controller = new AbortController();
     const done: number[] = [];
-    const onProgress = (step: number) => {
+    const onProgress = ({ done: step }: SampleProgress) => {
       done.push(step);
       if (step === 2) controller.abort(new Error('enough'));
     };
     const options = { labels: LABELS, steps: 5, signal: controller.signal, onProgress };
     await expectNoLeakAsync(async () => {
-      expect(await failure(sample(model, options))).to.equal('enough');
+      expect(await failure(sample(model, options))).to.equal('sample: cancelled.');
       expect(done).to.deep.equal([1, 2]);
-      expect(await failure(trajectory(model, options).next())).to.equal('enough');
+      expect(await failure(trajectory(model, options).next())).to.equal('trajectory: cancelled.');
     });
   });
 
@@ -181,11 +185,11 @@ describeOnBackends('Sampler', () => {
       },
     };
     const done: number[] = [];
-    const onProgress = (step: number) => done.push(step);
+    const onProgress = ({ done: step }: SampleProgress) => done.push(step);
     const options = { labels: LABELS, steps: 4, solver: 'heun', onProgress } as const;
     await expectNoLeakAsync(async () => {
       const { signal } = controller;
-      expect(await failure(sample(counted, { ...options, signal }))).to.equal('enough');
+      expect(await failure(sample(counted, { ...options, signal }))).to.equal('sample: cancelled.');
       expect([runs, ...done]).to.deep.equal([4, 1, 2]);
       runs = -1;
       (await sample(counted, options)).dispose();
@@ -202,7 +206,7 @@ describeOnBackends('Sampler', () => {
           seen.push((await samples.data()) as Float32Array);
           told.push(`step ${done} of ${total}`);
         };
-        const onProgress = (done: number) => told.push(`progress ${done}`);
+        const onProgress = ({ done }: SampleProgress) => told.push(`progress ${done}`);
         const end = await draw({ solver, onProgress, onStep });
         expect(told).to.deep.equal(
           [1, 2, 3].flatMap((step) => [`step ${step} of 3`, `progress ${step}`]),

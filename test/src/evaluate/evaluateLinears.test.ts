@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
 import {
+  AbortedError,
   type Batch,
   evaluateLinears,
   HadaNormError,
@@ -134,14 +135,18 @@ describeOnBackends('evaluateLinears', (backend) => {
           tf.dispose(batch);
         }
       }
-      await evaluateLinears(model, small, some(), { onProgress: (count) => done.push(count) });
+      await evaluateLinears(model, small, some(), {
+        onProgress: ({ done: count }) => done.push(count),
+      });
       expect(done).to.deep.equal([1, 2, 3]);
       const cancel = new AbortController();
       const reason = new Error('enough');
       const onProgress = () => cancel.abort(reason);
       const batches = tinyBatches(3);
       const options = { signal: cancel.signal, onProgress };
-      expect(await rejection(evaluateLinears(model, small, batches, options))).to.equal(reason);
+      const error = await rejection(evaluateLinears(model, small, batches, options));
+      expect(error).to.be.instanceOf(AbortedError);
+      expect(error.cause).to.equal(reason);
       tf.dispose(batches);
     });
   });
