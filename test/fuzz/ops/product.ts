@@ -159,7 +159,8 @@ function checkProduct({ tensors, attrs }: Given, [y]: readonly Output[]): string
   };
   const exact = quantizedMatMulReference(numbers, {
     ...{ samples: sizeOf(x!.shape.slice(0, -2)), d: d!, n: n! },
-    groupSize: Math.min(groupSize ?? d!, d!),
+    // weights in floats have no groups, whatever the attribute says
+    groupSize: bits === 32 ? d! : Math.min(groupSize ?? d!, d!),
     ...(xScale === undefined ? {} : { xGroupSize: Math.min(xGroupSize!, d!) }),
   });
   const activation = (attrs.activation ?? 'none') as Activation;
