@@ -1,6 +1,7 @@
 import {
   parseReport,
   type QuantizationReport,
+  type Recipe,
   recommendRules,
   reportHtml,
   reportJson,
@@ -86,7 +87,9 @@ function mutateText(random: Random, bytes: Uint8Array<ArrayBuffer>) {
 async function outcomeOf(use: string, run: () => unknown): Promise<Outcome> {
   try {
     const made = await run();
-    if (use === 'rules') return Array.isArray(made) ? RIGHT : found('wrong', 'no rules');
+    if (use === 'rules') {
+      return Array.isArray((made as Recipe).rules) ? RIGHT : found('wrong', 'no rules');
+    }
     if (typeof made !== 'string' || made === '') return found('wrong', 'no text');
     const script = use === 'html' && /<b id=fuzz>|<img src=x/.test(made);
     return script ? found('wrong', 'a name becomes an element of the page') : RIGHT;

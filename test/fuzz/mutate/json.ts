@@ -56,7 +56,7 @@ export function shown(value: unknown): string {
 }
 
 function doubled(random: Random, holder: Container, key: string, path: string): string {
-  const value = structuredClone(get(holder, key));
+  const value = copied(get(holder, key));
   if (Array.isArray(holder)) {
     holder.splice(random.below(holder.length + 1), 0, value);
     return `${path} twice`;
@@ -65,6 +65,15 @@ function doubled(random: Random, holder: Container, key: string, path: string): 
   set(holder, name, value);
   if (random.chance(0.5)) remove(holder, key);
   return `${path} as ${name}`;
+}
+
+/** A copy, but of what has none: functions, symbols, and what holds such. */
+function copied(value: unknown): unknown {
+  try {
+    return structuredClone(value);
+  } catch {
+    return value;
+  }
 }
 
 /** A place: the deeper, the likelier, for most of a file's fields are deep in it. */
