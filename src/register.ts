@@ -1,5 +1,6 @@
 import { registerOp } from '@tensorflow/tfjs-converter';
-import '../ops/register/all.js';
+import '../ops/register/cpu.js';
+import '../ops/register/gradients.js';
 import { OPS } from '../ops/index.js';
 import { TAP_OP, tapGraphOp } from './calibrate/tap.js';
 

@@ -12,8 +12,8 @@ export interface OpSupport {
  * How each op of this package runs on each backend: with a kernel of its own, or composed of tfjs
  * ops.
  *
- * @param backends Backend names; default the five of tfjs 4.22. Custom backends show as `none`
- * until an op first runs there.
+ * @param backends Backend names; default the five of tfjs 4.22. A backend whose kernels were not
+ * imported shows as `composed`; custom backends show as `none` until an op first runs there.
  * @throws InvalidArgumentError for what are no names.
  *
  * @example
@@ -30,6 +30,12 @@ export function supportMatrix(backends: readonly string[] = BACKENDS): OpSupport
   }
   return OPS.map(({ kernelName: op }) => ({
     op,
-    backends: Object.fromEntries(backends.map((backend) => [backend, kernelKind(op, backend)])),
+    backends: Object.fromEntries(backends.map((backend) => [backend, kindOf(op, backend)])),
   }));
+}
+
+function kindOf(op: string, backend: string): 'own' | 'composed' | 'none' {
+  const kind = kernelKind(op, backend);
+  // what tfjs has runs everything: without a kernel by a composition, from the first call on
+  return kind === 'none' && (BACKENDS as readonly string[]).includes(backend) ? 'composed' : kind;
 }

@@ -22,7 +22,10 @@ export default defineConfig({
   appType: 'mpa',
   publicDir: false,
   resolve: {
-    alias: { 'tfjs-hadanorm': at('../../src/index.ts') },
+    alias: [
+      { find: /^tfjs-hadanorm$/, replacement: at('../../src/index.ts') },
+      { find: /^tfjs-hadanorm\/(\w+)$/, replacement: at('../../src/$1.ts') },
+    ],
     // kernels are registered with the copy that backends and models use
     dedupe: ['@tensorflow/tfjs-core'],
   },

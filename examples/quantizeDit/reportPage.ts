@@ -1,4 +1,5 @@
-import { HadaNormError, type QuantizationReport, reportHtml } from 'tfjs-hadanorm';
+import { HadaNormError, type QuantizationReport } from 'tfjs-hadanorm';
+import { reportHtml } from 'tfjs-hadanorm/report';
 
 /**
  * Reports, each with its title, as one page: that of the first, with what the others show below.

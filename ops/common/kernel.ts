@@ -14,9 +14,11 @@ import {
   type TensorInfo,
   type TypedArray,
   tidy,
+  unregisterKernel,
 } from '@tensorflow/tfjs-core';
 import { checkBackends, whileAlive } from './alive.js';
 import type { NodeContract, OpContract } from './contract.js';
+import { sayUnlessImported } from './imported.js';
 
 /**
  * What a kernel is given. `backend` is typed by the kernel that knows it: no backend package is
@@ -100,10 +102,14 @@ export function compositeKernel<Inputs, Attrs>(
 
 /**
  * Registers a kernel unless one is there: a second import, or a second copy of the plugin, is
- * silent.
+ * silent. A composition gives way to a kernel of the backend's own, in whatever order they come.
  */
 export function registerKernelOnce(config: KernelConfig): void {
-  if (getKernel(config.kernelName, config.backendName) == null) registerKernel(config);
+  const { kernelName, backendName } = config;
+  const kind = kernelKind(kernelName, backendName);
+  if (kind === 'own' || (kind === 'composed' && COMPOSED in config)) return;
+  if (kind === 'composed') unregisterKernel(kernelName, backendName);
+  registerKernel(config);
 }
 
 /**
@@ -137,7 +143,10 @@ export function runOp<
 >(op: ComposedOp<Inputs, Attrs>, inputs: Inputs, attrs: Attrs): Output {
   const { backendName } = engineWithBackend();
   const { kernelName } = op.contract;
-  if (getKernel(kernelName, backendName) == null) registerKernel(compositeKernel(op, backendName));
+  if (getKernel(kernelName, backendName) == null) {
+    sayUnlessImported(backendName);
+    registerKernel(compositeKernel(op, backendName));
+  }
   const given = present(inputs);
   // tfjs types attributes by an index, which interfaces do not have
   const named = { ...attrs } as object as NamedAttrMap;

@@ -1,5 +1,6 @@
 import { env } from '@tensorflow/tfjs-core';
 import { channelCenterWasm } from '../channelCenter/wasm.js';
+import { kernelsImported } from '../common/imported.js';
 import { registerKernelOnce } from '../common/kernel.js';
 import { fakeQuantWasm } from '../fakeQuant/wasm.js';
 import { hadamardTransformWasm } from '../hadamardTransform/wasm.js';
@@ -10,6 +11,7 @@ import { attentionWasm } from '../scaledDotProductAttention/wasm.js';
 import { RELAXED_SIMD_FLAG } from '../wasm/module.js';
 
 env().registerFlag(RELAXED_SIMD_FLAG, () => true);
+kernelsImported('wasm');
 
 registerKernelOnce(hadamardTransformWasm);
 registerKernelOnce(channelCenterWasm);

@@ -1,5 +1,6 @@
 import { env } from '@tensorflow/tfjs-core';
 import { channelCenterWebgl } from '../channelCenter/webgl.js';
+import { kernelsImported } from '../common/imported.js';
 import { registerKernelOnce } from '../common/kernel.js';
 import { registerLife } from '../common/life.js';
 import { fakeQuantWebgl } from '../fakeQuant/webgl.js';
@@ -12,6 +13,7 @@ import { webglLife } from '../webgl/life.js';
 env().registerFlag(UNROUNDED_BYTES_FLAG, () => true);
 
 registerLife(webglLife);
+kernelsImported('webgl');
 
 registerKernelOnce(hadamardTransformWebgl);
 registerKernelOnce(channelCenterWebgl);

@@ -1,8 +1,8 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
-import { Table } from 'console-table-printer';
 import { graphOfModel } from '../graph/model.js';
 import { groupBy } from '../math/groups.js';
 import { analyze } from './analysis.js';
+import { inColumns } from './columns.js';
 import { inNormalForm } from './normalize/normalize.js';
 import type { OtherProduct } from './otherProducts.js';
 import type { Role } from './role.js';
@@ -95,12 +95,17 @@ export function describeGraph(model: GraphModel): GraphDescription {
 
 function describedTable(linears: readonly DescribedLinear[]): string {
   if (linears.length === 0) return 'No linears: no product with a constant matrix.';
-  const table = tableOf(['linear', 'role', 'd → n', 'written as', 'reads', 'why']);
-  for (const { name, role, shape, form, site, reason } of linears) {
-    const row = { linear: name, role, 'd → n': shape.join(' → ') };
-    table.addRow({ ...row, 'written as': form, reads: site, why: reason });
-  }
-  return table.render();
+  return inColumns(
+    ['linear', 'role', 'd → n', 'written as', 'reads', 'why'],
+    linears.map(({ name, role, shape, form, site, reason }) => [
+      name,
+      role,
+      shape.join(' → '),
+      form,
+      site,
+      reason,
+    ]),
+  );
 }
 
 /** Which sites do not have all tokens count. */
@@ -115,16 +120,6 @@ function masksText(linears: readonly DescribedLinear[]): string[] {
 
 function othersTable(others: readonly OtherProduct[]): string[] {
   if (others.length === 0) return [];
-  const table = tableOf(['no linear', 'written as', 'why']);
-  for (const { name, form, reason } of others) {
-    table.addRow({ 'no linear': name, 'written as': form, why: reason });
-  }
-  return [table.render()];
-}
-
-function tableOf(columns: readonly string[]): Table {
-  return new Table({
-    columns: columns.map((name) => ({ name, alignment: 'left' })),
-    shouldDisableColors: true,
-  });
+  const rows = others.map(({ name, form, reason }) => [name, form, reason]);
+  return ['', inColumns(['no linear', 'written as', 'why'], rows)];
 }

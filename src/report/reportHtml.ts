@@ -51,7 +51,7 @@ const POLICY = "default-src 'none'; style-src 'unsafe-inline'";
  *
  * @example
  * ```ts
- * import { reportHtml, type QuantizationReport } from 'tfjs-hadanorm';
+ * import { reportHtml, type QuantizationReport } from 'tfjs-hadanorm/report';
  *
  * const report: QuantizationReport = {
  *   version: 1,

@@ -40,7 +40,7 @@ export const REPORT_TABLE_DEFAULTS = {
  *
  * @example
  * ```ts
- * import { reportTable, type QuantizationReport } from 'tfjs-hadanorm';
+ * import { reportTable, type QuantizationReport } from 'tfjs-hadanorm/report';
  *
  * const report: QuantizationReport = {
  *   version: 1,

@@ -5,6 +5,7 @@ import { calibrateOnTrajectories, collectTrajectory } from '../../src/diffusion/
 import { sample, trajectory } from '../../src/diffusion/sampler.js';
 import * as plugin from '../../src/index.js';
 import { parseSafetensors } from '../../src/load/safetensors.js';
+import * as reports from '../../src/report.js';
 import { tinyBatch, tinyDit } from '../harness/models/tinyDit.js';
 
 type Call = (...args: never[]) => unknown;
@@ -240,10 +241,10 @@ function tableOf(
     fuseGraph: { call: plugin.fuseGraph, args: [model] },
     describeGraph: { call: plugin.describeGraph, args: [model] },
     recommendRules: { call: plugin.recommendRules, args: [report, { minSqnr: 1 }] },
-    reportHtml: { call: plugin.reportHtml, args: [report, {}], options: ['title'] },
+    reportHtml: { call: reports.reportHtml, args: [report, {}], options: ['title'] },
     reportJson: { call: plugin.reportJson, args: [report] },
     parseReport: { call: plugin.parseReport, args: ['{}'] },
-    reportTable: { call: plugin.reportTable, args: [report, {}], options: ['by', 'nameWidth'] },
+    reportTable: { call: reports.reportTable, args: [report, {}], options: ['by', 'nameWidth'] },
     rewriteGraph: {
       ...{ call: plugin.rewriteGraph, args: [model, { method: 'rtn', compare: false }] },
       options: ['stats', 'rules', 'weightOnly', 'mode', 'seed', 'method', 'weights', 'activations'],

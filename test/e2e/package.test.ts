@@ -25,6 +25,7 @@ describe('The package as it ships', () => {
   before(() => {
     project = new UserProject();
     project.write('report.json', JSON.stringify(REPORT));
+    for (const name of ['vega', 'vega-lite']) project.link(name);
   });
   after(() => project.remove());
 
@@ -94,8 +95,16 @@ describe('The package as it ships', () => {
   });
 
   for (const [file, imports] of [
-    ['html.mjs', `const { reportHtml, HadaNormError } = await import('tfjs-hadanorm');`],
-    ['html.cjs', `const { reportHtml, HadaNormError } = require('tfjs-hadanorm');`],
+    [
+      'html.mjs',
+      `const { reportHtml } = await import('tfjs-hadanorm/report');
+      const { HadaNormError } = await import('tfjs-hadanorm/core');`,
+    ],
+    [
+      'html.cjs',
+      `const { reportHtml } = require('tfjs-hadanorm/report');
+      const { HadaNormError } = require('tfjs-hadanorm/core');`,
+    ],
   ] as const) {
     const script = `(async () => {
       ${imports}

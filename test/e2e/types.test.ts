@@ -36,6 +36,8 @@ import { tensor1d, type Tensor1D } from '@tensorflow/tfjs-core';
 import type { CalibrationStats, Granularity, quantizedFiles } from 'tfjs-hadanorm';
 import { fakeQuant, HadamardSizeError, hadamardTransform } from 'tfjs-hadanorm';
 import 'tfjs-hadanorm/chained';
+import 'tfjs-hadanorm/webgl';
+import 'tfjs-hadanorm/tensorflow';
 const granularity: Granularity = { kind: 'perGroup', groupSize: 2 };
 const y: Tensor1D = hadamardTransform(tensor1d([1, 2, 3, 4]));
 const z: Tensor1D = fakeQuant(y, { granularity }).hadamardTransform({ transpose: true });
@@ -48,12 +50,21 @@ export const filesOf = (files: Awaited<ReturnType<typeof quantizedFiles>>) =>
   [...files].map(([name, bytes]) => new File([bytes], name));
 `;
 
+/** Entry points, each with the files that list what it exports. */
+const ENTRIES: readonly [name: string, ...files: string[]][] = [
+  ['', 'core', 'wasm'],
+  ['/core', 'core'],
+  ['/wasm', 'wasm'],
+  ['/report', 'report'],
+  ['/node', 'node'],
+];
+
 describe('The types as they ship', () => {
   let project: UserProject;
 
   before(() => {
     project = new UserProject();
-    const text = `${USE}export { ${exportsOf('src/index.ts').join(', ')} } from 'tfjs-hadanorm';\n`;
+    const text = [USE, ...ENTRIES.map(([name, ...files]) => reexport(name, files))].join('\n');
     for (const file of [...NODE16.files, ...BUNDLER.files]) project.write(file, text);
   });
   after(() => project.remove());
@@ -85,6 +96,16 @@ interface Resolution {
 }
 
 /** What a module of the source exports, as a list of exports writes it: `name` or `type Name`. */
+/** Every name that an entry point exports, under a namespace of its own. */
+function reexport(name: string, files: readonly string[]): string {
+  const from = `'tfjs-hadanorm${name}'`;
+  const names = files.flatMap((file) => exportsOf(`src/${file}.ts`));
+  const renamed = names.map(
+    (one) => `${one} as ${one.replace('type ', '')}${name.replace('/', '_')}`,
+  );
+  return `export { ${(name === '' ? names : renamed).join(', ')} } from ${from};\n`;
+}
+
 function exportsOf(module: string): string[] {
   const text = readFileSync(join(ROOT, module), 'utf8');
   return [...text.matchAll(/^export (type )?\{([^}]*)\}/gm)].flatMap(([, type = '', names = '']) =>

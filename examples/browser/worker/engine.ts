@@ -1,5 +1,6 @@
 import { getBackend, memory } from '@tensorflow/tfjs-core';
-import { reportHtml, WebglContextLostError, WebgpuDeviceLostError } from 'tfjs-hadanorm';
+import { WebglContextLostError, WebgpuDeviceLostError } from 'tfjs-hadanorm';
+import { reportHtml } from 'tfjs-hadanorm/report';
 import { type BackendName, backendTitle } from '../shared/choices.js';
 import type { MemoryState, Message, Outcome, Request } from '../shared/protocol.js';
 import { gpuBytes } from './figures.js';

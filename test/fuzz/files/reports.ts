@@ -3,10 +3,9 @@ import {
   type QuantizationReport,
   type Recipe,
   recommendRules,
-  reportHtml,
   reportJson,
-  reportTable,
 } from '../../../src/index.js';
+import { reportHtml, reportTable } from '../../../src/report.js';
 import { syntheticReport } from '../../harness/report/syntheticReport.js';
 import type { FuzzCase, Kind } from '../base/kind.js';
 import { found, type Outcome, RIGHT, thrown } from '../base/outcome.js';

@@ -40,27 +40,23 @@ export const GUARDED: Readonly<Record<string, readonly string[]>> = {
   'models/research': ['test/models/research'],
 };
 
-/** What the package depends on. */
-const DEPENDENCIES = [
-  '@tensorflow/tfjs-core',
-  '@tensorflow/tfjs-converter',
-  'console-table-printer',
-  'vega',
-  'vega-lite',
-];
+/** What the package builds on wherever it runs. */
+const TFJS = ['@tensorflow/tfjs-core', '@tensorflow/tfjs-converter'];
 
 /** Packages that the files of a folder may import, the longest name counting; elsewhere any. */
 export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   ops: ['@tensorflow/tfjs-core'],
-  src: DEPENDENCIES,
-  'src/cli': [...DEPENDENCIES, 'node:util'],
-  'src/node': [...DEPENDENCIES, 'node:fs', 'node:path', 'node:url'],
+  src: TFJS,
+  'src/cli': [...TFJS, 'node:util'],
+  'src/node': [...TFJS, 'node:fs', 'node:path', 'node:url'],
+  'src/report': [...TFJS, 'console-table-printer', 'vega', 'vega-lite'],
 };
 
 /** What runs in browsers too: from these no file is reached that imports modules of Node. */
 export const IN_BROWSERS = [
   'src/index.ts',
   'src/chained.ts',
+  'src/report.ts',
   'examples/browser/page/main.ts',
   'examples/browser/worker/main.ts',
 ];
@@ -69,7 +65,12 @@ export const IN_BROWSERS = [
 export const ALIASES: Readonly<Record<string, string>> = {
   'tfjs-hadanorm': 'src/index.ts',
   'tfjs-hadanorm/chained': 'src/chained.ts',
+  'tfjs-hadanorm/core': 'src/core.ts',
   'tfjs-hadanorm/node': 'src/node.ts',
+  'tfjs-hadanorm/report': 'src/report.ts',
+  'tfjs-hadanorm/tensorflow': 'src/tensorflow.ts',
+  'tfjs-hadanorm/wasm': 'src/wasm.ts',
+  'tfjs-hadanorm/webgl': 'src/webgl.ts',
 };
 
 /** Where the house stands. */

@@ -9,9 +9,9 @@ import {
   type LinearReport,
   type QuantizationReport,
   type RewriteOptions,
-  reportTable,
   rewriteGraph,
 } from '../../../src/index.js';
+import { reportTable } from '../../../src/report.js';
 import { TINY, tinyDit, tinyStats } from '../../harness/models/tinyDit.js';
 import { normal, uniform } from '../../harness/numbers/random.js';
 

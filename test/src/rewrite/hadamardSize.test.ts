@@ -8,11 +8,10 @@ import {
   type LinearReport,
   parseReport,
   type RewriteOptions,
-  reportHtml,
   reportJson,
-  reportTable,
   rewriteGraph,
 } from '../../../src/index.js';
+import { reportHtml, reportTable } from '../../../src/report.js';
 import { EXACT, loaded, outputsOf, relativeError } from '../../harness/graphs/run.js';
 import { varied } from '../../harness/graphs/zoo.js';
 import { expectNoLeakAsync } from '../../harness/run/memory.js';

@@ -6,12 +6,11 @@ import {
   NothingToQuantizeError,
   parseReport,
   type RewriteOptions,
-  reportHtml,
   reportJson,
-  reportTable,
   rewriteGraph,
   rewriteGraphAsync,
 } from '../../../src/index.js';
+import { reportHtml, reportTable } from '../../../src/report.js';
 import { nonDits } from '../../harness/graphs/nonDits.js';
 import { loaded } from '../../harness/graphs/run.js';
 import { tinyDit, tinyStats } from '../../harness/models/tinyDit.js';

@@ -1,0 +1,4 @@
+import '../ops/register/wasm.js';
+
+export { getThreads, setThreads } from '../ops/wasm/setThreads.js';
+export { useThreadedWasm, type WasmBackendPackage } from '../ops/wasm/threadedWasm.js';

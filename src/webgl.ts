@@ -1,0 +1,1 @@
+import '../ops/register/webgl.js';
