@@ -53,6 +53,23 @@ export {
 export type { KeepOptions, KeptSample, Moments, SiteStats } from './calibrate/siteStats.js';
 export { CalibrationStats } from './calibrate/stats.js';
 export {
+  CALIBRATION,
+  calibrateOnTrajectories,
+  collectTrajectory,
+  type TrajectoryCalibrationOptions,
+  type TrajectoryRecipe,
+} from './diffusion/calibration.js';
+export type { DitInputs, VelocityModel } from './diffusion/model.js';
+export {
+  type DrawOptions,
+  type SampleOptions,
+  type SampleProgress,
+  SOLVERS,
+  type Solver,
+  type TrajectoryOptions,
+} from './diffusion/options.js';
+export { sample, trajectory } from './diffusion/sampler.js';
+export {
   type EvaluateOptions,
   evaluateLinears,
   type LinearEvaluation,
@@ -85,6 +102,13 @@ export {
   type Rule,
   type WeightOptions,
 } from './rewrite/options.js';
+export { PRESETS, type Preset, type PresetName } from './rewrite/presets.js';
+export {
+  QUANTIZE_DEFAULTS,
+  type QuantizeOptions,
+  type QuantizeResult,
+  quantize,
+} from './rewrite/quantize.js';
 export {
   RewriteAbortedError,
   type RewriteAsyncOptions,

@@ -84,11 +84,16 @@ const BITS = 8;
  * ```
  */
 export function recommendRules(report: QuantizationReport, target: RecipeTarget): Recipe {
-  const read = reportGiven('recommendRules', report);
-  const [kind, value] = checkTarget(target);
-  const worstFirst = choicesOf(read).sort((a, b) => a.now - b.now);
+  return recipeFor('recommendRules', report, target);
+}
+
+/** As `recommendRules`, in the name of another function. */
+export function recipeFor(op: string, report: QuantizationReport, target: RecipeTarget): Recipe {
+  const read = reportGiven(op, report);
+  const [kind, value] = checkTarget(op, target);
+  const worstFirst = choicesOf(read, op).sort((a, b) => a.now - b.now);
   const bytes = read.totals.modelBytes.after;
-  const kept = PICKERS[kind](worstFirst, value, bytes);
+  const kept = PICKERS[kind](op, worstFirst, value, bytes);
   const rule = ({ name: match, kept: treatment }: Choice): RecipeRule => ({
     match,
     weights: { bits: BITS },
@@ -99,18 +104,23 @@ export function recommendRules(report: QuantizationReport, target: RecipeTarget)
 }
 
 type Kind = 'minSqnr' | 'meanSqnr' | 'maxBytes';
-type Picker = (worstFirst: readonly Choice[], target: number, bytes: number) => Choice[];
+type Picker = (
+  op: string,
+  worstFirst: readonly Choice[],
+  target: number,
+  bytes: number,
+) => Choice[];
 
 const PICKERS: Readonly<Record<Kind, Picker>> = {
-  minSqnr(worstFirst, target) {
+  minSqnr(op, worstFirst, target) {
     const best = Math.min(...worstFirst.map(({ at8Bits }) => at8Bits));
-    if (best < target) throw unreachable('minSqnr', atMost(best), target);
+    if (best < target) throw unreachable(op, 'minSqnr', atMost(best), target);
     return worstFirst.filter(({ now }) => now < target);
   },
 
-  meanSqnr(worstFirst, target) {
+  meanSqnr(op, worstFirst, target) {
     const best = meanOf(worstFirst.map(({ at8Bits }) => at8Bits))!;
-    if (best < target) throw unreachable('meanSqnr', atMost(best), target);
+    if (best < target) throw unreachable(op, 'meanSqnr', atMost(best), target);
     const kept: Choice[] = [];
     for (const choice of helped(worstFirst)) {
       if (expectedOf(worstFirst, new Set(kept), 0).meanSqnr >= target) break;
@@ -119,10 +129,10 @@ const PICKERS: Readonly<Record<Kind, Picker>> = {
     return kept;
   },
 
-  maxBytes(worstFirst, target, bytes) {
+  maxBytes(op, worstFirst, target, bytes) {
     if (bytes > target) {
       const min = `at least ${bytes} (${formatBytes(bytes)})`;
-      throw unreachable('maxBytes', min, target);
+      throw unreachable(op, 'maxBytes', min, target);
     }
     let left = target - bytes;
     return helped(worstFirst).filter(({ extraBytes }) => {
@@ -133,18 +143,18 @@ const PICKERS: Readonly<Record<Kind, Picker>> = {
   },
 };
 
-function checkTarget(target: RecipeTarget): [Kind, number] {
+function checkTarget(op: string, target: RecipeTarget): [Kind, number] {
   const kinds = Object.keys(PICKERS) as Kind[];
-  checkOptions('recommendRules', target, kinds, 'target');
+  checkOptions(op, target, kinds, 'target');
   const given = Object.entries(target) as [Kind, unknown][];
   const [first] = given;
   if (first === undefined || given.length > 1) {
     const wanted = `exactly one of ${kinds.join(', ')}`;
-    throw new InvalidArgumentError('recommendRules', 'target', wanted, describe(target));
+    throw new InvalidArgumentError(op, 'target', wanted, describe(target));
   }
   const [kind, value] = first;
   if (typeof value !== 'number' || Number.isNaN(value)) {
-    throw new InvalidArgumentError('recommendRules', `target.${kind}`, 'a number', describe(value));
+    throw new InvalidArgumentError(op, `target.${kind}`, 'a number', describe(value));
   }
   return [kind, value];
 }
@@ -172,11 +182,11 @@ function atMost(best: number): string {
   return `at most ${formatDb(Math.floor(best * 10) / 10)} dB`;
 }
 
-function unreachable(kind: Kind, best: string, target: number): InvalidArgumentError {
+function unreachable(op: string, kind: Kind, best: string, target: number): InvalidArgumentError {
   const [some, instead] =
     kind === 'maxBytes'
       ? ['no', 'quantize to fewer bits first']
       : ['every', 'take a better method, or leave out the worst linears'];
   const wayOut = `That is with ${some} linear in 8 bits; ${instead}.`;
-  return new InvalidArgumentError('recommendRules', `target.${kind}`, best, `${target}`, wayOut);
+  return new InvalidArgumentError(op, `target.${kind}`, best, `${target}`, wayOut);
 }

@@ -19,11 +19,14 @@ export interface Choice {
  * The linears that a recipe may keep in 8 bits.
  * @throws InvalidArgumentError for a report in which there are none, or nothing was measured.
  */
-export function choicesOf({ linears, method }: QuantizationReport): Choice[] {
+export function choicesOf(
+  { linears, method }: QuantizationReport,
+  op = 'recommendRules',
+): Choice[] {
   const transformed = linears.filter(({ treatment }) => treatment === 'transformed');
   if (transformed.length === 0) {
     const wanted = 'of a model with transformed linears';
-    throw new InvalidArgumentError('recommendRules', 'report', wanted, 'one with none');
+    throw new InvalidArgumentError(op, 'report', wanted, 'one with none');
   }
   const unknown = transformed.filter(({ sqnr, at8Bits }) => sqnr === null || at8Bits === null);
   if (unknown.length > 0) {
@@ -31,7 +34,7 @@ export function choicesOf({ linears, method }: QuantizationReport): Choice[] {
     const got = `one without them for ${unknown.length} of ${transformed.length}, such as ${names}`;
     const wayOut = 'Calibrate the model, and rewrite it with these statistics.';
     const wanted = 'with the SQNR of every transformed linear';
-    throw new InvalidArgumentError('recommendRules', 'report', wanted, got, wayOut);
+    throw new InvalidArgumentError(op, 'report', wanted, got, wayOut);
   }
   return transformed.map((linear) => choiceOf(linear, method === 'auto'));
 }

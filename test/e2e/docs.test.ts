@@ -5,10 +5,10 @@ import { ROOT } from '../../scripts/process.js';
 import { supportMatrix } from '../../src/index.js';
 import { supportTable } from '../harness/backends/supportTable.js';
 import { runNode } from '../harness/run/child.js';
+import { codeBlocks } from '../harness/run/codeBlocks.js';
 
 /** Where things are explained, with how many examples at least. */
 const SOURCES: readonly [string, number][] = [
-  ['README.md', 1],
   ['docs/methods.md', 1],
   ['docs/ops.md', 1],
   ['ops/hadamardTransform/op.ts', 1],
@@ -27,6 +27,7 @@ const SOURCES: readonly [string, number][] = [
   ['src/report/reportJson.ts', 2],
   ['src/report/reportTable.ts', 1],
   ['src/recognize/describeGraph.ts', 1],
+  ['src/rewrite/quantize.ts', 1],
   ['src/rewrite/rewriteGraph.ts', 1],
   ['src/node/fileSystem.ts', 1],
   ['src/save/saveQuantized.ts', 2],
@@ -81,10 +82,3 @@ describe('Documentation', () => {
     expect(start!.split('\n').length + code!.split('\n').length).to.be.at.most(2 * SCREEN);
   });
 });
-
-/** The ```ts blocks of Markdown, or of the comments of a source file. */
-function codeBlocks(text: string): string[] {
-  return [...text.matchAll(/^( \* )?```ts\n([\s\S]*?)^( \* )?```/gm)].map(([, , body]) =>
-    body!.replace(/^ \* ?/gm, ''),
-  );
-}

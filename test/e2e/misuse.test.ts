@@ -240,6 +240,10 @@ function tableOf(
     },
     fuseGraph: { call: plugin.fuseGraph, args: [model] },
     describeGraph: { call: plugin.describeGraph, args: [model] },
+    quantize: {
+      ...{ call: plugin.quantize, args: [model, stats, { calibrate: {} }] },
+      options: ['preset', 'target', 'calibrate', 'rules', 'signal', 'onProgress'],
+    },
     recommendRules: { call: plugin.recommendRules, args: [report, { minSqnr: 1 }] },
     reportHtml: { call: reports.reportHtml, args: [report, {}], options: ['title'] },
     reportJson: { call: plugin.reportJson, args: [report] },

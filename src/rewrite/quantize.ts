@@ -1,0 +1,160 @@
+import type { GraphModel } from '@tensorflow/tfjs-converter';
+import { checkCallback, checkSignal } from '../../ops/common/callers.js';
+import { checkPlain } from '../../ops/common/checks.js';
+import type { WatchOptions } from '../../ops/common/progress.js';
+import { describe, InvalidArgumentError } from '../../ops/numerics/errors.js';
+import { type Batch, checkBatches } from '../calibrate/batch.js';
+import { calibrate } from '../calibrate/calibrate.js';
+import type { CalibrateOptions } from '../calibrate/settings.js';
+import { CalibrationStats, statsGiven } from '../calibrate/stats.js';
+import { type Recipe, type RecipeTarget, recipeFor } from '../report/recipe.js';
+import { choicesOf } from '../report/recipeChoices.js';
+import type { QuantizationReport } from '../report/report.js';
+import type { RewriteOptions, Rule } from './options.js';
+import { PRESETS, type Preset, type PresetName } from './presets.js';
+import { type RewriteResult, rewriteGraphAsync } from './rewriteGraph.js';
+
+/** Options of `quantize`: those of `rewriteGraph` go over the preset's. */
+export interface QuantizeOptions extends Omit<RewriteOptions, 'stats'>, WatchOptions {
+  /** One of `PRESETS` by its name, or one of your own. Default 'W4A8'. */
+  preset?: PresetName | Preset;
+  /**
+   * What the result is to reach: linears get 8 bits until it does, as `recommendRules` has it.
+   * Default none.
+   */
+  target?: RecipeTarget;
+  /** Of the calibration. */
+  calibrate?: Omit<CalibrateOptions, 'signal' | 'onProgress'>;
+}
+
+/** What an absent option of `quantize` means, besides those of `rewriteGraph`. */
+export const QUANTIZE_DEFAULTS = {
+  preset: 'W4A8',
+  compare: false,
+} as const satisfies QuantizeOptions;
+
+/** A quantized model, and all that there is to know of it. */
+export interface QuantizeResult extends RewriteResult {
+  /** To quantize again with other options; `serialize` gives the bytes to keep. */
+  readonly stats: CalibrationStats;
+  /** Which linears got 8 bits for the `target`; null without one. */
+  readonly recipe: Recipe | null;
+}
+
+/**
+ * Calibrates a model, quantizes it and reports, in one call: `calibrate` and `rewriteGraphAsync`,
+ * and with a `target` `recommendRules` between two rewrites.
+ *
+ * @param model A loaded `tf.GraphModel`. It stays as it is.
+ * @param batches Inputs of the model, as for `calibrate`; or statistics that it gave.
+ * @throws What `calibrate` and `rewriteGraphAsync` throw; InvalidArgumentError for a target that
+ * cannot be reached, with the best that can be had; AbortedError when cancelled.
+ *
+ * @example
+ * ```ts
+ * import '@tensorflow/tfjs';
+ * import { quantize, reportTable, trajectory } from 'tfjs-hadanorm';
+ * import { tinyDit } from '../../models/tinyDit.js';
+ *
+ * const model = await tinyDit(); // your own: await tf.loadGraphModel(url)
+ * const batches = trajectory(model, { labels: [0, 1, 2], steps: 4 });
+ * const { model: small, report, recipe } = await quantize(model, batches, {
+ *   preset: 'W4A8',
+ *   target: { minSqnr: 25 },
+ *   calibrate: { timestep: 'timestep', disposeBatches: true },
+ * });
+ * console.log(reportTable(report), recipe?.rules.length, 'linears in 8 bits');
+ * ```
+ */
+export async function quantize(
+  model: GraphModel,
+  batches: Iterable<Batch> | AsyncIterable<Batch> | CalibrationStats,
+  options: QuantizeOptions = {},
+): Promise<QuantizeResult> {
+  const op = 'quantize';
+  checkPlain(op, 'options', options);
+  const { preset, target, calibrate: calibration = {}, signal, onProgress, ...given } = options;
+  checkSignal(op, signal);
+  checkCallback(op, 'onProgress', onProgress);
+  checkPlain(op, 'calibrate', calibration);
+  const watch = { ...(signal && { signal }), ...(onProgress && { onProgress }) };
+  const rewriting = merged(presetOf(op, preset), given);
+  const stats = await statsOf(op, model, batches, { ...calibration, ...watch });
+  const rewrite = (rules: Pick<RewriteOptions, 'rules'>) =>
+    named(op, '', () => rewriteGraphAsync(model, { ...rewriting, ...rules, stats, ...watch }));
+  const first = await rewrite({});
+  if (target === undefined) return { ...first, stats, recipe: null };
+  try {
+    const recipe = recipeFor(op, first.report, target);
+    if (recipe.rules.length === 0) return { ...first, stats, recipe };
+    const rules = [...(rewriting.rules ?? []), ...rulesOf(op, first.report, recipe)];
+    const second = await rewrite({ rules });
+    first.model.dispose();
+    return { ...second, stats, recipe };
+  } catch (error) {
+    first.model.dispose();
+    throw error;
+  }
+}
+
+function presetOf(op: string, preset: QuantizeOptions['preset'] = QUANTIZE_DEFAULTS.preset) {
+  if (typeof preset === 'string' && Object.hasOwn(PRESETS, preset)) return PRESETS[preset].options;
+  if (typeof preset === 'object' && preset !== null) {
+    checkPlain(op, 'preset', preset);
+    checkPlain(op, 'preset.options', preset.options);
+    return preset.options;
+  }
+  const names = Object.keys(PRESETS).join(', ');
+  const wanted = `one of ${names}, or { description, options }`;
+  throw new InvalidArgumentError(op, 'preset', wanted, describe(preset));
+}
+
+/** Options over a preset's: bits of both, rules after one another. */
+function merged(preset: Preset['options'], given: Omit<RewriteOptions, 'stats'>): RewriteOptions {
+  const { weights, activations, rules, ...rest } = given;
+  return {
+    compare: QUANTIZE_DEFAULTS.compare,
+    ...preset,
+    ...rest,
+    weights: { ...preset.weights, ...weights },
+    activations: { ...preset.activations, ...activations },
+    ...(rules === undefined ? {} : { rules: [...(preset.rules ?? []), ...rules] }),
+  };
+}
+
+async function statsOf(
+  op: string,
+  model: GraphModel,
+  batches: Iterable<Batch> | AsyncIterable<Batch> | CalibrationStats,
+  options: CalibrateOptions,
+): Promise<CalibrationStats> {
+  if (batches instanceof CalibrationStats) return statsGiven(op, 'batches', batches);
+  checkBatches(op, batches);
+  return named(op, 'calibrate.', () => calibrate(model, batches, options));
+}
+
+/** What is wrong with an argument, in the name of who was called, who calls it by a longer name. */
+async function named<T>(op: string, prefix: string, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    if (!(error instanceof InvalidArgumentError)) throw error;
+    const { argument, wanted, got, wayOut } = error;
+    const own = /^(model|batches)/.test(argument) ? '' : prefix;
+    throw new InvalidArgumentError(op, `${own}${argument}`, wanted, got, wayOut);
+  }
+}
+
+/**
+ * A recipe's rules, and for all other linears how they are treated already: what was chosen by
+ * measuring once need not be measured again.
+ */
+function rulesOf(op: string, report: QuantizationReport, { rules }: Recipe): Rule[] {
+  const changed = new Set(rules.map(({ match }) => match));
+  const others = choicesOf(report, op).filter(({ name }) => !changed.has(name));
+  const parts = new Map(report.linears.map(({ name, parts = {} }) => [name, parts]));
+  return [
+    ...others.map(({ name, kept }) => ({ match: name, ...kept, ...parts.get(name) })),
+    ...rules,
+  ];
+}

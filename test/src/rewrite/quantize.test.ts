@@ -1,0 +1,132 @@
+import * as tf from '@tensorflow/tfjs';
+import { expect } from 'chai';
+import {
+  AbortedError,
+  calibrate,
+  InvalidArgumentError,
+  PRESETS,
+  type PresetName,
+  type Progress,
+  quantize,
+  quantizedFiles,
+  recommendRules,
+  rewriteGraph,
+} from '../../../src/index.js';
+import '../../harness/backends/backends.js';
+import { tinyBatches, tinyDit } from '../../harness/models/tinyDit.js';
+import { expectNoLeakAsync } from '../../harness/run/memory.js';
+import { rejection } from '../../harness/run/rejection.js';
+
+describe('quantize', () => {
+  let model: tf.GraphModel;
+  let batches: tf.NamedTensorMap[];
+
+  before(async () => {
+    await tf.setBackend('cpu');
+    model = await tinyDit({ depth: 1 });
+    batches = tinyBatches(2);
+  });
+  after(() => {
+    model.dispose();
+    tf.dispose(batches);
+  });
+
+  for (const preset of Object.keys(PRESETS) as PresetName[]) {
+    it(`${preset} is what the steps give with the preset's options`, async () => {
+      await expectNoLeakAsync(async () => {
+        const made = await quantize(model, batches, { preset });
+        const stats = await calibrate(model, batches);
+        const steps = rewriteGraph(model, { ...PRESETS[preset].options, stats, compare: false });
+        expect(made.stats.serialize()).to.deep.equal(stats.serialize());
+        expect(made.report).to.deep.equal(steps.report);
+        expect(made.recipe).to.equal(null);
+        expect(await quantizedFiles(made.model)).to.deep.equal(await quantizedFiles(steps.model));
+        const { weightBits, activationBits } = made.report.linears.find(
+          ({ treatment }) => treatment === 'transformed',
+        )!;
+        expect(`W${weightBits}A${activationBits}`).to.equal(preset);
+        made.model.dispose();
+        steps.model.dispose();
+      });
+    });
+  }
+
+  it('takes options over the preset, and a preset that is none of the names', async () => {
+    const stats = await calibrate(model, batches);
+    const weights = { groupSize: 32 };
+    const named = await quantize(model, stats, { preset: 'W4A8', weights, method: 'hadamard' });
+    const options = { weights: { bits: 4, groupSize: 32 }, method: 'hadamard' } as const;
+    const own = await quantize(model, stats, { preset: { description: 'mine', options } });
+    const steps = rewriteGraph(model, { ...options, stats, compare: false });
+    expect(named.report).to.deep.equal(steps.report);
+    expect(own.report).to.deep.equal(steps.report);
+    tf.dispose([named.model, own.model, steps.model] as never);
+  });
+
+  it('reaches a target by the rules that are recommended, the others as they were', async () => {
+    const stats = await calibrate(model, batches);
+    const plain = await quantize(model, stats, {});
+    const outputs = plain.report.linears.flatMap(({ sqnr, treatment }) =>
+      treatment === 'transformed' ? [sqnr!.output] : [],
+    );
+    const minSqnr = outputs.sort((a, b) => a - b)[outputs.length >> 1]!;
+    await expectNoLeakAsync(async () => {
+      const made = await quantize(model, stats, { target: { minSqnr } });
+      const { rules } = recommendRules(plain.report, { minSqnr });
+      expect(made.recipe!.rules).to.deep.equal(rules);
+      const changed = new Set(rules.map(({ match }) => match));
+      expect(changed.size).to.be.above(0).and.below(outputs.length);
+      for (const [i, linear] of made.report.linears.entries()) {
+        if (changed.has(linear.name)) {
+          expect([linear.weightBits, linear.activationBits]).to.deep.equal([8, 8]);
+          expect(linear.sqnr!.output).to.be.at.least(minSqnr);
+        } else {
+          expect(linear.sqnr).to.deep.equal(plain.report.linears[i]!.sqnr);
+          expect(linear.parts).to.deep.equal(plain.report.linears[i]!.parts);
+        }
+      }
+      made.model.dispose();
+      const met = await quantize(model, stats, { target: { minSqnr: outputs[0]! } });
+      expect(met.recipe!.rules).to.deep.equal([]);
+      met.model.dispose();
+    });
+    plain.model.dispose();
+  });
+
+  it('says in its own name what cannot be reached or is wrong, and leaves nothing', async () => {
+    const stats = await calibrate(model, batches);
+    const cases: readonly [object, RegExp][] = [
+      [{ target: { minSqnr: 200 } }, /^quantize: target.minSqnr must be at most .* dB, got 200/],
+      [{ target: { maxBytes: 10 } }, /^quantize: target.maxBytes must be at least /],
+      [{ target: {} }, /^quantize: target must be exactly one of minSqnr, meanSqnr, maxBytes/],
+      [{ preset: 'W3A3' }, /^quantize: preset must be one of W8A8, W4A8, W4A4, .*, got "W3A3"/],
+      [{ weights: { bits: 99 } }, /^quantize: weights.bits must be /],
+      [{ bits: 4 }, /^quantize: options must be made of/],
+    ];
+    for (const [options, message] of cases) {
+      await expectNoLeakAsync(async () => {
+        const error = await rejection(quantize(model, stats, options));
+        expect(error).to.be.instanceOf(InvalidArgumentError);
+        expect(error.message).to.match(message);
+      });
+    }
+    const wrong = await rejection(quantize(model, batches, { calibrate: { means: 0 } }));
+    expect(wrong.message).to.match(/^quantize: calibrate.means must be an integer/);
+  });
+
+  it('tells of both stages, and stops in either', async () => {
+    const told: Progress[] = [];
+    const made = await quantize(model, batches, { onProgress: (at) => told.push(at) });
+    made.model.dispose();
+    expect([...new Set(told.map(({ stage }) => stage))]).to.deep.equal(['calibrate', 'quantize']);
+    expect(told.at(-1)).to.include({ done: made.report.linears.length });
+    for (const at of ['calibrate', 'quantize']) {
+      await expectNoLeakAsync(async () => {
+        const abort = new AbortController();
+        const onProgress = ({ stage }: Progress) => stage === at && abort.abort();
+        const running = quantize(model, batches, { signal: abort.signal, onProgress });
+        expect(await rejection(running)).to.be.instanceOf(AbortedError);
+      });
+    }
+  });
+});
