@@ -64,18 +64,64 @@ function narrowColumns(
   const b = panel + 16;
   for (let start: usize = 0; start < bytes; start += perPanel * groupBytes) {
     const count = min(perPanel, (bytes - start) / groupBytes);
-    for (let i: usize = 0; i < perPanel; i++) {
+    const from = src + start;
+    // single elements are turned four groups at a time, where there are four
+    const turned: usize = stride === 4 ? count & ~3 : 0;
+    for (let i: usize = 0; i < turned; i += 4) {
+      turnIn(from + i * groupBytes, groupBytes, panel + (i << 2), order);
+    }
+    for (let i = turned; i < perPanel; i++) {
       // the last panel may have fewer groups: it then repeats its last
-      const from = src + start + min(i, count - 1) * groupBytes;
-      moveColumn(from, stride, panel + i * stride, PANEL_BYTES, order, stride === 8);
+      const group = from + min(i, count - 1) * groupBytes;
+      moveColumn(group, stride, panel + i * stride, PANEL_BYTES, order, stride === 8);
     }
     signedSums(panel, b, b + 16, b + 32, order, PANEL_BYTES, temp, scale);
     pickSums(panel, b, b + 16, b + 32, order, PANEL_BYTES, table, temp);
-    for (let i: usize = 0; i < count; i++) {
-      const to = dst + start + i * groupBytes;
-      moveColumn(panel + i * stride, PANEL_BYTES, to, stride, order, stride === 8);
+    const to = dst + start;
+    for (let i: usize = 0; i < turned; i += 4) {
+      turnOut(panel + (i << 2), to + i * groupBytes, groupBytes, order);
+    }
+    for (let i = turned; i < count; i++) {
+      const group = to + i * groupBytes;
+      moveColumn(panel + i * stride, PANEL_BYTES, group, stride, order, stride === 8);
     }
   }
+}
+
+/** Four groups of `order` elements, a multiple of 4, to four columns of a panel. */
+function turnIn(from: usize, groupBytes: usize, to: usize, order: u32): void {
+  for (let j: u32 = 0; j < order; j += 4, from += 16, to += 4 * PANEL_BYTES) {
+    const b = from + groupBytes;
+    const d = b + 2 * groupBytes;
+    turn(from, b, from + 2 * groupBytes, d, to, PANEL_BYTES);
+  }
+}
+
+/** Four columns of a panel to four groups. */
+function turnOut(from: usize, to: usize, groupBytes: usize, order: u32): void {
+  for (let j: u32 = 0; j < order; j += 4, from += 4 * PANEL_BYTES, to += 16) {
+    const c = from + 2 * PANEL_BYTES;
+    turn(from, from + PANEL_BYTES, c, c + PANEL_BYTES, to, groupBytes);
+  }
+}
+
+/** The four rows of 4 at a, b, c and d, transposed, to rows `stride` apart. */
+// @ts-ignore: decorator
+@inline
+function turn(a: usize, b: usize, c: usize, d: usize, to: usize, stride: usize): void {
+  const w = v128.load(a);
+  const x = v128.load(b);
+  const y = v128.load(c);
+  const z = v128.load(d);
+  const wxLow = v128.shuffle<i32>(w, x, 0, 4, 1, 5);
+  const yzLow = v128.shuffle<i32>(y, z, 0, 4, 1, 5);
+  const wxHigh = v128.shuffle<i32>(w, x, 2, 6, 3, 7);
+  const yzHigh = v128.shuffle<i32>(y, z, 2, 6, 3, 7);
+  const third = to + 2 * stride;
+  v128.store(to, v128.shuffle<i64>(wxLow, yzLow, 0, 2));
+  v128.store(to + stride, v128.shuffle<i64>(wxLow, yzLow, 1, 3));
+  v128.store(third, v128.shuffle<i64>(wxHigh, yzHigh, 0, 2));
+  v128.store(third + stride, v128.shuffle<i64>(wxHigh, yzHigh, 1, 3));
 }
 
 /** Copies `order` entries of one element, or of two. */
