@@ -44,8 +44,17 @@ export function hostileJson(random: Random, was: unknown): unknown {
     () => [was],
     () => ({ x: was }),
     () => [null, null],
-    () => `${was}`,
+    () => textOf(was),
   ])();
+}
+
+/** What was put there before may have no text: a symbol has one when asked, a bare object none. */
+function textOf(was: unknown): string {
+  try {
+    return String(was);
+  } catch {
+    return typeof was;
+  }
 }
 
 /** Also what no JSON holds. */
