@@ -4,8 +4,8 @@
  */
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
+import { wasmThreads } from '../../src/vite.js';
 import { pageFiles } from './build/pageFiles.js';
-import { threadedScript } from './build/threadedScript.js';
 
 const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -29,8 +29,8 @@ export default defineConfig({
     // kernels are registered with the copy that backends and models use
     dedupe: ['@tensorflow/tfjs-core'],
   },
-  worker: { format: 'es', plugins: () => [threadedScript(at('../..'))] },
-  plugins: [pageFiles(at('../..'))],
+  worker: { format: 'es' },
+  plugins: [wasmThreads(), pageFiles(at('../..'))],
   build: {
     outDir: at('../../out/demo'),
     emptyOutDir: true,

@@ -9,9 +9,11 @@ import { layerNormWasm } from '../modulatedLayerNorm/wasm.js';
 import { quantizedMatMulWasm } from '../quantizedMatMul/wasm.js';
 import { attentionWasm } from '../scaledDotProductAttention/wasm.js';
 import { RELAXED_SIMD_FLAG } from '../wasm/module.js';
+import { watchTfjsThreads } from '../wasm/threads/tfjsThreads.js';
 
 env().registerFlag(RELAXED_SIMD_FLAG, () => true);
 kernelsImported('wasm');
+watchTfjsThreads();
 
 registerKernelOnce(hadamardTransformWasm);
 registerKernelOnce(channelCenterWasm);

@@ -57,6 +57,9 @@ const ENTRIES: readonly [name: string, ...files: string[]][] = [
   ['/wasm', 'wasm'],
   ['/report', 'report'],
   ['/node', 'node'],
+  ['/vite', 'vite'],
+  ['/webpack', 'webpack'],
+  ['/esbuild', 'esbuild'],
 ];
 
 describe('The types as they ship', () => {

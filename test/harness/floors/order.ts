@@ -23,7 +23,7 @@ export const FLOORS: readonly (readonly string[])[] = [
   ['src/rewrite'],
   ['src/evaluate'],
   ['src/diffusion'],
-  ['src/load', 'src/node'],
+  ['src/load', 'src/node', 'src/bundlers'],
   ['src/cli'],
   ['src/*.ts'],
   ['models/builder'],
@@ -48,6 +48,7 @@ export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   ops: ['@tensorflow/tfjs-core'],
   src: TFJS,
   'src/cli': [...TFJS, 'node:util'],
+  'src/bundlers': ['node:fs', 'node:path'],
   'src/node': [...TFJS, 'node:fs', 'node:path', 'node:url'],
   'src/report': [...TFJS, 'console-table-printer', 'vega', 'vega-lite'],
 };
@@ -66,11 +67,14 @@ export const ALIASES: Readonly<Record<string, string>> = {
   'tfjs-hadanorm': 'src/index.ts',
   'tfjs-hadanorm/chained': 'src/chained.ts',
   'tfjs-hadanorm/core': 'src/core.ts',
+  'tfjs-hadanorm/esbuild': 'src/esbuild.ts',
   'tfjs-hadanorm/node': 'src/node.ts',
   'tfjs-hadanorm/report': 'src/report.ts',
   'tfjs-hadanorm/tensorflow': 'src/tensorflow.ts',
+  'tfjs-hadanorm/vite': 'src/vite.ts',
   'tfjs-hadanorm/wasm': 'src/wasm.ts',
   'tfjs-hadanorm/webgl': 'src/webgl.ts',
+  'tfjs-hadanorm/webpack': 'src/webpack.ts',
 };
 
 /** Where the house stands. */

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import {
+  existsSync,
   mkdirSync,
   mkdtempSync,
   realpathSync,
@@ -10,7 +11,7 @@ import {
 } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { expect } from 'chai';
 import { ROOT } from '../../../scripts/process.js';
 import { CHILD_ENV, type ChildOutput, runNode } from './child.js';
@@ -46,7 +47,12 @@ export class UserProject {
   /** What npm would have installed. */
   link(name: string): void {
     const at = join(this.folder, 'node_modules', name);
-    symlinkSync(join(ROOT, 'node_modules', name), at, 'junction');
+    const found = (require.resolve.paths(name) ?? [])
+      .map((folder) => join(folder, name))
+      .find((folder) => existsSync(folder));
+    if (found === undefined) throw new Error(`${name} is not installed: run npm install.`);
+    mkdirSync(dirname(at), { recursive: true });
+    symlinkSync(found, at, 'junction');
   }
 
   unlink(name: string): void {
@@ -56,6 +62,7 @@ export class UserProject {
   /** Writes a file and gives its path. */
   write(file: string, text: string): string {
     const path = join(this.folder, file);
+    mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, text);
     return path;
   }
