@@ -7,3 +7,4 @@ export {
   useThreadedWasm,
   type WasmBackendPackage,
 } from './wasm.js';
+export { webgpuReady } from './webgpu.js';

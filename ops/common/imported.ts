@@ -1,5 +1,5 @@
 /** Backends that have kernels in this package, each in an entry point of its name. */
-const ENTRIES: readonly string[] = ['wasm', 'webgl', 'tensorflow'];
+const ENTRIES: readonly string[] = ['wasm', 'webgl', 'webgpu', 'tensorflow'];
 
 const known = new Set<string>();
 

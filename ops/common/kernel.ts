@@ -172,6 +172,11 @@ export function initializedBackend<Backend>(name: string): Backend | undefined {
   return engine().registry[name] as unknown as Backend | undefined;
 }
 
+/** What a kernel asks another one with: of its inputs it looks at no more. */
+export function asInputs<Inputs>(infos: Readonly<Record<string, TensorInfo>>): Inputs {
+  return infos as unknown as Inputs;
+}
+
 /**
  * Strings as their bytes: `dataSync` would decode them as UTF-8, which not all of them are.
  * @throws As `checkBackends`.

@@ -1,4 +1,22 @@
+import { env } from '@tensorflow/tfjs-core';
+import { channelCenterWebgpu } from '../channelCenter/webgpu.js';
+import { kernelsImported } from '../common/imported.js';
+import { registerKernelOnce } from '../common/kernel.js';
 import { registerLife } from '../common/life.js';
+import { fakeQuantWebgpu } from '../fakeQuant/webgpu.js';
+import { hadamardTransformWebgpu } from '../hadamardTransform/webgpu.js';
+import { hadaNormQuantizeWebgpu } from '../hadaNormQuantize/webgpu.js';
+import { quantizedMatMulWebgpu } from '../quantizedMatMul/webgpu.js';
 import { webgpuLife } from '../webgpu/life.js';
+import { DOT4_FLAG } from '../webgpu/scope.js';
+
+env().registerFlag(DOT4_FLAG, () => true);
 
 registerLife(webgpuLife);
+kernelsImported('webgpu');
+
+registerKernelOnce(hadamardTransformWebgpu);
+registerKernelOnce(channelCenterWebgpu);
+registerKernelOnce(fakeQuantWebgpu);
+registerKernelOnce(hadaNormQuantizeWebgpu);
+registerKernelOnce(quantizedMatMulWebgpu);

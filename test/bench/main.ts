@@ -2,7 +2,8 @@
  * npm run bench [-- SUITE …] [--json FILE] [--case TEXT] [--rounds N] [--warm MS] [--browser]
  *
  * `npm run bench -- wasm` runs everything about the WASM kernels, in this Node or with --browser in
- * Chromium; `npm run bench -- webgl --browser` everything about the WebGL kernels. Only by name:
+ * Chromium; `npm run bench -- webgl --browser` everything about the WebGL kernels;
+ * `npm run bench -- webgpu` the WebGPU kernels, on Dawn. Only by name:
  * `hadamard-sizes`, every size that has a Hadamard matrix.
  */
 import { writeFileSync } from 'node:fs';
@@ -16,6 +17,7 @@ import { benchFile, benchTables } from './report.js';
 import { isAsked, runSuites } from './runSuites.js';
 import { wasmSuites } from './wasmSuites.js';
 import { webglSuites } from './webglSuites.js';
+import { webgpuNodeSuites } from './webgpuNode.js';
 
 const FLAGS = {
   json: flag(text('FILE')),
@@ -29,7 +31,7 @@ const { values, others: asked } = orExit(() =>
 );
 const suites = values.browser
   ? [...wasmSuites, ...webglSuites, webglHadamardSizes]
-  : [...opSuites, ...wasmSuites, ...hadamardSizesSuites];
+  : [...opSuites, ...wasmSuites, ...(await webgpuNodeSuites()), ...hadamardSizesSuites];
 const unknown = asked.find((name) => !suites.some((suite) => isAsked(suite, name)));
 if (unknown !== undefined) {
   const names = suites.map(({ name }) => name).join(', ');

@@ -3,6 +3,8 @@ import '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import '../../../scripts/provision/nodeUtilShim.js';
 import '../../../src/index.js';
+import { findDawn } from '../../../scripts/provision/dawn.js';
+import { startDawn } from './dawn.js';
 
 /**
  * A backend that the suites run on; `missing` says why it cannot run here, undefined that it can.
@@ -10,6 +12,8 @@ import '../../../src/index.js';
 export interface BackendUnderTest {
   readonly name: string;
   readonly missing?: string;
+  /** What registers it, before its suites; gives the reason where that cannot be. */
+  readonly start?: () => Promise<string | undefined>;
 }
 
 /**
@@ -19,6 +23,7 @@ export const backends: readonly BackendUnderTest[] = [
   { name: 'cpu' },
   { name: 'wasm' },
   tensorflowBackend(),
+  webgpuBackend(),
 ];
 
 function tensorflowBackend(): BackendUnderTest {
@@ -31,4 +36,11 @@ function tensorflowBackend(): BackendUnderTest {
     const reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
     return { name, missing: `tfjs-node cannot be loaded (${reason}); npm run provision says why` };
   }
+}
+
+/** Dawn starts where a suite needs it: a module that waits is loaded by mocha a second time. */
+function webgpuBackend(): BackendUnderTest {
+  const name = 'webgpu';
+  const found = findDawn();
+  return found.available ? { name, start: startDawn } : { name, missing: found.reason };
 }

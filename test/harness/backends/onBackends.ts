@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
+import { webgpuReady } from '../../../src/index.js';
 import { backends } from './backends.js';
 
 /**
@@ -12,17 +13,23 @@ export function describeOnBackends(
   body: (backend: string) => void,
   leftOut: Readonly<Record<string, string>> = {},
 ): void {
-  for (const { name, missing } of backends) {
+  for (const { name, missing, start } of backends) {
     describe(`${title} on ${name}`, () => {
       const reason = missing ?? leftOut[name];
       if (reason !== undefined) {
         it.skip(`SKIPPED: ${reason}`);
         return;
       }
-      before(async () => {
+      before(async function () {
+        const problem = await start?.();
+        if (problem !== undefined) {
+          console.log(`SKIPPED ${title} on ${name}: ${problem}`);
+          this.skip();
+        }
         // tfjs takes another backend where one does not start
         if (!(await tf.setBackend(name))) throw new Error(`The backend ${name} does not start.`);
         await tf.ready();
+        await webgpuReady();
       });
       if (name === 'webgpu') failOnGpuErrors();
       body(name);

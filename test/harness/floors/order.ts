@@ -74,6 +74,7 @@ export const ALIASES: Readonly<Record<string, string>> = {
   'tfjs-hadanorm/vite': 'src/vite.ts',
   'tfjs-hadanorm/wasm': 'src/wasm.ts',
   'tfjs-hadanorm/webgl': 'src/webgl.ts',
+  'tfjs-hadanorm/webgpu': 'src/webgpu.ts',
   'tfjs-hadanorm/webpack': 'src/webpack.ts',
 };
 

@@ -1,0 +1,185 @@
+import { type TensorInfo, util } from '@tensorflow/tfjs-core';
+import { fitsIn, type GroupedFormat } from '../numerics/formats.js';
+import { codeCenter, wordsOf } from '../webgpu/codes.js';
+import { type WebgpuKernelArgs, webgpuKernel } from '../webgpu/kernel.js';
+import { quantizedMatMulOp } from './composite.js';
+import type { QuantizedMatMulInputs } from './contract.js';
+import { areCodes, type CodesAttrs, type QuantizedMatMulAttrs } from './contract.js';
+import { productQuestion } from './webgpuQuestion.js';
+import { ROWS_TILE, rowsShader } from './webgpuRows.js';
+import { type Steps, stepsOf } from './webgpuSteps.js';
+import { type TileSpec, tileShader } from './webgpuTile.js';
+import { type PackedWeightWords, weightWords } from './webgpuWeights.js';
+
+type Args = WebgpuKernelArgs<QuantizedMatMulInputs, QuantizedMatMulAttrs>;
+
+/** Rows of float32 x at most: the kernel for them reads the weights once for every few. */
+const MOST_FLOAT_ROWS = 64;
+/** Rows that are multiplied at a time there. */
+const FEW_ROWS = 4;
+
+/**
+ * Codes by packed codes in integers, in tiles; float32 x by packed weights for few rows. What is
+ * added to a sample's tokens (its mean's product, and the bias) is made first, a row for each
+ * sample.
+ */
+export const quantizedMatMulWebgpu = webgpuKernel<QuantizedMatMulInputs, QuantizedMatMulAttrs>(
+  quantizedMatMulOp,
+  {
+    run: quantizedMatMulOnWebgpu,
+    supports: (attrs) => {
+      const { format, xFormat } = attrs;
+      if (format.kind !== 'uniform') return 'float32 weights are not packed';
+      if (stepsOf(attrs, format) !== null) return null;
+      const multiple = fitsIn(format, 4) ? 8 : 4;
+      const kind = xFormat.kind === 'float32' ? 'kernels' : 'integer kernels';
+      return `${kind} for webgpu need groups of a multiple of ${multiple}`;
+    },
+    takes: ({ x }, { xFormat, d }) =>
+      xFormat.kind === 'uniform' || util.sizeFromShape(x.shape) <= MOST_FLOAT_ROWS * d,
+    // packed on the way to the GPU
+    unbound: ['codes'],
+    question: productQuestion(quantizedMatMulOnWebgpu),
+  },
+);
+
+function quantizedMatMulOnWebgpu(args: Args): TensorInfo {
+  const { inputs, attrs, webgpu } = args;
+  const { x, codes, scale } = inputs;
+  const { d, n } = attrs;
+  const format = attrs.format as GroupedFormat;
+  const steps = stepsOf(attrs, format)!;
+  const out = webgpu.make([...x.shape.slice(0, -1), n]);
+  const weights = weightWords(webgpu, codes, scale!, [d, n], format, steps);
+  const product = { ...args, weights, steps };
+  if (!areCodes(attrs)) {
+    multiplyFloats(product, out);
+    return out;
+  }
+  multiplyCodes({ ...product, attrs }, sampleRows(product), out);
+  return out;
+}
+
+interface Product extends Args {
+  readonly weights: PackedWeightWords;
+  readonly steps: Steps;
+}
+
+/** A row for each sample, or one for all, [samples, n]; null where nothing is added. */
+function sampleRows(product: Product): TensorInfo | null {
+  const { inputs, attrs, webgpu } = product;
+  const { x, residual, coefficients, bias } = inputs;
+  if (residual === undefined && coefficients === undefined) return bias ?? null;
+  const samples = util.sizeFromShape(x.shape.slice(0, -2));
+  const out = webgpu.make([samples, attrs.n]);
+  multiplyRows(product, residual, samples, { activation: 'none', added: null, bias, out });
+  return out;
+}
+
+/** activation(x W + what is added) for float32 x. */
+function multiplyFloats(product: Product, out: TensorInfo): void {
+  const { inputs, attrs } = product;
+  const { x, coefficients, residual, bias } = inputs;
+  const rows = util.sizeFromShape(x.shape) / attrs.d;
+  const { activation } = attrs;
+  const plain = residual === undefined && coefficients === undefined;
+  const added = plain ? null : sampleRows(product);
+  const rest = plain ? bias : undefined;
+  multiplyRows(product, x, rows, { activation, added, bias: rest, out, apart: true });
+}
+
+interface RowsOptions {
+  readonly activation: QuantizedMatMulAttrs['activation'];
+  readonly added: TensorInfo | null; // [samples, n]
+  readonly bias: TensorInfo | undefined;
+  readonly out: TensorInfo;
+  /** Without the basis, which is in `added`. */
+  readonly apart?: boolean;
+}
+
+/** activation(x W + coefficients · basis + bias + added), x: [rows, d] or nothing. */
+function multiplyRows(
+  { inputs, attrs, webgpu, weights, steps }: Product,
+  x: TensorInfo | undefined,
+  rows: number,
+  { activation, added, bias, out, apart = false }: RowsOptions,
+): void {
+  const { coefficients, basis, basisScale } = apart ? ({} as Partial<Args['inputs']>) : inputs;
+  const { d, n } = attrs;
+  const tokens = added === null ? rows : rows / (util.sizeFromShape(added.shape) / n);
+  const tilesN = Math.ceil(n / ROWS_TILE);
+  const given = [
+    ...(x === undefined ? [] : [x, weights.info]),
+    ...(coefficients === undefined ? [] : [coefficients, basis!]),
+    ...[basisScale, bias, added ?? undefined],
+  ].filter((one) => one !== undefined);
+  const spec = {
+    count: Math.min(rows, FEW_ROWS),
+    words: steps.words,
+    nibbles: fitsIn(attrs.format, 4),
+    product: x !== undefined,
+    basis: coefficients !== undefined,
+    scaled: basisScale !== undefined,
+    bias: bias !== undefined,
+    rows: added !== null,
+    activation,
+  };
+  webgpu.run(rowsShader, spec, {
+    reads: given,
+    writes: [out],
+    sizes: [
+      ...[rows, d, n, weights.paddedN / 4, steps.count, weights.scaleAt, steps.perGroup],
+      ...[coefficients?.shape[1] ?? 1, basis?.shape[0] ?? 0, tokens, tilesN],
+    ],
+    groups: tilesN * Math.ceil(rows / spec.count),
+  });
+}
+
+/** activation(x W + added) for codes by codes. */
+function multiplyCodes(
+  { inputs, attrs, webgpu, weights, steps }: Product & { readonly attrs: CodesAttrs },
+  added: TensorInfo | null,
+  out: TensorInfo,
+): void {
+  const { x, xScale, xZeroPoint } = inputs;
+  const { d, n, xFormat, activation } = attrs;
+  const rows = util.sizeFromShape(x.shape) / d;
+  const words = wordsOf(webgpu, x, rows, d, xFormat.bits);
+  const [tileM, tileN] = tileFor(rows, n);
+  const spec: TileSpec = {
+    ...{ tileM, tileN, words: steps.words, whole: steps.whole, activation },
+    nibbles: fitsIn(attrs.format, 4),
+    xGroups: xFormat.granularity.groupSize < d,
+    xCenter: codeCenter(xFormat.bits),
+    rows: added !== null,
+    aligned: n % 4 === 0,
+    dot4: webgpu.dot4,
+  };
+  const tokens = added === null ? rows : rows / (util.sizeFromShape(added.shape) / n);
+  const tilesN = Math.ceil(n / tileN);
+  webgpu.run(tileShader, spec, {
+    reads: [words.info, weights.info, xScale!, xZeroPoint!, ...(added === null ? [] : [added])],
+    writes: [out],
+    sizes: [
+      ...[rows, n, words.paddedRows / 4, weights.paddedN / 4, steps.count],
+      ...[weights.scaleAt, weights.sumAt, steps.perGroup, steps.perXGroup],
+      ...[util.sizeFromShape(xScale!.shape) / rows, tokens, tilesN],
+    ],
+    groups: tilesN * Math.ceil(rows / tileM),
+  });
+}
+
+/** Workgroups that keep a large GPU's processors busy. */
+const ENOUGH_GROUPS = 264;
+
+/** The largest tile of which there are enough; rows and columns of y. */
+function tileFor(rows: number, n: number): readonly [number, number] {
+  const count = ([tileM, tileN]: readonly [number, number]) =>
+    Math.ceil(rows / tileM) * Math.ceil(n / tileN);
+  const tiles = [
+    [64, 64],
+    [32, 64],
+    [32, 32],
+  ] as const;
+  return tiles.find((tile) => count(tile) >= ENOUGH_GROUPS) ?? tiles[2];
+}

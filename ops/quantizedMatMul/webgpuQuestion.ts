@@ -1,0 +1,54 @@
+import type { TensorInfo } from '@tensorflow/tfjs-core';
+import { asInputs } from '../common/kernel.js';
+import { packCodes } from '../numerics/packing.js';
+import type { WebgpuKernelArgs } from '../webgpu/kernel.js';
+import type { Question } from '../webgpu/knownAnswers.js';
+import type { QuantizedMatMulAttrs, QuantizedMatMulInputs } from './contract.js';
+
+type Run = (args: WebgpuKernelArgs<QuantizedMatMulInputs, QuantizedMatMulAttrs>) => TensorInfo;
+
+const [ROWS, D, N] = [36, 128, 40];
+
+/**
+ * Integers by integers, with scales that are powers of two: whoever multiplies rightly gives these
+ * very numbers. Bits of weights and activations as linears have them, and groups.
+ */
+export function productQuestion(run: Run): Question {
+  return (webgpu) => [ask(run, webgpu, 4, 64), ask(run, webgpu, 8, D)];
+}
+
+function ask(run: Run, webgpu: Parameters<Question>[0], bits: number, groupSize: number) {
+  const { backend } = webgpu;
+  const info = (shape: number[], dtype: 'float32' | 'int32' | 'bool', values: unknown) =>
+    webgpu.track(backend.makeTensorInfo(shape, dtype, values));
+  const x = Int32Array.from({ length: ROWS * D }, (_, i) => (i * 7919) % 256);
+  const zeroPoint = Float32Array.from({ length: ROWS }, (_, i) => (i * 37) % 256);
+  const range = 2 ** bits;
+  const codes = Int8Array.from({ length: D * N }, (_, i) => ((i * 7907) % range) - range / 2);
+  const groups = D / groupSize;
+  const scale = Float32Array.from({ length: groups * N }, (_, i) => 2 ** -((i % 3) + 8));
+  const weights = { kind: 'uniform', bits, codes: 'signed' } as const;
+  const activations = { kind: 'uniform', bits: 8, codes: 'unsigned' } as const;
+  const inputs = {
+    x: info([ROWS, D], 'int32', x),
+    xScale: info([ROWS, 1], 'float32', new Float32Array(ROWS).fill(0.5)),
+    xZeroPoint: info([ROWS, 1], 'float32', zeroPoint),
+    codes: info([(bits / 8) * D * N], 'bool', packCodes(codes, D, N, bits)),
+    scale: info([groups, N], 'float32', scale),
+  };
+  const attrs: QuantizedMatMulAttrs = {
+    format: { ...weights, granularity: { kind: 'perGroup', axis: 0, groupSize } },
+    xFormat: { ...activations, granularity: { kind: 'perGroup', axis: 1, groupSize: D } },
+    ...{ d: D, n: N, activation: 'none' },
+  };
+  const wanted = new Float32Array(ROWS * N);
+  for (let i = 0; i < wanted.length; i++) {
+    const [row, j] = [Math.floor(i / N), i % N];
+    for (let k = 0; k < D; k++) {
+      const factor = 0.5 * scale[Math.floor(k / groupSize) * N + j]!;
+      wanted[i]! += (x[row * D + k]! - zeroPoint[row]!) * codes[k * N + j]! * factor;
+    }
+  }
+  const got = run({ inputs: asInputs<QuantizedMatMulInputs>(inputs), attrs, webgpu });
+  return { got, wanted };
+}

@@ -1,0 +1,170 @@
+import type { Built, Shader } from '../webgpu/shader.js';
+import { dot4Wgsl } from '../webgpu/wgsl.js';
+import type { Activation } from './contract.js';
+import { activationWgsl } from './webgpuActivations.js';
+
+/** What tells products of codes by codes apart. */
+export interface TileSpec {
+  readonly [field: string]: number | boolean | string;
+  readonly tileM: number;
+  readonly tileN: number;
+  readonly words: number; // of 4 channels a step
+  readonly whole: boolean; // all steps in one group
+  readonly nibbles: boolean; // 8 channels of W a word
+  readonly xGroups: boolean; // x has several groups
+  readonly xCenter: number; // codes of x less their signed bytes
+  readonly rows: boolean; // what is added to each row
+  readonly aligned: boolean; // n is a multiple of 4
+  readonly activation: Activation;
+  readonly dot4: boolean;
+}
+
+/** Outputs of an invocation: so many rows and columns. */
+export const TILE_SIDE = 4;
+
+/**
+ * activation(x W + rows): a workgroup gives a tile of y, an invocation 4 × 4 numbers of it. A step
+ * of x and W at a time lies in workgroup memory, W unpacked; within a step products are integers,
+ *
+ * Σ (code − zeroPoint) q = Σ byte · q + (center − zeroPoint) Σ q, with byte = code − center,
+ *
+ * and both scales come once a step, or once in all where there is one group.
+ */
+export const tileShader: Shader<TileSpec> = { name: 'QuantizedMatMulTile', build: buildTile };
+
+function buildTile(spec: TileSpec): Built {
+  const { tileM, tileN, words, rows, aligned, xGroups } = spec;
+  const invocations = (tileM / TILE_SIDE) * (tileN / TILE_SIDE);
+  return {
+    reads: {
+      X: 'vec4<u32>',
+      W: 'vec4<u32>',
+      xScale: 'f32',
+      xZeroPoint: 'f32',
+      ...(rows ? { added: 'f32' as const } : {}),
+    },
+    writes: { Y: aligned ? 'vec4<f32>' : 'f32' },
+    sizes: [
+      ...['m', 'n', 'xVectors', 'wVectors', 'steps', 'scaleAt', 'sumAt', 'perGroup'],
+      ...['perXGroup', 'xGroups', 'tokens', 'tilesN'],
+    ],
+    invocations,
+    workgroupBytes: 4 * words * (tileM + tileN),
+    code: `
+${dot4Wgsl(spec.dot4)}
+${activationWgsl(spec.activation)}
+var<workgroup> tileX: array<vec4<u32>, ${(words * tileM) / 4}>;
+var<workgroup> tileW: array<vec4<u32>, ${(words * tileN) / 4}>;
+fn scaleOfRow(row: u32, xGroup: u32) -> f32 {
+  return xScale[min(row, sizes.m - 1u) * sizes.xGroups + xGroup];
+}
+fn zeroOfRow(row: u32, xGroup: u32) -> i32 {
+  return ${spec.xCenter} - i32(xZeroPoint[min(row, sizes.m - 1u) * sizes.xGroups + xGroup]);
+}
+${storeWgsl(spec)}
+fn run(lid: u32, group: u32) {
+  let tx = lid % ${tileN / 4}u;
+  let ty = lid / ${tileN / 4}u;
+  let firstX = (group / sizes.tilesN) * ${tileM / 4}u;
+  let firstW = (group % sizes.tilesN) * ${tileN / 4}u;
+  if (4u * firstX >= sizes.m) { return; }
+  let row = 4u * (firstX + ty);
+  let column = firstW + tx;
+  ${each((i) => `var f${i} = vec4<f32>(0f);`)}
+  ${each((i) => `var a${i} = vec4<i32>(0);`)}
+  ${xGroups ? '' : each((i) => `let z${i} = zeroOfRow(row + ${i}u, 0u);`)}
+  for (var step = 0u; step < sizes.steps; step++) {
+    ${loadWgsl(spec, invocations)}
+    workgroupBarrier();
+    for (var k = 0u; k < ${words}u; k++) {
+      let x = tileX[k * ${tileM / 4}u + ty];
+      let w = tileW[k * ${tileN / 4}u + tx];
+      ${each((i) => `a${i} += ${dotsWgsl(`x[${i}]`)};`)}
+    }
+    workgroupBarrier();
+    ${spec.whole ? '' : flushWgsl(spec, 'step')}
+  }
+  ${spec.whole ? flushWgsl(spec, '0u') : ''}
+  ${each((i) => `store(row + ${i}u, column, f${i}${factorWgsl(spec, i)});`)}
+}`,
+  };
+}
+
+/** Text for each of an invocation's rows. */
+function each(text: (i: number) => string): string {
+  return Array.from({ length: TILE_SIDE }, (_, i) => text(i)).join('\n  ');
+}
+
+function dotsWgsl(x: string): string {
+  return `vec4<i32>(dot4(${x}, w.x), dot4(${x}, w.y), dot4(${x}, w.z), dot4(${x}, w.w))`;
+}
+
+/** What is left to be done at the end: the scale of a row, where x has one group. */
+function factorWgsl(spec: TileSpec, i: number): string {
+  return spec.xGroups ? '' : ` * (${scaleWgsl(spec, i, '0u')})`;
+}
+
+/** The scale of a row of x, less the factor that packed codes of W have. */
+function scaleWgsl({ nibbles }: TileSpec, i: number, xGroup: string): string {
+  return `${nibbles ? '0.0625f * ' : ''}scaleOfRow(row + ${i}u, ${xGroup})`;
+}
+
+/** A step of x and of W into workgroup memory. */
+function loadWgsl({ tileM, tileN, words, nibbles }: TileSpec, invocations: number): string {
+  const [sizeX, sizeW] = [tileM / 4, tileN / 4];
+  const count = (nibbles ? words / 2 : words) * sizeW;
+  const put = nibbles
+    ? `tileW[2u * r * ${sizeW}u + c] = (word << vec4<u32>(4u)) & vec4<u32>(0xf0f0f0f0u);
+      tileW[(2u * r + 1u) * ${sizeW}u + c] = word & vec4<u32>(0xf0f0f0f0u);`
+    : 'tileW[t] = word;';
+  return `
+    for (var t = lid; t < ${words * sizeX}u; t += ${invocations}u) {
+      let r = t / ${sizeX}u;
+      tileX[t] = X[(step * ${words}u + r) * sizes.xVectors + firstX + t % ${sizeX}u];
+    }
+    for (var t = lid; t < ${count}u; t += ${invocations}u) {
+      let r = t / ${sizeW}u;
+      let c = t % ${sizeW}u;
+      let word = W[(step * ${nibbles ? words / 2 : words}u + r) * sizes.wVectors + firstW + c];
+      ${put}
+    }`;
+}
+
+/** f += scale · (sums of products, with what zero points take away); the sums begin again. */
+function flushWgsl({ whole, xGroups, nibbles }: TileSpec, step: string): string {
+  const xGroup = whole ? '0u' : `${step} / sizes.perXGroup`;
+  const scaled = (i: number) =>
+    xGroups ? ` * (${nibbles ? '0.0625f * ' : ''}scaleOfRow(row + ${i}u, xGroup))` : '';
+  const zero = (i: number) => (xGroups ? `zeroOfRow(row + ${i}u, xGroup)` : `z${i}`);
+  return `
+    {
+      ${xGroups ? `let xGroup = ${xGroup};` : ''}
+      let wGroup = ${whole ? '0u' : `${step} / sizes.perGroup`};
+      let scale = bitcast<vec4<f32>>(W[(sizes.scaleAt + wGroup) * sizes.wVectors + column]);
+      let sums = bitcast<vec4<i32>>(W[(sizes.sumAt + ${step}) * sizes.wVectors + column]);
+      ${each((i) => `f${i} += vec4<f32>(a${i} + ${zero(i)} * sums) * (scale${scaled(i)});`)}
+      ${whole ? '' : each((i) => `a${i} = vec4<i32>(0);`)}
+    }`;
+}
+
+/** Four columns of a row, with what is added to them. */
+function storeWgsl({ rows, aligned }: TileSpec): string {
+  const added = (column: string) =>
+    rows ? `added[(row / sizes.tokens) * sizes.n + ${column}]` : '0f';
+  const vector = `
+  let n = 4u * column;
+  if (row >= sizes.m || n >= sizes.n) { return; }
+  let z = y + vec4<f32>(${[0, 1, 2, 3].map((i) => added(`n + ${i}u`)).join(', ')});
+  Y[row * (sizes.n / 4u) + column] =
+    vec4<f32>(activate(z.x), activate(z.y), activate(z.z), activate(z.w));`;
+  const scalars = `
+  for (var i = 0u; i < 4u; i++) {
+    let n = 4u * column + i;
+    if (row < sizes.m && n < sizes.n) {
+      Y[row * sizes.n + n] = activate(y[i] + ${added('n')});
+    }
+  }`;
+  return `
+fn store(row: u32, column: u32, y: vec4<f32>) {${aligned ? vector : scalars}
+}`;
+}

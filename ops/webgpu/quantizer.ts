@@ -1,0 +1,50 @@
+import { codeRange, hasZeroPoint, type UniformFormat } from '../numerics/formats.js';
+import { MAX_VALUE, MIN_SCALE } from '../numerics/quantization.js';
+import { FINITE_WGSL, QUOTIENT_WGSL, wgslFloat } from './wgsl.js';
+
+/**
+ * WGSL: `fn parametersOf(lo: f32, hi: f32) -> vec2<f32>` → (scale, zero point) of a range that
+ * holds 0, in the float32 steps of `quantizationParameters`, and
+ * `fn offsetOf(x: f32, scale: f32, zero: f32) -> f32`, the code less its zero point: nearest, ties
+ * to even, and where scale times it is finite. NaN is the caller's.
+ *
+ * The device's quotient does unless it is next to a tie, a few units in the last place of 2^bits
+ * off at most: what is farther from 0 is clamped.
+ */
+export function quantizerWgsl(format: UniformFormat): string {
+  const { qMin, qMax } = codeRange(format);
+  const max = wgslFloat(qMax);
+  const least = wgslFloat(MIN_SCALE);
+  const symmetric = !hasZeroPoint(format);
+  const step = symmetric
+    ? `quotient(max(-lo, hi), ${max})`
+    : `quotient(hi, ${max}) - quotient(lo, ${max})`;
+  const zero = `round(quotient(-lower, span) * ${max})`;
+  // so near to a tie a quotient of 2^bits may be wrong by its error
+  const near = wgslFloat(2 ** (format.bits - 8) * 1e-4);
+  return `${FINITE_WGSL}${QUOTIENT_WGSL}
+fn parametersOf(lo: f32, hi: f32) -> vec2<f32> {
+  let scale = max(${step}, ${least});
+  // not by 0.5 * hi - 0.5 * lo: some compilers make that 0.5 * (hi - lo), which overflows
+  let upper = quotient(hi, 2f);
+  let lower = quotient(lo, 2f);
+  let span = max(upper - lower, ${least});
+  return vec2<f32>(scale, ${symmetric ? '0f' : zero});
+}
+fn offsetOf(x: f32, scale: f32, zero: f32) -> f32 {
+  var low = ${wgslFloat(qMin)} - zero;
+  var high = ${wgslFloat(qMax)} - zero;
+  var q = x / scale;
+  if (scale > ${wgslFloat(MAX_VALUE / 2 ** 17)}) {
+    // devices that multiply by 1 / scale have that as 0 here
+    q = quotient(x, scale);
+    let limit = floor(quotient(${wgslFloat(MAX_VALUE)}, scale));
+    low = max(low, -limit);
+    high = min(high, limit);
+  }
+  q = min(max(q, low - 1f), high + 1f);
+  var nearest = round(q);
+  if (abs(abs(q - nearest) - 0.5f) < ${near}) { nearest = round(quotient(x, scale)); }
+  return min(max(nearest, low), high);
+}`;
+}

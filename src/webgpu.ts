@@ -1,0 +1,3 @@
+import '../ops/register/webgpu.js';
+
+export { webgpuReady } from '../ops/webgpu/ready.js';

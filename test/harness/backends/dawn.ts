@@ -1,0 +1,104 @@
+import { createRequire } from 'node:module';
+import * as tf from '@tensorflow/tfjs';
+import { findDawn, softwareDriver } from '../../../scripts/provision/dawn.js';
+
+/** What Dawn's module for Node gives. */
+interface Dawn {
+  readonly create: (flags: string[]) => GPU;
+  readonly globals: Record<string, unknown>;
+}
+
+/** The parts of tfjs-backend-webgpu that reading takes. */
+interface ReadingBackend {
+  readonly tensorMap: { get(dataId: object): ReadingData };
+  readonly device: GPUDevice;
+  readonly commandEncoder: GPUCommandEncoder;
+  ensureCommandEncoderReady(): void;
+  endComputePassEncoder(): void;
+  submitQueue(): void;
+}
+interface ReadingData {
+  values?: tf.TypedArray | null;
+  readonly resource: GPUBuffer;
+  readonly dtype: tf.DataType;
+}
+
+/**
+ * Registers tfjs's WebGPU backend on Dawn, whose adapter is the machine's, or else a GPU in
+ * software. Gives the reason where that cannot be.
+ */
+export function startDawn(): Promise<string | undefined> {
+  started ??= start();
+  return started;
+}
+
+let started: Promise<string | undefined> | undefined;
+
+async function start(): Promise<string | undefined> {
+  const found = findDawn();
+  if (!found.available) return found.reason;
+  try {
+    const driver = softwareDriver();
+    if (driver !== undefined) process.env.VK_DRIVER_FILES ??= driver;
+    const callbacks = catchCallbacks();
+    const { create, globals } = createRequire(import.meta.url)(found.path) as Dawn;
+    Object.assign(globalThis, globals);
+    const gpu = create([]);
+    if ((await gpu.requestAdapter()) === null) return 'Dawn finds no adapter';
+    const navigator = { gpu, userAgent: 'node', hardwareConcurrency: 2 };
+    const property = { value: navigator, configurable: true, writable: true };
+    Object.defineProperty(globalThis, 'navigator', property);
+    const { WebGPUBackend } = await import('@tensorflow/tfjs-backend-webgpu');
+    readInStep(WebGPUBackend.prototype as object as ReadingBackend, callbacks);
+    if (!(await tf.setBackend('webgpu'))) return 'tfjs-backend-webgpu does not start on Dawn';
+    return undefined;
+  } catch (error) {
+    return `Dawn does not start: ${error}`;
+  }
+}
+
+/** Dawn polls its queue in callbacks of setImmediate: those, to be called at other times too. */
+function catchCallbacks(): (() => void)[] {
+  const waiting: (() => void)[] = [];
+  const later = globalThis.setImmediate;
+  const caught = (callback: (...args: unknown[]) => void, ...args: unknown[]) => {
+    const call = () => callback(...args);
+    waiting.push(call);
+    return later(() => {
+      const at = waiting.indexOf(call);
+      if (at < 0) return;
+      waiting.splice(at, 1);
+      call();
+    });
+  };
+  globalThis.setImmediate = Object.assign(caught, later);
+  return waiting;
+}
+
+/** Reads while it waits, which a canvas is for in browsers: tests look at tensors in step. */
+function readInStep(prototype: object, callbacks: (() => void)[]): void {
+  const readSync = function (this: ReadingBackend, dataId: object) {
+    const data = this.tensorMap.get(dataId);
+    if (data.values != null) return data.values;
+    const { resource, dtype } = data;
+    const usage = GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ;
+    const staging = this.device.createBuffer({ size: resource.size, usage });
+    this.ensureCommandEncoderReady();
+    this.endComputePassEncoder();
+    this.commandEncoder.copyBufferToBuffer(resource, 0, staging, 0, resource.size);
+    this.submitQueue();
+    let failure: unknown;
+    staging.mapAsync(GPUMapMode.READ).catch((error) => {
+      failure = error;
+    });
+    const end = performance.now() + 60_000;
+    while (staging.mapState === 'pending' && performance.now() < end) callbacks.shift()?.();
+    if (staging.mapState !== 'mapped') throw failure ?? new Error('a buffer was not mapped');
+    const bytes = staging.getMappedRange().slice(0);
+    staging.destroy();
+    data.values = dtype === 'float32' ? new Float32Array(bytes) : new Int32Array(bytes);
+    if (dtype === 'bool') data.values = Uint8Array.from(data.values);
+    return data.values;
+  };
+  Object.assign(prototype, { readSync });
+}
