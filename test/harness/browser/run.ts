@@ -60,6 +60,9 @@ const FLAGS = [
   '--use-angle=swiftshader',
   '--use-vulkan=swiftshader',
   '--use-webgpu-adapter=swiftshader',
+  // zeros in workgroup memory by a loop: otherwise SwiftShader compiles a store for each number of
+  // it, seconds a program
+  '--disable-dawn-features=use_vulkan_zero_initialize_workgroup_memory_extension',
   '--disable-background-networking',
   '--disable-component-update',
   '--disable-quic',
