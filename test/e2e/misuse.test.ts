@@ -221,6 +221,7 @@ function tableOf(
     getThreads: { call: plugin.getThreads, args: [] },
     setThreads: { call: plugin.setThreads, args: [1] },
     useThreadedWasm: { call: plugin.useThreadedWasm, args: [{}] },
+    webgpuReady: { call: plugin.webgpuReady, args: [] },
     calibrate: {
       ...{ call: plugin.calibrate, args: [model, batches, { disposeBatches: true }] },
       options: ['hessian', 'timestep', 'means', 'resume', 'signal', 'onProgress'],
