@@ -15,10 +15,7 @@ export const hadamardTransformWebgpu = webgpuKernel<
 
 function hadamardTransformOnWebgpu({ inputs: { x }, attrs, webgpu }: Args): TensorInfo {
   const { blockSize, transpose } = attrs;
-  if (blockSize === 1) {
-    webgpu.backend.incRef(x.dataId);
-    return webgpu.view(x, x.shape);
-  }
+  if (blockSize === 1) return webgpu.view(webgpu.share(x), x.shape);
   return transformed(webgpu, x, blockSize, transpose);
 }
 

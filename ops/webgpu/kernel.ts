@@ -1,6 +1,7 @@
 import { type KernelConfig, type TensorInfo, tidy } from '@tensorflow/tfjs-core';
 import { type ComposedOp, defineKernel } from '../common/kernel.js';
 import { bytesOfShape, type WebgpuBackend } from './backend.js';
+import { withFloats } from './floats.js';
 import { askAtMeeting, meet, type Question, whyUnused } from './knownAnswers.js';
 import { checkBytes, type Limits, limitsOf } from './limits.js';
 import { WebgpuScope } from './scope.js';
@@ -53,7 +54,9 @@ export function webgpuKernel<Inputs extends object, Attrs>(
         takes(inputs, attrs);
       if (!own) return tidy(() => op.composite(inputs, attrs));
       checkInputs(kernelName, inputs, unbound, backend);
-      return inScope(backend, kernelName, (webgpu) => run({ inputs, attrs, webgpu }));
+      return inScope(backend, kernelName, (webgpu) =>
+        run({ inputs: withFloats(webgpu, inputs), attrs, webgpu }),
+      );
     },
     (form, backend) => whyUnused(backend, kernelName) ?? supports(form, limitsOf(backend.device)),
   );

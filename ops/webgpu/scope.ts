@@ -67,6 +67,13 @@ export class WebgpuScope {
     return info;
   }
 
+  /** An input as an output too: one more reference to its data, unless the call made it. */
+  share(info: TensorInfo): TensorInfo {
+    const own = this.made.some(({ dataId }) => dataId === info.dataId);
+    if (!own) this.backend.incRef(info.dataId);
+    return info;
+  }
+
   /** Takes a tensor back: whoever attached it disposes of it. */
   keep(info: TensorInfo): TensorInfo {
     this.made = this.made.filter(({ dataId }) => dataId !== info.dataId);

@@ -8,9 +8,16 @@ import { hasWords } from '../../../ops/webgpu/codes.js';
 import { compiledSources } from '../../../ops/webgpu/dispatch.js';
 import { whyUnused } from '../../../ops/webgpu/knownAnswers.js';
 import { DOT4_FLAG } from '../../../ops/webgpu/scope.js';
-import { hadamardTransform, hadaNormQuantize, quantizedMatMul } from '../../../src/index.js';
+import {
+  channelCenter,
+  fakeQuant,
+  hadamardTransform,
+  hadaNormQuantize,
+  quantizedMatMul,
+} from '../../../src/index.js';
 import { describeOnBackends } from '../../harness/backends/onBackends.js';
 import { normal, uniform } from '../../harness/numbers/random.js';
+import { dequantized } from '../../harness/ops/quantizedActivations.js';
 import { expectNoLeak } from '../../harness/run/memory.js';
 
 const OPS = [
@@ -33,6 +40,34 @@ describeOnBackends('WebGPU kernels', (backendName) => {
       expect(kernelKind(op, 'webgpu'), op).to.equal('own');
       expect(whyUnused(backend(), op), op).to.equal(null);
     }
+  });
+
+  it('numbers cast from int32 and bool, which share their memory, are floats to every kernel', () => {
+    const ints = Array.from({ length: 5 * 24 }, (_, i) => ((i * 37) % 11) - 3);
+    const shape: [number, number] = [5, 24];
+    const mean = Array.from({ length: 24 }, (_, i) => i % 5);
+    const cast = (x: tf.Tensor) => tf.cast(x, 'float32');
+    const all = (x: tf.Tensor, m: tf.Tensor, mask: tf.Tensor) => [
+      ...[hadamardTransform(x), hadamardTransform(x, { blockSize: 1 }), fakeQuant(x, { bits: 4 })],
+      ...Object.values(channelCenter(x, { mean: m })),
+      ...Object.values(channelCenter(x, { mask })),
+      dequantized(hadaNormQuantize(x, { mask }).quantized),
+      quantizedMatMul(x, packedWeights(24, 8, 8, 24)),
+    ];
+    expectNoLeak(() =>
+      tf.tidy(() => {
+        const flags = ints.slice(0, 5).map((value) => value & 1);
+        const given = all(tf.tensor2d(ints, shape), tf.tensor1d(mean), tf.tensor1d(flags));
+        const shared = all(
+          cast(tf.tensor2d(ints, shape, 'int32')),
+          cast(tf.reshape(tf.tensor1d(mean, 'int32'), [1, 24])),
+          cast(tf.tensor1d(flags, 'bool')),
+        );
+        shared.forEach((got, i) => {
+          expect(got.dataSync(), `result ${i}`).to.deep.equal(given[i]!.dataSync());
+        });
+      }),
+    );
   });
 
   it('codes lie on the GPU as words alone, until somebody looks', () => {
