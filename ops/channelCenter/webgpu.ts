@@ -11,37 +11,45 @@ type Args = WebgpuKernelArgs<ChannelCenterInputs, ChannelCenterAttrs>;
 /** Sums over chunks of tokens, then means, then one pass to subtract and divide. */
 export const channelCenterWebgpu = webgpuKernel<ChannelCenterInputs, ChannelCenterAttrs>(
   channelCenterOp,
-  {
-    run: channelCenterOnWebgpu,
-    // means of the tokens that a mask counts are composed
-    takes: ({ mask }) => mask.rank === 0,
-    question,
-  },
+  { run: channelCenterOnWebgpu, question },
 );
 
 function channelCenterOnWebgpu({ inputs, webgpu }: Args): TensorInfo[] {
-  const { x, scale, mean } = inputs;
-  const means = mean ?? meansOf(webgpu, partialSums(webgpu, x));
+  const { x, scale, mean, mask } = inputs;
+  const counted = mask.shape.length === 0 ? undefined : mask;
+  const means = mean ?? meansOf(webgpu, partialSums(webgpu, x, counted));
   const given = scale.rank === 0 ? undefined : scale;
   const centered = centerRows(webgpu, { x, mean: means, scale: given });
-  // a given mean is an output as well: one more reference to its data
-  if (mean !== undefined) webgpu.backend.incRef(mean.dataId);
-  return [centered, webgpu.view(means, meanShape(x.shape))];
+  const subtracted = mean === undefined ? means : webgpu.share(mean);
+  return [centered, webgpu.view(subtracted, meanShape(x.shape))];
 }
 
-/** Two samples of 50 tokens, t² + c at channel c; of the first all times 2. */
+const [TOKENS, D] = [50, 40];
+
+/**
+ * Two samples of 50 tokens, t² + c at channel c; of the second all times 2. Once the mean is of all
+ * tokens, once of the first 20.
+ */
 function question(webgpu: Parameters<Question>[0]) {
-  const [tokens, d] = [50, 40];
-  const size = tokens * d;
+  const { backend } = webgpu;
+  const info = (shape: number[], values: Float32Array) =>
+    webgpu.track(backend.makeTensorInfo(shape, 'float32', values));
   const value = (t: number, c: number) => t * t + c;
-  const values = Float32Array.from({ length: 2 * size }, (_, i) => {
-    const at = i % size;
-    return (i < size ? 2 : 1) * value(Math.floor(at / d), at % d);
+  const each = (make: (times: number, t: number, c: number) => number) =>
+    Float32Array.from({ length: 2 * TOKENS * D }, (_, i) =>
+      make(i < TOKENS * D ? 1 : 2, Math.floor(i / D) % TOKENS, i % D),
+    );
+  const x = info(
+    [2, TOKENS, D],
+    each((times, t, c) => times * value(t, c)),
+  );
+  return [TOKENS, 20].map((count) => {
+    const counts = Float32Array.from({ length: 2 * TOKENS }, (_, i) => +(i % TOKENS < count));
+    const mask = count === TOKENS ? undefined : info([2, TOKENS], counts);
+    const means = meansOf(webgpu, partialSums(webgpu, x, mask));
+    const average = ((count - 1) * (2 * count - 1)) / 6; // of t²
+    const wanted = each((times, t, c) => times * (value(t, c) - average - c));
+    const got = centerRows(webgpu, { x, mean: means, scale: undefined });
+    return { got, wanted, within: 1e-2 };
   });
-  const x = webgpu.track(webgpu.backend.makeTensorInfo([2, tokens, d], 'float32', values));
-  const means = meansOf(webgpu, partialSums(webgpu, x));
-  const centered = centerRows(webgpu, { x, mean: means, scale: undefined });
-  const average = (49 * 99) / 6; // of t²
-  const wanted = values.map((v, i) => v - (i < size ? 2 : 1) * (average + (i % d)));
-  return [{ got: centered, wanted, within: 1e-2 }];
 }

@@ -25,19 +25,19 @@ export const hadaNormQuantizeWebgpu = webgpuKernel<HadaNormQuantizeInputs, HadaN
   hadaNormQuantizeOp,
   {
     run: hadaNormQuantizeOnWebgpu,
-    // means of the tokens that a mask counts are composed
-    takes: ({ mask }) => mask === undefined,
     question: quantizeQuestion(hadaNormQuantizeOnWebgpu),
   },
 );
 
 function hadaNormQuantizeOnWebgpu({ inputs, attrs, webgpu }: Args): TensorInfo[] {
-  const { x, mean, scale, basis } = inputs;
+  const { x, mean, scale, basis, mask } = inputs;
   const { center, blockSize, format } = attrs;
   const d = x.shape[x.shape.length - 1]!;
   const outputs = makeOutputs(webgpu, x.shape, attrs);
   const dynamic = center === 'dynamic';
-  const parts = dynamic ? meanParts(webgpu, partialSums(webgpu, x), { mean, scale, basis }) : null;
+  const parts = dynamic
+    ? meanParts(webgpu, partialSums(webgpu, x, mask), { mean, scale, basis })
+    : null;
   const subtracted = parts?.info ?? (center === 'static' ? mean : undefined);
   const source = { x, mean: subtracted, scale, parts };
   const spec = specFor(d, attrs, source);

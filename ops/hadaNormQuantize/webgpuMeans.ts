@@ -1,8 +1,7 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
-import type { PartialSums } from '../webgpu/means.js';
+import { meanWgsl, type PartialSums } from '../webgpu/means.js';
 import type { WebgpuScope } from '../webgpu/scope.js';
 import type { Shader } from '../webgpu/shader.js';
-import { FINITE_WGSL, QUOTIENT_WGSL } from '../webgpu/wgsl.js';
 
 /**
  * What the means give, for each sample: μ [d], then off = (μ − mean) / scale [d], then the
@@ -19,11 +18,14 @@ export function meanParts(
   sums: PartialSums,
   { mean, scale, basis }: Readonly<Record<'mean' | 'scale' | 'basis', TensorInfo | undefined>>,
 ): MeanParts {
-  const { samples, tokens, d, chunks } = sums;
+  const { samples, tokens, d, width, chunks } = sums;
   const rank = basis?.shape[0] ?? 0;
   const info = webgpu.make([samples, 2 * d + rank]);
   const coefficients = basis === undefined ? null : webgpu.make([samples, rank]);
-  const spec = { mean: mean !== undefined, scale: scale !== undefined, basis: rank > 0 };
+  const spec = {
+    masked: width > d,
+    ...{ mean: mean !== undefined, scale: scale !== undefined, basis: rank > 0 },
+  };
   const given = [mean, scale, basis].filter((one) => one !== undefined);
   const columns = Math.ceil(d / INVOCATIONS);
   webgpu.run(partsShader, spec, {
@@ -39,6 +41,7 @@ const INVOCATIONS = 128;
 
 interface PartsSpec {
   readonly [field: string]: boolean;
+  readonly masked: boolean;
   readonly mean: boolean;
   readonly scale: boolean;
   readonly basis: boolean;
@@ -50,7 +53,7 @@ interface PartsSpec {
  */
 const partsShader: Shader<PartsSpec> = {
   name: 'meanParts',
-  build: ({ mean, scale, basis }) => ({
+  build: ({ masked, mean, scale, basis }) => ({
     reads: {
       sums: 'f32',
       ...(mean ? { origin: 'f32' as const } : {}),
@@ -61,15 +64,8 @@ const partsShader: Shader<PartsSpec> = {
     sizes: ['samples', 'tokens', 'd', 'chunks', 'rank', 'columns'],
     invocations: INVOCATIONS,
     workgroupBytes: 4 * INVOCATIONS,
-    code: `${FINITE_WGSL}${QUOTIENT_WGSL}
+    code: `${meanWgsl(masked)}
 var<workgroup> terms: array<f32, ${INVOCATIONS}>;
-fn meanOf(sample: u32, column: u32) -> f32 {
-  var sum = 0f;
-  for (var chunk = 0u; chunk < sizes.chunks; chunk++) {
-    sum += sums[(sample * sizes.chunks + chunk) * sizes.d + column];
-  }
-  return quotient(sum, f32(sizes.tokens));
-}
 fn offOf(mean: f32, column: u32) -> f32 {
   var off = mean;
   ${mean ? 'off -= origin[column];' : ''}

@@ -1,8 +1,7 @@
 import { type TensorInfo, util } from '@tensorflow/tfjs-core';
-import type { PartialSums } from './means.js';
+import { meanWgsl, type PartialSums } from './means.js';
 import type { WebgpuScope } from './scope.js';
 import type { Shader } from './shader.js';
-import { FINITE_WGSL, QUOTIENT_WGSL } from './wgsl.js';
 
 /** x, and what makes (x − mean) / scale of it. */
 export interface CenteredSource {
@@ -38,11 +37,11 @@ export function centerRows(webgpu: WebgpuScope, source: CenteredSource): TensorI
 
 /** The means of sums over tokens, [samples, d]: the second stage. */
 export function meansOf(webgpu: WebgpuScope, sums: PartialSums): TensorInfo {
-  const { samples, tokens, d, chunks, info } = sums;
+  const { samples, tokens, d, width, chunks, info } = sums;
   const out = webgpu.make([samples, d]);
   webgpu.run(
     meansShader,
-    {},
+    { masked: width > d },
     {
       reads: [info],
       writes: [out],
@@ -78,22 +77,18 @@ fn run(lid: u32, group: u32) {
   }),
 };
 
-const meansShader: Shader<Record<never, never>> = {
+const meansShader: Shader<{ masked: boolean }> = {
   name: 'means',
-  build: () => ({
+  build: ({ masked }) => ({
     reads: { sums: 'f32' },
     writes: { means: 'f32' },
     sizes: ['samples', 'tokens', 'd', 'chunks'],
     invocations: INVOCATIONS,
     workgroupBytes: 0,
-    code: `${FINITE_WGSL}${QUOTIENT_WGSL}
+    code: `${meanWgsl(masked)}
 fn run(lid: u32, group: u32) {
   let at = group * ${INVOCATIONS}u + lid;
-  if (at >= sizes.samples * sizes.d) { return; }
-  let first = (at / sizes.d) * sizes.chunks * sizes.d + at % sizes.d;
-  var sum = 0f;
-  for (var chunk = 0u; chunk < sizes.chunks; chunk++) { sum += sums[first + chunk * sizes.d]; }
-  means[at] = quotient(sum, f32(sizes.tokens));
+  if (at < sizes.samples * sizes.d) { means[at] = meanOf(at / sizes.d, at % sizes.d); }
 }`,
   }),
 };

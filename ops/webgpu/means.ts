@@ -1,6 +1,7 @@
 import { type TensorInfo, util } from '@tensorflow/tfjs-core';
 import type { WebgpuScope } from './scope.js';
 import type { Shader } from './shader.js';
+import { FINITE_WGSL, QUOTIENT_WGSL } from './wgsl.js';
 
 /** Columns of a workgroup, and the slices of its tokens. */
 const [COLUMNS, SLICES] = [32, 8];
@@ -9,17 +10,24 @@ const ENOUGH_GROUPS = 256;
 /** Tokens that an invocation adds up, at least, where there are so many. */
 const LEAST_TOKENS = 4;
 
-/** Sums over the tokens of each sample, in chunks: [samples, chunks, d]. */
+/**
+ * Sums over the tokens of each sample, in chunks: [samples, chunks, width]. With a mask a column
+ * more, behind the channels, has how many tokens of the chunk count.
+ */
 export interface PartialSums {
   readonly info: TensorInfo;
+  readonly width: number; // d, or with a mask d + 1
   readonly samples: number;
   readonly tokens: number;
   readonly d: number;
   readonly chunks: number;
 }
 
-/** The first of two stages of a mean over tokens. x: [..., tokens, d] */
-export function partialSums(webgpu: WebgpuScope, x: TensorInfo): PartialSums {
+/**
+ * The first of two stages of a mean over tokens. x: [..., tokens, d]
+ * @param mask [..., tokens]: tokens of 0 stay out, whatever they hold. Default: all count.
+ */
+export function partialSums(webgpu: WebgpuScope, x: TensorInfo, mask?: TensorInfo): PartialSums {
   const [tokens, d] = x.shape.slice(-2) as [number, number];
   const samples = util.sizeFromShape(x.shape) / (tokens * d);
   const tiles = Math.ceil(d / COLUMNS);
@@ -27,29 +35,32 @@ export function partialSums(webgpu: WebgpuScope, x: TensorInfo): PartialSums {
   const most = Math.ceil(tokens / (SLICES * LEAST_TOKENS));
   const chunkTokens = Math.ceil(tokens / Math.max(1, Math.min(wanted, most)));
   const chunks = Math.ceil(tokens / chunkTokens);
-  const info = webgpu.make([samples, chunks, d]);
+  const masked = mask !== undefined;
+  const width = masked ? d + 1 : d;
+  const wide = Math.ceil(width / COLUMNS);
+  const info = webgpu.make([samples, chunks, width]);
   webgpu.run(
     sumsShader,
-    {},
+    { masked },
     {
-      reads: [x],
+      reads: masked ? [x, mask] : [x],
       writes: [info],
-      sizes: [tokens, d, chunks, chunkTokens, tiles],
-      groups: samples * chunks * tiles,
+      sizes: [tokens, d, chunks, chunkTokens, wide],
+      groups: samples * chunks * wide,
     },
   );
-  return { info, samples, tokens, d, chunks };
+  return { info, width, samples, tokens, d, chunks };
 }
 
-const sumsShader: Shader<Record<never, never>> = {
+const sumsShader: Shader<{ masked: boolean }> = {
   name: 'partialSums',
-  build: () => ({
-    reads: { x: 'f32' },
+  build: ({ masked }) => ({
+    reads: { x: 'f32', ...(masked ? { mask: 'f32' as const } : {}) },
     writes: { sums: 'f32' },
     sizes: ['tokens', 'd', 'chunks', 'chunkTokens', 'tiles'],
     invocations: COLUMNS * SLICES,
     workgroupBytes: 4 * COLUMNS * SLICES,
-    code: `
+    code: `${FINITE_WGSL}
 var<workgroup> parts: array<f32, ${COLUMNS * SLICES}>;
 fn run(lid: u32, group: u32) {
   let column = (group % sizes.tiles) * ${COLUMNS}u + lid % ${COLUMNS}u;
@@ -57,19 +68,43 @@ fn run(lid: u32, group: u32) {
   let slice = lid / ${COLUMNS}u;
   let first = (chunk % sizes.chunks) * sizes.chunkTokens;
   let end = min(first + sizes.chunkTokens, sizes.tokens);
+  let width = sizes.d + ${masked ? 1 : 0}u;
   var sum = 0f;
-  if (column < sizes.d && (chunk / sizes.chunks) * sizes.tokens * sizes.d < arrayLength(&x)) {
+  if (column < width && (chunk / sizes.chunks) * sizes.tokens * sizes.d < arrayLength(&x)) {
     let sample = (chunk / sizes.chunks) * sizes.tokens;
     for (var token = first + slice; token < end; token += ${SLICES}u) {
+      ${masked ? 'if (magnitudeBits(mask[sample + token]) == 0u) { continue; }' : ''}
+      ${masked ? 'if (column == sizes.d) { sum += 1f; continue; }' : ''}
       sum += x[(sample + token) * sizes.d + column];
     }
   }
   parts[lid] = sum;
   workgroupBarrier();
-  if (slice > 0u || column >= sizes.d) { return; }
+  if (slice > 0u || column >= width) { return; }
   for (var i = 1u; i < ${SLICES}u; i++) { sum += parts[lid + i * ${COLUMNS}u]; }
-  let at = chunk * sizes.d + column;
+  let at = chunk * width + column;
   if (at < arrayLength(&sums)) { sums[at] = sum; }
 }`,
   }),
 };
+
+/**
+ * WGSL, the second stage: `fn meanOf(sample: u32, column: u32) -> f32` of a buffer `sums` by
+ * `sizes.tokens`, `d` and `chunks`; 0 where no token counts. Exact quotients, so that a mask that
+ * counts all tokens changes no bit.
+ */
+export function meanWgsl(masked: boolean): string {
+  return `${FINITE_WGSL}${QUOTIENT_WGSL}
+fn sumOf(sample: u32, column: u32) -> f32 {
+  let width = sizes.d + ${masked ? 1 : 0}u;
+  var sum = 0f;
+  for (var chunk = 0u; chunk < sizes.chunks; chunk++) {
+    sum += sums[(sample * sizes.chunks + chunk) * width + column];
+  }
+  return sum;
+}
+fn meanOf(sample: u32, column: u32) -> f32 {
+  let count = ${masked ? 'max(sumOf(sample, sizes.d), 1f)' : 'f32(sizes.tokens)'};
+  return quotient(sumOf(sample, column), count);
+}`;
+}
