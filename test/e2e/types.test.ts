@@ -52,9 +52,10 @@ export const filesOf = (files: Awaited<ReturnType<typeof quantizedFiles>>) =>
 
 /** Entry points, each with the files that list what it exports. */
 const ENTRIES: readonly [name: string, ...files: string[]][] = [
-  ['', 'core', 'wasm'],
+  ['', 'core', 'wasm', 'webgpu'],
   ['/core', 'core'],
   ['/wasm', 'wasm'],
+  ['/webgpu', 'webgpu'],
   ['/report', 'report'],
   ['/node', 'node'],
   ['/vite', 'vite'],
