@@ -42,7 +42,7 @@ describeOnBackends('WebGPU kernels', (backendName) => {
     }
   });
 
-  it('numbers cast from int32 and bool, which share their memory, are floats to every kernel', () => {
+  it('numbers cast from int32 and bool share their memory, and are floats to every kernel', () => {
     const ints = Array.from({ length: 5 * 24 }, (_, i) => ((i * 37) % 11) - 3);
     const shape: [number, number] = [5, 24];
     const mean = Array.from({ length: 24 }, (_, i) => i % 5);
