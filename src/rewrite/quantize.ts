@@ -53,7 +53,8 @@ export interface QuantizeResult extends RewriteResult {
  * @example
  * ```ts
  * import '@tensorflow/tfjs';
- * import { quantize, reportTable, trajectory } from 'tfjs-hadanorm';
+ * import { quantize, trajectory } from 'tfjs-hadanorm';
+ * import { reportTable } from 'tfjs-hadanorm/report';
  * import { tinyDit } from '../../models/tinyDit.js';
  *
  * const model = await tinyDit(); // your own: await tf.loadGraphModel(url)

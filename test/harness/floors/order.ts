@@ -26,6 +26,7 @@ export const FLOORS: readonly (readonly string[])[] = [
   ['src/load', 'src/node', 'src/bundlers'],
   ['src/cli'],
   ['src/*.ts'],
+  ['src/bin'],
   ['models/builder'],
   ['models/*.ts'],
   ['models/research'],
@@ -47,6 +48,7 @@ const TFJS = ['@tensorflow/tfjs-core', '@tensorflow/tfjs-converter'];
 export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   ops: ['@tensorflow/tfjs-core'],
   src: TFJS,
+  'src/bin': [...TFJS, 'commander', 'fflate', 'node:fs', 'node:path', 'node:url'],
   'src/cli': [...TFJS, 'node:util'],
   'src/bundlers': ['node:fs', 'node:path'],
   'src/node': [...TFJS, 'node:fs', 'node:path', 'node:url'],

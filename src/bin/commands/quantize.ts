@@ -1,0 +1,127 @@
+import { resolve } from 'node:path';
+import { type Command, Option } from 'commander';
+import { InvalidArgumentError } from '../../../ops/numerics/errors.js';
+import { writeWhole } from '../../node/wholeFiles.js';
+import type { RecipeTarget } from '../../report/recipe.js';
+import { reportJson } from '../../report/reportJson.js';
+import { reportTable } from '../../report/reportTable.js';
+import { PRESETS, type PresetName } from '../../rewrite/presets.js';
+import { type QuantizeResult, quantize } from '../../rewrite/quantize.js';
+import { quantizedFiles } from '../../save/saveQuantized.js';
+import { useBackend } from '../shared/backends.js';
+import { type Context, printResult } from '../shared/context.js';
+import { type Common, type Out, withBackend, withInputs, withOut } from '../shared/flags.js';
+import { openModel } from '../shared/models.js';
+import { checkFree } from '../shared/outputs.js';
+import { presetLines, readRecipe } from '../shared/recipes.js';
+import { readBytes, readNumber } from '../shared/values.js';
+import {
+  type CalibrationFlags,
+  calibrated,
+  readStats,
+  STEPS,
+  TRAJECTORIES,
+  withTimestep,
+} from './calibrate.js';
+
+interface Flags extends Common, Out, CalibrationFlags {
+  readonly preset?: PresetName;
+  readonly recipe?: string;
+  readonly stats?: string;
+  readonly minSqnr?: number;
+  readonly meanSqnr?: number;
+  readonly maxSize?: number;
+  readonly compare?: boolean;
+}
+
+export function quantizeCommand(program: Command, context: Context): void {
+  const command = program
+    .command('quantize <model>')
+    .description('writes a quantized model, and what was done as report.json beside it')
+    .addOption(new Option('--preset <name>', 'bits').choices(Object.keys(PRESETS)))
+    .option('--recipe <file>', 'options of rewriteGraph and rules, as JSON')
+    .option('--min-sqnr <dB>', 'no linear below; the worst get 8 bits', readNumber)
+    .option('--mean-sqnr <dB>', 'on average', readNumber)
+    .option('--max-size <bytes>', 'the worst linears get 8 bits while it fits', readBytes)
+    .option('--stats <file>', 'statistics of calibrate, in place of inputs')
+    .option('--compare', 'measure other methods too, for the report');
+  withBackend(withTimestep(withInputs(command, TRAJECTORIES, STEPS)));
+  withOut(command, 'folder of the quantized model')
+    .addHelpText(
+      'after',
+      `
+Presets (default W4A8):
+${presetLines()}
+
+Examples:
+  tfjs-hadanorm quantize model/ -o small/
+  tfjs-hadanorm quantize model/ --preset W4A4 --min-sqnr 30 -o small/
+  tfjs-hadanorm quantize model/ --stats model.stats --max-size 3.5MB -o small/ --force`,
+    )
+    .action((model: string, flags: Flags) => run(context, model, flags));
+}
+
+async function run(context: Context, source: string, flags: Flags): Promise<void> {
+  const target = targetOf(flags);
+  const recipe = flags.recipe === undefined ? {} : await readRecipe(flags.recipe);
+  const given = flags.stats === undefined ? null : await readStats(flags.stats);
+  await checkFree(flags.out, flags.force);
+  await useBackend(flags.backend);
+  const model = await openModel(source, context);
+  try {
+    const stats = given ?? (await calibrated(context, model, flags));
+    const made = await quantize(model, stats, {
+      preset: 'W4A8',
+      ...recipe,
+      ...(flags.preset === undefined ? {} : { preset: flags.preset }),
+      ...(target === undefined ? {} : { target }),
+      ...(flags.compare ? { compare: true } : {}),
+      signal: context.signal,
+      onProgress: context.onProgress,
+    });
+    try {
+      await write(context, made, flags);
+    } finally {
+      made.model.dispose();
+    }
+  } finally {
+    model.dispose();
+  }
+}
+
+function targetOf({ minSqnr, meanSqnr, maxSize }: Flags): RecipeTarget | undefined {
+  const targets: RecipeTarget[] = [
+    ...(minSqnr === undefined ? [] : [{ minSqnr }]),
+    ...(meanSqnr === undefined ? [] : [{ meanSqnr }]),
+    ...(maxSize === undefined ? [] : [{ maxBytes: maxSize }]),
+  ];
+  if (targets.length <= 1) return targets[0];
+  const wanted = 'one of --min-sqnr, --mean-sqnr and --max-size';
+  throw new InvalidArgumentError('quantize', 'target', wanted, `${targets.length} of them`);
+}
+
+/** All files, or none. */
+async function write(context: Context, made: QuantizeResult, flags: Flags): Promise<void> {
+  const { model, report, recipe } = made;
+  const { signal, onProgress } = context;
+  const files = await quantizedFiles(model, { signal, onProgress });
+  const { 'model.json': json, ...shards } = Object.fromEntries(files);
+  const text = new TextEncoder();
+  // model.json last: until then the former one stands
+  const all = { ...shards, 'report.json': text.encode(reportJson(report)), 'model.json': json! };
+  const out = resolve(flags.out);
+  await writeWhole(out, new Map(Object.entries(all)), signal);
+  const fileBytes = [...files.values()].reduce((sum, bytes) => sum + bytes.length, 0);
+  const raised = recipe?.rules.map(({ match }) => match) ?? [];
+  const outputs = report.linears.flatMap(({ treatment, sqnr }) =>
+    treatment === 'transformed' && sqnr !== null ? [sqnr.output] : [],
+  );
+  const { totals, notes = [] } = report;
+  const sqnr = { min: Math.min(...outputs), mean: totals.sqnr?.output ?? null };
+  const result = { out: flags.out, fileBytes, sqnr, in8Bits: raised, totals, notes };
+  printResult(context, flags.json, result, () => {
+    const in8 = recipe === null ? '' : `, ${raised.length} linears in 8 bits for the target`;
+    const least = `least output SQNR ${sqnr.min.toFixed(1)} dB`;
+    return `${reportTable(report, { by: 'role' })}\n${flags.out}: ${least}${in8}`;
+  });
+}

@@ -1,0 +1,72 @@
+#!/usr/bin/env node
+import { CommanderError } from 'commander';
+import { HadaNormError } from '../../ops/numerics/errors.js';
+import '../index.js';
+import { programOf } from './program.js';
+import type { Context } from './shared/context.js';
+import { ProgressLine } from './shared/progressLine.js';
+
+/** What a process says of itself when it ends. */
+const EXIT = { failed: 1, misused: 2, interrupted: 130 } as const;
+
+const abort = new AbortController();
+const line = new ProgressLine(process.stderr);
+const context: Context = {
+  signal: abort.signal,
+  show: (text) => {
+    line.clear();
+    process.stdout.write(`${text}\n`);
+  },
+  note: (text) => {
+    line.clear();
+    process.stderr.write(`${text}\n`);
+  },
+  onProgress: line.tell,
+};
+
+// the first Ctrl-C ends the work in its own time, the second at once
+process.once('SIGINT', () => {
+  abort.abort();
+  process.once('SIGINT', () => process.exit(EXIT.interrupted));
+});
+process.once('SIGTERM', () => abort.abort());
+// `| head` closes stdout: nobody reads on
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
+quietTfjs();
+
+try {
+  await programOf(context).parseAsync(process.argv);
+} catch (error) {
+  process.exitCode = told(error);
+}
+line.clear();
+// workers and timers of backends are not waited for
+process.exit();
+
+/** Says an error in one line, and gives the exit code. */
+function told(error: unknown): number {
+  if (abort.signal.aborted) {
+    context.note('tfjs-hadanorm: stopped; nothing was written.');
+    return EXIT.interrupted;
+  }
+  // commander has told it already, or it was --help
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT.misused;
+  const words = error instanceof Error ? error.message : `${error}`;
+  context.note(`tfjs-hadanorm: ${words.replace(/\s*\n\s*/g, ' ')}`);
+  const isOurs = error instanceof HadaNormError;
+  if (!isOurs || process.env.DEBUG) context.note(`${(error as Error)?.stack ?? ''}`);
+  return EXIT.failed;
+}
+
+/** tfjs advertises tfjs-node on the console whenever it is used in Node without it. */
+function quietTfjs(): void {
+  const { warn } = console;
+  console.warn = (...words: unknown[]) => {
+    if (`${words[0]}`.includes('looks like you are running TensorFlow.js in Node')) return;
+    line.clear();
+    warn(...words);
+  };
+}

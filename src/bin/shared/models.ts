@@ -1,0 +1,38 @@
+import { type GraphModel, loadGraphModel } from '@tensorflow/tfjs-converter';
+import type { Progress } from '../../../ops/common/progress.js';
+import { InvalidArgumentError } from '../../../ops/numerics/errors.js';
+import { graphOfModel } from '../../graph/model.js';
+import { fileSystem } from '../../node/fileSystem.js';
+import { quantizedAlready } from '../../rewrite/nothingToQuantize.js';
+import { loadQuantized } from '../../save/loadQuantized.js';
+
+/** What a model is watched by while it loads. */
+interface Watch {
+  readonly signal: AbortSignal;
+  readonly onProgress: (progress: Progress) => void;
+}
+
+/** A model of a folder, a model.json or a URL of one, on the backend that computes. */
+export async function openModel(
+  source: string,
+  { signal, onProgress }: Watch,
+): Promise<GraphModel> {
+  signal.throwIfAborted();
+  const handler = /^https?:\/\//.test(source) ? source : fileSystem(source);
+  const model = await loadGraphModel(handler);
+  onProgress({ stage: 'load', done: 1, total: 1, name: source });
+  return model;
+}
+
+/**
+ * A model that is quantized, its files checked.
+ * @throws InvalidArgumentError for one that is not.
+ */
+export async function openQuantized(source: string, watch: Watch): Promise<GraphModel> {
+  const handler = /^https?:\/\//.test(source) ? source : fileSystem(source);
+  const model = await loadQuantized(handler, watch);
+  if (quantizedAlready(graphOfModel('openQuantized', model)) > 0) return model;
+  model.dispose();
+  const wanted = 'a model that this package quantized';
+  throw new InvalidArgumentError('QUANTIZED', 'model', wanted, source);
+}

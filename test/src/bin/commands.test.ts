@@ -1,0 +1,257 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs';
+import { expect } from 'chai';
+import { zipSync } from 'fflate';
+import { npyBytes, parseNpy } from '../../../src/bin/shared/npy.js';
+import {
+  AbortedError,
+  CalibrationStats,
+  calibrate,
+  HadaNormError,
+  loadQuantized,
+  parseReport,
+} from '../../../src/index.js';
+import { fileSystem } from '../../../src/node.js';
+import '../../harness/backends/backends.js';
+import { safetensorsOf } from '../../harness/models/safetensorsBytes.js';
+import { tinyArtifacts, tinyBatch } from '../../harness/models/tinyDit.js';
+import { runCommand } from '../../harness/run/commandLine.js';
+import { rejection } from '../../harness/run/rejection.js';
+
+/** Quick: two samples, two steps each. */
+const QUICK = '--trajectories 2 --steps 2 --backend cpu'.split(' ');
+
+describe('The command line', () => {
+  let folder: string;
+  let at: (name: string) => string;
+  let model: string;
+
+  before(async () => {
+    await tf.setBackend('cpu');
+    folder = mkdtempSync(join(tmpdir(), 'hadanorm-cli-'));
+    at = (name) => join(folder, name);
+    model = at('model');
+    await fileSystem(model).save(tinyArtifacts({ depth: 1 }));
+  });
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  const json = async (...args: string[]) =>
+    JSON.parse((await runCommand([...args, '--json'])).stdout);
+
+  it('inspect lists the linears, and what a preset would make of them', async () => {
+    const { stdout } = await runCommand(['inspect', model, '--backend', 'cpu']);
+    expect(stdout).to.include('blocks/0/mlp/fc1/MatMul').and.include('mlp.in');
+    expect(stdout).to.match(/\n\d+ linears, [\d.]+ kB of float32 weights\n$/);
+    const all = await json('inspect', model, '--backend', 'cpu');
+    const planned = await json('inspect', model, '--dry-run', '--backend', 'cpu');
+    expect(planned.linears.length).to.equal(all.linears.length);
+    const mlp = planned.linears.find(({ role }: { role: string }) => role === 'mlp.in');
+    expect(mlp).to.include({ treatment: 'transform', weightBits: 4, activationBits: 8 });
+  });
+
+  it('inspect plans a recipe, whose patterns are regular expressions', async () => {
+    const recipe = at('recipe.json');
+    const rules = [{ pattern: 'mlp', weights: { bits: 3 } }];
+    writeFileSync(recipe, JSON.stringify({ preset: 'W8A8', rules }));
+    const { linears } = await json('inspect', model, '--recipe', recipe, '--backend', 'cpu');
+    const bits = (role: string) =>
+      linears.find((linear: { role: string }) => linear.role === role).weightBits;
+    expect([bits('mlp.out'), bits('attention.out')]).to.deep.equal([3, 8]);
+  });
+
+  it('shards that are merged are what one run gives', async () => {
+    const sampled = '--trajectories 6 --batch-size 2 --steps 2 --backend cpu'.split(' ');
+    await runCommand(['calibrate', model, ...sampled, '-o', at('all.stats')]);
+    const parts = [1, 2, 3].map((i) => at(`part-${i}.stats`));
+    for (const [i, part] of parts.entries()) {
+      await runCommand(['calibrate', model, ...sampled, '--shard', `${i + 1}/3`, '-o', part]);
+    }
+    const { stdout } = await runCommand(['merge', ...parts, '-o', at('merged.stats')]);
+    expect(stdout).to.match(/merged\.stats: \d+ batches, \d+ tensors\n$/);
+    const [all, merged] = ['all', 'merged'].map((name) =>
+      CalibrationStats.deserialize(new Uint8Array(readFileSync(at(`${name}.stats`)))),
+    ) as [CalibrationStats, CalibrationStats];
+    expect(merged.batches).to.equal(all.batches).and.above(3);
+    const reports = [];
+    for (const name of ['all', 'merged']) {
+      const out = at(`of-${name}`);
+      const args = ['--stats', at(`${name}.stats`), '--backend', 'cpu', '-o', out];
+      await runCommand(['quantize', model, ...args]);
+      reports.push(parseReport(readFileSync(join(out, 'report.json'), 'utf8')));
+    }
+    const [one, other] = reports.map(({ totals }) => totals);
+    expect(other!.modelBytes).to.deep.equal(one!.modelBytes);
+    expect(other!.sqnr!.output).to.be.closeTo(one!.sqnr!.output, 0.01);
+  });
+
+  it('takes inputs of .npz, .npy, .safetensors and of a module alike', async () => {
+    const batch = tinyBatch(3, [0.1, 0.4, 0.6, 0.9]);
+    const arrays = Object.entries(batch).map(([name, tensor]) => ({
+      name,
+      shape: tensor.shape,
+      values: Float32Array.from(tensor.dataSync()),
+    }));
+    tf.dispose(batch);
+    const npys = arrays.map(({ name, shape, values }) => {
+      writeFileSync(at(`${name}.npy`), npyBytes(values, shape));
+      return at(`${name}.npy`);
+    });
+    const entries = npys.map((file, i) => [`${arrays[i]!.name}.npy`, readFileSync(file)] as const);
+    writeFileSync(at('inputs.npz'), zipSync(Object.fromEntries(entries)));
+    writeFileSync(
+      at('inputs.safetensors'),
+      safetensorsOf(
+        Object.fromEntries(
+          arrays.map(({ name, shape, values }) => [
+            name,
+            { dtype: 'F32', shape, bytes: new Uint8Array(values.buffer) },
+          ]),
+        ),
+      ),
+    );
+    const plain = JSON.stringify(
+      Object.fromEntries(
+        arrays.map(({ name, shape, values }) => [name, { shape, values: [...values] }]),
+      ),
+    );
+    writeFileSync(
+      at('batches.mjs'),
+      `export default async function* ({ tf }) {
+        const inputs = ${plain};
+        for (const from of [0, 2]) {
+          yield Object.fromEntries(Object.entries(inputs).map(([name, { shape, values }]) => {
+            const each = values.length / 4;
+            const part = values.slice(from * each, (from + 2) * each);
+            const cut = [2, ...shape.slice(1)];
+            const plain = { shape: cut, values: part };
+            return [name, name === 'label' ? tf.tensor(part, cut, 'int32') : plain];
+          }));
+        }
+      }`,
+    );
+    const statsOf = async (...inputs: string[]) => {
+      const args = ['--batch-size', '2', '--backend', 'cpu', '--force', '-o', at('in.stats')];
+      await runCommand(['calibrate', model, '-i', ...inputs, ...args]);
+      return readFileSync(at('in.stats'));
+    };
+    const expected = await statsOf(at('inputs.npz'));
+    for (const inputs of [npys, [at('inputs.safetensors')], [at('batches.mjs')]]) {
+      expect((await statsOf(...inputs)).equals(expected), inputs.join()).to.equal(true);
+    }
+    const halves = [0, 2].map((from) => {
+      const half = arrays.map(({ name, shape, values }) => {
+        const each = values.length / 4;
+        const part = values.slice(from * each, (from + 2) * each);
+        const cut = [2, ...shape.slice(1)];
+        return [name, tf.tensor(part, cut, name === 'label' ? 'int32' : 'float32')] as const;
+      });
+      return Object.fromEntries(half);
+    });
+    const loaded = await tf.loadGraphModel(fileSystem(model));
+    const stats = await calibrate(loaded, halves, { timestep: 'timestep', disposeBatches: true });
+    loaded.dispose();
+    expect(Buffer.from(stats.serialize()).equals(expected)).to.equal(true);
+  });
+
+  describe('after quantize', () => {
+    let small: string;
+    before(async () => {
+      small = at('small');
+      const { stdout } = await runCommand(['quantize', model, ...QUICK, '-o', small]);
+      expect(stdout).to.match(/attention\.qkv[\s\S]*small: least output SQNR [\d.]+ dB\n$/);
+    });
+
+    it('its model loads, checked, and is not overwritten without --force', async () => {
+      (await loadQuantized(fileSystem(small))).dispose();
+      const again = ['quantize', model, ...QUICK, '-o', small];
+      const error = await rejection(runCommand(again));
+      expect(error).to.be.instanceOf(HadaNormError);
+      expect(error.message).to.include('small is there. Add --force to overwrite it.');
+      await runCommand([...again, '--force']);
+    });
+
+    it('reaches a least SQNR, and says what it took', async () => {
+      const { linears } = parseReport(readFileSync(join(small, 'report.json'), 'utf8'));
+      const outputs = linears.flatMap(({ sqnr }) => (sqnr === null ? [] : [sqnr.output]));
+      const wanted = `${Math.min(...outputs) + 0.5}`;
+      const args = [...QUICK, '--min-sqnr', wanted, '-o', at('better')];
+      const { in8Bits, sqnr } = await json('quantize', model, ...args);
+      expect(in8Bits.length).to.be.above(0);
+      expect(sqnr.min).to.be.at.least(Number(wanted));
+    });
+
+    it('verify compares it with the original, and fails below a bar', async () => {
+      const args = ['verify', model, small, ...QUICK];
+      const { backends } = await json(...args);
+      expect(backends.length).to.equal(1);
+      expect(backends[0].sqnr).to.be.within(15, 60);
+      expect(backends[0].cosine).to.be.within(0.98, 1);
+      expect(backends[0].maxError).to.be.above(0);
+      const error = await rejection(runCommand([...args, '--min-sqnr', '90']));
+      expect(error.message).to.match(/^verify: the outputs have [\d.]+ dB, 90 were wanted\./);
+    });
+
+    it('verify says that the original is no quantized model', async () => {
+      const error = await rejection(runCommand(['verify', model, model, ...QUICK]));
+      expect(error).to.be.instanceOf(HadaNormError);
+    });
+
+    it('report writes a table, JSON, CSV and a page', async () => {
+      const written = async (format: string) =>
+        (await runCommand(['report', small, '--format', format])).stdout;
+      expect(await written('table')).to.include('blocks/0/mlp/fc1');
+      const report = parseReport(await written('json'));
+      const rows = (await written('csv')).trim().split('\r\n');
+      expect(rows[0]).to.match(/^linear,role,d,n,treatment,/);
+      expect(rows.length).to.equal(report.linears.length + 1);
+      expect(await written('html')).to.match(/^<!doctype html>/i);
+    });
+
+    it('sample writes what it draws', async () => {
+      const args = ['--labels', '0,1', '--steps', '2', '--backend', 'cpu', '-o', at('s.npy')];
+      const { shape } = await json('sample', small, ...args);
+      const drawn = parseNpy(new Uint8Array(readFileSync(at('s.npy'))), 's.npy');
+      expect(shape).to.deep.equal([2, 8, 8, 4]);
+      expect(drawn.shape).to.deep.equal(shape);
+      expect(drawn.values.every(Number.isFinite)).to.equal(true);
+    });
+
+    it('bench says which is faster, and by how much', async () => {
+      const args = ['bench', model, small, ...QUICK, '--runs', '1'];
+      const { stdout } = await runCommand(args);
+      expect(stdout).to.match(/^The quantized model is (SLOWER: it takes )?[\d.]+ times as /);
+      const { originalMs, quantizedMs, speedup } = await json(...args);
+      expect(speedup).to.be.closeTo(originalMs / quantizedMs, 1e-9);
+    });
+  });
+
+  it('what is stopped while it packs leaves no file', async () => {
+    const abort = new AbortController();
+    const running = runCommand(['quantize', model, ...QUICK, '-o', at('stopped')], {
+      signal: abort.signal,
+      onProgress: ({ stage }) => stage === 'save' && abort.abort(),
+    });
+    expect(await rejection(running)).to.be.instanceOf(AbortedError);
+    expect(readdirSync(folder)).not.to.include('stopped');
+  });
+
+  const WRONG: readonly [string, string[], RegExp][] = [
+    ['a size', ['--max-size', 'small'], /a size such as/],
+    ['two targets', ['--max-size', '1MB', '--min-sqnr', '3'], /one of --min-sqnr, --mean-sqnr and/],
+    ['a recipe that is not there', ['--recipe', 'no.json'], /--recipe: no\.json cannot be read/],
+    ['inputs of another kind', ['-i', 'inputs.txt'], /inputs\.txt/],
+    ['a target too high', ['--min-sqnr', '300'], /^quantize: target\.minSqnr must be at most/],
+    ['a flag that there is none of', ['--bits', '4'], /unknown option '--bits'/],
+  ];
+  for (const [what, args, message] of WRONG) {
+    it(`quantize says in one line what is wrong with ${what}`, async () => {
+      const error = await rejection(
+        runCommand(['quantize', model, ...QUICK, '-o', at('wrong'), ...args]),
+      );
+      expect(error.message).to.match(message).and.not.include('\n');
+      expect(readdirSync(folder)).not.to.include('wrong');
+    });
+  }
+});
