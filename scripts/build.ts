@@ -55,8 +55,6 @@ await build({
   platform: 'node',
   format: 'cjs',
   target: 'es2022',
-  sourcemap: true,
-  sourcesContent: false,
   logLevel: 'warning',
 });
 await build({

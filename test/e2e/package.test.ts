@@ -11,6 +11,7 @@ import { syntheticReport } from '../harness/report/syntheticReport.js';
 import { UserProject } from '../harness/run/userProject.js';
 
 const require = createRequire(import.meta.url);
+const { exports } = require('../../package.json') as { exports: Record<string, unknown> };
 const USE = `
   await tf.setBackend('cpu');
   const y = hadamardTransform([4, 0, 0, 0]);
@@ -29,19 +30,29 @@ describe('The package as it ships', () => {
   });
   after(() => project.remove());
 
-  it('holds the builds, licence, README and small trained model, and nothing else', () => {
+  it('holds the builds, documentation and small trained model, and nothing else', () => {
     const others = project.packed.filter((path) => !/^dist\/(esm|cjs)\/(src|ops)\//.test(path));
-    expect(others.sort()).to.deep.equal([
+    const pages = others.filter((path) => /^docs\/[\w-]+\.md$/.test(path));
+    expect(pages).to.include('docs/methods.md');
+    const left = others.filter((path) => !pages.includes(path));
+    expect(left.sort()).to.deep.equal([
+      'CHANGELOG.md',
+      'CONTRIBUTING.md',
       'LICENSE',
       'README.md',
       'dist/cjs/package.json',
       'dist/tfjs-hadanorm.min.js',
       'dist/tfjs-hadanorm.min.js.map',
+      'docs/samples.png',
+      'models/README.md',
       'models/avatars-nano/group1-shard1of2.bin',
       'models/avatars-nano/group1-shard2of2.bin',
       'models/avatars-nano/model.json',
+      'models/research/training/README.md',
       'package.json',
     ]);
+    // a map of a file names sources that are not here, which bundlers warn of
+    expect(project.packed.filter((path) => /\/(esm|cjs)\/.*\.map$/.test(path))).to.be.empty;
   });
 
   it('the trained model loads from the package, and finds the same linears there', () => {
@@ -68,6 +79,20 @@ describe('The package as it ships', () => {
     expect(
       messages.map((message) => formatMessage(message, pkg as Record<string, unknown>)),
     ).to.deep.equal([]);
+  });
+
+  it('has types that are right for every way to resolve them, says arethetypeswrong', async () => {
+    const { createPackageFromTarballData, checkPackage } = await import('@arethetypeswrong/core');
+    const tarball = createPackageFromTarballData(readFileSync(project.tarball));
+    const result = await checkPackage(tarball, {
+      entrypoints: Object.keys(exports).filter((name) => !/models|package\.json/.test(name)),
+    });
+    // moduleResolution "node10" of TypeScript before 5 knows no entry points but the main one
+    const problems = 'problems' in result ? result.problems : [{ kind: 'no types at all' }];
+    const others = problems.filter(
+      (problem) => !('resolutionKind' in problem && problem.resolutionKind === 'node10'),
+    );
+    expect(others).to.deep.equal([]);
   });
 
   it('is imported as ESM, without a word on the console', () => {

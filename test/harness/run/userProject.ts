@@ -28,10 +28,13 @@ export class UserProject {
   readonly installed = join(this.folder, 'node_modules', 'tfjs-hadanorm');
   /** Paths in the archive. */
   readonly packed: readonly string[];
+  /** The archive. */
+  readonly tarball: string;
 
   constructor() {
     const { tarball, files } = pack(this.folder);
     this.packed = files;
+    this.tarball = tarball;
     mkdirSync(this.installed, { recursive: true });
     const args = ['-xzf', tarball, '-C', this.installed, '--strip-components=1'];
     const unpacked = spawnSync('tar', args);
