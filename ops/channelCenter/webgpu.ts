@@ -18,7 +18,7 @@ function channelCenterOnWebgpu({ inputs, webgpu }: Args): TensorInfo[] {
   const { x, scale, mean, mask } = inputs;
   const counted = mask.shape.length === 0 ? undefined : mask;
   const means = mean ?? meansOf(webgpu, partialSums(webgpu, x, counted));
-  const given = scale.rank === 0 ? undefined : scale;
+  const given = scale.shape.length === 0 ? undefined : scale;
   const centered = centerRows(webgpu, { x, mean: means, scale: given });
   const subtracted = mean === undefined ? means : webgpu.share(mean);
   return [centered, webgpu.view(subtracted, meanShape(x.shape))];

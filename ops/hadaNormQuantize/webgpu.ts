@@ -6,6 +6,7 @@ import { factorsOf, isSpelled } from '../webgpu/hadamardStages.js';
 import { type WebgpuKernelArgs, webgpuKernel } from '../webgpu/kernel.js';
 import { partialSums } from '../webgpu/means.js';
 import type { WebgpuScope } from '../webgpu/scope.js';
+import { floatBits } from '../webgpu/wgsl.js';
 import { hadaNormQuantizeOp } from './composite.js';
 import type { HadaNormQuantizeAttrs, HadaNormQuantizeInputs } from './contract.js';
 import { type MeanParts, meanParts, residualShader } from './webgpuMeans.js';
@@ -133,10 +134,6 @@ function quantizeRows(
     ],
     groups: rowGroups + meanGroups,
   });
-}
-
-function floatBits(value: number): number {
-  return new Uint32Array(Float32Array.of(value).buffer)[0]!;
 }
 
 /** Centers and rotates by programs of their own, and quantizes what these left in memory. */

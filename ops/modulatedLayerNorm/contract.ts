@@ -1,4 +1,4 @@
-import type { Tensor, TensorLike } from '@tensorflow/tfjs-core';
+import { type Tensor, type TensorInfo, type TensorLike, util } from '@tensorflow/tfjs-core';
 import { flagged, type NodeContract } from '../common/contract.js';
 import type { Dims } from '../numerics/lengths.js';
 
@@ -58,8 +58,9 @@ export const layerNormContract: NodeContract<keyof LayerNormInputs, unknown> = {
 };
 
 /** How many consecutive rows of x share a row of a factor or shift. */
-export function rowsPerModulation(x: Tensor, modulation: Tensor | undefined): number {
-  return modulation === undefined ? 1 : x.size / modulation.size;
+export function rowsPerModulation(x: TensorInfo, modulation: TensorInfo | undefined): number {
+  if (modulation === undefined) return 1;
+  return util.sizeFromShape(x.shape) / util.sizeFromShape(modulation.shape);
 }
 
 /**

@@ -6,7 +6,9 @@ import { registerLife } from '../common/life.js';
 import { fakeQuantWebgpu } from '../fakeQuant/webgpu.js';
 import { hadamardTransformWebgpu } from '../hadamardTransform/webgpu.js';
 import { hadaNormQuantizeWebgpu } from '../hadaNormQuantize/webgpu.js';
+import { layerNormWebgpu } from '../modulatedLayerNorm/webgpu.js';
 import { quantizedMatMulWebgpu } from '../quantizedMatMul/webgpu.js';
+import { attentionWebgpu } from '../scaledDotProductAttention/webgpu.js';
 import { webgpuLife } from '../webgpu/life.js';
 import { DOT4_FLAG } from '../webgpu/scope.js';
 
@@ -20,3 +22,5 @@ registerKernelOnce(channelCenterWebgpu);
 registerKernelOnce(fakeQuantWebgpu);
 registerKernelOnce(hadaNormQuantizeWebgpu);
 registerKernelOnce(quantizedMatMulWebgpu);
+registerKernelOnce(attentionWebgpu);
+registerKernelOnce(layerNormWebgpu);

@@ -19,7 +19,7 @@ export interface WebgpuKernel<Inputs, Attrs> {
   /** Why it does not run a form on a device; null where it does. Default: it runs all. */
   readonly supports?: (form: Attrs, limits: Limits) => string | null;
   /** Forms and inputs that only a call knows. Default: it runs all. */
-  readonly takes?: (inputs: Inputs, attrs: Attrs) => boolean;
+  readonly takes?: (inputs: Inputs, attrs: Attrs, limits: Limits) => boolean;
   /** Inputs that it does not bind as they are. Default none. */
   readonly unbound?: readonly (keyof Inputs & string)[];
   readonly question: Question;
@@ -51,7 +51,7 @@ export function webgpuKernel<Inputs extends object, Attrs>(
       const own =
         whyUnused(backend, kernelName) === null &&
         supports(attrs, limitsOf(backend.device)) === null &&
-        takes(inputs, attrs);
+        takes(inputs, attrs, limitsOf(backend.device));
       if (!own) return tidy(() => op.composite(inputs, attrs));
       checkInputs(kernelName, inputs, unbound, backend);
       return inScope(backend, kernelName, (webgpu) =>

@@ -6,6 +6,11 @@ export function wgslFloat(value: number): string {
   return `${Math.fround(value).toPrecision(9)}f`;
 }
 
+/** The bits of a float32 number, which programs take among their sizes. */
+export function floatBits(value: number): number {
+  return new Uint32Array(Float32Array.of(value).buffer)[0]!;
+}
+
 /**
  * `bool isFinite1(f32)` by the bits: WGSL lets an implementation assume that there is no NaN and no
  * Inf, so that comparisons may say anything of them. `NAN` and `INF` come by their bits, through a

@@ -34,6 +34,9 @@ const ROWS: readonly Row[] = [
   { queries: 5, keys: 1030, h: 1, b: 1, mask: [5, 1030] },
   { queries: 130, keys: 6, c: 5, valueChannels: 9 },
   { queries: 7, keys: 9, c: 12, valueChannels: 20 },
+  // heads enough for a GPU's largest tiles; channels too many for registers
+  { b: 6, h: 44, queries: 66, keys: 35, c: 8, valueChannels: 8 },
+  { b: 1, h: 1, queries: 3, c: 260, valueChannels: 260 },
   // layouts: fused projections, the order of heads and channels, axes left out
   { layouts: FUSED },
   { layouts: { ...FUSED, output: 'bhtc' }, queries: 9, keys: 9 },

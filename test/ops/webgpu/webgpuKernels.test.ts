@@ -26,6 +26,8 @@ const OPS = [
   'FakeQuant',
   'HadaNormQuantize',
   'QuantizedMatMul',
+  'ScaledDotProductAttention',
+  'ModulatedLayerNorm',
 ];
 
 /** Sizes of a product of several tiles, with ragged edges. */
