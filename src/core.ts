@@ -74,6 +74,13 @@ export {
   evaluateLinears,
   type LinearEvaluation,
 } from './evaluate/evaluateLinears.js';
+export {
+  type CheckedLayer,
+  SELF_CHECK_DEFAULTS,
+  SelfCheckError,
+  type SelfCheckOptions,
+  selfCheck,
+} from './evaluate/selfCheck.js';
 export { fuseGraph } from './passes/fuseGraph.js';
 export type { Histogram, MeasuredWay, Sqnr, Treatment } from './quantize/measured.js';
 export { METHODS, type Method, type Parts } from './quantize/methods.js';

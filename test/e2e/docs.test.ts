@@ -22,6 +22,7 @@ const SOURCES: readonly [string, number][] = [
   ['src/calibrate/calibrate.ts', 1],
   ['src/passes/fuseGraph.ts', 1],
   ['src/evaluate/evaluateLinears.ts', 1],
+  ['src/evaluate/selfCheck.ts', 1],
   ['src/report/recipe.ts', 1],
   ['src/report/reportHtml.ts', 1],
   ['src/report/reportJson.ts', 2],

@@ -129,9 +129,14 @@ describe('What is wrongly called', () => {
       (name): [string, number] => [name, 0],
     ),
     ['evaluateLinears', 1],
-    ...['quantizedFiles', 'rewriteGraph', 'rewriteGraphAsync', 'saveQuantized', 'sample'].map(
-      (name): [string, number] => [name, 0],
-    ),
+    ...[
+      'selfCheck',
+      'quantizedFiles',
+      'rewriteGraph',
+      'rewriteGraphAsync',
+      'saveQuantized',
+      'sample',
+    ].map((name): [string, number] => [name, 0]),
     ...['trajectory', 'collectTrajectory', 'calibrateOnTrajectories'].map(
       (name): [string, number] => [name, 0],
     ),
@@ -238,6 +243,10 @@ function tableOf(
     evaluateLinears: {
       ...{ call: plugin.evaluateLinears, args: [model, small, batches, {}] },
       options: ['signal', 'onProgress'],
+    },
+    selfCheck: {
+      ...{ call: plugin.selfCheck, args: [small, { layers: 1 }] },
+      options: ['backend', 'layers', 'tolerance', 'inputs', 'signal', 'onProgress'],
     },
     fuseGraph: { call: plugin.fuseGraph, args: [model] },
     describeGraph: { call: plugin.describeGraph, args: [model] },

@@ -23,7 +23,7 @@ import type { Shard } from '../shared/values.js';
 
 /** Samples that a calibration follows, where nothing else is said, and steps of each. */
 export const TRAJECTORIES = 8;
-export const STEPS = 20;
+export const STEPS = 10;
 
 /** Flags of what calibrates. */
 export interface CalibrationFlags extends InputFlags {

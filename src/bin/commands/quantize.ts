@@ -1,6 +1,8 @@
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
+import type { WatchOptions } from '../../../ops/common/progress.js';
 import { InvalidArgumentError } from '../../../ops/numerics/errors.js';
+import { selfCheck } from '../../evaluate/selfCheck.js';
 import { writeWhole } from '../../node/wholeFiles.js';
 import type { RecipeTarget } from '../../report/recipe.js';
 import { reportJson } from '../../report/reportJson.js';
@@ -32,6 +34,7 @@ interface Flags extends Common, Out, CalibrationFlags {
   readonly meanSqnr?: number;
   readonly maxSize?: number;
   readonly compare?: boolean;
+  readonly selfCheck: boolean;
 }
 
 export function quantizeCommand(program: Command, context: Context): void {
@@ -44,7 +47,8 @@ export function quantizeCommand(program: Command, context: Context): void {
     .option('--mean-sqnr <dB>', 'on average', readNumber)
     .option('--max-size <bytes>', 'the worst linears get 8 bits while it fits', readBytes)
     .option('--stats <file>', 'statistics of calibrate, in place of inputs')
-    .option('--compare', 'measure other methods too, for the report');
+    .option('--compare', 'measure other methods too, for the report')
+    .option('--no-self-check', 'do not check the kernels against their definition');
   withBackend(withTimestep(withInputs(command, TRAJECTORIES, STEPS)));
   withOut(command, 'folder of the quantized model')
     .addHelpText(
@@ -76,10 +80,10 @@ async function run(context: Context, source: string, flags: Flags): Promise<void
       ...(flags.preset === undefined ? {} : { preset: flags.preset }),
       ...(target === undefined ? {} : { target }),
       ...(flags.compare ? { compare: true } : {}),
-      signal: context.signal,
-      onProgress: context.onProgress,
+      ...watched(context),
     });
     try {
+      if (flags.selfCheck) await selfCheck(made.model, watched(context));
       await write(context, made, flags);
     } finally {
       made.model.dispose();
@@ -87,6 +91,11 @@ async function run(context: Context, source: string, flags: Flags): Promise<void
   } finally {
     model.dispose();
   }
+}
+
+/** What long work is watched by. */
+function watched({ signal, onProgress }: Context): WatchOptions {
+  return { signal, onProgress };
 }
 
 function targetOf({ minSqnr, meanSqnr, maxSize }: Flags): RecipeTarget | undefined {
@@ -103,8 +112,8 @@ function targetOf({ minSqnr, meanSqnr, maxSize }: Flags): RecipeTarget | undefin
 /** All files, or none. */
 async function write(context: Context, made: QuantizeResult, flags: Flags): Promise<void> {
   const { model, report, recipe } = made;
-  const { signal, onProgress } = context;
-  const files = await quantizedFiles(model, { signal, onProgress });
+  const { signal } = context;
+  const files = await quantizedFiles(model, watched(context));
   const { 'model.json': json, ...shards } = Object.fromEntries(files);
   const text = new TextEncoder();
   // model.json last: until then the former one stands

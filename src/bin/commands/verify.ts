@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Command } from 'commander';
 import { fetchValues } from '../../../ops/common/alive.js';
 import { HadaNormError } from '../../../ops/numerics/errors.js';
+import { selfCheck } from '../../evaluate/selfCheck.js';
 import { inColumns } from '../../recognize/columns.js';
 import { useBackend } from '../shared/backends.js';
 import { batchesOf } from '../shared/batches.js';
@@ -16,6 +17,7 @@ interface Flags extends InputFlags {
   readonly backend: readonly string[];
   readonly json?: boolean;
   readonly minSqnr?: number;
+  readonly selfCheck: boolean;
 }
 
 /** How a quantized model does on a backend. */
@@ -29,7 +31,8 @@ export function verifyCommand(program: Command, context: Context): void {
     .command('verify <original> <quantized>')
     .description('compares the outputs of a quantized model with the original, on each backend')
     .option('--backend <name...>', 'one or more', ['wasm'])
-    .option('--min-sqnr <dB>', 'fail below it', readNumber);
+    .option('--min-sqnr <dB>', 'fail below it', readNumber)
+    .option('--no-self-check', 'do not check the kernels against their definition');
   withJson(withInputs(command, 2, 5))
     .addHelpText(
       'after',
@@ -56,6 +59,8 @@ async function run(
     try {
       const small = await openQuantized(quantized, context);
       try {
+        const { signal, onProgress } = context;
+        if (flags.selfCheck) await selfCheck(small, { signal, onProgress });
         all.push({ backend, ...(await compared(context, model, small, flags)) });
       } finally {
         small.dispose();
