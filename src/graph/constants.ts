@@ -36,6 +36,21 @@ export function constantIntegers(graph: Graph, ref: Ref | undefined): number[] |
   return view === null ? null : Array.from(view.read());
 }
 
+/** A constant order of `rank` axes, each once; null where it is none, or not known. */
+export function constantPermutation(
+  graph: Graph,
+  ref: Ref | undefined,
+  rank: number,
+): number[] | null {
+  const order = constantIntegers(graph, ref);
+  return order !== null && isPermutation(order, rank) ? order : null;
+}
+
+function isPermutation(order: readonly number[], rank: number): boolean {
+  if (order.length !== rank || new Set(order).size !== rank) return false;
+  return order.every((axis) => axis >= 0 && axis < rank);
+}
+
 /** The axes that a Squeeze node names, under either name that tfjs reads; none: all of length 1. */
 export function squeezedAxes({ attrs }: GraphNode): number[] {
   return numbersAttr(attrs, attrs.axis === undefined ? 'squeeze_dims' : 'axis');
@@ -68,13 +83,15 @@ function through(
     const size = util.sizeFromShape([...view.shape]);
     const known = integers.reduce((product, dim) => (dim === -1 ? product : product * dim), 1);
     if (integers.includes(-1) && known === 0) return null;
-    return { ...view, shape: integers.map((dim) => (dim === -1 ? size / known : dim)) };
+    const shape = integers.map((dim) => (dim === -1 ? size / known : dim));
+    const fits = shape.every((dim) => Number.isInteger(dim) && dim >= 0);
+    return fits && util.sizeFromShape(shape) === size ? { ...view, shape } : null;
   }
   if (node.op === 'ExpandDims') {
     const axis = integers[0]! < 0 ? integers[0]! + view.shape.length + 1 : integers[0]!;
     return { ...view, shape: [...view.shape.slice(0, axis), 1, ...view.shape.slice(axis)] };
   }
-  return permuted(view, integers);
+  return isPermutation(integers, view.shape.length) ? permuted(view, integers) : null;
 }
 
 /** A view with its axes in another order: axis i of the result is axis `order[i]` of the view. */

@@ -1,5 +1,6 @@
 import { describe, HadaNormError } from '../../ops/numerics/errors.js';
 import { type Graph, type GraphNode, nodeOf } from './ir.js';
+import { lackingInputs } from './leastInputs.js';
 
 /**
  * The only op through which a graph may loop: the back edge of a while loop (control flow version
@@ -8,8 +9,8 @@ import { type Graph, type GraphNode, nodeOf } from './ir.js';
 const BACK_EDGE = 'NextIteration';
 
 /**
- * Checks what every pass must keep: names that match, inputs and outputs that exist, no cycle but
- * through a loop.
+ * Checks what every pass must keep: names that match, inputs and outputs that exist, as many inputs
+ * as ops read, no cycle but through a loop.
  * @throws HadaNormError that says which pass broke what.
  */
 export function verifyGraph(graph: Graph, pass: string): void {
@@ -35,6 +36,10 @@ export function verifyGraph(graph: Graph, pass: string): void {
   }
   const stuck = findCycle(graph);
   if (stuck !== null) fail(`node ${describe(stuck)} waits for itself`);
+  for (const [name, node] of graph.nodes) {
+    const lack = lackingInputs(node);
+    if (lack !== null) fail(`node ${describe(name)} (${node.op}) ${lack}`);
+  }
 }
 
 /** The nodes in an order in which each comes after its inputs; back edges of loops do not count. */

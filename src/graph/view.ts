@@ -1,4 +1,9 @@
-import { type ConstantView, constantIntegers, constantView } from './constants.js';
+import {
+  type ConstantView,
+  constantIntegers,
+  constantPermutation,
+  constantView,
+} from './constants.js';
 import { type Graph, type GraphNode, nodeOf, outputIndexOf, type Ref } from './ir.js';
 
 /** A graph with what is asked of it again and again: who makes a value, who reads it. */
@@ -57,6 +62,11 @@ export class GraphView {
   /** The integers of a constant tensor (a shape, a permutation, axes), or null. */
   integers(ref: Ref | undefined): number[] | null {
     return constantIntegers(this.graph, ref);
+  }
+
+  /** A constant order of `rank` axes, each once; null where it is none, or not known. */
+  permutation(ref: Ref | undefined, rank: number): number[] | null {
+    return constantPermutation(this.graph, ref, rank);
   }
 
   /** A float32 constant of one number, or null. */

@@ -157,7 +157,7 @@ function behind(
 ): TensorView['axes'] | null {
   if (IDENTITY.has(node.op)) return axes;
   if (node.op === 'Transpose') {
-    const order = view.integers(node.inputs[1]);
+    const order = view.permutation(node.inputs[1], axes.length);
     return order === null ? null : order.map((axis) => axes[axis]!);
   }
   if (!['Reshape', 'ExpandDims', 'Squeeze'].includes(node.op)) return null;

@@ -47,7 +47,7 @@ export function viewAbove(view: ShapedView, tensor: TensorView): TensorView | nu
   if (IDENTITY.has(node.op)) return made(tensor.axes, 0);
   switch (node.op) {
     case 'Transpose': {
-      const order = view.integers(node.inputs[1]);
+      const order = view.permutation(node.inputs[1], tensor.axes.length);
       return made(order === null ? null : inverse(tensor.axes, order));
     }
     case 'Reshape':

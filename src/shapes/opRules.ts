@@ -1,7 +1,12 @@
 import { OPS } from '../../ops/index.js';
 import { type Dims, named, product, quotient } from '../../ops/numerics/lengths.js';
 import { boolAttr, nodeAttrs, numberAttr, shapeAttr } from '../graph/attrs.js';
-import { constantIntegers, constantView, squeezedAxes } from '../graph/constants.js';
+import {
+  constantIntegers,
+  constantPermutation,
+  constantView,
+  squeezedAxes,
+} from '../graph/constants.js';
 import { einsumOf } from '../graph/einsum.js';
 import { canonical, type Graph, type GraphNode, type Ref } from '../graph/ir.js';
 import { BINARY, IDENTITY, REDUCTIONS, UNARY } from '../graph/opSets.js';
@@ -68,9 +73,10 @@ const VIEWS: Readonly<Record<string, Rule>> = {
     return wanted === null ? null : rules.reshaped(at(0), wanted);
   },
   Transpose: (args) => {
-    const order = integers(args, 1);
     const shape = args.at(0);
-    return shape === null || order === null ? null : order.map((axis) => shape[axis] ?? null);
+    if (shape === null) return null;
+    const order = constantPermutation(args.graph, args.node.inputs[1], shape.length);
+    return order?.map((axis) => shape[axis]!) ?? null;
   },
   ExpandDims: (args) => rules.expanded(args.at(0), integer(args, 1)),
   Squeeze: ({ node, at }) => rules.squeezed(at(0), squeezedAxes(node)),

@@ -40,8 +40,8 @@ const regrouped: AxisRule = ({ view, node, atoms, at, dims }) => {
   return atoms.regrouped(sized.flat(), dims);
 };
 
-const transposed: AxisRule = ({ view, node, at }) => {
-  const order = view.integers(node.inputs[1]);
+const transposed: AxisRule = ({ view, node, at, dims }) => {
+  const order = view.permutation(node.inputs[1], dims.length);
   return order?.map((axis) => at(0)?.[axis] ?? null) ?? null;
 };
 

@@ -18,8 +18,8 @@ export const attentionSubject: OpSubject = {
     const { scale = 1, ...layouts } = attrs;
     const isScale = typeof scale === 'number' && Number.isFinite(scale);
     const floatsOnly = [q, k, v].every((part) => isFloat(part)) && (!mask || isFloat(mask));
-    const texts = Object.values(layouts).every((layout) => typeof layout === 'string');
-    return isScale && floatsOnly && texts ? null : false;
+    const isText = (layout: unknown) => layout === undefined || typeof layout === 'string';
+    return isScale && floatsOnly && Object.values(layouts).every(isText) ? null : false;
   },
   call: ({ q, k, v, ...mask }, { scale, ...attrs }) => {
     const layouts = Object.fromEntries(

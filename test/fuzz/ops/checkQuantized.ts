@@ -49,8 +49,13 @@ export function checkQuantized(given: Given, outputs: readonly Output[]): string
     const group = groupOf(i);
     return (code - zeroPoint!.values[group]!) * scale!.values[group]!;
   });
+  // one scale serves a group: with a NaN in it there is none, though a given range have none in it
+  const lost = new Set<number>();
+  quantized.values.forEach((value, i) => {
+    if (!Number.isFinite(value)) lost.add(groupOf(i));
+  });
   const wanted = transformed.map((value, i) => {
-    if (!Number.isFinite(quantized.values[i]!)) return Number.NaN;
+    if (lost.has(groupOf(i))) return Number.NaN;
     const limit = Math.max(-quantized.ends.min[i]!, quantized.ends.max[i]!);
     const [low, high] = symmetric
       ? [-limit, limit]

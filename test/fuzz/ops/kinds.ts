@@ -38,8 +38,13 @@ export const graphsKind: Kind = {
   name: 'graphs',
   share: 220,
   prepare: async () => (seeds) => {
-    const call = callOf(seeds);
-    const { subject, given } = call;
+    const mutated = callOf(seeds);
+    const { subject } = mutated;
+    // a node reads what its flags say, whatever else there is
+    const names = ['x', 'q', 'k', 'v', ...subject.node(mutated.given).inputs];
+    const tensors = Object.entries(mutated.given.tensors).filter(([name]) => names.includes(name));
+    const given = { ...mutated.given, tensors: Object.fromEntries(tensors) };
+    const call = { ...mutated, given };
     // what tfjs makes of an attribute of no type is not the op's to say
     const isPlain = Object.values(given.attrs).every(isTyped);
     const run = () => callNode(subject, given, tensorsOf);

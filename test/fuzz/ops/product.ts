@@ -16,6 +16,7 @@ import {
   floats,
   isFloat,
   isLength,
+  magnitudeOf,
   numberOr,
   pickKeys,
   shapeOff,
@@ -167,10 +168,34 @@ function checkProduct({ tensors, attrs }: Given, [y]: readonly Output[]): string
   const wanted = exact.values.map((value) => activationReference(value, activation));
   const rank = tensors.basis?.shape[0] ?? 0;
   const roundings = 8 + 2 * d! + 2 * rank;
+  const ofResidual = residualError(tensors, numbers, d!, n!, Math.min(groupSize ?? d!, d!));
   return firstOff('y', y!.values, wanted, (i) => {
     const own = activation === 'none' ? 0 : 8e-7 * Math.abs(exact.values[i]!);
-    return 1.13 * roundings * EPS * exact.magnitudes[i]! + own;
+    return 1.13 * roundings * EPS * exact.magnitudes[i]! + own + ofResidual(i);
   });
+}
+
+/** The residual goes through the integer product in 24 bits of its sample's largest element. */
+function residualError(
+  { residual, x }: Given['tensors'],
+  { codes, scale }: { codes: ArrayLike<number>; scale?: ArrayLike<number> },
+  d: number,
+  n: number,
+  groupSize: number,
+): (i: number) => number {
+  if (residual === undefined || scale === undefined) return () => 0;
+  const sums = new Float64Array(n);
+  for (let k = 0; k < d; k++) {
+    const group = Math.floor(k / groupSize) * n;
+    for (let j = 0; j < n; j++) sums[j]! += Math.abs(codes[k * n + j]! * scale[group + j]!);
+  }
+  const tokens = x!.shape.at(-2)!;
+  return (i) => {
+    const sample = Math.floor(i / (tokens * n));
+    const row = residual.values.subarray(sample * d, (sample + 1) * d);
+    const largest = magnitudeOf({ ...residual, values: row });
+    return 2 ** -23 * largest * sums[i % n]!;
+  };
 }
 
 function unpacked(bytes: Values['values'], d: number, n: number, bits: number): Int8Array {

@@ -51,7 +51,7 @@ export const fakeQuantSubject: OpSubject = {
     return all(
       isLength(bits, 2, 16) && typeof symmetric === 'boolean' && known,
       kind === 'perTensor' || rank > 0,
-      !along || isLength(axis, -rank, rank - 1),
+      along ? isLength(axis, -rank, rank - 1) : typeof axis === 'number' || null,
       kind !== 'perGroup' || isLength(attrs.groupSize, 1),
       x!.values.length === 0 ? null : isRange(attrs),
     );

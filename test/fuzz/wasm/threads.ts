@@ -18,7 +18,7 @@ import { Random } from '../base/random.js';
 /** How long a caller waits for a worker that is dead (ms). */
 const JOIN_MS = 150;
 /** How long it is waited for that a worker is in a kernel (ms). */
-const TAKE_MS = 2000;
+const TAKE_MS = 8000;
 
 /** Kernels whose chunks take so long that a worker is still in one when it is killed. */
 const LONG: Readonly<Record<string, () => tf.Tensor>> = {

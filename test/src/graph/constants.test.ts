@@ -3,7 +3,12 @@ import { expect } from 'chai';
 import { graphFromArtifacts } from '../../../src/graph/artifacts.js';
 import { type AttrValue, attr } from '../../../src/graph/attrs.js';
 import { GraphBuilder } from '../../../src/graph/builder.js';
-import { constantIntegers, constantView, permuted } from '../../../src/graph/constants.js';
+import {
+  constantIntegers,
+  constantPermutation,
+  constantView,
+  permuted,
+} from '../../../src/graph/constants.js';
 import type { Graph } from '../../../src/graph/ir.js';
 import { COMPLEX, FILE_WEIGHTS, oddArtifacts } from '../../harness/graphs/oddArtifacts.js';
 import { normal } from '../../harness/numbers/random.js';
@@ -47,6 +52,34 @@ const CHAINS: readonly (readonly Step[])[] = [
 describe('Views of constants', () => {
   before(async () => {
     await tf.setBackend('cpu');
+  });
+
+  const broken: readonly Step[] = [
+    transpose(0, 1),
+    transpose(0, 1, 1),
+    transpose(0, 1, 3),
+    transpose(0, 1, -1),
+    transpose(0, 1, 2 ** 30),
+    reshape(5, -1),
+    reshape(2, 3, 5),
+    reshape(-1, -1),
+    reshape(-2, -12),
+  ];
+  for (const step of broken) {
+    it(`${step[0]} ${step[1]} is no view`, () => {
+      const { graph, ref } = chained([step], 'float32');
+      expect(constantView(graph, ref)).to.equal(null);
+    });
+  }
+
+  it('an order is one of so many axes, each once', () => {
+    const { graph } = chained([transpose(2, 0, 1)], 'float32');
+    const [order] = [...graph.nodes.values()].flatMap(({ op, inputs }) =>
+      op === 'Transpose' ? [inputs[1]!] : [],
+    );
+    expect(constantPermutation(graph, order, 3)).to.deep.equal([2, 0, 1]);
+    for (const rank of [2, 4]) expect(constantPermutation(graph, order, rank)).to.equal(null);
+    expect(constantPermutation(graph, undefined, 3)).to.equal(null);
   });
 
   for (const dtype of ['float32', 'int32'] as const) {

@@ -49,6 +49,11 @@ describe('verifyGraph', () => {
       graph([x, makeNode('Relu', 'z', ['x'], {}, ['gone'])], ['z']),
       'input "gone" of node "z" (Relu) does not exist',
     ],
+    [
+      'an op without what it reads',
+      graph([x, makeNode('Mul', 'z', ['x'])], ['z']),
+      'node "z" (Mul) has 1 of the 2 inputs that it needs',
+    ],
     ['an output that is missing', graph([x, y], ['z']), 'output "z" does not exist'],
     [
       'a model’s input that is missing',
