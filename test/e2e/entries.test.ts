@@ -107,7 +107,7 @@ describe('Entry points', () => {
 
   it('are imported on a server where no backend is', () => {
     const backends = ['/wasm', '/webgl', '/webgpu', '/tensorflow'];
-    const names = ['', '/core', ...backends, '/report', '/node', '/chained'];
+    const names = ['', '/core', ...backends, '/report', '/node', '/chained', '/worker'];
     const esm = names.map((name) => `import 'tfjs-hadanorm${name}';`).join('\n');
     const cjs = names.map((name) => `require('tfjs-hadanorm${name}');`).join('\n');
     project.unlink('@tensorflow/tfjs-backend-cpu');

@@ -58,6 +58,7 @@ const ENTRIES: readonly [name: string, ...files: string[]][] = [
   ['/webgpu', 'webgpu'],
   ['/report', 'report'],
   ['/node', 'node'],
+  ['/worker', 'worker'],
   ['/vite', 'vite'],
   ['/webpack', 'webpack'],
   ['/esbuild', 'esbuild'],

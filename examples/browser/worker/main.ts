@@ -1,17 +1,9 @@
 /** The page's worker: tfjs and all that is heavy run here, so that the page never freezes. */
+import { turnsByMessages } from '../../../src/worker/turns.js';
 import type { Message, Request } from '../shared/protocol.js';
 import { backendStates } from './backendStates.js';
 
-const { port1, port2 } = new MessageChannel();
-const waiting: (() => void)[] = [];
-port1.onmessage = () => waiting.shift()?.();
-
-// tfjs gives others their turn by it, and takes it when it is loaded. Frames would round every
-// step's time up, and stop in a tab that is not looked at.
-self.requestAnimationFrame = (callback) => {
-  port2.postMessage(null);
-  return waiting.push(() => callback(performance.now()));
-};
+turnsByMessages();
 
 const tell = (message: Message) => self.postMessage(message, { transfer: transferred(message) });
 let base = '';

@@ -23,7 +23,7 @@ export const FLOORS: readonly (readonly string[])[] = [
   ['src/rewrite'],
   ['src/evaluate'],
   ['src/diffusion'],
-  ['src/load', 'src/node', 'src/bundlers'],
+  ['src/load', 'src/node', 'src/bundlers', 'src/worker'],
   ['src/cli'],
   ['src/*.ts'],
   ['src/bin'],
@@ -51,6 +51,7 @@ export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   'src/bin': [...TFJS, 'commander', 'fflate', 'node:fs', 'node:path', 'node:url'],
   'src/cli': [...TFJS, 'node:util'],
   'src/bundlers': ['node:fs', 'node:path'],
+  'src/worker': [...TFJS, 'comlink'],
   'src/node': [...TFJS, 'node:fs', 'node:path', 'node:url'],
   'src/report': [...TFJS, 'console-table-printer', 'vega', 'vega-lite'],
 };
@@ -60,6 +61,7 @@ export const IN_BROWSERS = [
   'src/index.ts',
   'src/chained.ts',
   'src/report.ts',
+  'src/worker.ts',
   'examples/browser/page/main.ts',
   'examples/browser/worker/main.ts',
 ];
@@ -78,6 +80,7 @@ export const ALIASES: Readonly<Record<string, string>> = {
   'tfjs-hadanorm/webgl': 'src/webgl.ts',
   'tfjs-hadanorm/webgpu': 'src/webgpu.ts',
   'tfjs-hadanorm/webpack': 'src/webpack.ts',
+  'tfjs-hadanorm/worker': 'src/worker.ts',
 };
 
 /** Where the house stands. */

@@ -1,0 +1,147 @@
+import { proxy, type Remote, releaseProxy, wrap } from 'comlink';
+import { throwIfAborted } from '../../ops/common/callers.js';
+import type { WatchOptions } from '../../ops/common/progress.js';
+import * as errors from '../../ops/numerics/errors.js';
+import type { CalibrateOptions } from '../calibrate/settings.js';
+import type { TrajectoryCalibrationOptions } from '../diffusion/calibration.js';
+import type { SampleOptions } from '../diffusion/options.js';
+import type { QuantizeOptions } from '../rewrite/quantize.js';
+import type {
+  Exposed,
+  Methods,
+  ModelInput,
+  PlainBatch,
+  PlainTensor,
+  Quantized,
+  Unwatched,
+  Which,
+} from './protocol.js';
+
+/**
+ * One model in a worker. Calls are as those of the functions of their names, with `signal` and
+ * `onProgress` among the options; models and statistics stay in the worker.
+ */
+export class ModelWorker {
+  private readonly remote: Remote<Exposed>;
+  private calls = 0;
+
+  constructor(private readonly worker: Worker) {
+    this.remote = wrap<Exposed>(worker);
+  }
+
+  /** @throws HadaNormError for a backend that does not start. */
+  setBackend(name: string): Promise<void> {
+    return this.call({}, 'setBackend', name);
+  }
+
+  /**
+   * Loads a graph model in the place of the former one.
+   * @param source A URL of model.json, from the worker's script where it is relative; or the files
+   * by their names, as `files` gives them.
+   */
+  load(source: string | ReadonlyMap<string, Uint8Array>): Promise<readonly ModelInput[]> {
+    return this.call({}, 'load', source);
+  }
+
+  /** Gathers statistics of the model for `quantize`. */
+  calibrate(
+    batches: readonly PlainBatch[],
+    options: Unwatched<CalibrateOptions> & WatchOptions = {},
+  ): Promise<void> {
+    const { signal, onProgress, ...rest } = options;
+    return this.call(options, 'calibrate', batches, rest);
+  }
+
+  /** The same of a DiT, on samples from noise to data. */
+  calibrateOnTrajectories(
+    options: Unwatched<TrajectoryCalibrationOptions> & WatchOptions = {},
+  ): Promise<void> {
+    const { signal, onProgress, ...rest } = options;
+    return this.call(options, 'calibrateOnTrajectories', rest);
+  }
+
+  /** The statistics, as `CalibrationStats.serialize` gives them. */
+  stats(): Promise<Uint8Array> {
+    return this.call({}, 'stats');
+  }
+
+  /** Takes statistics of this model for `quantize`. */
+  useStats(bytes: Uint8Array): Promise<void> {
+    return this.call({}, 'useStats', bytes);
+  }
+
+  /** Quantizes the model, by the statistics that were gathered. */
+  quantize(options: Unwatched<QuantizeOptions> & WatchOptions = {}): Promise<Quantized> {
+    const { signal, onProgress, ...rest } = options;
+    return this.call(options, 'quantize', rest);
+  }
+
+  /** Draws samples, float32 [labels, S, S, C], with the quantized model or the original. */
+  sample(
+    options: Unwatched<SampleOptions> & WatchOptions,
+    which: Which = 'quantized',
+  ): Promise<PlainTensor> {
+    const { signal, onProgress, ...rest } = options;
+    return this.call(options, 'sample', rest, which);
+  }
+
+  /** The files of the quantized model, as `quantizedFiles` gives them. */
+  files(): Promise<ReadonlyMap<string, Uint8Array>> {
+    return this.call({}, 'files');
+  }
+
+  /** Ends the worker; calls that are under way never settle. */
+  close(): void {
+    this.remote[releaseProxy]();
+    this.worker.terminate();
+  }
+
+  private async call<Result>(
+    { signal, onProgress }: WatchOptions,
+    method: keyof Methods,
+    ...args: unknown[]
+  ): Promise<Result> {
+    throwIfAborted(method, signal);
+    const id = this.calls++;
+    const abort = () => void this.remote.abort(id);
+    signal?.addEventListener('abort', abort);
+    const watcher = onProgress && proxy(onProgress);
+    try {
+      return (await this.remote.call(id, method, args, watcher)) as Result;
+    } catch (error) {
+      throw revived(error);
+    } finally {
+      signal?.removeEventListener('abort', abort);
+    }
+  }
+}
+
+/**
+ * Connects to a worker in which `serve` of this entry point was called.
+ *
+ * @example
+ * ```js
+ * import { connect } from 'tfjs-hadanorm/worker';
+ *
+ * const script = new URL('./modelWorker.js', import.meta.url);
+ * const model = connect(new Worker(script, { type: 'module' }));
+ * await model.setBackend('wasm');
+ * await model.load(new URL('model/model.json', location.href).href);
+ * await model.calibrateOnTrajectories({ onProgress: ({ done, total }) => show(done / total) });
+ * const { report } = await model.quantize({ preset: 'W4A8' });
+ * const { values, shape } = await model.sample({ labels: [0, 1, 2, 3] });
+ * ```
+ */
+export function connect(worker: Worker): ModelWorker {
+  return new ModelWorker(worker);
+}
+
+/** An error that came as its name and message, of its class again where that is the package's. */
+function revived(error: unknown): unknown {
+  // by the names of their instances: what was cancelled is called as browsers call it
+  const types: Readonly<Record<string, unknown>> = { ...errors, AbortError: errors.AbortedError };
+  const { name = '' } = error instanceof Error ? error : {};
+  const type = Object.hasOwn(types, name) ? types[name] : undefined;
+  if (typeof type !== 'function' || !(type.prototype instanceof Error)) return error;
+  return Object.setPrototypeOf(error, type.prototype);
+}

@@ -1,0 +1,3 @@
+import './register.js';
+
+export { Service, transferred } from './worker/service.js';

@@ -1,0 +1,215 @@
+import { readFile } from 'node:fs/promises';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { extname, join } from 'node:path';
+import { expect } from 'chai';
+import { build } from 'esbuild';
+import type { Browser, Page } from 'playwright-core';
+import { provisionBrowser } from '../../scripts/provision/browser.js';
+import { serveIsolated } from '../harness/browser/serve.js';
+import { UserProject } from '../harness/run/userProject.js';
+import { launch } from './demo/driver.js';
+
+const browserResult = await provisionBrowser((line) => console.log(line));
+
+/** What the page may be blocked for (ms). */
+const BLOCKED_MS = 50;
+
+const WORKER = `
+import { serve } from 'tfjs-hadanorm/worker';
+
+serve(async () => {
+  const { setWasmPaths } = await import('@tensorflow/tfjs-backend-wasm');
+  setWasmPaths('/node_modules/@tensorflow/tfjs-backend-wasm/dist/');
+  await import('tfjs-hadanorm/wasm');
+});
+`;
+
+const PAGE = `
+import { connect, HadaNormError } from 'tfjs-hadanorm/worker';
+
+const blocked = [];
+new PerformanceObserver((list) => blocked.push(...list.getEntries().map((e) => e.duration)))
+  .observe({ type: 'longtask' });
+
+const errorOf = async (promise) => {
+  try {
+    await promise;
+    return null;
+  } catch (error) {
+    const { name, message } = error;
+    return { name, message, ours: error instanceof HadaNormError };
+  }
+};
+
+globalThis.run = async () => {
+  const worker = new Worker(new URL('./worker.js', import.meta.url), { type: 'module' });
+  const model = connect(worker);
+  const early = await errorOf(model.quantize());
+  await model.setBackend('wasm');
+  const noBackend = await errorOf(model.setBackend('abacus'));
+  const url = location.origin + '/node_modules/tfjs-hadanorm/models/avatars-nano/model.json';
+  const inputs = await model.load(url);
+  const progress = [];
+  const onProgress = ({ stage, done, total }) => progress.push([stage, done, total].join(' '));
+  const recipe = { samples: 2, steps: 4, keep: [1, 3] };
+  await model.calibrateOnTrajectories({ recipe, onProgress });
+  const { report } = await model.quantize({ weights: { rounding: 'nearest' } });
+  const labels = [0, 1];
+  const draw = (which) => model.sample({ labels, steps: 2, onProgress }, which);
+  const [original, small] = [await draw('original'), await draw('quantized')];
+  const files = await model.files();
+  const stats = await model.stats();
+  // again on a batch of plain numbers, and cancelled on the way
+  const abort = new AbortController();
+  const cancelled = errorOf(model.calibrateOnTrajectories({
+    signal: abort.signal,
+    onProgress: () => abort.abort(),
+  }));
+  const aborted = await cancelled;
+  const values = new Float32Array(3072).fill(0.1);
+  const latent = { shape: [1, 32, 32, 3], dtype: 'float32', values };
+  const timestep = { shape: [1], dtype: 'float32', values: Float32Array.of(0.5) };
+  const label = { shape: [1], dtype: 'int32', values: Int32Array.of(3) };
+  await model.calibrate([{ latent, timestep, label }], { timestep: 'timestep' });
+  await model.load(files);
+  const forgotten = await errorOf(model.quantize());
+  const again = await model.sample({ labels, steps: 2 }, 'original');
+  model.close();
+  return {
+    early, noBackend, aborted, forgotten, progress, blocked,
+    inputs: inputs.map(({ name }) => name).sort(),
+    linears: report.linears.length,
+    shape: original.shape,
+    psnr: psnr(original.values, small.values),
+    same: again.values.every((value, i) => value === small.values[i]),
+    files: [...files.keys()],
+    stats: stats.length,
+  };
+};
+
+function psnr(a, b) {
+  const error = a.reduce((sum, value, i) => sum + (value - b[i]) ** 2, 0) / a.length;
+  return 10 * Math.log10(4 / error);
+}
+`;
+
+/** An error as the page has it. */
+interface Thrown {
+  readonly name: string;
+  readonly message: string;
+  /** Whether it is of the package's own classes there. */
+  readonly ours: boolean;
+}
+
+/** What the page's run gives. */
+interface Outcome {
+  readonly early: Thrown;
+  readonly noBackend: Thrown;
+  readonly aborted: Thrown;
+  readonly forgotten: Thrown;
+  readonly progress: readonly string[];
+  readonly blocked: readonly number[];
+  readonly inputs: readonly string[];
+  readonly linears: number;
+  readonly shape: readonly number[];
+  readonly psnr: number;
+  readonly same: boolean;
+  readonly files: readonly string[];
+  readonly stats: number;
+}
+
+describe('A model in a worker', () => {
+  if (!browserResult.available) {
+    it.skip(`SKIPPED: ${browserResult.reason}`);
+    return;
+  }
+  const { path } = browserResult;
+  let project: UserProject;
+  let browser: Browser;
+  let server: Server;
+  let page: Page;
+  let outcome: Outcome;
+
+  before(async () => {
+    project = new UserProject();
+    project.link('@tensorflow/tfjs-backend-wasm');
+    const entryPoints = [project.write('page.js', PAGE), project.write('worker.js', WORKER)];
+    const { metafile } = await build({
+      ...{ entryPoints, bundle: true, splitting: true, minify: true, metafile: true },
+      ...{ format: 'esm', outdir: join(project.folder, 'out'), absWorkingDir: project.folder },
+    });
+    const output = metafile.outputs['out/page.js']!;
+    expect(Object.keys(output.inputs).join()).to.not.include('@tensorflow');
+    console.log(`      the page's own script: ${(output.bytes / 1000).toFixed(1)} kB`);
+    project.write(
+      'index.html',
+      '<!doctype html><script type="module" src="/out/page.js"></script>',
+    );
+    server = await serveIsolated((url) => fileAt(project, url));
+    browser = await launch(path);
+    page = await browser.newPage();
+    const { port } = server.address() as AddressInfo;
+    await page.goto(`http://127.0.0.1:${port}/index.html`);
+    await page.waitForFunction('globalThis.run !== undefined');
+    outcome = await page.evaluate<Outcome>('globalThis.run()');
+  });
+  after(async () => {
+    await browser?.close();
+    server?.close();
+    project.remove();
+  });
+
+  it('is loaded, calibrated and quantized, and draws as the original does', () => {
+    expect(outcome.inputs).to.deep.equal(['label', 'latent', 'timestep']);
+    expect(outcome.linears).to.equal(35);
+    expect(outcome.shape).to.deep.equal([2, 32, 32, 3]);
+    expect(outcome.psnr).to.be.within(20, 80);
+    expect(outcome.stats).to.be.above(1000);
+  });
+
+  it('gives the files of what it was made, which load again and draw the same', () => {
+    expect(outcome.files).to.include('model.json');
+    expect(outcome.same).to.equal(true);
+  });
+
+  it('tells the page how far it is', () => {
+    expect(outcome.progress).to.include('sample 2 2');
+    expect(outcome.progress.length).to.be.at.least(6);
+  });
+
+  it('is cancelled by a signal', () => {
+    expect(outcome.aborted).to.include({ name: 'AbortError', ours: true });
+  });
+
+  it('says what is missing, as errors of the package', () => {
+    for (const [error, message] of [
+      [outcome.early, 'worker: there is no original model. Call load(url) first.'],
+      [outcome.noBackend, 'worker: the backend "abacus" does not start.'],
+      [outcome.forgotten, 'worker: there are no statistics. Call calibrate,'],
+    ] as const) {
+      expect(error).to.include({ name: 'HadaNormError', ours: true });
+      expect(error.message).to.include(message);
+    }
+  });
+
+  it(`does not block the page for more than ${BLOCKED_MS} ms`, () => {
+    console.log(`      longest: ${Math.max(0, ...outcome.blocked).toFixed()} ms`);
+    expect(outcome.blocked.filter((ms) => ms > BLOCKED_MS)).to.deep.equal([]);
+  });
+});
+
+const TYPES: Readonly<Record<string, string>> = {
+  '.html': 'text/html',
+  '.js': 'text/javascript',
+  '.json': 'application/json',
+  '.wasm': 'application/wasm',
+};
+
+async function fileAt(
+  project: UserProject,
+  url: string,
+): Promise<[type: string, body: Uint8Array]> {
+  const type = TYPES[extname(url)] ?? 'application/octet-stream';
+  return [type, await readFile(join(project.folder, url))];
+}
