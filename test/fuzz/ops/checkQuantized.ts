@@ -100,6 +100,8 @@ function roundingError({ tensors, attrs }: Given, tokens: number, d: number): nu
   const divisors = [...(tensors.scale?.values ?? [1])].map(Math.abs).filter((v) => v > 0);
   const magnitude = (magnitudeOf(tensors.x) + magnitudeOf(tensors.mean)) / Math.min(1, ...divisors);
   const block = Math.max((attrs.blockSize as number | undefined) ?? d, 1);
-  const spread = Math.sqrt(block) * (1 + magnitudeOf(tensors.basis));
+  // what a mean loses on its way to its coefficients, and back
+  const basis = magnitudeOf(tensors.basis);
+  const spread = Math.sqrt(block) * (1 + basis + basis * basis);
   return (Math.sqrt(tokens) + Math.sqrt(block) + 8) * EPS * magnitude * spread;
 }
