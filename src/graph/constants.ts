@@ -29,11 +29,13 @@ export function constantView(graph: Graph, ref: Ref): ConstantView | null {
   return view === null ? null : through(graph, node, view, second);
 }
 
-/** The integers of a constant tensor (a shape, a permutation, axes), or null. */
+/** The integers of a constant tensor (a shape, a permutation, axes); null where it has others. */
 export function constantIntegers(graph: Graph, ref: Ref | undefined): number[] | null {
   if (ref === undefined) return null;
-  const view = constantView(graph, ref);
-  return view === null ? null : Array.from(view.read());
+  const values = constantView(graph, ref)?.read();
+  if (values === undefined) return null;
+  const numbers = Array.from(values);
+  return numbers.every(Number.isInteger) ? numbers : null;
 }
 
 /** A constant order of `rank` axes, each once; null where it is none, or not known. */
