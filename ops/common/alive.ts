@@ -91,6 +91,23 @@ export function fetchValues<D extends keyof DataTypeMap = NumericDataType>(
   return throughout(op, [tensor], () => tensor.data<D>());
 }
 
+/** Whether the current backend is to be read by `fetchValues` alone, for `valuesOf` stalls. */
+export function readsLater(): boolean {
+  const { backendName, registry } = engine();
+  return lifeIn(registry[backendName])?.readsLater ?? false;
+}
+
+/**
+ * Waits for the values of tensors of such a backend, so that `valuesOf` finds them in memory.
+ * Elsewhere there is nothing to wait for.
+ */
+export async function bringToHost(op: string, tensors: Iterable<Tensor>): Promise<void> {
+  for (const tensor of tensors) {
+    if (tensor.isDisposed || tensor.dtype === 'string') continue;
+    if (lifeIn(ownerOf(tensor))?.readsLater) await fetchValues(op, tensor);
+  }
+}
+
 function checkBackend(op: string, backend: KernelBackend | undefined): void {
   const life = lifeIn(backend);
   if (life?.isLost()) throw life.error(op);

@@ -9,6 +9,8 @@ export interface Life {
   readonly error: (op: string) => HadaNormError;
   /** Settles when a loss that has happened by now is known. */
   readonly news: () => Promise<void>;
+  /** Whether reading in step stalls the page, or cannot be: values are to be waited for. */
+  readonly readsLater: boolean;
 }
 
 /** The life of a backend of one kind; null for those of other kinds. */

@@ -46,6 +46,7 @@ export function webglLife(backend: KernelBackend): Life | null {
   const life: Life = {
     isLost,
     error: (op) => new WebglContextLostError(op, lost ? 'lost' : 'removed'),
+    readsLater: false,
     news: () => Promise.resolve(),
   };
   guardReads(webgl, life, {

@@ -34,6 +34,7 @@ export function webgpuLife(backend: KernelBackend): Life | null {
     isLost: () => lost || webgpu.disposed,
     error: (op) => new WebgpuDeviceLostError(op, lost ? 'lost' : 'removed'),
     // the queue answers in turn: what was lost before is told before
+    readsLater: true,
     news: () => Promise.race([gone, device.queue.onSubmittedWorkDone().then(ignore, ignore)]),
   };
   guardReads(webgpu, life, {

@@ -1,11 +1,11 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { dispose, type Tensor } from '@tensorflow/tfjs-core';
-import { throughout } from '../../ops/common/alive.js';
+import { bringToHost, throughout } from '../../ops/common/alive.js';
 import { AbortedError, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { KIND } from '../../ops/numerics/kinds.js';
 import { GraphBuilder } from '../graph/builder.js';
 import type { Graph } from '../graph/ir.js';
-import { graphOfModel, modelFromGraph, weightTensors } from '../graph/model.js';
+import { graphOfModel, modelFromGraph, weightsOnHost, weightTensors } from '../graph/model.js';
 import { runnableNodes } from '../passes/runnable.js';
 import { analyze, type PlacedLinear, whatIsThere } from '../recognize/analysis.js';
 import { withMasks } from '../recognize/emitMask.js';
@@ -29,6 +29,7 @@ import {
   checkCalibrateOptions,
   type Target,
 } from './settings.js';
+import { Shown } from './shown.js';
 import type { CalibrationStats } from './stats.js';
 import { listen, withTaps } from './tap.js';
 
@@ -94,6 +95,7 @@ export async function calibrate(
   const op = 'calibrate';
   const settings = checkCalibrateOptions(op, options);
   checkBatches(op, batches);
+  await weightsOnHost(op, model, 'small');
   const graph = graphOfModel(op, model);
   const builder = new GraphBuilder(graph);
   let tapped: GraphModel | undefined;
@@ -104,13 +106,15 @@ export async function calibrate(
     const { graph: masked, refs } = withMasks(normal, builder, masksOf(targets));
     const bytes = memoryOf(targets, settings);
     const collector = new Collector(targets, settings);
-    const listening = listen((index, tapped) => collector.observe(index, tapped));
+    const shown = new Shown(collector);
+    const listening = listen((index, tapped) => shown.see(index, tapped));
     stop = listening.stop;
     const sites = targets.map(({ key, site }) => ({ ...site, mask: refs.get(key) ?? null }));
     const runnable = withTaps(runnableNodes(op, masked, builder), sites, listening.session);
     tapped = modelFromGraph(runnable, model, builder.tensors);
     const dynamic = [...graph.nodes.values()].some((node) => CONTROL_FLOW.test(node.op));
-    await run(tapped, graph, batches, options, collector, dynamic, { sites: sites.length, bytes });
+    const observer = { collector, shown, dynamic };
+    await run(tapped, graph, batches, options, observer, { sites: sites.length, bytes });
     return collector.stats();
   } finally {
     stop();
@@ -159,8 +163,7 @@ async function run(
   graph: Graph,
   batches: Iterable<Batch> | AsyncIterable<Batch>,
   options: CalibrateOptions,
-  collector: Collector,
-  dynamic: boolean,
+  observer: Observer,
   progress: { sites: number; bytes: number },
 ): Promise<void> {
   const {
@@ -169,6 +172,7 @@ async function run(
     resume,
     disposeBatches = CALIBRATE_DEFAULTS.disposeBatches,
   } = options;
+  const { collector } = observer;
   const cancelled = () => {
     if (signal?.aborted) throw new CalibrationAbortedError(collector.stats(), signal.reason);
   };
@@ -182,7 +186,7 @@ async function run(
     try {
       if (seen > (resume?.batches ?? 0)) {
         checkInputs('calibrate', fed, batch, seen - 1);
-        await observe(model, batch, collector, dynamic);
+        await observe(model, batch, observer);
       }
     } finally {
       if (disposeBatches) dispose(batch);
@@ -194,21 +198,33 @@ async function run(
   }
 }
 
+/** Who takes what a batch gives. */
+interface Observer {
+  readonly collector: Collector;
+  readonly shown: Shown;
+  readonly dynamic: boolean; // has control flow
+}
+
 /** Runs the model on a batch, which counts where the device was there until the end. */
 async function observe(
   model: GraphModel,
   batch: Batch,
-  collector: Collector,
-  dynamic: boolean,
+  { collector, shown, dynamic }: Observer,
 ): Promise<void> {
   const tensors = [...tensorsIn(batch), ...weightTensors(model)];
-  await throughout('calibrate', tensors, async () => {
-    collector.startBatch(model, batch);
-    const results = await (dynamic ? model.executeAsync(batch) : model.execute(batch));
-    disposeResults(results as Tensor | Tensor[], batch, model);
-    // of control flow only one way is run
-    if (!dynamic) collector.checkSeen();
-  });
+  try {
+    await throughout('calibrate', tensors, async () => {
+      await bringToHost('calibrate', tensorsIn(batch));
+      collector.startBatch(model, batch);
+      const results = await (dynamic ? model.executeAsync(batch) : model.execute(batch));
+      disposeResults(results as Tensor | Tensor[], batch, model);
+      await shown.settle();
+      // of control flow only one way is run
+      if (!dynamic) collector.checkSeen();
+    });
+  } finally {
+    shown.clear();
+  }
   collector.endBatch();
 }
 

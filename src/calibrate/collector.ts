@@ -1,12 +1,12 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
-import { getBackend, matMul, tensor2d, transpose } from '@tensorflow/tfjs-core';
-import { valuesOf } from '../../ops/common/alive.js';
+import { getBackend, matMul, type Tensor, tensor2d, tidy, transpose } from '@tensorflow/tfjs-core';
+import { fetchValues, valuesOf } from '../../ops/common/alive.js';
 import { HadaNormError, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { fetched } from '../math/matrix.js';
 import { maskText } from '../recognize/tokenMask.js';
 import { type Batch, inputNamed } from './batch.js';
 import { inputsByNode } from './batchInputs.js';
-import { countedTokens } from './countedTokens.js';
+import { type CountedTokens, countedTokens, countedTokensLater } from './countedTokens.js';
 import { InputHashes } from './inputHash.js';
 import type { CalibrateSettings, Target } from './settings.js';
 import { addSample, emptySite, mergeSites, type SiteStats } from './siteStats.js';
@@ -83,12 +83,33 @@ export class Collector {
 
   /** One tensor of one batch: x [..., tokens, channels over `axes` axes]. */
   observe(index: number, tapped: Tapped): void {
-    const { site, key, hessian } = this.targets[index]!;
-    const pending = this.pending[index];
-    if (pending === undefined) return;
+    if (this.pending[index] === undefined) return;
+    const { site } = this.targets[index]!;
+    const centered = this.take(index, countedTokens(site, tapped));
+    if (centered !== null) this.addScatter(index, centered);
+  }
+
+  /** The same where values are to be waited for. */
+  async observeLater(index: number, tapped: Tapped): Promise<void> {
+    if (this.pending[index] === undefined) return;
+    const { site } = this.targets[index]!;
+    const centered = this.take(index, await countedTokensLater(site, tapped));
+    if (centered === null) return;
+    const product = tidy(() => innerProducts(centered, site.d));
+    try {
+      const values = await fetchValues<'float32'>('calibrate', product);
+      addTriangle(this.scatterOf(index), values, site.d);
+    } finally {
+      product.dispose();
+    }
+  }
+
+  /** Adds what there is of a site; x − μ where its products are wanted too, else null. */
+  private take(index: number, { values, counts }: CountedTokens): Float32Array | null {
+    const { site, hessian } = this.targets[index]!;
+    const pending = this.pending[index]!;
     this.shown.add(index);
     const { d } = site;
-    const { values, counts } = countedTokens(site, tapped);
     const samples = counts.length;
     const means: Float32Array[] = [];
     let start = 0;
@@ -103,7 +124,24 @@ export class Collector {
       means.push(mean);
       start += count * d;
     }
-    if (hessian) addScatter(this.sites.get(key)!.scatter!, values, means, counts, d);
+    return hessian ? centeredRows(values, means, counts, d) : null;
+  }
+
+  private scatterOf(index: number): Float64Array {
+    return this.sites.get(this.targets[index]!.key)!.scatter!;
+  }
+
+  /** scatter += Σ (x − μ)(x − μ)ᵀ, upper triangle; the product is the backend's, the sum float64. */
+  private addScatter(index: number, centered: Float32Array): void {
+    const { d } = this.targets[index]!.site;
+    const scatter = this.scatterOf(index);
+    if (getBackend() === 'cpu') addOuterProducts(scatter, centered, d);
+    else
+      addTriangle(
+        scatter,
+        fetched('calibrate', () => innerProducts(centered, d)),
+        d,
+      );
   }
 
   private empty(): Map<string, SiteStats> {
@@ -165,16 +203,14 @@ function textOf(mask: Target['mask']): string | null {
   return mask === null ? null : maskText(mask);
 }
 
-/** scatter += Σ (x − μ)(x − μ)ᵀ, upper triangle; the product is the backend's, the sum float64. */
-function addScatter(
-  scatter: Float64Array,
+/** x − μ, with zeros up to a multiple of four rows. */
+function centeredRows(
   values: Float32Array,
   means: readonly Float32Array[],
   counts: readonly number[],
   d: number,
-): void {
+): Float32Array {
   const rows = values.length / d;
-  // zeros up to a multiple of four rows
   const centered = new Float32Array(Math.ceil(rows / 4) * 4 * d);
   let at = 0;
   counts.forEach((count, sample) => {
@@ -183,14 +219,16 @@ function addScatter(
       for (let c = 0; c < d; c++, at++) centered[at] = values[at]! - mean[c]!;
     }
   });
-  if (getBackend() === 'cpu') {
-    addOuterProducts(scatter, centered, d);
-    return;
-  }
-  const product = fetched('calibrate', () => {
-    const x = tensor2d(centered, [centered.length / d, d]);
-    return matMul(transpose(x), x);
-  });
+  return centered;
+}
+
+/** xᵀ x, [d, d]. */
+function innerProducts(rows: Float32Array, d: number): Tensor {
+  const x = tensor2d(rows, [rows.length / d, d]);
+  return matMul(transpose(x), x);
+}
+
+function addTriangle(scatter: Float64Array, product: Float32Array, d: number): void {
   for (let i = 0, at = 0; i < d; i++) {
     for (let j = i; j < d; j++, at++) scatter[at] = scatter[at]! + product[i * d + j]!;
   }

@@ -1,5 +1,5 @@
 import { type TypedArray, tidy } from '@tensorflow/tfjs-core';
-import { valuesOf } from '../../ops/common/alive.js';
+import { fetchValues, valuesOf } from '../../ops/common/alive.js';
 import { toTokenMask } from '../../ops/common/tokenMask.js';
 import { HadaNormError } from '../../ops/numerics/errors.js';
 import type { Site } from '../recognize/sites.js';
@@ -18,11 +18,26 @@ export interface CountedTokens {
  * that does not fit it.
  */
 export function countedTokens(site: Site, tapped: Tapped): CountedTokens {
-  const { d } = site;
-  const op = 'calibrate';
-  const tokens = tokenShape(op, site, tapped).at(-1)!;
-  const values = valuesOf<'float32'>(op, tapped.x);
-  const counted = tokensThatCount(op, site, tapped);
+  const tokens = tokenShape(OP, site, tapped).at(-1)!;
+  const values = valuesOf<'float32'>(OP, tapped.x);
+  return split(values, tokensThatCount(OP, site, tapped), tokens, site.d);
+}
+
+/** The same where values are to be waited for. */
+export async function countedTokensLater(site: Site, tapped: Tapped): Promise<CountedTokens> {
+  const tokens = tokenShape(OP, site, tapped).at(-1)!;
+  const values = await fetchValues<'float32'>(OP, tapped.x);
+  return split(values, await tokensThatCountLater(OP, site, tapped), tokens, site.d);
+}
+
+const OP = 'calibrate';
+
+function split(
+  values: Float32Array,
+  counted: TypedArray | null,
+  tokens: number,
+  d: number,
+): CountedTokens {
   const counts = new Array<number>(values.length / (tokens * d)).fill(tokens);
   if (counted === null) return { values, counts };
   counts.fill(0);
@@ -38,7 +53,28 @@ export function tokensThatCount(op: string, site: Site, tapped: Tapped): TypedAr
   const { mask } = tapped;
   if (mask === null) return null;
   const shape = [...tokenShape(op, site, tapped), site.d];
-  const counted = tidy(() => valuesOf<'float32'>(op, toTokenMask(op, mask, shape)));
+  return unlessAll(tidy(() => valuesOf<'float32'>(op, toTokenMask(op, mask, shape))));
+}
+
+/** The same where values are to be waited for. */
+export async function tokensThatCountLater(
+  op: string,
+  site: Site,
+  tapped: Tapped,
+): Promise<TypedArray | null> {
+  const { mask } = tapped;
+  if (mask === null) return null;
+  const shape = [...tokenShape(op, site, tapped), site.d];
+  const counted = tidy(() => toTokenMask(op, mask, shape));
+  try {
+    return unlessAll(await fetchValues<'float32'>(op, counted));
+  } finally {
+    // one that fits comes back as it is
+    if (counted !== mask) counted.dispose();
+  }
+}
+
+function unlessAll(counted: TypedArray): TypedArray | null {
   return counted.every((value) => value !== 0) ? null : counted;
 }
 

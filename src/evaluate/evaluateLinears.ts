@@ -1,12 +1,13 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import {
+  dispose,
   type NamedTensorMap,
   type Tensor,
   type TypedArray,
   tidy,
   transpose,
 } from '@tensorflow/tfjs-core';
-import { throughout, valuesOf } from '../../ops/common/alive.js';
+import { fetchValues, throughout } from '../../ops/common/alive.js';
 import { checkCallback, checkSignal, throwIfAborted } from '../../ops/common/callers.js';
 import { checkOptions } from '../../ops/common/checks.js';
 import type { Progress } from '../../ops/common/progress.js';
@@ -20,10 +21,10 @@ import {
   tensorsIn,
 } from '../calibrate/batch.js';
 import { checkInputs } from '../calibrate/batchInputs.js';
-import { countedRows, tokensThatCount } from '../calibrate/countedTokens.js';
+import { countedRows, tokensThatCountLater } from '../calibrate/countedTokens.js';
 import type { GraphBuilder } from '../graph/builder.js';
 import { canonical, type Graph, nodeOf, type Ref } from '../graph/ir.js';
-import { graphOfModel, weightTensors } from '../graph/model.js';
+import { graphOfModel, weightsOnHost, weightTensors } from '../graph/model.js';
 import { addEnergies, type EnergySums, noEnergies, sqnrDecibels } from '../math/decibels.js';
 import { type Runnable, runnableModel } from '../passes/runnable.js';
 import { type Analysis, analyze } from '../recognize/analysis.js';
@@ -98,6 +99,7 @@ export async function evaluateLinears(
   checkSignal(op, options.signal);
   checkCallback(op, 'onProgress', options.onProgress);
   checkBatches(op, batches);
+  for (const model of [original, rewritten]) await weightsOnHost(op, model, 'small');
   const graph = graphOfModel(op, original);
   const rewrittenGraph = graphOfModel(op, rewritten);
   const made: Runnable[] = [];
@@ -160,13 +162,13 @@ async function evaluate(
   });
 }
 
-function addBatch(
+async function addBatch(
   original: GraphModel,
   rewritten: GraphModel,
   batch: Batch,
   linears: readonly Subject[],
   sums: readonly EnergySums[],
-): void {
+): Promise<void> {
   const fed = linears.map(({ placed: { site }, beside }) => [
     site.source,
     ...(site.like === null ? [] : [site.like]),
@@ -179,8 +181,12 @@ function addBatch(
   (Array.isArray(values) ? values : [values]).forEach((tensor, i) => {
     tensors.set(wanted[i]!, tensor);
   });
+  const given = new Set(tensors.values());
   try {
-    linears.forEach(({ placed: { linear, site }, output, ...from }, i) => {
+    // biases were on the device alone while the model ran
+    await weightsOnHost(OP, original, 'small');
+    for (const [i, { placed, output, ...from }] of linears.entries()) {
+      const { linear, site } = placed;
       const feed: NamedTensorMap = {};
       for (const ref of fed[i]!)
         feed[canonical(ref) === nodeOf(ref) ? nodeOf(ref) : ref] = tensors.get(ref)!;
@@ -192,29 +198,31 @@ function addBatch(
       const inOrder = (x: Tensor) => (back === undefined ? x : transpose(x, back));
       const tensor = (ref: Ref | null) => (ref === null ? null : tensors.get(ref)!);
       const tapped = { x: tensor(site.source)!, like: tensor(site.like), mask: tensor(from.mask) };
-      const counted = tokensThatCount(OP, site, tapped);
-      addDifference(sums[i]!, active ? null : bias, counted, () => {
+      const counted = await tokensThatCountLater(OP, site, tapped);
+      const pair = tidy(() => {
         const [value] = [rewritten.execute(feed, from.rewritten)].flat() as [Tensor];
-        return [inOrder(tensors.get(output)!), from.unturned ? value : inOrder(value)];
+        return [inOrder(tensors.get(output)!), from.unturned ? value : inOrder(value)] as const;
       });
-    });
+      try {
+        await addDifference(sums[i]!, active ? null : bias, counted, pair);
+      } finally {
+        dispose(pair.filter((tensor) => !given.has(tensor)));
+      }
+    }
   } finally {
     disposeResults([...tensors.values()], batch, original);
   }
 }
 
-function addDifference(
+async function addDifference(
   sums: EnergySums,
   bias: ArrayLike<number> | null,
   counted: TypedArray | null,
-  run: () => readonly [exact: Tensor, other: Tensor],
-): void {
-  tidy(() => {
-    const [exact, other] = run();
-    const rowsOf = (tensor: Tensor) => {
-      const values = valuesOf<'float32'>(OP, tensor);
-      return counted === null ? values : countedRows(values, counted);
-    };
-    addEnergies(sums, rowsOf(exact), rowsOf(other), bias);
-  });
+  [exact, other]: readonly [exact: Tensor, other: Tensor],
+): Promise<void> {
+  const rowsOf = async (tensor: Tensor) => {
+    const values = await fetchValues<'float32'>(OP, tensor);
+    return counted === null ? values : countedRows(values, counted);
+  };
+  addEnergies(sums, await rowsOf(exact), await rowsOf(other), bias);
 }

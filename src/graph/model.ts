@@ -1,6 +1,6 @@
 import { GraphModel } from '@tensorflow/tfjs-converter';
 import { io, keep, reshape, Tensor } from '@tensorflow/tfjs-core';
-import { checkBackends, stillAlive } from '../../ops/common/alive.js';
+import { bringToHost, checkBackends, stillAlive } from '../../ops/common/alive.js';
 import { describe, HadaNormError, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { graphFromArtifacts, topologyArtifacts } from './artifacts.js';
 import { joined } from './chunks.js';
@@ -84,6 +84,23 @@ export function weightTensors(model: object): Tensor[] {
   const given: unknown = 'weights' in model ? model.weights : {};
   const weights: unknown[] = Object.values(given ?? {}).flat();
   return weights.filter((tensor) => tensor instanceof Tensor);
+}
+
+/** Elements of a weight that is no matrix: a bias, a constant that tells shapes or axes. */
+const SMALL = 2 ** 16;
+
+/**
+ * Waits for the weights that looking at a model reads, where its backend is not to be read in step:
+ * `bringToHost`. Whatever is no model is left to who checks it.
+ * @param which 'small': constants and biases; 'all': what linears multiply with too.
+ */
+export async function weightsOnHost(
+  op: string,
+  model: unknown,
+  which: 'small' | 'all',
+): Promise<void> {
+  const tensors = typeof model === 'object' && model !== null ? weightTensors(model) : [];
+  await bringToHost(op, which === 'all' ? tensors : tensors.filter(({ size }) => size <= SMALL));
 }
 
 /**

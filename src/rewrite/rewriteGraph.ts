@@ -6,7 +6,13 @@ import { AbortedError } from '../../ops/numerics/errors.js';
 import { KIND } from '../../ops/numerics/kinds.js';
 import { GraphBuilder } from '../graph/builder.js';
 import type { Graph } from '../graph/ir.js';
-import { graphOfModel, modelFromGraph, stillThere, weightTensors } from '../graph/model.js';
+import {
+  graphOfModel,
+  modelFromGraph,
+  stillThere,
+  weightsOnHost,
+  weightTensors,
+} from '../graph/model.js';
 import { verifyGraph } from '../graph/verify.js';
 import { fuseNodes } from '../passes/fuseGraph.js';
 import { runnableNodes } from '../passes/runnable.js';
@@ -116,6 +122,7 @@ export async function rewriteGraphAsync(
   const { signal, onProgress, ...rest } = options;
   checkSignal(op, signal);
   checkCallback(op, 'onProgress', onProgress);
+  await weightsOnHost(op, model, 'all');
   const steps = rewriteSteps(op, model, rest);
   try {
     for (;;) {

@@ -48,6 +48,7 @@ export const SUITES: readonly string[] = [
   'test/ops/webgl/webglContext.test.ts',
   'test/ops/webgpu/transposes.test.ts',
   'test/src/lostDevice.test.ts',
+  'test/src/readsLater.test.ts',
   'test/ops/webgpu/webgpuKernels.test.ts',
   'test/models/builder/dit.test.ts',
 ];
