@@ -131,7 +131,7 @@ export class Collector {
     return this.sites.get(this.targets[index]!.key)!.scatter!;
   }
 
-  /** scatter += Σ (x − μ)(x − μ)ᵀ, upper triangle; the product is the backend's, the sum float64. */
+  /** scatter += Σ (x − μ)(x − μ)ᵀ, upper triangle: the backend's product, summed in float64. */
   private addScatter(index: number, centered: Float32Array): void {
     const { d } = this.targets[index]!.site;
     const scatter = this.scatterOf(index);
