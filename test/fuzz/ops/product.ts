@@ -158,17 +158,18 @@ function checkProduct({ tensors, attrs }: Given, [y]: readonly Output[]): string
     ...(bits === 32 ? {} : { codes: unpacked(codes!.values, d!, n!, bits!), scale: scale!.values }),
     ...(xScale === undefined ? {} : { xScale: xScale.values, xZeroPoint: xZeroPoint!.values }),
   };
+  // weights in floats have no groups, whatever the attribute says
+  const group = bits === 32 ? d! : Math.min(groupSize ?? d!, d!);
   const exact = quantizedMatMulReference(numbers, {
     ...{ samples: sizeOf(x!.shape.slice(0, -2)), d: d!, n: n! },
-    // weights in floats have no groups, whatever the attribute says
-    groupSize: bits === 32 ? d! : Math.min(groupSize ?? d!, d!),
+    groupSize: group,
     ...(xScale === undefined ? {} : { xGroupSize: Math.min(xGroupSize!, d!) }),
   });
   const activation = (attrs.activation ?? 'none') as Activation;
   const wanted = exact.values.map((value) => activationReference(value, activation));
   const rank = tensors.basis?.shape[0] ?? 0;
   const roundings = 8 + 2 * d! + 2 * rank;
-  const ofResidual = residualError(tensors, numbers, d!, n!, Math.min(groupSize ?? d!, d!));
+  const ofResidual = residualError(tensors, numbers, d!, n!, group);
   return firstOff('y', y!.values, wanted, (i) => {
     const own = activation === 'none' ? 0 : 8e-7 * Math.abs(exact.values[i]!);
     return 1.13 * roundings * EPS * exact.magnitudes[i]! + own + ofResidual(i);

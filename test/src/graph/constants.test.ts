@@ -94,7 +94,8 @@ describe('Views of constants', () => {
           const y = model.execute({}, ref) as tf.Tensor;
           expect([view.weight, view.dtype, view.shape]).to.deep.equal(['w', dtype, y.shape]);
           expect(view.read()).to.deep.equal(y.dataSync());
-          expect(constantIntegers(graph, ref)).to.deep.equal([...y.dataSync()]);
+          const integers = dtype === 'int32' ? [...y.dataSync()] : null;
+          expect(constantIntegers(graph, ref)).to.deep.equal(integers);
           y.dispose();
           model.dispose();
         });
