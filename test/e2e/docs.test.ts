@@ -75,6 +75,12 @@ describe('Documentation', () => {
     expect(page).to.include(supportTable(supportMatrix()));
   });
 
+  it('docs/webgpu-ops.md shows its example as it is', () => {
+    const page = readFileSync(join(ROOT, 'docs', 'webgpu-ops.md'), 'utf8');
+    const example = join(ROOT, 'examples', 'webgpu', 'rmsNorm.ts');
+    expect(page).to.include(readFileSync(example, 'utf8'));
+  });
+
   it('the README is at most 200 lines, and two screens to the end of its first code', () => {
     const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
     expect(readme.split('\n').length - 1).to.be.at.most(200);

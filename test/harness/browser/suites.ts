@@ -47,6 +47,7 @@ export const SUITES: readonly string[] = [
   'test/ops/webgl/webglHalf.test.ts',
   'test/ops/webgl/webglContext.test.ts',
   'test/ops/webgpu/transposes.test.ts',
+  'test/ops/webgpu/guide.test.ts',
   'test/src/lostDevice.test.ts',
   'test/src/readsLater.test.ts',
   'test/ops/webgpu/webgpuKernels.test.ts',
