@@ -25,7 +25,7 @@ const SLOW = ['test/**/*.slow.test.ts'];
  */
 const ON_OTHERS = [
   'test/ops/{wasm,register,quantizedMatMul,hadaNormQuantize}/*.test.ts',
-  'test/e2e/{bench*,docs,examples,graphModel,package,quantizeDit,register}.test.ts',
+  'test/e2e/{bench*,examples,graphModel,package,quantizeDit,register}.test.ts',
   'test/src/rewrite/everyBackend.test.ts',
   'test/src/save/*.test.ts',
   'test/src/graph/graphOfModel.test.ts',
@@ -34,7 +34,7 @@ const ON_OTHERS = [
 const ON_LATER = [
   'test/ops/{wasm,register}/*.test.ts',
   'test/ops/{quantizedMatMul,hadaNormQuantize}/wasm*.test.ts',
-  'test/e2e/{docs,graphModel,package,register}.test.ts',
+  'test/e2e/{graphModel,package,register}.test.ts',
   'test/src/rewrite/everyBackend.test.ts',
 ];
 /** Whether there is a core for a second run. */
