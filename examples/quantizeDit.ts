@@ -21,11 +21,12 @@ import { interruptible } from '../src/cli/interruptible.js';
 import { graphOfModel } from '../src/graph/model.js';
 import { quantizedAlready } from '../src/rewrite/nothingToQuantize.js';
 import { type Comparison, compareModels, drawQuantized } from './quantizeDit/compare.js';
-import { type Settings, settingsOf } from './quantizeDit/flags.js';
+import { HELP, type Settings, settingsOf } from './quantizeDit/flags.js';
 import { summaryTable } from './quantizeDit/summary.js';
 
 try {
-  await interruptible(start, 'Stopped; nothing was written.');
+  if (process.argv.includes('--help')) console.log(HELP);
+  else await interruptible(start, 'Stopped; nothing was written.');
 } catch (error) {
   // of the flags, or the model that they name
   if (!(error instanceof InvalidArgumentError)) throw error;

@@ -72,6 +72,24 @@ const FLAGS = {
   out: flag(FOLDER, DEFAULTS.out),
 };
 
+/** What `npm start -- --help` says. */
+export const HELP = `npm start -- [FLAGS]
+
+Quantizes a trained diffusion transformer by rounding to nearest and with HadaNorm, draws with both
+and with the original from the same noise, and writes pictures, a report and the packed models.
+
+  --model NAME      avatars-nano, avatars, fashion, avatars-nano-stress, or the path or URL of a
+                    model.json; default ${DEFAULTS.model}
+  --bits LIST       bits of weights and activations; default ${DEFAULTS.bits}
+  --method NAME     ${COMPARED_METHODS.join(', ')}; default ${DEFAULTS.method}
+  --steps N         of the sampler, from noise to pictures; default ${DEFAULTS.steps}
+  --solver NAME     ${SOLVERS.join(', ')}; default ${DEFAULTS.solver}
+  --cfg NUMBER      guidance, 1 for none; default ${DEFAULTS.cfg}
+  --seed N          of the noise; default ${DEFAULTS.seed}
+  --out FOLDER      for what it writes, all at the end or nothing; default ${DEFAULTS.out}
+
+npm start -- --model avatars --bits W8A8,W4A4 --method auto --solver heun --cfg 1.5`;
+
 /**
  * Reads the command line, without Node and script. What the model is, is seen when it is loaded.
  *

@@ -24,7 +24,7 @@ export const STYLE = `
 body {
   margin: 0; background: var(--page); color: var(--text); font: 15px/1.5 system-ui, sans-serif;
 }
-main { max-width: 1180px; margin: 0 auto; padding: 24px 16px 48px; }
+main { max-width: 1240px; margin: 0 auto; padding: 24px 16px 48px; }
 h1 { font-size: 26px; line-height: 1.2; margin: 0 0 4px; overflow-wrap: anywhere; }
 h2 { font-size: 19px; margin: 36px 0 4px; }
 h3 { font-size: 14px; margin: 0; overflow-wrap: anywhere; }
@@ -65,26 +65,32 @@ svg { display: block; }
 }
 .table:focus-visible { outline: 2px solid var(--hadanorm); outline-offset: 2px; }
 table {
-  border-collapse: separate; border-spacing: 0; font-size: 13px; font-variant-numeric: tabular-nums;
+  border-collapse: separate; border-spacing: 0; font-size: 12px; font-variant-numeric: tabular-nums;
   white-space: nowrap;
 }
 th, td {
-  padding: 5px 10px; text-align: left; border-bottom: 1px solid var(--grid);
+  padding: 5px 4px; text-align: left; border-bottom: 1px solid var(--grid);
   vertical-align: baseline;
 }
 .number { text-align: right; }
-thead th { vertical-align: bottom; color: var(--soft); font-weight: 600; }
+thead th {
+  vertical-align: bottom; color: var(--soft); font-weight: 600; font-size: 11px; line-height: 1.2;
+  white-space: normal;
+}
+td:not(.number) { white-space: normal; }
 thead th[colspan] { text-align: center; border-left: 1px solid var(--grid); }
 tbody th {
   font-weight: 400; font-family: ui-monospace, monospace; font-size: 12px; white-space: normal;
-  overflow-wrap: anywhere; min-width: 270px;
+  overflow-wrap: anywhere; min-width: 150px;
 }
 tbody th, tfoot th, thead th[rowspan] {
   position: sticky; left: 0; background: var(--card); border-right: 1px solid var(--grid);
 }
 tbody tr:hover > * { background: var(--grid); }
 tfoot > tr > * { font-weight: 600; border-bottom: 0; }
-.reason { white-space: normal; min-width: 26ch; color: var(--soft); }
+.reasons { color: var(--soft); }
+sup { line-height: 0; }
+.rules { overflow-x: auto; user-select: all; font-size: 12px; }
 @media (max-width: 600px) {
   tbody th, tfoot th, thead th[rowspan] { position: static; min-width: 190px; }
   .plots figure { padding: 10px 8px; }

@@ -1,3 +1,4 @@
+import { comparable } from '../math/decibels.js';
 import type { Sqnr } from '../quantize/measured.js';
 import type { Method } from '../quantize/methods.js';
 import {
@@ -21,9 +22,14 @@ interface ColumnGroup {
   readonly numbers: boolean;
 }
 
-/** Everything that the report says of each linear, and the totals. */
+/**
+ * Everything that the report says of each linear, the worst output first, and the totals; reasons,
+ * which many linears share, are footnotes.
+ */
 export function linearTable(report: QuantizationReport): Html {
   const methods = otherMethods(report);
+  const linears = worstFirst(report.linears);
+  const reasons = [...new Set(linears.map(({ reason }) => reason).filter((text) => text !== ''))];
   const groups = columnGroups(methods);
   return html`<div class="table" role="region" aria-label="Table of all linears" tabindex="0">
 <table>
@@ -33,18 +39,57 @@ export function linearTable(report: QuantizationReport): Html {
       html`<th scope="colgroup" colspan="${columns.length}">${heading}</th>`,
   )}</tr>
 <tr>${groups.map(({ columns, numbers }) =>
-    columns.map((name) => html`<th scope="col"${numbers && NUMBER}>${name}</th>`),
+    columns.map((name) => html`<th scope="col"${numbers && NUMBER}>${breakable(name)}</th>`),
   )}</tr>
 </thead>
 <tbody>
-${report.linears.map((linear) => linearRow(linear, methods))}</tbody>
+${linears.map((linear) => linearRow(linear, methods, reasons))}</tbody>
 <tfoot>
 ${totalRows(report, methods)}</tfoot>
 </table>
-</div>`;
+</div>${footnotes(reasons)}`;
+}
+
+/** By the output's decibels; linears without any come last, in the model's order. */
+function worstFirst(linears: readonly LinearReport[]): LinearReport[] {
+  const last = Number.POSITIVE_INFINITY;
+  const output = ({ sqnr }: LinearReport) => (sqnr === null ? last : comparable(sqnr.output));
+  // not by their difference: infinite ones have none
+  return linears.toSorted((a, b) => Number(output(a) > output(b)) - Number(output(a) < output(b)));
+}
+
+function footnotes(reasons: readonly string[]): Html {
+  if (reasons.length === 0) return html``;
+  return html`
+<ol class="reasons" aria-label="Why linears run as they do">${reasons.map(
+    (reason) => html`<li>${printable(reason)}</li>`,
+  )}</ol>`;
+}
+
+/** How a linear runs, with the mark of the reason, which says it where one points at it. */
+function executionCell({ execution, reason }: LinearReport, reasons: readonly string[]): Html {
+  const note = reasons.indexOf(reason) + 1;
+  if (note === 0) return text(execution);
+  return html`<td>${execution} <sup title="${printable(reason)}">${note}</sup></td>`;
 }
 
 const NUMBER = html` class="number"`;
+
+/** A heading that breaks where its column is narrower. */
+function breakable(name: string): string {
+  const parts = [
+    'Smooth|Quant',
+    'Hada|mard',
+    'Cen|tered',
+    'acti|vations',
+    'quan|tized',
+    'round|ing',
+  ];
+  return [...parts, 'treat|ment', 'exe|cution'].reduce(
+    (text, part) => text.replace(part.replace('|', ''), part.replace('|', '\u00ad')),
+    name,
+  );
+}
 
 function columnGroups(methods: readonly Method[]): ColumnGroup[] {
   const others = methods.map((method) => METHOD_NAMES[method]);
@@ -58,23 +103,27 @@ function columnGroups(methods: readonly Method[]): ColumnGroup[] {
     },
     { heading: 'input SQNR (dB)', columns: ['activations', 'weights'], numbers: true },
     { heading: 'bytes', columns: ['before', 'after', 'ratio', 'at 8 bits'], numbers: true },
-    { heading: 'runs', columns: ['execution', 'reason'], numbers: false },
+    { heading: 'runs', columns: ['execution'], numbers: false },
   ];
 }
 
-function linearRow(linear: LinearReport, methods: readonly Method[]): Html {
-  const { name, role, shape, rounding, sqnr, compared, bytes, at8Bits, execution, reason } = linear;
+function linearRow(
+  linear: LinearReport,
+  methods: readonly Method[],
+  reasons: readonly string[],
+): Html {
+  const { name, role, shape, rounding, sqnr, compared, bytes, at8Bits } = linear;
   return html`<tr><th scope="row">${printable(name)}</th>${[
     text(role),
-    text(shape.join(' → ')),
+    text(shape.join(' →\u00a0')),
     text(formatTreatment({ ...linear, rounding: null })),
     text(formatBits(linear)),
     text(rounding ?? NOTHING),
     ...sqnrCells(sqnr, compared, methods, at8Bits?.output),
     ...byteCells(bytes),
     number(at8Bits === null ? NOTHING : formatBytes(at8Bits.bytes)),
-    text(execution),
-  ]}<td class="reason">${printable(reason)}</td></tr>
+    executionCell(linear, reasons),
+  ]}</tr>
 `;
 }
 
@@ -86,13 +135,13 @@ function totalRows({ linears, totals }: QuantizationReport, methods: readonly Me
       blank(5),
       ...sqnrCells(sqnr, compared, methods, null),
       ...byteCells(linearBytes),
-      blank(3),
+      blank(2),
     ]}</tr>
 `,
     html`<tr><th scope="row">whole model</th>${[
       blank(5 + 4 + methods.length),
       ...byteCells(modelBytes),
-      blank(3),
+      blank(2),
     ]}</tr>
 `,
   ];

@@ -2,6 +2,7 @@ import { checkOptions } from '../../ops/common/checks.js';
 import { describe, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { formatDb, formatTimes, groupByRole, METHOD_NAMES, METHODS, printable } from './format.js';
 import { headlines } from './htmlHeadlines.js';
+import { rulesSection } from './htmlRules.js';
 import { STYLE } from './htmlStyle.js';
 import { type DrawPlot, type Plot, plotDrawer } from './htmlSvg.js';
 import { linearTable } from './htmlTable.js';
@@ -40,8 +41,8 @@ const POLICY = "default-src 'none'; style-src 'unsafe-inline'";
 /**
  * A quantization report as one page, with plots inlined: no script, nothing to load, for light and
  * dark screens. It has the headline figures; output SQNR of each linear by method and by timestep;
- * histograms of the channels before and after the transform, where outliers stand out most; and a
- * table of everything.
+ * histograms of the channels before and after the transform, where outliers stand out most; rules
+ * for the worst linears, to copy; and a table of everything, the worst linear first.
  *
  * Plots are drawn with vega and vega-lite, imported at the first call. In a page of script tags,
  * add those of vega and vega-lite.
@@ -95,8 +96,9 @@ export async function reportHtml(
 ${headlines(read)}${notesSection(read)}
 ${await methodSection(read.linears, draw)}
 ${await channelSection(read.linears, draw)}
-${await timestepSection(read.linears, draw)}${waysSection(read.linears)}
+${await timestepSection(read.linears, draw)}${waysSection(read.linears)}${rulesSection(read)}
 <h2>Every linear</h2>
+<p>The worst output first.</p>
 ${linearTable(read)}
 </main>
 </body>

@@ -77,6 +77,16 @@ describe('Flags of npm start', () => {
     });
   }
 
+  it('npm start -- --help tells every flag, and what it means where it is absent', () => {
+    const { stdout, stderr } = runNode([
+      ...['--import', 'tsx', join('examples', 'quantizeDit.ts'), '--help'],
+    ]);
+    expect(stderr).to.equal('');
+    for (const [name, absent] of Object.entries(DEFAULTS)) {
+      expect(stdout).to.match(new RegExp(`^  --${name} [^]*?default ${absent}$`, 'm'));
+    }
+  });
+
   for (const flags of [
     ['--steps', 'few'],
     ['--model', 'dall-e'],

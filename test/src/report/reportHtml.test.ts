@@ -4,6 +4,7 @@ import { parseHTML } from 'linkedom';
 import { HadaNormError, InvalidArgumentError } from '../../../ops/numerics/errors.js';
 import { loadVega } from '../../../src/report/htmlVegaGlobal.js';
 import { outlierRatio, worstChannels } from '../../../src/report/plotHistogram.js';
+import { recommendRules } from '../../../src/report/recipe.js';
 import type { LinearReport } from '../../../src/report/report.js';
 import { reportHtml } from '../../../src/report/reportHtml.js';
 import { anyReport } from '../../harness/report/anyReport.js';
@@ -74,7 +75,7 @@ describe('A report as a page', () => {
   it('has a table with a row for each linear and headings for every cell', () => {
     const rows = [...page.querySelectorAll('tbody tr')];
     expect(rows.map((row) => row.querySelector('th')?.textContent)).to.deep.equal(
-      REPORT.linears.map(({ name }) => name),
+      worstFirst(REPORT.linears).map(({ name }) => name),
     );
     const [groups, names] = [...page.querySelectorAll('thead tr')];
     const columns = 1 + names!.querySelectorAll('th[scope="col"]').length;
@@ -82,6 +83,26 @@ describe('A report as a page', () => {
     for (const row of [...rows, ...page.querySelectorAll('tfoot tr')]) {
       expect(width(row)).to.equal(columns);
     }
+  });
+
+  it('says each reason once, by a number at the linears that it is of', () => {
+    const reasons = [...page.querySelectorAll('.reasons li')].map(({ textContent }) => textContent);
+    expect(reasons).to.have.members([...new Set(REPORT.linears.map(({ reason }) => reason))]);
+    const rows = [...page.querySelectorAll('tbody tr')];
+    worstFirst(REPORT.linears).forEach(({ reason }, i) => {
+      const mark = rows[i]!.querySelector('sup')!;
+      expect(reasons[Number(mark.textContent) - 1]).to.equal(reason);
+      expect(mark.getAttribute('title')).to.equal(reason);
+    });
+  });
+
+  it('has the rules for the worst linears, as recommendRules gives them', () => {
+    const text = page.querySelector('.rules')!.textContent!;
+    const lines = text.split('\n').slice(1, -1);
+    const minSqnr = REPORT.totals.sqnr!.output;
+    const { rules } = recommendRules(REPORT, { minSqnr });
+    expect(rules).to.not.be.empty;
+    expect(lines.map((line) => JSON.parse(line.replace(/,$/, '')))).to.deep.equal(rules);
   });
 
   it('has no script, and nothing in it loads anything', () => expectInert(page));
@@ -204,6 +225,11 @@ function figuresOf(page: Document, words: string): Element[] {
 
 function texts(plot: Element): (string | null)[] {
   return [...plot.querySelectorAll('svg text')].map((text) => text.textContent);
+}
+
+/** As the table has them: without calibration last. */
+function worstFirst(linears: readonly LinearReport[]): LinearReport[] {
+  return linears.toSorted((a, b) => (a.sqnr?.output ?? 1e9) - (b.sqnr?.output ?? 1e9));
 }
 
 /** Columns that a row of the table spans. */
