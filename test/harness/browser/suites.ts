@@ -27,6 +27,7 @@ export const SUITES: readonly string[] = [
   'test/ops/scaledDotProductAttention/scaledDotProductAttention.edges.test.ts',
   'test/src/passes/norms.test.ts',
   'test/src/rewrite/halfRange.test.ts',
+  'test/src/evaluate/selfCheck.test.ts',
   'test/src/rewrite/tokenMasks.test.ts',
   'test/src/calibrate/calibrateMasks.test.ts',
   'test/e2e/graphModel.test.ts',
