@@ -32,6 +32,9 @@ export function startDawn(): Promise<string | undefined> {
   return started;
 }
 
+/** As run.ts has it for browsers: SwiftShader compiles initial zeros one by one otherwise. */
+const LOOPED_ZEROS = 'disable-dawn-features=use_vulkan_zero_initialize_workgroup_memory_extension';
+
 let started: Promise<string | undefined> | undefined;
 
 async function start(): Promise<string | undefined> {
@@ -40,10 +43,11 @@ async function start(): Promise<string | undefined> {
   try {
     const driver = softwareDriver();
     if (driver !== undefined) process.env.VK_DRIVER_FILES ??= driver;
+    const isSoftware = driver !== undefined && process.env.VK_DRIVER_FILES === driver;
     const callbacks = catchCallbacks();
     const { create, globals } = createRequire(import.meta.url)(found.path) as Dawn;
     Object.assign(globalThis, globals);
-    const gpu = create([]);
+    const gpu = create(isSoftware ? [LOOPED_ZEROS] : []);
     if ((await gpu.requestAdapter()) === null) return 'Dawn finds no adapter';
     const navigator = { gpu, userAgent: 'node', hardwareConcurrency: 2 };
     const property = { value: navigator, configurable: true, writable: true };
