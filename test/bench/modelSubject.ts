@@ -57,9 +57,9 @@ export class ModelSubject {
     return model;
   }
 
-  /** Seeded inputs of one sample. */
-  inputs(): Record<'latent' | 'timestep' | 'label', tf.Tensor> {
-    return inputsOf(this.config, 1, 99);
+  /** Seeded inputs. */
+  inputs(samples = 1): Record<'latent' | 'timestep' | 'label', tf.Tensor> {
+    return inputsOf(this.config, samples, 99);
   }
 
   dispose(): void {

@@ -1,12 +1,21 @@
 import * as tf from '@tensorflow/tfjs';
+import type { DitConfig } from '../../models/builder/dit.js';
+import { DIT_S_2, DIT_XL_2 } from '../../models/seeded.js';
 import { currentBackend } from '../../ops/common/kernel.js';
 import type { WebgpuBackend } from '../../ops/webgpu/backend.js';
 import { copied } from '../../ops/webgpu/hadamard.js';
 import { inScope } from '../../ops/webgpu/kernel.js';
-import { hadamardTransform, hadaNormQuantize, webgpuReady } from '../../src/index.js';
+import {
+  fuseGraph,
+  hadamardTransform,
+  hadaNormQuantize,
+  scaledDotProductAttention,
+  webgpuReady,
+} from '../../src/index.js';
 import { normal } from '../harness/numbers/random.js';
 import type { BenchCase, BenchSuite, Contest } from './harness.js';
 import { LinearSubject, type Precision } from './linearSubject.js';
+import { ModelSubject } from './modelSubject.js';
 import { burstFor, gpuContender } from './webglBackend.js';
 
 /** The linears of DiT-XL/2 and PixArt-Σ, and one of Flux. */
@@ -27,8 +36,25 @@ const LARGE = [
   [16384, 4608],
 ] as const;
 
+/** Tokens of the attentions of DiT-XL/2 at 256 pixels, two samples, and of PixArt-Σ at 1024. */
+const ATTENTIONS = [
+  [2, 256],
+  [1, 4096],
+] as const;
+const HEADS = 16;
+const HEAD_CHANNELS = 72;
+
+/** Whole models, two samples each, as classifier-free guidance has them. */
+const MODELS = {
+  'DiT-S/2': DIT_S_2,
+  'DiT-XL/2, one block': { ...DIT_XL_2, depth: 1 },
+} as const;
+
 /** What the project asks of linears with all that HadaNorm does, by tokens. */
 const LINEAR_BARS = { 512: { 'tfjs fp32': 5 }, 4096: { 'tfjs fp32': 3 } } as const;
+const MODEL_BARS = { 'tfjs fp32': 5 } as const;
+const FUSED_BARS = { 'tfjs fp32': 1.5 } as const;
+const ATTENTION_BARS = { 'tfjs fp32': 2 } as const;
 const COPY_BARS = { 'a copy': 1 / 1.5 } as const;
 
 /**
@@ -41,6 +67,8 @@ export const webgpuSuites: readonly BenchSuite[] = [
     prepare: () =>
       prepared(LINEARS.flatMap(([d, n]) => ROWS.map((rows) => linearCase(rows, d, n)))),
   },
+  { name: 'webgpu-attention', prepare: () => prepared(ATTENTIONS.map(attentionCase)) },
+  { name: 'webgpu-models', prepare: () => prepared(Object.entries(MODELS).map(modelCase)) },
   { name: 'webgpu-passes', prepare: () => prepared(LARGE.map(([m, d]) => passCase(m, d))) },
 ];
 
@@ -83,6 +111,58 @@ async function linearContest(rows: 512 | 4096, d: number, n: number): Promise<Co
       subject.dispose();
     },
   };
+}
+
+function attentionCase([samples, tokens]: (typeof ATTENTIONS)[number]): BenchCase {
+  const prepare = async (): Promise<Contest> => {
+    const shape = [samples, HEADS, tokens, HEAD_CHANNELS] as const;
+    const size = samples * HEADS * tokens * HEAD_CHANNELS;
+    const [q, k, v] = [1, 2, 3].map((seed) => tf.tensor4d(normal(size, seed), [...shape]));
+    const ours = () => scaledDotProductAttention(q!, k!, v!);
+    const composed = () =>
+      tf.tidy(() => {
+        const scores = tf.matMul(tf.mul(q!, HEAD_CHANNELS ** -0.5), k!, false, true);
+        return tf.matMul(tf.softmax(scores), v!);
+      });
+    const burst = await burstFor([ours, composed]);
+    return {
+      ours: [await gpuContender('scaledDotProductAttention', ours, burst, ATTENTION_BARS)],
+      peers: [await gpuContender('tfjs fp32', composed, burst)],
+      dispose: () => tf.dispose([q!, k!, v!]),
+    };
+  };
+  return { name: `${samples}×${HEADS}×${tokens}×${HEAD_CHANNELS}`, prepare };
+}
+
+function modelCase([name, config]: [string, DitConfig]): BenchCase {
+  const prepare = async (): Promise<Contest> => {
+    const subject = await ModelSubject.make(config);
+    const inputs = subject.inputs(2);
+    const fused = fuseGraph(subject.float);
+    const models = {
+      W8A8: { model: subject.rewritten('W8A8'), bars: MODEL_BARS },
+      W4A8: { model: subject.rewritten('W4A8'), bars: MODEL_BARS },
+      fuseGraph: { model: fused, bars: FUSED_BARS },
+    };
+    const run = (model: tf.GraphModel) => () => model.execute(inputs) as tf.Tensor;
+    const float = run(subject.float);
+    const all = Object.entries(models).map(([way, { model, bars }]) => ({
+      ...{ way, bars, compute: run(model) },
+    }));
+    const burst = await burstFor([...all.map(({ compute }) => compute), float]);
+    return {
+      ours: await Promise.all(
+        all.map(({ way, compute, bars }) => gpuContender(way, compute, burst, bars)),
+      ),
+      peers: [await gpuContender('tfjs fp32', float, burst)],
+      dispose: () => {
+        for (const { model } of Object.values(models)) model.dispose();
+        tf.dispose(inputs);
+        subject.dispose();
+      },
+    };
+  };
+  return { name, prepare };
 }
 
 function passCase(rows: number, d: number): BenchCase {
