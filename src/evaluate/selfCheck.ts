@@ -15,6 +15,7 @@ import { describe, HadaNormError, InvalidArgumentError } from '../../ops/numeric
 import { KIND } from '../../ops/numerics/kinds.js';
 import { normalNumbers } from '../../ops/numerics/random.js';
 import { type Batch, checkBatch, disposeResults, tensorsIn } from '../calibrate/batch.js';
+import { checkInputs } from '../calibrate/batchInputs.js';
 import { canonical, type Graph, type GraphNode, nodeOf, type Ref } from '../graph/ir.js';
 import { graphOfModel, weightTensors } from '../graph/model.js';
 import { productDifference, quantizerDifference, type Values } from './layerReference.js';
@@ -112,6 +113,8 @@ export async function selfCheck(
     const wayOut = "rewriteGraph(model, { mode: 'integer' }) makes them.";
     throw new InvalidArgumentError(op, 'model', 'one with quantized layers', 'none', wayOut);
   }
+  const outputs = products.map(({ name }) => name);
+  if (inputs !== undefined) checkInputs(op, { model, graph, outputs }, inputs, 0);
   const before = getBackend();
   await useBackend(options.backend ?? before);
   const batch = inputs ?? noiseFor(model);

@@ -117,10 +117,29 @@ function merged(preset: Preset['options'], given: Omit<RewriteOptions, 'stats'>)
     compare: QUANTIZE_DEFAULTS.compare,
     ...preset,
     ...rest,
-    weights: { ...preset.weights, ...weights },
-    activations: { ...preset.activations, ...activations },
-    ...(rules === undefined ? {} : { rules: [...(preset.rules ?? []), ...rules] }),
+    ...over('weights', preset.weights, weights),
+    ...over('activations', preset.activations, activations),
+    ...(rules === undefined ? {} : { rules: joined(preset.rules, rules) }),
   };
+}
+
+/** What is no object is for `rewriteGraph` to refuse. */
+function over<Name extends string, Part extends object>(
+  name: Name,
+  preset: Part | undefined,
+  given: Part | undefined,
+): { [Key in Name]?: Part } {
+  if (given !== undefined && !isPlain(given)) return { [name]: given } as { [Key in Name]?: Part };
+  const part = { ...preset, ...given };
+  return { [name]: part } as { [Key in Name]?: Part };
+}
+
+function joined(preset: readonly Rule[] = [], given: readonly Rule[]): readonly Rule[] {
+  return Array.isArray(given) ? [...preset, ...given] : given;
+}
+
+function isPlain(value: unknown): boolean {
+  return Object.prototype.toString.call(value) === '[object Object]';
 }
 
 async function statsOf(

@@ -83,7 +83,8 @@ export class RewriteAbortedError extends AbortedError {
  * @example
  * ```ts
  * import '@tensorflow/tfjs';
- * import { calibrate, reportTable, rewriteGraph } from 'tfjs-hadanorm';
+ * import { calibrate, rewriteGraph } from 'tfjs-hadanorm';
+ * import { reportTable } from 'tfjs-hadanorm/report';
  * import { tinyDit, tinyInputs } from '../../models/tinyDit.js';
  *
  * const model = await tinyDit(); // your own: await tf.loadGraphModel(url)
