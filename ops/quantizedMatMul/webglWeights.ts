@@ -1,4 +1,5 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
+import { dataNumber } from '../common/dataNumber.js';
 import { fitsIn, type GroupedFormat } from '../numerics/formats.js';
 import { unpackCodes } from '../numerics/packing.js';
 import { attached } from '../webgl/attached.js';
@@ -129,16 +130,6 @@ export function weightsTexture(
       weightBytes(packed, Float32Array.from(scales), attrs, grid),
     );
   });
-}
-
-const numbers = new WeakMap<object, number>();
-let last = 0;
-
-/** A number of its own for every data id, since backends count theirs apart. */
-function dataNumber({ dataId }: TensorInfo): number {
-  const number = numbers.get(dataId) ?? ++last;
-  numbers.set(dataId, number);
-  return number;
 }
 
 /** The bytes of the texture, from codes as files have them. */

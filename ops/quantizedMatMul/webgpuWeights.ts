@@ -1,4 +1,5 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
+import { dataNumber } from '../common/dataNumber.js';
 import type { GroupedFormat } from '../numerics/formats.js';
 import { planesOf } from '../numerics/packing.js';
 import { attach, findAttached } from '../webgpu/attached.js';
@@ -110,16 +111,6 @@ function release(backend: WebgpuBackend, all: readonly Uploaded[]): void {
   backend.endComputePassEncoder();
   backend.submitQueue();
   for (const { own } of all) own?.destroy();
-}
-
-const numbers = new WeakMap<object, number>();
-let last = 0;
-
-/** A number of its own for every data id, since backends count theirs apart. */
-function dataNumber({ dataId }: TensorInfo): number {
-  const number = numbers.get(dataId) ?? ++last;
-  numbers.set(dataId, number);
-  return number;
 }
 
 const INVOCATIONS = 64;
