@@ -7,7 +7,7 @@ import { useBackend } from '../shared/backends.js';
 import { batchesOf } from '../shared/batches.js';
 import { type Context, printResult } from '../shared/context.js';
 import { type Common, type InputFlags, withBackend, withInputs } from '../shared/flags.js';
-import { openModel, openQuantized } from '../shared/models.js';
+import { withModels } from '../shared/models.js';
 import { readInteger } from '../shared/values.js';
 
 interface Flags extends Common, InputFlags {
@@ -33,22 +33,14 @@ async function run(
   flags: Flags,
 ): Promise<void> {
   await useBackend(flags.backend);
-  const model = await openModel(original, context);
-  try {
-    const small = await openQuantized(quantized, context);
+  await withModels(original, quantized, context, async (model, small) => {
+    const batch = await firstBatch(context, model, flags);
     try {
-      const batch = await firstBatch(context, model, flags);
-      try {
-        report(context, flags, await timed(context, [model, small], batch, flags.runs));
-      } finally {
-        tf.dispose(batch);
-      }
+      report(context, flags, await timed(context, [model, small], batch, flags.runs));
     } finally {
-      small.dispose();
+      tf.dispose(batch);
     }
-  } finally {
-    model.dispose();
-  }
+  });
 }
 
 async function firstBatch(context: Context, model: GraphModel, flags: Flags) {

@@ -10,7 +10,7 @@ import { batchesOf } from '../shared/batches.js';
 import { type Context, printResult } from '../shared/context.js';
 import { type InputFlags, withInputs, withJson } from '../shared/flags.js';
 import { Likeness, type LikenessFigures } from '../shared/likeness.js';
-import { openModel, openQuantized } from '../shared/models.js';
+import { withModels } from '../shared/models.js';
 import { readNumber } from '../shared/values.js';
 
 interface Flags extends InputFlags {
@@ -55,19 +55,11 @@ async function run(
   const all: Verified[] = [];
   for (const backend of flags.backend) {
     await useBackend(backend);
-    const model = await openModel(original, context);
-    try {
-      const small = await openQuantized(quantized, context);
-      try {
-        const { signal, onProgress } = context;
-        if (flags.selfCheck) await selfCheck(small, { signal, onProgress });
-        all.push({ backend, ...(await compared(context, model, small, flags)) });
-      } finally {
-        small.dispose();
-      }
-    } finally {
-      model.dispose();
-    }
+    await withModels(original, quantized, context, async (model, small) => {
+      const { signal, onProgress } = context;
+      if (flags.selfCheck) await selfCheck(small, { signal, onProgress });
+      all.push({ backend, ...(await compared(context, model, small, flags)) });
+    });
   }
   printResult(context, flags.json, { original, quantized, backends: all }, () => textOf(all));
   const worst = Math.min(...all.map(({ sqnr }) => sqnr));

@@ -28,11 +28,31 @@ export async function openModel(
  * A model that is quantized, its files checked.
  * @throws InvalidArgumentError for one that is not.
  */
-export async function openQuantized(source: string, watch: Watch): Promise<GraphModel> {
+async function openQuantized(source: string, watch: Watch): Promise<GraphModel> {
   const handler = /^https?:\/\//.test(source) ? source : fileSystem(source);
   const model = await loadQuantized(handler, watch);
   if (quantizedAlready(graphOfModel('openQuantized', model)) > 0) return model;
   model.dispose();
   const wanted = 'a model that this package quantized';
   throw new InvalidArgumentError('QUANTIZED', 'model', wanted, source);
+}
+
+/** Runs with an original and what was made of it, and disposes of both. */
+export async function withModels<T>(
+  original: string,
+  quantized: string,
+  watch: Watch,
+  run: (model: GraphModel, small: GraphModel) => Promise<T>,
+): Promise<T> {
+  const model = await openModel(original, watch);
+  try {
+    const small = await openQuantized(quantized, watch);
+    try {
+      return await run(model, small);
+    } finally {
+      small.dispose();
+    }
+  } finally {
+    model.dispose();
+  }
 }
