@@ -41,9 +41,14 @@ export function checkOptions(
   }
 }
 
+/** Whether `value` is an object, and no list, Map or promise of one. */
+export function isPlain(value: unknown): boolean {
+  return Object.prototype.toString.call(value) === '[object Object]';
+}
+
 /** @throws InvalidArgumentError unless `value` is an object, and no list, Map or promise of one. */
 export function checkPlain(op: string, argument: string, value: unknown): asserts value is object {
-  if (Object.prototype.toString.call(value) === '[object Object]') return;
+  if (isPlain(value)) return;
   throw new InvalidArgumentError(op, argument, 'an object', describe(value));
 }
 

@@ -205,8 +205,9 @@ function namedOf<Name extends string>(names: readonly Name[], given: readonly Va
   };
 }
 
-/** So many of `length` places, spread from the first to the last. */
-function picked(length: number, count: number): number[] {
+/** So many of `length` places, spread from the first to the last; of one, the first. */
+export function picked(length: number, count: number): number[] {
+  if (count === 1) return length > 0 ? [0] : [];
   if (length <= count) return Array.from({ length }, (_, i) => i);
   return Array.from({ length: count }, (_, i) => Math.round((i * (length - 1)) / (count - 1)));
 }

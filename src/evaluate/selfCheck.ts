@@ -18,7 +18,7 @@ import { type Batch, checkBatch, disposeResults, tensorsIn } from '../calibrate/
 import { checkInputs } from '../calibrate/batchInputs.js';
 import { canonical, type Graph, type GraphNode, nodeOf, type Ref } from '../graph/ir.js';
 import { graphOfModel, weightTensors } from '../graph/model.js';
-import { productDifference, quantizerDifference, type Values } from './layerReference.js';
+import { picked, productDifference, quantizerDifference, type Values } from './layerReference.js';
 
 const OP = 'selfCheck';
 
@@ -119,7 +119,8 @@ export async function selfCheck(
   await useBackend(options.backend ?? before);
   const batch = inputs ?? noiseFor(model);
   try {
-    return await checkAll({ model, graph, batch, tolerance }, spread(products, layers), options);
+    const checked = picked(products.length, layers).map((i) => products[i]!);
+    return await checkAll({ model, graph, batch, tolerance }, checked, options);
   } finally {
     if (inputs === undefined) dispose(batch);
     if (getBackend() !== before) await setBackend(before);
@@ -230,12 +231,4 @@ function noiseFor({ inputs }: GraphModel): NamedTensorMap {
     return [name, tensor(values, dims, dtype)] as const;
   });
   return Object.fromEntries(entries);
-}
-
-/** So many of them, from the first to the last. */
-function spread<T>(all: readonly T[], count: number): T[] {
-  if (count === 1 || all.length <= count) return all.slice(0, count);
-  return Array.from({ length: count }, (_, i) => {
-    return all[Math.round((i * (all.length - 1)) / (count - 1))]!;
-  });
 }

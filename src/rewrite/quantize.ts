@@ -1,6 +1,6 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { checkCallback, checkSignal } from '../../ops/common/callers.js';
-import { checkPlain } from '../../ops/common/checks.js';
+import { checkPlain, isPlain } from '../../ops/common/checks.js';
 import type { WatchOptions } from '../../ops/common/progress.js';
 import { describe, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { type Batch, checkBatches } from '../calibrate/batch.js';
@@ -136,10 +136,6 @@ function over<Name extends string, Part extends object>(
 
 function joined(preset: readonly Rule[] = [], given: readonly Rule[]): readonly Rule[] {
   return Array.isArray(given) ? [...preset, ...given] : given;
-}
-
-function isPlain(value: unknown): boolean {
-  return Object.prototype.toString.call(value) === '[object Object]';
 }
 
 async function statsOf(
