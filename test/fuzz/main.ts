@@ -47,13 +47,13 @@ console.log(`seed ${seed}`);
 await interruptible(async (signal) => {
   for (const jobs of plan()) {
     await watch(seed, jobs, told, signal);
-    if (values.case === null) console.log(`${tally.total} inputs, ${minutes()} minutes`);
+    if (values.case === null) console.log(`${tally.line()}, ${minutes()} minutes`);
     if (performance.now() > deadline) break;
   }
 }, 'Stopped; this is what was found so far.');
 console.log(`\n${tally.table()}`);
 if (tally.countOf('tfjs') > 0) console.log(`\nWhat tfjs itself threw:\n${tally.tfjsMessages()}`);
-console.log(`\n${tally.total} inputs, ${tally.findings.length} findings, seed ${seed}`);
+console.log(`\n${tally.line()}, seed ${seed}`);
 if (tally.findings.length > 0) process.exitCode = 1;
 
 function plan(): Iterable<readonly Job[]> {

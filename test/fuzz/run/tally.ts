@@ -28,6 +28,13 @@ export class Tally {
     return this.sum((row) => row[what]);
   }
 
+  /** All in a line. */
+  line(): string {
+    const [right, typed, tfjs, found] = COLUMNS.map((column) => this.countOf(column));
+    const counts = `${right} right, ${typed} typed, ${tfjs} tfjs's own, ${found} findings`;
+    return `${this.total} inputs, ${counts}`;
+  }
+
   /** The kinds of which there were cases. */
   get kinds(): string[] {
     return [...this.counts.keys()];
