@@ -1,10 +1,5 @@
 import '../ops/register/all.js';
 
 export * from './core.js';
-export {
-  getThreads,
-  setThreads,
-  useThreadedWasm,
-  type WasmBackendPackage,
-} from './wasm.js';
-export { webgpuReady } from './webgpu.js';
+export * from './threads.js';
+export { webgpuReady } from './webgpuReady.js';

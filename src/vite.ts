@@ -8,20 +8,22 @@ export interface VitePlugin {
   transform(code: string, id: string): Promise<{ code: string; map: null } | null>;
 }
 
+/** What a user's configuration says of workers. */
+interface WorkerConfig {
+  readonly worker?: { readonly plugins?: () => readonly unknown[]; readonly format?: string };
+}
+
 /**
  * Lets the threads of tfjs's WASM backend start in what Vite bundles, in pages and in workers:
  * without it, `await tf.setBackend('wasm')` fails in every build on a cross-origin isolated page.
- * For Vite 5 and later.
+ * For Vite 5 and later. Workers are bundled as ES modules where nothing else is said.
  *
  * @example
  * ```js
  * // vite.config.js
  * import { wasmThreads } from 'tfjs-hadanorm/vite';
  *
- * export default {
- *   plugins: [wasmThreads()],
- *   worker: { format: 'es' },
- * };
+ * export default { plugins: [wasmThreads()] };
  * ```
  */
 export function wasmThreads(): VitePlugin {
@@ -36,12 +38,14 @@ export function wasmThreads(): VitePlugin {
     ...inWorker,
     config(config) {
       // workers are bundled with plugins of their own, and dependencies ahead of a dev server
-      const { worker } = config as { worker?: { plugins?: () => readonly unknown[] } };
+      const { worker } = config as WorkerConfig;
       const plugins = () => [...(worker?.plugins?.() ?? []), inWorker];
       const optimizeDeps = isRolldown(this)
         ? { rolldownOptions: { plugins: [inWorker] } }
         : { esbuildOptions: { plugins: [esbuildPlugin()] } };
-      return { worker: { plugins }, optimizeDeps };
+      // before Vite 8, a worker that imports in parts needs it
+      const format = worker?.format ?? 'es';
+      return { worker: { plugins, format }, optimizeDeps };
     },
   };
 }

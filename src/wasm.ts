@@ -1,4 +1,3 @@
 import '../ops/register/wasm.js';
 
-export { getThreads, setThreads } from '../ops/wasm/setThreads.js';
-export { useThreadedWasm, type WasmBackendPackage } from '../ops/wasm/threadedWasm.js';
+export * from './threads.js';

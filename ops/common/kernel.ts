@@ -47,6 +47,7 @@ export interface CpuBackend {
 
 // Symbol.for: a second copy of the plugin must recognise what the first one registered
 const COMPOSED = Symbol.for('tfjs-hadanorm.composed');
+const STAND_IN = Symbol.for('tfjs-hadanorm.standIn');
 const SUPPORTS = Symbol.for('tfjs-hadanorm.supports');
 
 /**
@@ -100,26 +101,38 @@ export function compositeKernel<Inputs, Attrs>(
   return Object.assign(config, { [COMPOSED]: true });
 }
 
-/**
- * Registers a kernel unless one is there: a second import, or a second copy of the plugin, is
- * silent. A composition gives way to a kernel of the backend's own, in whatever order they come.
- */
-export function registerKernelOnce(config: KernelConfig): void {
-  const { kernelName, backendName } = config;
-  const kind = kernelKind(kernelName, backendName);
-  if (kind === 'own' || (kind === 'composed' && COMPOSED in config)) return;
-  if (kind === 'composed') unregisterKernel(kernelName, backendName);
-  registerKernel(config);
+/** A composition that stands for a backend's own kernel, which comes when the backend is chosen. */
+export function standInKernel(composed: KernelConfig): KernelConfig {
+  const supports = () => `the kernels for ${composed.backendName} are still being loaded`;
+  return Object.assign({ ...composed }, { [STAND_IN]: true, [SUPPORTS]: supports });
 }
 
 /**
- * How a backend runs an op: a kernel of its own, a composition of tfjs ops, or nothing registered
- * yet.
+ * Registers a kernel unless one is there: a second import, or a second copy of the plugin, is
+ * silent. A composition gives way to what stands for a kernel of the backend's own, and both to
+ * that kernel, in whatever order they come.
+ */
+export function registerKernelOnce(config: KernelConfig): void {
+  const { kernelName, backendName } = config;
+  const there = getKernel(kernelName, backendName);
+  if (there != null && rank(there) >= rank(config)) return;
+  if (there != null) unregisterKernel(kernelName, backendName);
+  registerKernel(config);
+}
+
+function rank(config: KernelConfig): number {
+  if (STAND_IN in config) return 1;
+  return COMPOSED in config ? 0 : 2;
+}
+
+/**
+ * How a backend runs an op: a kernel of its own, which may come when it is chosen, a composition of
+ * tfjs ops, or nothing registered yet.
  */
 export function kernelKind(kernelName: string, backendName: string): 'own' | 'composed' | 'none' {
   const config = getKernel(kernelName, backendName);
   if (config == null) return 'none';
-  return COMPOSED in config ? 'composed' : 'own';
+  return rank(config) === 0 ? 'composed' : 'own';
 }
 
 /** What a registered kernel says of forms; null for one that does not say, as others' may. */

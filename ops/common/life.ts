@@ -17,11 +17,13 @@ export interface Life {
 export type LifeOf = (backend: KernelBackend) => Life | null;
 
 const kinds: LifeOf[] = [];
-const lives = new WeakMap<KernelBackend, Life | null>();
+let lives = new WeakMap<KernelBackend, Life | null>();
 
 /** From now on backends of this kind are known to have a device that can be lost. */
 export function registerLife(kind: LifeOf): void {
   kinds.push(kind);
+  // a backend that was met before its kind came is to be looked at again
+  lives = new WeakMap();
 }
 
 /** The life of a backend, known by what it is, not by its name; null where nothing can be lost. */

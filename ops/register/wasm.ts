@@ -1,24 +1,5 @@
-import { env } from '@tensorflow/tfjs-core';
-import { channelCenterWasm } from '../channelCenter/wasm.js';
-import { kernelsImported } from '../common/imported.js';
-import { registerKernelOnce } from '../common/kernel.js';
-import { fakeQuantWasm } from '../fakeQuant/wasm.js';
-import { hadamardTransformWasm } from '../hadamardTransform/wasm.js';
-import { hadaNormQuantizeWasm } from '../hadaNormQuantize/wasm.js';
-import { layerNormWasm } from '../modulatedLayerNorm/wasm.js';
-import { quantizedMatMulWasm } from '../quantizedMatMul/wasm.js';
-import { attentionWasm } from '../scaledDotProductAttention/wasm.js';
-import { RELAXED_SIMD_FLAG } from '../wasm/module.js';
-import { watchTfjsThreads } from '../wasm/threads/tfjsThreads.js';
+import './wasmKernels.js';
+import * as binaries from '../wasm/instance/binaries.js';
+import { provideCode } from '../wasm/instance/code.js';
 
-env().registerFlag(RELAXED_SIMD_FLAG, () => true);
-kernelsImported('wasm');
-watchTfjsThreads();
-
-registerKernelOnce(hadamardTransformWasm);
-registerKernelOnce(channelCenterWasm);
-registerKernelOnce(fakeQuantWasm);
-registerKernelOnce(quantizedMatMulWasm);
-registerKernelOnce(hadaNormQuantizeWasm);
-registerKernelOnce(attentionWasm);
-registerKernelOnce(layerNormWasm);
+provideCode(binaries);

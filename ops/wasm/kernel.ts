@@ -1,6 +1,7 @@
 import { type KernelConfig, type TensorInfo, tidy } from '@tensorflow/tfjs-core';
 import { type ComposedOp, defineKernel } from '../common/kernel.js';
 import type { WasmBackend } from './instance/backend.js';
+import { wasmCode } from './instance/code.js';
 import { guardHeap } from './instance/heap.js';
 import { disposeWasmModules, type WasmModule, wasmModule } from './module.js';
 
@@ -32,17 +33,21 @@ export function wasmKernel<Inputs, Attrs>(
     ({ inputs, attrs, backend }) => {
       const module = wasmModule(backend);
       if (module !== null) return module.call(() => run({ inputs, attrs, module }));
-      tellOnce();
+      if (wasmCode() !== null) tellOnce();
       return tidy(() => op.composite(inputs, attrs));
     },
-    (form, backend) =>
-      wasmModule(backend) === null ? 'this engine has no WebAssembly SIMD' : supports(form),
+    (form, backend) => (wasmModule(backend) === null ? whyNoModule() : supports(form)),
   );
   // tfjs types the backend as any
   const disposeFunc = (backend: unknown) => disposeWasmModules(backend as WasmBackend);
   // tfjs calls it when the backend is chosen: before any tensor is, where this package came first
   const setupFunc = (backend: unknown) => guardHeap((backend as WasmBackend).wasm);
   return { ...config, setupFunc, disposeFunc };
+}
+
+function whyNoModule(): string {
+  if (wasmCode() !== null) return 'this engine has no WebAssembly SIMD';
+  return 'the kernels for wasm are still being loaded';
 }
 
 function tellOnce(): void {

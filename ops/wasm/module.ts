@@ -37,6 +37,7 @@ import { type DataType, env, type TensorInfo, util } from '@tensorflow/tfjs-core
 import { InvalidArgumentError, WasmMemoryError } from '../numerics/errors.js';
 import { Arena } from './instance/arena.js';
 import { isShared, memoryOf, type WasmBackend } from './instance/backend.js';
+import { type WasmCode, wasmCode } from './instance/code.js';
 import type { WasmExports } from './instance/exports.js';
 import { checkBytes, guardHeap } from './instance/heap.js';
 import { type CompiledModules, instantiate } from './instance/instantiate.js';
@@ -238,7 +239,7 @@ const modules = {
 
 /**
  * The kernels on a backend's memory, attached at the first call; null where the engine cannot run
- * them.
+ * them, and as long as they are being loaded.
  */
 export function wasmModule(backend: WasmBackend): WasmModule | null {
   const relaxed = env().getBool(RELAXED_SIMD_FLAG);
@@ -246,15 +247,17 @@ export function wasmModule(backend: WasmBackend): WasmModule | null {
   const known = attached.get(backend);
   if (known !== undefined) return known;
   guardHeap(backend.wasm);
-  const module = attach(backend, relaxed);
+  const code = wasmCode();
+  if (code === null) return null;
+  const module = attach(backend, code, relaxed);
   attached.set(backend, module);
   return module;
 }
 
-function attach(backend: WasmBackend, relaxed: boolean): WasmModule | null {
+function attach(backend: WasmBackend, code: WasmCode, relaxed: boolean): WasmModule | null {
   const memory = memoryOf(backend.wasm);
   if (memory === undefined) return null;
-  const instance = instantiate(backend.wasm, memory, isShared(memory), relaxed);
+  const instance = instantiate(backend.wasm, memory, isShared(memory), code, relaxed);
   return instance === null
     ? null
     : new WasmModule(backend, memory, instance.exports, instance.relaxed, instance.modules);

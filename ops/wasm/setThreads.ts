@@ -1,5 +1,6 @@
 import { checkInteger } from '../common/checks.js';
 import { initializedBackend } from '../common/kernel.js';
+import { backendLoaded } from '../common/withBackend.js';
 import { HadaNormError } from '../numerics/errors.js';
 import type { WasmBackend } from './instance/backend.js';
 import { wasmModule } from './module.js';
@@ -43,6 +44,7 @@ export async function setThreads(threads: number): Promise<number> {
     const wayOut = "Call it after await tf.setBackend('wasm').";
     throw new HadaNormError(op, `the WASM backend is not initialized. ${wayOut}`);
   }
+  await backendLoaded('wasm');
   return (await wasmModule(backend)?.setThreads(threads)) ?? 1;
 }
 

@@ -1,11 +1,9 @@
 import { type DataType, env, type TensorInfo } from '@tensorflow/tfjs-core';
 import { bytesOfShape, type WebgpuBackend } from './backend.js';
 import { type Dispatch, dispatch } from './dispatch.js';
+import { DOT4_FLAG } from './flag.js';
 import { checkBytes, foldGroups, type Limits, limitsOf } from './limits.js';
 import { type Shader, type Spec, whyNoProgram } from './shader.js';
-
-/** tfjs flag: whether kernels use WGSL's own dot product of four bytes where there is one. */
-export const DOT4_FLAG = 'HADANORM_WEBGPU_DOT4';
 
 /** What a program works on. */
 export interface Bindings {

@@ -1,9 +1,12 @@
+import { relative } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
 import { build } from 'esbuild';
 import { UserProject } from '../harness/run/userProject.js';
 
-/** What a bundle of an import may weigh, minified and gzipped, without tfjs. */
+/**
+ * What a page loads of an import before it chooses a backend, minified and gzipped, without tfjs.
+ */
 const BUNDLES: readonly [what: string, code: string, maxBytes: number][] = [
   ['hadamardTransform of /core', `export { hadamardTransform } from 'tfjs-hadanorm/core';`, 25_000],
   [
@@ -11,7 +14,8 @@ const BUNDLES: readonly [what: string, code: string, maxBytes: number][] = [
     `import 'tfjs-hadanorm/wasm'; export { hadamardTransform } from 'tfjs-hadanorm/core';`,
     61_000,
   ],
-  ['the main entry, whatever is used', `import 'tfjs-hadanorm';`, 100_000],
+  ['the main entry, whatever is used', `import 'tfjs-hadanorm';`, 60_000],
+  ['all of the main entry', `export * from 'tfjs-hadanorm';`, 150_000],
 ];
 
 describe('Entry points', () => {
@@ -23,13 +27,16 @@ describe('Entry points', () => {
   });
   after(() => project.remove());
 
-  /** What a bundler makes of a module: its text, and the files that went into it. */
-  async function bundled(code: string): Promise<{ text: Uint8Array; files: string[] }> {
+  /** What a bundler makes of a module: what it loads at once, and the files that went into all. */
+  async function bundled(code: string): Promise<{ texts: Uint8Array[]; files: string[] }> {
     const { outputFiles, metafile } = await build({
       entryPoints: [project.write('entry.mjs', code)],
       bundle: true,
       minify: true,
       write: false,
+      splitting: true,
+      outdir: project.folder,
+      absWorkingDir: project.folder,
       metafile: true,
       format: 'esm',
       platform: 'browser',
@@ -37,13 +44,22 @@ describe('Entry points', () => {
       external: ['@tensorflow/*'],
       logOverride: { 'ignored-bare-import': 'error' },
     });
-    return { text: outputFiles[0]!.contents, files: Object.keys(metafile.inputs) };
+    const atOnce = ['entry.js'];
+    for (const name of atOnce) {
+      for (const { path, kind } of metafile.outputs[name]!.imports) {
+        if (kind === 'import-statement' && path in metafile.outputs) atOnce.push(path);
+      }
+    }
+    const loaded = new Set(atOnce);
+    const texts = outputFiles.filter(({ path }) => loaded.has(relative(project.folder, path)));
+    return { texts: texts.map(({ contents }) => contents), files: Object.keys(metafile.inputs) };
   }
 
   for (const [what, code, maxBytes] of BUNDLES) {
     it(`${what}: at most ${maxBytes / 1000} kB gzipped`, async () => {
-      const { text } = await bundled(code);
-      const bytes = gzipSync(text, { level: 9 }).length;
+      const { texts } = await bundled(code);
+      const sizes = texts.map((text) => gzipSync(text, { level: 9 }).length);
+      const bytes = sizes.reduce((sum, size) => sum + size, 0);
       console.log(`      ${what}: ${(bytes / 1000).toFixed(1)} kB`);
       expect(bytes).to.be.at.most(maxBytes);
     });
@@ -102,6 +118,50 @@ describe('Entry points', () => {
         console.log(y, own.length, await setThreads(1));`,
       );
       expect([stdout, stderr]).to.deep.equal(['2,2,2,2 7 1\n', '']);
+    });
+  }
+
+  it('the main entry after the backend was chosen: right at once, by own kernels soon', () => {
+    const { stdout, stderr } = project.run(
+      'late.mjs',
+      `
+      import * as tf from '@tensorflow/tfjs';
+      import '@tensorflow/tfjs-backend-wasm';
+      await tf.setBackend('wasm');
+      const { hadamardTransform, setThreads } = await import('tfjs-hadanorm');
+      const y = () => hadamardTransform([4, 0, 0, 0]).dataSync().join();
+      const own = () => tf.profile(y).then(({ kernelNames }) => kernelNames.join());
+      const early = await own();
+      await setThreads(1);
+      console.log(y(), early === 'HadamardTransform', await own());`,
+    );
+    expect([stdout, stderr]).to.deep.equal(['2,2,2,2 false HadamardTransform\n', '']);
+  });
+
+  for (const [file, imported] of [
+    ['gpu.mjs', "await import('tfjs-hadanorm')"],
+    ['gpu.cjs', "require('tfjs-hadanorm')"],
+  ] as const) {
+    it(`the main entry has WebGPU's kernels come with the backend, in ${file}`, () => {
+      const { stdout, stderr } = project.run(
+        file,
+        `
+        void (async () => {
+          const tf = await import('@tensorflow/tfjs');
+          const { MathBackendCPU } = await import('@tensorflow/tfjs-backend-cpu');
+          const { supportMatrix } = ${imported};
+          tf.registerBackend('webgpu', async () => new MathBackendCPU());
+          const ops = supportMatrix(['webgpu']);
+          const kernels = () => ops.map(({ op }) => tf.getKernel(op, 'webgpu').kernelFunc);
+          const before = kernels();
+          await tf.setBackend('webgpu');
+          const other = kernels().filter((kernel, i) => kernel !== before[i]);
+          console.log(ops.every(({ backends }) => backends.webgpu === 'own'), other.length);
+        })();`,
+      );
+      expect(stdout).to.equal('true 7\n');
+      // they have met it
+      expect(stderr.match(/this tfjs-backend-webgpu has no device/g)).to.have.lengthOf(7);
     });
   }
 

@@ -1,6 +1,6 @@
 import type { EmscriptenModule } from './backend.js';
-import { BASELINE, RELAXED } from './binaries.js';
 import { fromBase64, withSharedMemory } from './binary.js';
+import type { WasmCode } from './code.js';
 import type { WasmExports } from './exports.js';
 import { type RelaxedDot, relaxedDotOf } from './relaxedDot.js';
 
@@ -29,12 +29,13 @@ export function instantiate(
   heap: EmscriptenModule,
   memory: WebAssembly.Memory,
   shared: boolean,
+  code: WasmCode,
   wanted = true,
 ): Instances | null {
-  const baseline = compile(BASELINE, shared);
+  const baseline = compile(code.BASELINE, shared);
   if (baseline === null) return null;
   const exports = exportsOf(baseline, memory);
-  const relaxed = wanted ? compile(RELAXED, shared) : null;
+  const relaxed = wanted ? compile(code.RELAXED, shared) : null;
   if (relaxed !== null) {
     const more = exportsOf(relaxed, memory);
     const dot = relaxedDotOf(heap, memory, more);

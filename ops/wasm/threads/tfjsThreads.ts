@@ -1,38 +1,22 @@
-import { engine, type KernelBackend } from '@tensorflow/tfjs-core';
+import type { KernelBackend } from '@tensorflow/tfjs-core';
+import { type BackendFactory, wrapFactory } from '../../common/withBackend.js';
 import { HadaNormError } from '../../numerics/errors.js';
-
-const NAME = 'wasm';
-const watched = new WeakSet<object>();
 
 /**
  * Has the WASM backend say when tfjs's own threads cannot start, instead of waiting for them for
  * ever: a bundler that renames what their script refers to, or a page's policy, kills each before
  * it answers. `await tf.setBackend('wasm')` then gives false, with the reason in the console.
- *
- * Where the backend is not registered yet, it is looked for again once the modules that are being
- * imported are through.
  */
-export function watchTfjsThreads(again = true): void {
+export function watchTfjsThreads(): void {
   const { crossOriginIsolated, document, Worker } = globalThis as Partial<typeof globalThis>;
   // in Node tfjs starts no threads, and elsewhere it does only on isolated pages
   const starts = crossOriginIsolated === true && Worker !== undefined;
   if (!starts || (document === undefined && !('WorkerGlobalScope' in globalThis))) return;
-  const entry = engine().registryFactory[NAME];
-  if (entry === undefined) {
-    if (again) queueMicrotask(() => watchTfjsThreads(false));
-    return;
-  }
-  if (watched.has(entry)) return;
-  watched.add(entry);
-  const { factory } = entry;
-  entry.factory = () => whileWatched(Worker, factory);
+  wrapFactory('wasm', (factory) => () => whileWatched(Worker, factory));
 }
 
 /** Runs the factory, and rejects as soon as one of its workers fails before it is through. */
-function whileWatched(
-  Original: typeof Worker,
-  factory: () => KernelBackend | Promise<KernelBackend>,
-): Promise<KernelBackend> {
+function whileWatched(Original: typeof Worker, factory: BackendFactory): Promise<KernelBackend> {
   return new Promise<KernelBackend>((resolve, reject) => {
     class Watched extends Original {
       constructor(...given: ConstructorParameters<typeof Worker>) {

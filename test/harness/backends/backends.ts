@@ -3,6 +3,8 @@ import '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import '../../../scripts/provision/nodeUtilShim.js';
 import '../../../src/index.js';
+// not when the backend is chosen: mocha loads what is imported so a second time
+import '../../../src/webgpu.js';
 import { findDawn } from '../../../scripts/provision/dawn.js';
 import { startDawn } from './dawn.js';
 

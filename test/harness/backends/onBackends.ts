@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { webgpuReady } from '../../../src/index.js';
+import { webgpuReady } from '../../../src/webgpu.js';
 import { backends } from './backends.js';
 
 /**

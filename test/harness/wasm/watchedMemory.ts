@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
+import * as binaries from '../../../ops/wasm/instance/binaries.js';
 import { instantiate } from '../../../ops/wasm/instance/instantiate.js';
 import type { RelaxedDot } from '../../../ops/wasm/instance/relaxedDot.js';
 import { RELAXED_SIMD_FLAG, type WasmModule } from '../../../ops/wasm/module.js';
@@ -38,7 +39,7 @@ export function ownMemory(bytes: number): Watched {
   const memory = new WebAssembly.Memory({ initial: pages });
   // for the known answers of relaxed SIMD only
   const heap = { asm: { memory }, _malloc: () => PAGE_BYTES / 2, _free: () => undefined };
-  const { exports, relaxed } = instantiate(heap, memory, false, wanted)!;
+  const { exports, relaxed } = instantiate(heap, memory, false, binaries, wanted)!;
   const watched = { memory, exports, relaxed, begin: 64, end: memory.buffer.byteLength };
   own.set(key, watched);
   return watched;

@@ -37,9 +37,10 @@ describe('Contracts of the ops', () => {
   it('src knows no backend, but for what sets up threads and waits for WebGPU', () => {
     const files = [...sources.keys()].filter((file) => file.startsWith('src/'));
     expect(importersOf(graph, BACKEND, files)).to.deep.equal([
-      'src/wasm.ts: ops/wasm/setThreads.ts',
-      'src/wasm.ts: ops/wasm/threadedWasm.ts',
+      'src/threads.ts: ops/wasm/setThreads.ts',
+      'src/threads.ts: ops/wasm/threadedWasm.ts',
       'src/webgpu.ts: ops/webgpu/ready.ts',
+      'src/webgpuReady.ts: ops/webgpu/ready.ts',
     ]);
   });
 

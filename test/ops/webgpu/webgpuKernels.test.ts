@@ -6,8 +6,8 @@ import { findAttached } from '../../../ops/webgpu/attached.js';
 import type { WebgpuBackend } from '../../../ops/webgpu/backend.js';
 import { hasWords } from '../../../ops/webgpu/codes.js';
 import { compiledSources } from '../../../ops/webgpu/dispatch.js';
+import { DOT4_FLAG } from '../../../ops/webgpu/flag.js';
 import { whyUnused } from '../../../ops/webgpu/knownAnswers.js';
-import { DOT4_FLAG } from '../../../ops/webgpu/scope.js';
 import {
   channelCenter,
   fakeQuant,
