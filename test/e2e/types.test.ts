@@ -12,13 +12,15 @@ const require = createRequire(import.meta.url);
 const CURRENT = 'typescript';
 const NODE16 = { module: 'node16', moduleResolution: 'node16', files: ['esm.mts', 'cjs.cts'] };
 const NODENEXT = { module: 'nodenext', moduleResolution: 'nodenext', files: NODE16.files };
+/** It reads no `exports`, but `typesVersions`. TypeScript 7 has it no more. */
+const NODE10 = { module: 'esnext', moduleResolution: 'node10', files: ['bundled.ts'] };
 const BUNDLER = { module: 'esnext', moduleResolution: 'bundler', files: ['bundled.ts'] };
 /**
  * The first TypeScript that users may have, the last in which typed arrays are not generic, and the
  * current one. To the old ones node16 and nodenext are the same.
  */
 const COMPILERS = [
-  { compiler: 'typescript-5.0', resolutions: [NODE16, BUNDLER] },
+  { compiler: 'typescript-5.0', resolutions: [NODE10, NODE16, BUNDLER] },
   { compiler: 'typescript-5.6', resolutions: [NODENEXT] },
   { compiler: CURRENT, resolutions: [NODE16, NODENEXT, BUNDLER] },
 ];
