@@ -36,6 +36,27 @@ export function placeMlps(
     if (behind || besideAttention.has(flow.root(first.input)))
       placeMlp(flow, placements, walk, out);
   }
+  for (const linear of flow.linears.list) {
+    if (placements.has(linear) || !besideAttention.has(flow.root(linear.input))) continue;
+    placeBeside(flow, placements, linear);
+  }
+}
+
+/**
+ * The wide linear of a block whose attention and MLP stand side by side, as in Flux: one linear
+ * reads what both give, and has its role from the attention.
+ */
+function placeBeside(flow: DataFlow, placements: Placements, linear: Linear): void {
+  const isLinear = ({ name }: GraphNode) => flow.linears.byNode.has(name);
+  for (const { name } of flow.forward(linear.name, insideMlp, isLinear)) {
+    const out = flow.linears.byNode.get(name)!;
+    const { ops } = flow.back(out.input, insideMlp);
+    if (!placements.get(out)?.role.endsWith('ttention.out')) continue;
+    if (![...ops].some((op) => NONLINEARITIES.has(op))) continue;
+    const way = `through ${activationName(ops)} into ${JSON.stringify(name)}`;
+    const reason = `${way}, beside the attention`;
+    placements.set(linear, { role: 'mlp.in', reason });
+  }
 }
 
 function isMlp(flow: DataFlow, placements: Placements, walk: Walk, out: Linear): boolean {
