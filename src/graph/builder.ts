@@ -67,6 +67,14 @@ export class GraphBuilder {
     return this.weight(name, { shape: [...shape], dtype: 'float32', quantization }, values);
   }
 
+  /** A weight whose values are read when somebody asks, of a graph that is built from nothing. */
+  lazy(weight: Weight): Ref {
+    const name = this.own(weight.spec.name);
+    this.addConst(name, weight.spec);
+    this.weights.set(name, weight);
+    return name;
+  }
+
   /** int32 [n], or a scalar. */
   integers(name: string, values: readonly number[], scalar = false): Ref {
     return this.constant(name, scalar ? [] : [values.length], Int32Array.from(values));
@@ -130,6 +138,14 @@ export class GraphBuilder {
 
   /** The finished model, for `tf.io.fromMemory`. `outputs` names the model's outputs in order. */
   build(outputs: readonly Ref[]): io.ModelArtifacts {
+    const weights = [...this.weights.values()];
+    const { signature, ...rest } = this.topology(outputs);
+    const weightData = io.CompositeArrayBuffer.join(weights.map((weight) => weight.bytes()));
+    return { ...rest, weightData, signature: signature! };
+  }
+
+  /** As `build`, without reading a weight. */
+  topology(outputs: readonly Ref[]): io.ModelArtifacts {
     for (const ref of outputs) this.check(ref, 'the outputs');
     const named = outputs.map((name) => [name, { name: name.includes(':') ? name : `${name}:0` }]);
     // keys in the order that earlier versions wrote: files that were built are compared by bytes
@@ -139,13 +155,14 @@ export class GraphBuilder {
       op,
       attr,
     }));
-    const weights = [...this.weights.values()];
     return {
       format: 'graph-model',
       generatedBy: 'tfjs-hadanorm',
       modelTopology: { node, library: {}, versions: { producer: 1395 } },
-      weightSpecs: weights.map(({ spec: { name, ...spec } }) => ({ name, ...spec })),
-      weightData: io.CompositeArrayBuffer.join(weights.map((weight) => weight.bytes())),
+      weightSpecs: [...this.weights.values()].map(({ spec: { name, ...spec } }) => ({
+        name,
+        ...spec,
+      })),
       signature: { inputs: { ...this.inputs }, outputs: Object.fromEntries(named) },
     };
   }
@@ -164,8 +181,7 @@ export class GraphBuilder {
     }
     const name = this.own(wanted);
     const spec = { ...unnamed, name };
-    const dtype = attr.type(spec.dtype as Dtype);
-    this.add('Const', name, [], { dtype, value: attr.tensor(dtype, spec.shape) });
+    this.addConst(name, spec);
     if (this.fromNothing) this.weights.set(name, weightOfValues(spec, values));
     else {
       const { weight, made } = weightOnBackend(spec, values);
@@ -173,6 +189,11 @@ export class GraphBuilder {
       this.tensors.set(name, made);
     }
     return name;
+  }
+
+  private addConst(name: string, { dtype, shape }: Omit<WeightSpec, 'name'>): void {
+    const type = attr.type(dtype as Dtype);
+    this.add('Const', name, [], { dtype: type, value: attr.tensor(type, shape) });
   }
 
   private add(op: string, name: string, inputs: readonly Ref[], attrs: Attrs): Ref {
