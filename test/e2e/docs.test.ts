@@ -30,6 +30,7 @@ const SOURCES: readonly [string, number][] = [
   ['src/recognize/describeGraph.ts', 1],
   ['src/rewrite/quantize.ts', 1],
   ['src/rewrite/rewriteGraph.ts', 1],
+  ['src/load/loadCheckpoint.ts', 1],
   ['src/node/fileSystem.ts', 1],
   ['src/save/saveQuantized.ts', 2],
   ['src/support.ts', 1],

@@ -59,6 +59,7 @@ const ENTRIES: readonly [name: string, ...files: string[]][] = [
   ['/wasm', 'wasm'],
   ['/webgpu', 'webgpu'],
   ['/report', 'report'],
+  ['/load', 'load'],
   ['/node', 'node'],
   ['/worker', 'worker'],
   ['/vite', 'vite'],
