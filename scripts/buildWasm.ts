@@ -46,8 +46,8 @@ export async function compileBinaries(): Promise<string> {
     checkModule(entry, bytes);
     const base64 = Buffer.from(bytes).toString('base64');
     lines.push(`/** ${entry}: ${bytes.length} bytes. */`);
-    // as the formatter would break the line
-    lines.push(`export const ${name} =\n  '${base64}';`);
+    // as the formatter would break the line; with a type, for declarations would repeat the text
+    lines.push(`export const ${name}: string =\n  '${base64}';`);
   }
   return `${lines.join('\n')}\n`;
 }

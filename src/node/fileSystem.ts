@@ -37,8 +37,8 @@ export interface FileSystem extends io.IOHandler {
  * import { loadQuantized, rewriteGraph, saveQuantized } from 'tfjs-hadanorm';
  * import { fileSystem } from 'tfjs-hadanorm/node';
  *
- * // the small trained DiT that the package holds
- * const url = import.meta.resolve('tfjs-hadanorm/models/avatars-nano/model.json');
+ * // a small trained DiT
+ * const url = import.meta.resolve('tfjs-hadanorm-avatars-nano/model.json');
  * const model = await tf.loadGraphModel(fileSystem(url));
  * const { model: small } = rewriteGraph(model, { method: 'hadamard' });
  * const folder = await mkdtemp(join(tmpdir(), 'small-'));

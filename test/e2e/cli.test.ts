@@ -5,7 +5,8 @@ import { expect } from 'chai';
 import { CHILD_ENV } from '../harness/run/child.js';
 import { UserProject } from '../harness/run/userProject.js';
 
-const MODEL = join('node_modules', 'tfjs-hadanorm', 'models', 'avatars-nano');
+/** The trial model by its package's name. */
+const MODEL = 'tfjs-hadanorm-avatars-nano';
 
 describe('tfjs-hadanorm from the packed archive', () => {
   let project: UserProject;
@@ -14,6 +15,7 @@ describe('tfjs-hadanorm from the packed archive', () => {
   before(() => {
     project = new UserProject();
     project.link('@tensorflow/tfjs-backend-wasm');
+    project.link(MODEL);
     bin = join(project.installed, 'dist', 'esm', 'src', 'bin', 'main.js');
   });
   after(() => project.remove());

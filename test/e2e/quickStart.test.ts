@@ -20,7 +20,8 @@ describe('The first code of the README', () => {
   it('imports what its npm install line names, and nothing else', () => {
     const [, line] = /^npm install (tfjs-hadanorm .*)$/m.exec(README)!;
     const packageOf = (name: string) => name.split('/', name.startsWith('@') ? 2 : 1).join('/');
-    const imported = [...CODE.matchAll(/^import .*'(.*)';$/gm)].map(([, name]) => packageOf(name!));
+    const names = /^import .*'(.*)';$|import\.meta\.resolve\('(.*)'\)/gm;
+    const imported = [...CODE.matchAll(names)].map(([, name, file]) => packageOf(name ?? file!));
     expect([...new Set(imported)].sort()).to.deep.equal(line!.split(' ').sort());
   });
 
@@ -28,6 +29,7 @@ describe('The first code of the README', () => {
     const project = new UserProject();
     try {
       project.link('@tensorflow/tfjs-backend-wasm');
+      project.link('tfjs-hadanorm-avatars-nano');
       const shown = `
         if (!pictures.dataSync().every(Number.isFinite)) throw new Error('not finite');
         console.log(pictures.shape.join(), report.linears.length);`;

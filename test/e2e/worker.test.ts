@@ -48,7 +48,7 @@ globalThis.run = async () => {
   const early = await errorOf(model.quantize());
   await model.setBackend('wasm');
   const noBackend = await errorOf(model.setBackend('abacus'));
-  const url = location.origin + '/node_modules/tfjs-hadanorm/models/avatars-nano/model.json';
+  const url = location.origin + '/node_modules/tfjs-hadanorm-avatars-nano/model.json';
   const inputs = await model.load(url);
   const progress = [];
   const onProgress = ({ stage, done, total }) => progress.push([stage, done, total].join(' '));
@@ -134,6 +134,7 @@ describe('A model in a worker', () => {
   before(async () => {
     project = new UserProject();
     project.link('@tensorflow/tfjs-backend-wasm');
+    project.link('tfjs-hadanorm-avatars-nano');
     const entryPoints = [project.write('page.js', PAGE), project.write('worker.js', WORKER)];
     const { metafile } = await build({
       ...{ entryPoints, bundle: true, splitting: true, minify: true, metafile: true },

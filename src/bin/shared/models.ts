@@ -1,8 +1,11 @@
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { type GraphModel, loadGraphModel } from '@tensorflow/tfjs-converter';
 import type { Progress } from '../../../ops/common/progress.js';
 import { InvalidArgumentError } from '../../../ops/numerics/errors.js';
 import { graphOfModel } from '../../graph/model.js';
-import { fileSystem } from '../../node/fileSystem.js';
+import { type FileSystem, fileSystem } from '../../node/fileSystem.js';
 import { quantizedAlready } from '../../rewrite/nothingToQuantize.js';
 import { loadQuantized } from '../../save/loadQuantized.js';
 
@@ -12,13 +15,13 @@ interface Watch {
   readonly onProgress: (progress: Progress) => void;
 }
 
-/** A model of a folder, a model.json or a URL of one, on the backend that computes. */
+/** A model of a folder, a model.json, its URL or a package, on the backend that computes. */
 export async function openModel(
   source: string,
   { signal, onProgress }: Watch,
 ): Promise<GraphModel> {
   signal.throwIfAborted();
-  const handler = /^https?:\/\//.test(source) ? source : fileSystem(source);
+  const handler = handlerOf(source);
   const model = await loadGraphModel(handler);
   onProgress({ stage: 'load', done: 1, total: 1, name: source });
   return model;
@@ -29,12 +32,33 @@ export async function openModel(
  * @throws InvalidArgumentError for one that is not.
  */
 async function openQuantized(source: string, watch: Watch): Promise<GraphModel> {
-  const handler = /^https?:\/\//.test(source) ? source : fileSystem(source);
+  const handler = handlerOf(source);
   const model = await loadQuantized(handler, watch);
   if (quantizedAlready(graphOfModel('openQuantized', model)) > 0) return model;
   model.dispose();
   const wanted = 'a model that this package quantized';
   throw new InvalidArgumentError('QUANTIZED', 'model', wanted, source);
+}
+
+/** What is loaded: a URL, a path, or the model.json of a package that is installed. */
+function handlerOf(source: string): string | FileSystem {
+  if (/^https?:\/\//.test(source)) return source;
+  return fileSystem(existsSync(source) ? source : (packaged(source) ?? source));
+}
+
+const PACKAGE_NAME = /^(@[\w.-]+\/)?[\w-][\w.-]*$/;
+
+/** The model.json of a package beside the user's files, or beside this one, where npx puts it. */
+function packaged(name: string): string | null {
+  if (!PACKAGE_NAME.test(name)) return null;
+  for (const from of [join(process.cwd(), 'any.js'), import.meta.url]) {
+    try {
+      return createRequire(from).resolve(`${name}/model.json`);
+    } catch {
+      // not there: the error for a path that is not there says it
+    }
+  }
+  return null;
 }
 
 /** Runs with an original and what was made of it, and disposes of both. */

@@ -49,7 +49,10 @@ const TFJS = ['@tensorflow/tfjs-core', '@tensorflow/tfjs-converter'];
 export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   ops: ['@tensorflow/tfjs-core'],
   src: TFJS,
-  'src/bin': [...TFJS, 'commander', 'fflate', 'node:fs', 'node:path', 'node:url'],
+  'src/bin': [
+    ...TFJS,
+    ...['commander', 'fflate', 'node:fs', 'node:module', 'node:path', 'node:url'],
+  ],
   'src/cli': [...TFJS, 'node:util'],
   'src/bundlers': ['node:fs', 'node:path'],
   'src/worker': [...TFJS, 'comlink'],
