@@ -1,8 +1,8 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { checkCallback, checkSignal } from '../../ops/common/callers.js';
-import { checkPlain, isPlain } from '../../ops/common/checks.js';
+import { checkPlain } from '../../ops/common/checks.js';
 import type { WatchOptions } from '../../ops/common/progress.js';
-import { describe, InvalidArgumentError } from '../../ops/numerics/errors.js';
+import { InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { type Batch, checkBatches } from '../calibrate/batch.js';
 import { calibrate } from '../calibrate/calibrate.js';
 import type { CalibrateOptions } from '../calibrate/settings.js';
@@ -11,7 +11,8 @@ import { type Recipe, type RecipeTarget, recipeFor } from '../report/recipe.js';
 import { choicesOf } from '../report/recipeChoices.js';
 import type { QuantizationReport } from '../report/report.js';
 import type { RewriteOptions, Rule } from './options.js';
-import { PRESETS, type Preset, type PresetName } from './presets.js';
+import { withPreset } from './presetOptions.js';
+import type { Preset, PresetName } from './presets.js';
 import { type RewriteResult, rewriteGraphAsync } from './rewriteGraph.js';
 
 /** Options of `quantize`: those of `rewriteGraph` go over the preset's. */
@@ -79,7 +80,8 @@ export async function quantize(
   checkCallback(op, 'onProgress', onProgress);
   checkPlain(op, 'calibrate', calibration);
   const watch = { ...(signal && { signal }), ...(onProgress && { onProgress }) };
-  const rewriting = merged(presetOf(op, preset), given);
+  const { compare } = QUANTIZE_DEFAULTS;
+  const rewriting = { compare, ...withPreset(op, preset, given) };
   const stats = await statsOf(op, model, batches, { ...calibration, ...watch });
   const rewrite = (rules: Pick<RewriteOptions, 'rules'>) =>
     named(op, '', () => rewriteGraphAsync(model, { ...rewriting, ...rules, stats, ...watch }));
@@ -96,46 +98,6 @@ export async function quantize(
     first.model.dispose();
     throw error;
   }
-}
-
-function presetOf(op: string, preset: QuantizeOptions['preset'] = QUANTIZE_DEFAULTS.preset) {
-  if (typeof preset === 'string' && Object.hasOwn(PRESETS, preset)) return PRESETS[preset].options;
-  if (typeof preset === 'object' && preset !== null) {
-    checkPlain(op, 'preset', preset);
-    checkPlain(op, 'preset.options', preset.options);
-    return preset.options;
-  }
-  const names = Object.keys(PRESETS).join(', ');
-  const wanted = `one of ${names}, or { description, options }`;
-  throw new InvalidArgumentError(op, 'preset', wanted, describe(preset));
-}
-
-/** Options over a preset's: bits of both, rules after one another. */
-function merged(preset: Preset['options'], given: Omit<RewriteOptions, 'stats'>): RewriteOptions {
-  const { weights, activations, rules, ...rest } = given;
-  return {
-    compare: QUANTIZE_DEFAULTS.compare,
-    ...preset,
-    ...rest,
-    ...over('weights', preset.weights, weights),
-    ...over('activations', preset.activations, activations),
-    ...(rules === undefined ? {} : { rules: joined(preset.rules, rules) }),
-  };
-}
-
-/** What is no object is for `rewriteGraph` to refuse. */
-function over<Name extends string, Part extends object>(
-  name: Name,
-  preset: Part | undefined,
-  given: Part | undefined,
-): { [Key in Name]?: Part } {
-  if (given !== undefined && !isPlain(given)) return { [name]: given } as { [Key in Name]?: Part };
-  const part = { ...preset, ...given };
-  return { [name]: part } as { [Key in Name]?: Part };
-}
-
-function joined(preset: readonly Rule[] = [], given: readonly Rule[]): readonly Rule[] {
-  return Array.isArray(given) ? [...preset, ...given] : given;
 }
 
 async function statsOf(

@@ -1,11 +1,8 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { checkBackends } from '../../ops/common/alive.js';
 import { checkCallback, checkSignal } from '../../ops/common/callers.js';
-import type { Progress } from '../../ops/common/progress.js';
 import { AbortedError } from '../../ops/numerics/errors.js';
 import { KIND } from '../../ops/numerics/kinds.js';
-import { GraphBuilder } from '../graph/builder.js';
-import type { Graph } from '../graph/ir.js';
 import {
   graphOfModel,
   modelFromGraph,
@@ -13,36 +10,18 @@ import {
   weightsOnHost,
   weightTensors,
 } from '../graph/model.js';
-import { verifyGraph } from '../graph/verify.js';
-import { fuseNodes } from '../passes/fuseGraph.js';
-import { runnableNodes } from '../passes/runnable.js';
-import { analyze } from '../recognize/analysis.js';
-import { type Match, passSteps } from '../recognize/normalize/engine.js';
-import { normalizeNodes } from '../recognize/normalize/normalize.js';
-import { chooseMasks } from '../recognize/tokenMaskOption.js';
 import type { QuantizationReport } from '../report/report.js';
-import { FORMAT_VERSION } from '../save/format.js';
-import { withPresentNames } from './formerNames.js';
-import { maskNotes } from './maskNotes.js';
-import { modelReport } from './modelReport.js';
-import { notesOf } from './notes.js';
-import { checkAsked, quantizedAlready } from './nothingToQuantize.js';
 import { checkRewriteOptions } from './optionChecks.js';
-import { REWRITE_DEFAULTS, type RewriteOptions } from './options.js';
-import { QuantizePass } from './quantizePass.js';
-import { tasksFor } from './settings.js';
+import type { RewriteOptions } from './options.js';
+import { prepareRewrite, quantizeSteps, type RewriteProgress } from './steps.js';
+
+export type { RewriteProgress } from './steps.js';
 
 /** A rewritten model and what was done to it. */
 export interface RewriteResult {
   /** Owns its tensors, some of them shared with the original: dispose both, in any order. */
   readonly model: GraphModel;
   readonly report: QuantizationReport;
-}
-
-/** How far a rewrite is: linears done, all there are, and the one that was done last. */
-export interface RewriteProgress extends Progress {
-  readonly stage: 'quantize';
-  readonly total: number;
 }
 
 /** Options of `rewriteGraphAsync`. */
@@ -143,61 +122,17 @@ export async function rewriteGraphAsync(
 function* rewriteSteps(
   op: string,
   model: GraphModel,
-  given: RewriteOptions,
+  options: RewriteOptions,
 ): Generator<RewriteProgress, RewriteResult> {
-  const options = withPresentNames(op, given);
-  checkRewriteOptions(op, options);
-  const graph = graphOfModel(op, model);
-  verifyGraph(graph, op);
-  const builder = new GraphBuilder(graph);
+  const prepared = prepareRewrite(op, () => graphOfModel(op, model), options);
   let finished = false;
   try {
-    const normal = normalizeNodes(op, graph, builder);
-    const analysis = analyze(normal);
-    const { view, linears } = analysis;
-    const chosen = chooseMasks(op, analysis, options.tokenMask);
-    const tasks = tasksFor(op, linears, options);
-    if (tasks.length === 0) checkAsked(op, graph, linears, options);
-    const pass = new QuantizePass(op, tasks, options, chosen.masks);
-    const quantized = yield* progressOf(passSteps(op, view, builder, pass), tasks.length);
-    const rewritten = quantized === normal ? graph : finish(op, quantized, builder, options);
-    const method = options.method ?? REWRITE_DEFAULTS.method;
-    const notes = [
-      ...notesOf(linears, pass.done, quantizedAlready(graph), options),
-      ...maskNotes(chosen, pass.done, options.stats),
-    ];
-    const report = modelReport(method, linears, pass.reports, graph, rewritten, notes);
+    const { graph, report } = yield* quantizeSteps(prepared, prepared.groups);
     checkBackends(op, weightTensors(model));
-    const result = { model: modelFromGraph(rewritten, model, builder.tensors), report };
+    const result = { model: modelFromGraph(graph, model, prepared.builder.tensors), report };
     finished = true;
     return result;
   } finally {
-    if (!finished) builder.dispose();
+    if (!finished) prepared.builder.dispose();
   }
-}
-
-function* progressOf(
-  steps: Generator<Match, Graph>,
-  total: number,
-): Generator<RewriteProgress, Graph> {
-  for (let done = 1; ; done++) {
-    const step = steps.next();
-    if (step.done) return step.value;
-    yield { stage: 'quantize', done, total, name: step.value.at };
-  }
-}
-
-/** A quantized graph says so, and is fused where that is wanted. */
-function finish(
-  op: string,
-  quantized: Graph,
-  builder: GraphBuilder,
-  { fuse, mode = REWRITE_DEFAULTS.mode }: RewriteOptions,
-): Graph {
-  const hadanorm = { version: FORMAT_VERSION };
-  const userDefinedMetadata = { ...quantized.artifacts.userDefinedMetadata, hadanorm };
-  const marked = { ...quantized, artifacts: { ...quantized.artifacts, userDefinedMetadata } };
-  const fused = (fuse ?? mode === 'integer') ? fuseNodes(marked, builder) : marked;
-  // what tfjs lacks or gets wrong is so in any mode; it is gone where the graph was fused
-  return runnableNodes(op, fused, builder);
 }
