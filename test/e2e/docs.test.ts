@@ -31,6 +31,7 @@ const SOURCES: readonly [string, number][] = [
   ['src/rewrite/quantize.ts', 1],
   ['src/rewrite/rewriteGraph.ts', 1],
   ['src/load/loadCheckpoint.ts', 1],
+  ['src/load/quantizeCheckpoint.ts', 1],
   ['src/node/fileSystem.ts', 1],
   ['src/save/saveQuantized.ts', 2],
   ['src/support.ts', 1],
