@@ -14,7 +14,7 @@ import type { ByteFile, ByteFiles } from '../load/source/byteFiles.js';
  */
 export function checkpointFiles(path: string | URL): ByteFiles {
   const given = pathOf(path);
-  const isFile = /\.(safetensors|json)$/.test(given);
+  const isFile = /\.(safetensors|json|pt|pth|ckpt|bin)$/.test(given);
   const folder = isFile ? dirname(given) : given;
   return {
     place: folder,

@@ -5,12 +5,13 @@ import { fetchValues } from '../../../ops/common/alive.js';
 import { HadaNormError } from '../../../ops/numerics/errors.js';
 import { useBackend } from '../shared/backends.js';
 import { batchesOf } from '../shared/batches.js';
+import { type SizeFlags, withSizes } from '../shared/checkpoints.js';
 import { type Context, printResult } from '../shared/context.js';
 import { type Common, type InputFlags, withBackend, withInputs } from '../shared/flags.js';
 import { withModels } from '../shared/models.js';
 import { readInteger } from '../shared/values.js';
 
-interface Flags extends Common, InputFlags {
+interface Flags extends Common, InputFlags, SizeFlags {
   readonly runs: number;
 }
 
@@ -19,7 +20,7 @@ export function benchCommand(program: Command, context: Context): void {
     .command('bench <original> <quantized>')
     .description('times a run of both models on this machine, in turns')
     .option('--runs <n>', 'of each, after one that warms up', readInteger(1), 7);
-  withBackend(withInputs(command, 1, 2))
+  withBackend(withSizes(withInputs(command, 1, 2)))
     .addHelpText('after', '\nExample:\n  tfjs-hadanorm bench model/ small/ --trajectories 8')
     .action((original: string, quantized: string, flags: Flags) =>
       run(context, original, quantized, flags),
@@ -33,14 +34,20 @@ async function run(
   flags: Flags,
 ): Promise<void> {
   await useBackend(flags.backend);
-  await withModels(original, quantized, context, async (model, small) => {
-    const batch = await firstBatch(context, model, flags);
-    try {
-      report(context, flags, await timed(context, [model, small], batch, flags.runs));
-    } finally {
-      tf.dispose(batch);
-    }
-  });
+  await withModels(
+    original,
+    quantized,
+    context,
+    async (model, small) => {
+      const batch = await firstBatch(context, model, flags);
+      try {
+        report(context, flags, await timed(context, [model, small], batch, flags.runs));
+      } finally {
+        tf.dispose(batch);
+      }
+    },
+    flags,
+  );
 }
 
 async function firstBatch(context: Context, model: GraphModel, flags: Flags) {

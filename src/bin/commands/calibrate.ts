@@ -6,6 +6,7 @@ import { calibrate } from '../../calibrate/calibrate.js';
 import { CalibrationStats } from '../../calibrate/stats.js';
 import { useBackend } from '../shared/backends.js';
 import { batchesOf } from '../shared/batches.js';
+import { type SizeFlags, withSizes } from '../shared/checkpoints.js';
 import { type Context, printResult } from '../shared/context.js';
 import {
   type Common,
@@ -26,7 +27,7 @@ export const TRAJECTORIES = 8;
 export const STEPS = 10;
 
 /** Flags of what calibrates. */
-export interface CalibrationFlags extends InputFlags {
+export interface CalibrationFlags extends InputFlags, SizeFlags {
   readonly shard?: Shard;
   /** An input of the model with the timesteps, for statistics by time. */
   readonly timestep?: string;
@@ -38,7 +39,7 @@ export function calibrateCommand(program: Command, context: Context): void {
   const command = program
     .command('calibrate <model>')
     .description('runs a model on batches and writes the statistics that quantization needs');
-  withBackend(withShard(withTimestep(withInputs(command, TRAJECTORIES, STEPS))));
+  withSizes(withBackend(withShard(withTimestep(withInputs(command, TRAJECTORIES, STEPS)))));
   withOut(command, 'file of the statistics')
     .addHelpText(
       'after',
@@ -70,7 +71,7 @@ export function withTimestep(command: Command): Command {
 async function runCalibrate(context: Context, source: string, flags: Flags): Promise<void> {
   await checkFree(flags.out, flags.force);
   await useBackend(flags.backend);
-  const model = await openModel(source, context);
+  const model = await openModel(source, context, flags);
   try {
     const stats = await calibrated(context, model, flags);
     await writeStats(context, stats, flags);

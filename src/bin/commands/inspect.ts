@@ -6,12 +6,13 @@ import { checkRewriteOptions } from '../../rewrite/optionChecks.js';
 import { PRESETS, type PresetName } from '../../rewrite/presets.js';
 import { settingsFor } from '../../rewrite/settings.js';
 import { useBackend } from '../shared/backends.js';
+import { type SizeFlags, withSizes } from '../shared/checkpoints.js';
 import { type Context, printResult } from '../shared/context.js';
 import { type Common, withBackend } from '../shared/flags.js';
 import { openModel } from '../shared/models.js';
 import { readRecipe } from '../shared/recipes.js';
 
-interface Flags extends Common {
+interface Flags extends Common, SizeFlags {
   readonly dryRun?: boolean;
   readonly preset?: PresetName;
   readonly recipe?: string;
@@ -30,13 +31,15 @@ interface Planned {
 }
 
 export function inspectCommand(program: Command, context: Context): void {
-  withBackend(
-    program
-      .command('inspect <model>')
-      .description('lists the linears of a model, their roles and sizes')
-      .option('--dry-run', 'what --preset or --recipe would do to each; nothing is quantized')
-      .addOption(new Option('--preset <name>', 'a preset').choices(Object.keys(PRESETS)))
-      .option('--recipe <file>', 'options and rules as JSON'),
+  withSizes(
+    withBackend(
+      program
+        .command('inspect <model>')
+        .description('lists the linears of a model, their roles and sizes')
+        .option('--dry-run', 'what --preset or --recipe would do to each; nothing is quantized')
+        .addOption(new Option('--preset <name>', 'a preset').choices(Object.keys(PRESETS)))
+        .option('--recipe <file>', 'options and rules as JSON'),
+    ),
   )
     .addHelpText(
       'after',
@@ -51,7 +54,7 @@ Examples:
 
 async function inspect(context: Context, source: string, flags: Flags): Promise<void> {
   await useBackend(flags.backend);
-  const model = await openModel(source, context);
+  const model = await openModel(source, context, flags);
   try {
     const description = describeGraph(model);
     const { linears, others, notes } = description;

@@ -3,6 +3,11 @@ import { type Command, Option } from 'commander';
 import type { WatchOptions } from '../../../ops/common/progress.js';
 import { InvalidArgumentError } from '../../../ops/numerics/errors.js';
 import { selfCheck } from '../../evaluate/selfCheck.js';
+import {
+  type QuantizeCheckpointOptions,
+  quantizeCheckpoint,
+} from '../../load/quantizeCheckpoint.js';
+import type { CheckpointSource } from '../../load/source/open.js';
 import { writeWhole } from '../../node/wholeFiles.js';
 import type { RecipeTarget } from '../../report/recipe.js';
 import { reportJson } from '../../report/reportJson.js';
@@ -11,6 +16,7 @@ import { PRESETS, type PresetName } from '../../rewrite/presets.js';
 import { type QuantizeResult, quantize } from '../../rewrite/quantize.js';
 import { quantizedFiles } from '../../save/saveQuantized.js';
 import { useBackend } from '../shared/backends.js';
+import { checkpointAt, sizesOf, withSizes } from '../shared/checkpoints.js';
 import { type Context, printResult } from '../shared/context.js';
 import { type Common, type Out, withBackend, withInputs, withOut } from '../shared/flags.js';
 import { openModel } from '../shared/models.js';
@@ -49,7 +55,7 @@ export function quantizeCommand(program: Command, context: Context): void {
     .option('--stats <file>', 'statistics of calibrate, in place of inputs')
     .option('--compare', 'measure other methods too, for the report')
     .option('--no-self-check', 'do not check the kernels against their definition');
-  withBackend(withTimestep(withInputs(command, TRAJECTORIES, STEPS)));
+  withSizes(withBackend(withTimestep(withInputs(command, TRAJECTORIES, STEPS))));
   withOut(command, 'folder of the quantized model')
     .addHelpText(
       'after',
@@ -60,7 +66,11 @@ ${presetLines()}
 Examples:
   tfjs-hadanorm quantize model/ -o small/
   tfjs-hadanorm quantize model/ --preset W4A4 --min-sqnr 30 -o small/
-  tfjs-hadanorm quantize model/ --stats model.stats --max-size 3.5MB -o small/ --force`,
+  tfjs-hadanorm quantize model/ --stats model.stats --max-size 3.5MB -o small/ --force
+  tfjs-hadanorm quantize DiT-XL-2-256/transformer/ -o small/
+
+The last is a published checkpoint (config.json and .safetensors): without --inputs it is quantized
+while it loads, by rotation alone; with them it is calibrated as any model is.`,
     )
     .action((model: string, flags: Flags) => run(context, model, flags));
 }
@@ -71,7 +81,16 @@ async function run(context: Context, source: string, flags: Flags): Promise<void
   const given = flags.stats === undefined ? null : await readStats(flags.stats);
   await checkFree(flags.out, flags.force);
   await useBackend(flags.backend);
-  const model = await openModel(source, context);
+  const checkpoint = flags.inputs === undefined ? await checkpointAt(source) : null;
+  if (checkpoint !== null && target === undefined) {
+    const stats = given === null ? {} : { stats: given };
+    return streamed(context, checkpoint, { ...recipe, ...stats }, flags);
+  }
+  if (checkpoint !== null && given === null) {
+    const wayOut = 'A checkpoint has no samples of its own to measure on.';
+    throw new InvalidArgumentError('quantize', 'target', 'with --inputs', 'none of them', wayOut);
+  }
+  const model = await openModel(source, context, flags);
   try {
     const stats = given ?? (await calibrated(context, model, flags));
     const made = await quantize(model, stats, {
@@ -93,6 +112,29 @@ async function run(context: Context, source: string, flags: Flags): Promise<void
   }
 }
 
+/** A published checkpoint, packed as its weights come. */
+async function streamed(
+  context: Context,
+  checkpoint: CheckpointSource,
+  options: QuantizeCheckpointOptions,
+  flags: Flags,
+): Promise<void> {
+  const { preset, compare, selfCheck: checks } = flags;
+  const made = await quantizeCheckpoint(checkpoint, {
+    ...options,
+    ...sizesOf(flags),
+    ...(preset === undefined ? {} : { preset }),
+    ...(compare ? { compare } : {}),
+    ...watched(context),
+  });
+  try {
+    if (checks) await selfCheck(made.model, watched(context));
+    await write(context, { ...made, recipe: null }, flags);
+  } finally {
+    made.model.dispose();
+  }
+}
+
 /** What long work is watched by. */
 function watched({ signal, onProgress }: Context): WatchOptions {
   return { signal, onProgress };
@@ -110,7 +152,11 @@ function targetOf({ minSqnr, meanSqnr, maxSize }: Flags): RecipeTarget | undefin
 }
 
 /** All files, or none. */
-async function write(context: Context, made: QuantizeResult, flags: Flags): Promise<void> {
+async function write(
+  context: Context,
+  made: Omit<QuantizeResult, 'stats'>,
+  flags: Flags,
+): Promise<void> {
   const { model, report, recipe } = made;
   const { signal } = context;
   const files = await quantizedFiles(model, watched(context));
@@ -126,11 +172,15 @@ async function write(context: Context, made: QuantizeResult, flags: Flags): Prom
     treatment === 'transformed' && sqnr !== null ? [sqnr.output] : [],
   );
   const { totals, notes = [] } = report;
-  const sqnr = { min: Math.min(...outputs), mean: totals.sqnr?.output ?? null };
+  const sqnr = {
+    min: outputs.length === 0 ? null : Math.min(...outputs),
+    mean: totals.sqnr?.output ?? null,
+  };
   const result = { out: flags.out, fileBytes, sqnr, in8Bits: raised, totals, notes };
   printResult(context, flags.json, result, () => {
     const in8 = recipe === null ? '' : `, ${raised.length} linears in 8 bits for the target`;
-    const least = `least output SQNR ${sqnr.min.toFixed(1)} dB`;
+    const least =
+      sqnr.min === null ? 'nothing measured' : `least output SQNR ${sqnr.min.toFixed(1)} dB`;
     return `${reportTable(report, { by: 'role' })}\n${flags.out}: ${least}${in8}`;
   });
 }

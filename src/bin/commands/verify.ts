@@ -7,13 +7,14 @@ import { selfCheck } from '../../evaluate/selfCheck.js';
 import { inColumns } from '../../recognize/columns.js';
 import { useBackend } from '../shared/backends.js';
 import { batchesOf } from '../shared/batches.js';
+import { type SizeFlags, withSizes } from '../shared/checkpoints.js';
 import { type Context, printResult } from '../shared/context.js';
 import { type InputFlags, withInputs, withJson } from '../shared/flags.js';
 import { Likeness, type LikenessFigures } from '../shared/likeness.js';
 import { withModels } from '../shared/models.js';
 import { readNumber } from '../shared/values.js';
 
-interface Flags extends InputFlags {
+interface Flags extends InputFlags, SizeFlags {
   readonly backend: readonly string[];
   readonly json?: boolean;
   readonly minSqnr?: number;
@@ -33,7 +34,7 @@ export function verifyCommand(program: Command, context: Context): void {
     .option('--backend <name...>', 'one or more', ['wasm'])
     .option('--min-sqnr <dB>', 'fail below it', readNumber)
     .option('--no-self-check', 'do not check the kernels against their definition');
-  withJson(withInputs(command, 2, 5))
+  withJson(withSizes(withInputs(command, 2, 5)))
     .addHelpText(
       'after',
       `
@@ -55,11 +56,17 @@ async function run(
   const all: Verified[] = [];
   for (const backend of flags.backend) {
     await useBackend(backend);
-    await withModels(original, quantized, context, async (model, small) => {
-      const { signal, onProgress } = context;
-      if (flags.selfCheck) await selfCheck(small, { signal, onProgress });
-      all.push({ backend, ...(await compared(context, model, small, flags)) });
-    });
+    await withModels(
+      original,
+      quantized,
+      context,
+      async (model, small) => {
+        const { signal, onProgress } = context;
+        if (flags.selfCheck) await selfCheck(small, { signal, onProgress });
+        all.push({ backend, ...(await compared(context, model, small, flags)) });
+      },
+      flags,
+    );
   }
   printResult(context, flags.json, { original, quantized, backends: all }, () => textOf(all));
   const worst = Math.min(...all.map(({ sqnr }) => sqnr));

@@ -5,9 +5,11 @@ import { type GraphModel, loadGraphModel } from '@tensorflow/tfjs-converter';
 import type { Progress } from '../../../ops/common/progress.js';
 import { InvalidArgumentError } from '../../../ops/numerics/errors.js';
 import { graphOfModel } from '../../graph/model.js';
+import { loadCheckpoint } from '../../load/loadCheckpoint.js';
 import { type FileSystem, fileSystem } from '../../node/fileSystem.js';
 import { quantizedAlready } from '../../rewrite/nothingToQuantize.js';
 import { loadQuantized } from '../../save/loadQuantized.js';
+import { checkpointAt, type SizeFlags, sizesOf } from './checkpoints.js';
 
 /** What a model is watched by while it loads. */
 interface Watch {
@@ -15,12 +17,20 @@ interface Watch {
   readonly onProgress: (progress: Progress) => void;
 }
 
-/** A model of a folder, a model.json, its URL or a package, on the backend that computes. */
+/**
+ * A model of a folder, a model.json, its URL or a package, or of a published checkpoint, on the
+ * backend that computes.
+ */
 export async function openModel(
   source: string,
   { signal, onProgress }: Watch,
+  sizes: SizeFlags = {},
 ): Promise<GraphModel> {
   signal.throwIfAborted();
+  const checkpoint = await checkpointAt(source);
+  if (checkpoint !== null) {
+    return loadCheckpoint(checkpoint, { ...sizesOf(sizes), signal, onProgress });
+  }
   const handler = handlerOf(source);
   const model = await loadGraphModel(handler);
   onProgress({ stage: 'load', done: 1, total: 1, name: source });
@@ -67,8 +77,9 @@ export async function withModels<T>(
   quantized: string,
   watch: Watch,
   run: (model: GraphModel, small: GraphModel) => Promise<T>,
+  sizes: SizeFlags = {},
 ): Promise<T> {
-  const model = await openModel(original, watch);
+  const model = await openModel(original, watch, sizes);
   try {
     const small = await openQuantized(quantized, watch);
     try {
