@@ -23,9 +23,12 @@ import type {
  */
 export class ModelWorker {
   private readonly remote: Remote<Exposed>;
+  /** Rejects where the script does not run; settles no more once it has answered. */
+  private readonly broken: Promise<never>;
   private calls = 0;
 
   constructor(private readonly worker: Worker) {
+    this.broken = brokenBeforeItAnswers(worker);
     this.remote = wrap<Exposed>(worker);
   }
 
@@ -107,13 +110,34 @@ export class ModelWorker {
     signal?.addEventListener('abort', abort);
     const watcher = onProgress && proxy(onProgress);
     try {
-      return (await this.remote.call(id, method, args, watcher)) as Result;
+      const answer = this.remote.call(id, method, args, watcher);
+      return (await Promise.race([answer, this.broken])) as Result;
     } catch (error) {
       throw revived(error);
     } finally {
       signal?.removeEventListener('abort', abort);
     }
   }
+}
+
+/** An error of a worker whose script has said nothing yet: it is not there, or does not run. */
+function brokenBeforeItAnswers(worker: Worker): Promise<never> {
+  const broken = new Promise<never>((_, reject) => {
+    const failed = ({ message }: ErrorEvent) => {
+      const said = message ? `: ${message}` : ', or is not there';
+      const bundled =
+        "new Worker(new URL('./modelWorker.js', import.meta.url), { type: 'module' })";
+      const wayOut = `Bundlers bundle it where it is written in one piece, ${bundled}.`;
+      reject(new errors.HadaNormError('worker', `its script does not run${said}. ${wayOut}`));
+    };
+    worker.addEventListener('error', failed);
+    // an error later on does not end it
+    const answered = () => worker.removeEventListener('error', failed);
+    worker.addEventListener('message', answered, { once: true });
+  });
+  // whoever calls is told
+  broken.catch(() => {});
+  return broken;
 }
 
 /**
@@ -123,8 +147,9 @@ export class ModelWorker {
  * ```js
  * import { connect } from 'tfjs-hadanorm/worker';
  *
- * const script = new URL('./modelWorker.js', import.meta.url);
- * const model = connect(new Worker(script, { type: 'module' }));
+ * // in one piece, by which bundlers know that it is a script to be bundled
+ * const worker = new Worker(new URL('./modelWorker.js', import.meta.url), { type: 'module' });
+ * const model = connect(worker);
  * await model.setBackend('wasm');
  * await model.load(new URL('model/model.json', location.href).href);
  * await model.calibrateOnTrajectories({ onProgress: ({ done, total }) => show(done / total) });

@@ -45,6 +45,8 @@ const errorOf = async (promise) => {
 globalThis.run = async () => {
   const worker = new Worker(new URL('./worker.js', import.meta.url), { type: 'module' });
   const model = connect(worker);
+  const nowhere = connect(new Worker('/nowhere.js', { type: 'module' }));
+  const broken = await errorOf(nowhere.setBackend('wasm'));
   const early = await errorOf(model.quantize());
   await model.setBackend('wasm');
   const noBackend = await errorOf(model.setBackend('abacus'));
@@ -77,7 +79,7 @@ globalThis.run = async () => {
   const again = await model.sample({ labels, steps: 2 }, 'original');
   model.close();
   return {
-    early, noBackend, aborted, forgotten, progress, blocked,
+    broken, early, noBackend, aborted, forgotten, progress, blocked,
     inputs: inputs.map(({ name }) => name).sort(),
     linears: report.linears.length,
     shape: original.shape,
@@ -104,6 +106,7 @@ interface Thrown {
 
 /** What the page's run gives. */
 interface Outcome {
+  readonly broken: Thrown;
   readonly early: Thrown;
   readonly noBackend: Thrown;
   readonly aborted: Thrown;
@@ -185,6 +188,7 @@ describe('A model in a worker', () => {
 
   it('says what is missing, as errors of the package', () => {
     for (const [error, message] of [
+      [outcome.broken, 'worker: its script does not run, or is not there. Bundlers bundle it'],
       [outcome.early, 'worker: there is no original model. Call load(url) first.'],
       [outcome.noBackend, 'worker: the backend "abacus" does not start.'],
       [outcome.forgotten, 'worker: there are no statistics. Call calibrate,'],
