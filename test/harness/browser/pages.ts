@@ -47,7 +47,7 @@ export async function bundle(files: readonly string[]): Promise<Uint8Array> {
 
 /**
  * Serves pages cross-origin isolated, as WASM threads want it: at /page/NAME/ one for each of
- * `scripts`; the files of tfjs-backend-wasm and of models/; and whatever a page has PUT under
+ * `scripts`; the files of tfjs-backend-wasm, of models/ and test/fixtures/; whatever a page has PUT under
  * /kept/, to all pages.
  */
 export function servePages(scripts: ReadonlyMap<string, Uint8Array>): Promise<Server> {
@@ -62,6 +62,7 @@ export function servePages(scripts: ReadonlyMap<string, Uint8Array>): Promise<Se
     if (folder === 'kept') return keep(kept, path, request);
     if (folder === 'wasm') return file(join(wasm, path));
     if (folder === 'models') return file(join(ROOT, 'models', path));
+    if (folder === 'fixtures') return file(join(ROOT, 'test', 'fixtures', path));
     throw new Error(`there is no ${pathname}`);
   };
   return serveIsolated(answer);

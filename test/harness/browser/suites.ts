@@ -53,6 +53,7 @@ export const SUITES: readonly string[] = [
   'test/src/readsLater.test.ts',
   'test/ops/webgpu/webgpuKernels.test.ts',
   'test/models/builder/dit.test.ts',
+  'test/src/load/published.webgl.test.ts',
 ];
 
 /** What runs once more on each build of tfjs-backend-wasm, in a page of its own. */

@@ -14,7 +14,8 @@ import { AbortedError, InvalidArgumentError } from '../../../src/index.js';
 import { parseSafetensors } from '../../../src/load/safetensors.js';
 import { CheckpointError, type LoadCheckpointOptions, loadCheckpoint } from '../../../src/load.js';
 import { checkpointFiles } from '../../../src/node.js';
-import { PUBLISHED, publishedFolder } from '../../harness/models/published.js';
+import { publishedFolder } from '../../harness/models/published.js';
+import { PUBLISHED } from '../../harness/models/publishedCases.js';
 import { bytesOf, safetensorsOf } from '../../harness/models/safetensorsBytes.js';
 import { rejection } from '../../harness/run/rejection.js';
 

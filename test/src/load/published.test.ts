@@ -1,4 +1,4 @@
-import type { GraphModel, Tensor } from '@tensorflow/tfjs';
+import type { GraphModel } from '@tensorflow/tfjs';
 import { expect } from 'chai';
 import {
   type DescribedLinear,
@@ -9,14 +9,12 @@ import {
 import { loadCheckpoint } from '../../../src/load.js';
 import { checkpointFiles } from '../../../src/node.js';
 import { describeOnBackends } from '../../harness/backends/onBackends.js';
-import { PUBLISHED, publishedCase, publishedFolder } from '../../harness/models/published.js';
+import { publishedCase, publishedFolder } from '../../harness/models/published.js';
+import { DISTINCT, outputOf, PUBLISHED, relative } from '../../harness/models/publishedCases.js';
 
 /** ‖y − reference‖ / ‖reference‖. */
 const BARS: Readonly<Record<string, number>> = { cpu: 1e-4, tensorflow: 1e-4 };
 const OTHERS = 1e-3;
-
-/** Whose structure no other has: what all backends rewrite. */
-const REWRITTEN = ['dit', 'pixartAlpha', 'sd35', 'flux'];
 
 describeOnBackends('Published checkpoints', (backend) => {
   for (const [name, options] of Object.entries(PUBLISHED)) {
@@ -27,17 +25,9 @@ describeOnBackends('Published checkpoints', (backend) => {
 
       before(async () => {
         model = await loadCheckpoint(checkpointFiles(publishedFolder(name)), options);
-        exact = await outputOf(model);
+        exact = await outputOf(model, publishedCase(name).inputs);
       });
       after(() => model.dispose());
-
-      async function outputOf(one: GraphModel): Promise<Float32Array> {
-        const { inputs: own } = publishedCase(name);
-        const output = one.predict(own) as Tensor;
-        const values = (await output.data()) as Float32Array;
-        for (const tensor of [output, ...Object.values(own)]) tensor.dispose();
-        return values;
-      }
 
       it('gives what PyTorch gives', () => {
         expect(relative(exact, expected)).to.be.below(BARS[backend] ?? OTHERS);
@@ -47,7 +37,7 @@ describeOnBackends('Published checkpoints', (backend) => {
       async function rewritten(options: RewriteOptions): Promise<number> {
         const given = { method: 'hadamard', compare: false, ...options } as const;
         const { model: small } = rewriteGraph(model, given);
-        const error = relative(await outputOf(small), exact);
+        const error = relative(await outputOf(small, publishedCase(name).inputs), exact);
         small.dispose();
         return error;
       }
@@ -60,7 +50,7 @@ describeOnBackends('Published checkpoints', (backend) => {
         });
       }
 
-      if (backend === 'cpu' || REWRITTEN.includes(name)) {
+      if (backend === 'cpu' || DISTINCT.includes(name)) {
         it('gives nearly the same at W4A8', async () => {
           const bits = { weights: { bits: 4 }, activations: { bits: 8 } };
           expect(await rewritten(bits)).to.be.within(1e-4, 0.2);
@@ -113,14 +103,4 @@ function shown(model: string, { name, role }: DescribedLinear): string {
   // nothing stands between it and the last layer's norm
   const last = model === 'pixartSigma' && name.includes('timestep_embedder/linear_2');
   return last && role === 'modulation' ? 'embedding' : role;
-}
-
-function relative(actual: ArrayLike<number>, wanted: ArrayLike<number>): number {
-  expect(actual.length).to.equal(wanted.length);
-  let [off, all] = [0, 0];
-  for (let i = 0; i < wanted.length; i++) {
-    off += (actual[i]! - wanted[i]!) ** 2;
-    all += wanted[i]! ** 2;
-  }
-  return Math.sqrt(off / all);
 }

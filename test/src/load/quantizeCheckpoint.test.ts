@@ -7,7 +7,8 @@ import {
   quantizeCheckpoint,
 } from '../../../src/load.js';
 import { checkpointFiles } from '../../../src/node.js';
-import { PUBLISHED, publishedCase, publishedFolder } from '../../harness/models/published.js';
+import { publishedCase, publishedFolder } from '../../harness/models/published.js';
+import { PUBLISHED } from '../../harness/models/publishedCases.js';
 import { rejection } from '../../harness/run/rejection.js';
 
 const source = (name: string) => checkpointFiles(publishedFolder(name));

@@ -7,7 +7,8 @@ import { expect } from 'chai';
 import { InvalidArgumentError } from '../../../src/index.js';
 import { CheckpointError, type CheckpointSource, loadCheckpoint } from '../../../src/load.js';
 import { checkpointFiles } from '../../../src/node.js';
-import { PUBLISHED, publishedCase, publishedFolder } from '../../harness/models/published.js';
+import { publishedCase, publishedFolder } from '../../harness/models/published.js';
+import { PUBLISHED } from '../../harness/models/publishedCases.js';
 import { rejection } from '../../harness/run/rejection.js';
 
 /** Two shards, to whose second a reader comes back after its header. */
