@@ -5,7 +5,10 @@ import { calibrateOnTrajectories, collectTrajectory } from '../../src/diffusion/
 import { sample, trajectory } from '../../src/diffusion/sampler.js';
 import * as plugin from '../../src/index.js';
 import { parseSafetensors } from '../../src/load/safetensors.js';
+import * as load from '../../src/load.js';
+import { checkpointFiles } from '../../src/node.js';
 import * as reports from '../../src/report.js';
+import { publishedFolder } from '../harness/models/published.js';
 import { tinyBatch, tinyDit } from '../harness/models/tinyDit.js';
 
 type Call = (...args: never[]) => unknown;
@@ -195,6 +198,7 @@ function tableOf(
       yield tinyBatch(1);
     },
   };
+  const published = checkpointFiles(publishedFolder('dit'));
   const draw = { labels: [0], steps: 1 };
   const recipe = { samples: 1, steps: 1, keep: [0] };
   const first = async (...args: Parameters<typeof trajectory>) => {
@@ -271,6 +275,15 @@ function tableOf(
     quantizedFiles: { call: plugin.quantizedFiles, args: [small, {}], options: ['shardBytes'] },
     saveQuantized: { call: plugin.saveQuantized, args: [small, { save: async () => ({}) }] },
     supportMatrix: { call: plugin.supportMatrix, args: [['cpu']] },
+    loadCheckpoint: {
+      ...{ call: load.loadCheckpoint, args: [published, {}] },
+      options: ['height', 'width', 'textTokens', 'config', 'signal', 'onProgress'],
+    },
+    quantizeCheckpoint: {
+      ...{ call: load.quantizeCheckpoint, args: [published, { rules: [{ treatment: 'skip' }] }] },
+      options: ['preset', 'stats', 'method', 'signal', 'onProgress'],
+    },
+    checkpointFiles: { call: checkpointFiles, args: ['nowhere'] },
     parseSafetensors: { call: parseSafetensors, args: [new Uint8Array()] },
     sample: {
       ...{ call: sample, args: [model, draw] },
