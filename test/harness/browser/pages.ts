@@ -47,8 +47,8 @@ export async function bundle(files: readonly string[]): Promise<Uint8Array> {
 
 /**
  * Serves pages cross-origin isolated, as WASM threads want it: at /page/NAME/ one for each of
- * `scripts`; the files of tfjs-backend-wasm, of models/ and test/fixtures/; whatever a page has PUT under
- * /kept/, to all pages.
+ * `scripts`; the files of tfjs-backend-wasm, of models/ and of test/fixtures/; whatever a page has
+ * PUT under /kept/, to all pages.
  */
 export function servePages(scripts: ReadonlyMap<string, Uint8Array>): Promise<Server> {
   const modules = join(ROOT, 'node_modules');
