@@ -69,11 +69,22 @@ function unpack8(panel: Panel, codes: usize, product: Product, first: i32, last:
       }
     }
     if (sums) {
+      const padding = (segment.start + (segment.steps << 2)) - product.k;
+      const last = from - blockBytes;
       const at = panel.sums + (<usize>s << 5);
-      v128.store(at, real(low));
-      v128.store(at, real(high), 16);
+      v128.store(at, real(i32x4.sub(low, paddingOf(low16(last, bits), padding, bits))));
+      v128.store(at, real(i32x4.sub(high, paddingOf(high16(last, bits), padding, bits))), 16);
     }
   }
+}
+
+/** Σ q of the last `padding` rows of a block: a file may hold anything there. */
+@inline
+function paddingOf(block: v128, padding: i32, bits: i32): v128 {
+  if (padding <= 0) return i32x4.splat(0);
+  const codes = v128.and(block, i32x4.splat(-1 << ((4 - padding) << 3)));
+  const sum = i32x4.extadd_pairwise_i16x8_u(i16x8.extadd_pairwise_i8x16_u(codes));
+  return i32x4.sub(sum, i32x4.splat(padding << (bits - 1)));
 }
 
 @inline

@@ -69,6 +69,36 @@ describeOnBackends('QuantizedMatMul of codes', (backend) => {
     }
   }
 
+  for (const d of [1, 10, 35]) {
+    it(`${d} channels: what stands in the padding of packed codes changes no bit`, () => {
+      tf.tidy(() => {
+        const [m, n, groupSize] = [5, 9, 8];
+        // the same blocks: whole ones
+        const [rows, columns] = [4 * Math.ceil(d / 4), 8 * Math.ceil(n / 8)];
+        const next = uniform(7);
+        const { quantized } = hadaNormQuantize(tf.tensor2d(normal(m * d, 1), [m, d]), {
+          ...{ bits: 8, blockSize: 0, groupSize },
+        });
+        const groups = Math.ceil(d / groupSize);
+        const scale = tf.tensor2d(normal(groups * n, 2), [groups, n]);
+        for (const bits of [3, 7, 8]) {
+          const random = Int8Array.from({ length: rows * columns }, () => {
+            return Math.floor(next() * 2 ** bits) - 2 ** (bits - 1);
+          });
+          const clean = random.map((code, i) => {
+            return Math.floor(i / columns) < d && i % columns < n ? code : 0;
+          });
+          const [dirty, tidy] = [random, clean].map((all) => {
+            const codes = tf.tensor1d(packCodes(all, rows, columns, bits), 'bool');
+            const weights = { codes, scale, bits, groupSize, shape: [d, n] as const };
+            return quantizedMatMul(quantized, weights).dataSync();
+          });
+          expect(dirty, `${bits} bits`).to.deep.equal(tidy);
+        }
+      });
+    });
+  }
+
   it('what hadaNormQuantize gives is taken as it is', () => {
     expectNoLeak(() =>
       tf.tidy(() => {
