@@ -75,18 +75,27 @@ export function modulatedLayerNorm(x: Tensor | TensorLike, options: LayerNormOpt
     if (isRows(factor, input) && isRows(shift, input)) return run({ ...inputs, factor, shift });
     // each element, or samples that x lacks: what broadcasts like that is tfjs's to do
     const y = run(inputs);
-    const wider = [factor, shift].reduce((shape, given) => broadcast(shape, given), input.shape);
-    checkSize(op, 'the result', wider);
+    const scaledShape = broadcast(op, input.shape, 'factor', factor);
+    checkSize(op, 'the result', broadcast(op, scaledShape, 'shift', shift));
     const scaled = factor === undefined ? y : mul(y, factor);
     return shift === undefined ? scaled : add(scaled, shift);
   });
 }
 
 /** The shape of a result under a factor or shift that broadcasts with it. */
-function broadcast(shape: number[], given: Tensor | undefined): number[] {
-  return given === undefined
-    ? shape
-    : broadcast_util.assertAndGetBroadcastShape(shape, given.shape);
+function broadcast(
+  op: string,
+  shape: number[],
+  argument: string,
+  given: Tensor | undefined,
+): number[] {
+  if (given === undefined) return shape;
+  try {
+    return broadcast_util.assertAndGetBroadcastShape(shape, given.shape);
+  } catch {
+    const wanted = `of a shape that broadcasts with x and factor together, [${shape}]`;
+    throw new InvalidArgumentError(op, argument, wanted, `shape [${given.shape}]`);
+  }
 }
 
 function checkEpsilon(op: string, epsilon: unknown): void {

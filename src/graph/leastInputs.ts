@@ -11,6 +11,10 @@ const LEAST: ReadonlyMap<string, number> = new Map([
   ...each(['Conv2D', '_FusedConv2D', 'DepthwiseConv2dNative', 'FusedDepthwiseConv2dNative'], 2),
   ...each(['SplitV', 'Slice', 'Select', 'SelectV2', 'PadV2', 'Range', 'Conv2DBackpropInput'], 3),
   ...each(['StridedSlice', 'OneHot'], 4),
+  ...each(['HadamardTransform', 'ChannelCenter', 'FakeQuant', 'HadaNormQuantize'], 1),
+  ...each(['ModulatedLayerNorm'], 1),
+  ...each(['QuantizedMatMul'], 2),
+  ...each(['ScaledDotProductAttention'], 3),
 ]);
 
 /** What a node lacks of the inputs that its op reads; null where it has them. */

@@ -6,7 +6,8 @@ import { readReport, reportGiven } from './reportReader.js';
 /**
  * A quantization report as JSON, for `parseReport`. Every number survives: those that JSON has no
  * literal for are written as the strings `"Infinity"`, `"-Infinity"`, `"NaN"` and `"-0"`. Plain
- * `JSON.stringify` would make them null or 0.
+ * `JSON.stringify` would make them null or 0. Fields that the report's type does not have are left
+ * out.
  *
  * @throws InvalidArgumentError for what is no report.
  *
@@ -28,8 +29,8 @@ import { readReport, reportGiven } from './reportReader.js';
 export function reportJson(report: QuantizationReport): string {
   const encode = (_: string, value: unknown) =>
     typeof value === 'number' ? encodeNumber(value) : value;
-  reportGiven('reportJson', report);
-  return JSON.stringify(report, encode, 2);
+  // what was read of it: anything may stand beside
+  return JSON.stringify(reportGiven('reportJson', report), encode, 2);
 }
 
 /**

@@ -112,6 +112,11 @@ describeOnBackends('ModulatedLayerNorm at its edges', () => {
       () => modulatedLayerNorm(x(), { factor: tf.zeros([2, 4]) }),
       'factor must be of a shape that broadcasts with x [2,3,4], such as leading axes of it, then',
     ],
+    [
+      'a factor and a shift of which each broadcasts with x, but not with the other',
+      () => modulatedLayerNorm(tf.zeros([3, 4]), { factor: tf.zeros([7, 3, 4]), shift: x() }),
+      'shift must be of a shape that broadcasts with x and factor together, [7,3,4], got shape [2,',
+    ],
     ['an epsilon below 0', () => modulatedLayerNorm(x(), { epsilon: -1 }), 'epsilon must be a'],
     [
       'an option that is not there',

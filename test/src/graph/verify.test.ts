@@ -54,6 +54,11 @@ describe('verifyGraph', () => {
       graph([x, makeNode('Mul', 'z', ['x'])], ['z']),
       'node "z" (Mul) has 1 of the 2 inputs that it needs',
     ],
+    [
+      'an op of the package without what it reads',
+      graph([x, makeNode('ScaledDotProductAttention', 'z', ['x'])], ['z']),
+      'node "z" (ScaledDotProductAttention) has 1 of the 3 inputs that it needs',
+    ],
     ['an output that is missing', graph([x, y], ['z']), 'output "z" does not exist'],
     [
       'a model’s input that is missing',
