@@ -126,10 +126,15 @@ function legalProduct({ tensors, attrs }: Given): boolean | null {
     scale!.values.every((value) => Math.abs(value) !== Number.POSITIVE_INFINITY);
   return all(
     ACTIVATIONS.includes(activation as string),
-    bits === 32 ? isFloat(codes, [d as number, n as number]) : isPacked,
+    bits === 32 ? isFloat(codes, [d as number, n as number]) && ofFloats(groupSize) : isPacked,
     legalInput(tensors, attrs),
     rowsFit(tensors, sizeOf(x.shape.slice(0, -2)), d as number, n as number),
   );
+}
+
+/** Weights in floats have no groups: what is no number may be refused. */
+function ofFloats(groupSize: unknown): boolean | null {
+  return groupSize === undefined || typeof groupSize === 'number' ? true : null;
 }
 
 /** Numbers; or codes and zero points that are whole numbers of their bits, and finite scales. */
