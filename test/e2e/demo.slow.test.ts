@@ -4,6 +4,7 @@ import { expect } from 'chai';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { COLUMNS } from '../../examples/browser/shared/protocol.js';
 import { provisionBrowser } from '../../scripts/provision/browser.js';
+import { OTHER_BROWSERS } from '../harness/browser/others.js';
 import {
   drawing,
   ended,
@@ -17,6 +18,7 @@ import {
   runDemo,
   savedModel,
 } from './demo/driver.js';
+import { runElsewhere } from './demo/elsewhere.js';
 import { psnrOfBytes, referencePictures } from './demo/reference.js';
 import { takeScreenshots } from './demo/screenshots.js';
 import { type Site, serveDemo } from './demo/site.js';
@@ -248,6 +250,22 @@ describe('The demo page', () => {
   if (screenshots !== undefined) {
     it('has its pictures taken', async () => {
       await takeScreenshots(browser, site.url, screenshots);
+    }).timeout(BUSY_LIMIT_MS);
+  }
+
+  for (const other of OTHER_BROWSERS) {
+    if (other.missing !== null) {
+      it.skip(`SKIPPED: ${other.missing}`);
+      continue;
+    }
+    it(`runs in ${other.name}`, async () => {
+      const told = await runElsewhere(other, site.folder, 'pictures=2&steps=3');
+      const { seconds, psnr, engine, backends, ...ended } = told;
+      expect(ended).to.deep.equal({ state: 'done', problem: '', isolated: true, thrown: [] });
+      expect(psnr, 'dB').to.be.within(20, 60);
+      expect(engine).to.match(/^Run on WebAssembly with SIMD/);
+      const figures = `${psnr.toFixed(1)} dB, ${seconds.toFixed(0)} s`;
+      console.log(`      ${other.name}: ${engine} Backends: ${backends}. ${figures}`);
     }).timeout(BUSY_LIMIT_MS);
   }
 

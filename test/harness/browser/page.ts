@@ -1,5 +1,5 @@
 /** Runs in the page, after the suites were defined: tells the driver what mocha finds. */
-import type { PageEvent } from './run.js';
+import type { PageEvent } from './pageEvent.js';
 
 declare global {
   // what run.ts exposes to the page

@@ -2,10 +2,11 @@
 import { readFile } from 'node:fs/promises';
 import type { IncomingMessage, Server } from 'node:http';
 import { join } from 'node:path';
-import { buffer } from 'node:stream/consumers';
+import { buffer, text } from 'node:stream/consumers';
 import { build } from 'esbuild';
 import { ROOT } from '../../../scripts/process.js';
 import { PAGE_BUILD } from './pageBuild.js';
+import type { PageEvent } from './pageEvent.js';
 import { type Answer, serveIsolated } from './serve.js';
 
 /** Files that are others in a page: x.ts is x.browser.ts there. */
@@ -14,6 +15,14 @@ const FOLDERS: Readonly<Record<string, string>> = { backends: 'backends', traine
 
 const HTML = `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">
 <div id="mocha"></div>
+<script>
+// where nobody drives the page, it tells the server when all have run
+const events = [];
+globalThis.tellDriver ??= (event) => {
+  events.push(event);
+  if (event.kind === 'end') fetch('/told', { method: 'POST', body: JSON.stringify(events) });
+};
+</script>
 <script src="/mocha.js"></script><script>mocha.setup({ ui: 'bdd', timeout: 60000 });</script>
 <script type="module" src="suites.js"></script>`;
 
@@ -49,14 +58,23 @@ export async function bundle(files: readonly string[]): Promise<Uint8Array> {
  * Serves pages cross-origin isolated, as WASM threads want it: at /page/NAME/ one for each of
  * `scripts`; the files of tfjs-backend-wasm, of models/ and of test/fixtures/; whatever a page has
  * PUT under /kept/, to all pages.
+ *
+ * @param told Called with what a page tells that nobody drives.
  */
-export function servePages(scripts: ReadonlyMap<string, Uint8Array>): Promise<Server> {
+export function servePages(
+  scripts: ReadonlyMap<string, Uint8Array>,
+  told: (events: PageEvent[]) => void = () => {},
+): Promise<Server> {
   const modules = join(ROOT, 'node_modules');
   const wasm = join(modules, '@tensorflow', 'tfjs-backend-wasm', 'dist');
   const kept = new Map<string, Uint8Array>();
   const answer: Answer = async (url, request) => {
     const { pathname } = new URL(url, 'http://localhost');
     if (pathname === '/mocha.js') return file(join(modules, 'mocha', 'mocha.js'));
+    if (pathname === '/told') {
+      told(JSON.parse(await text(request)) as PageEvent[]);
+      return ['text/plain', ''];
+    }
     const [, folder, path = ''] = /^\/(\w+)\/([\w./-]+)$/.exec(pathname) ?? [];
     if (folder === 'page') return part(scripts, path);
     if (folder === 'kept') return keep(kept, path, request);

@@ -1,18 +1,10 @@
 import type { AddressInfo } from 'node:net';
 import { chromium, type Page } from 'playwright-core';
 import { WASM_BUILDS } from '../backends/wasmBuildNames.js';
-import { addTally, type Counts, count, emptyTally, type Tally } from '../run/tally.js';
+import { addTally, count, emptyTally, type Tally } from '../run/tally.js';
+import type { PageEvent } from './pageEvent.js';
 import { bundle, servePages } from './pages.js';
 import { SUITES, WASM_SUITES } from './suites.js';
-
-/**
- * What the page tells: the outcome of a test, with the error or the reason, that its WebGPU device
- * is lost, or that all have run.
- */
-export type PageEvent =
-  | { kind: keyof Counts; suite: string; text?: string }
-  | { kind: 'lost'; text: string }
-  | { kind: 'end'; slowest: readonly string[] };
 
 /** What part of the suites to run; absent means all. */
 export interface BrowserSelection {
