@@ -17,22 +17,23 @@ export function checkBatches(
 }
 
 /**
+ * @param name What the caller calls it.
  * @throws InvalidArgumentError for what are no inputs; whether they are the model's is for
  * `checkInputs`.
  */
-export function checkBatch(op: string, batch: unknown, index: number): asserts batch is Batch {
+export function checkBatch(op: string, batch: unknown, name: string): asserts batch is Batch {
   const wanted = 'a tensor, an array of tensors, or tensors by name';
   const refuse = (at: string, got: string) => {
-    throw new InvalidArgumentError(op, `batches[${index}]${at}`, wanted, got);
+    throw new InvalidArgumentError(op, `${name}${at}`, wanted, got);
   };
   if (batch instanceof Tensor) {
     if (batch.isDisposed) refuse('', 'a disposed tensor');
     return;
   }
   if (batch === null || typeof batch !== 'object') return refuse('', describe(batch));
-  for (const [name, value] of Object.entries(batch)) {
-    if (!(value instanceof Tensor)) refuse(`.${name}`, describe(value));
-    else if (value.isDisposed) refuse(`.${name}`, 'a disposed tensor');
+  for (const [key, value] of Object.entries(batch)) {
+    if (!(value instanceof Tensor)) refuse(`.${key}`, describe(value));
+    else if (value.isDisposed) refuse(`.${key}`, 'a disposed tensor');
   }
 }
 

@@ -16,20 +16,20 @@ export interface Fed {
 /**
  * Checks that a batch is what the model takes, before it runs, by the rules that tfjs has: tensors
  * by the signature's names or the nodes', any node in place of an input.
+ * @param at What the caller calls the batch.
  * @throws InvalidArgumentError that names the input that is missing, unknown, or of another shape.
  */
 export function checkInputs(
   op: string,
   { model, graph, outputs }: Fed,
   batch: Batch,
-  index: number,
-) {
+  at: string,
+): void {
   const names = Object.values(signatureInputs(model));
   // what tfjs feeds by itself
   if (names.some((input) => input !== null && typeof input === 'object' && 'resourceId' in input)) {
     return;
   }
-  const at = `batches[${index}]`;
   const fed = fedNodes(op, at, model, batch);
   for (const [given, { node, tensor }] of fed) {
     if (!graph.nodes.has(node)) {
@@ -47,9 +47,19 @@ export function checkInputs(
 
 /** The tensors of a batch in the order of the nodes' names, however the batch has them. */
 export function inputsByNode(op: string, model: GraphModel, batch: Batch): Tensor[] {
-  const fed = [...fedNodes(op, 'batch', model, batch).values()];
-  const byNode = new Map(fed.map(({ node, tensor }) => [node, tensor]));
+  const byNode = tensorsByNode(op, 'batch', model, batch);
   return [...byNode.keys()].sort().map((node) => byNode.get(node)!);
+}
+
+/** The tensors of a batch by the names of the nodes that they are for. */
+export function tensorsByNode(
+  op: string,
+  at: string,
+  model: GraphModel,
+  batch: Batch,
+): Map<string, Tensor> {
+  const fed = fedNodes(op, at, model, batch).values();
+  return new Map([...fed].map(({ node, tensor }) => [node, tensor]));
 }
 
 /** By the name that the caller gave: the node that it stands for, and its tensor. */

@@ -181,11 +181,11 @@ async function run(
   let seen = 0;
   cancelled();
   for await (const batch of batches) {
-    checkBatch('calibrate', batch, seen);
+    checkBatch('calibrate', batch, `batches[${seen}]`);
     seen++;
     try {
       if (seen > (resume?.batches ?? 0)) {
-        checkInputs('calibrate', fed, batch, seen - 1);
+        checkInputs('calibrate', fed, batch, `batches[${seen - 1}]`);
         await observe(model, batch, observer);
       }
     } finally {

@@ -145,8 +145,8 @@ async function evaluate(
   let done = 0;
   for await (const batch of batches) {
     throwIfAborted(op, options.signal);
-    checkBatch(op, batch, done);
-    checkInputs(op, fed, batch, done);
+    checkBatch(op, batch, `batches[${done}]`);
+    checkInputs(op, fed, batch, `batches[${done}]`);
     const weights = [before.model, after.model].flatMap(weightTensors);
     await throughout(op, [...tensorsIn(batch), ...weights], () =>
       addBatch(before.model, after.model, batch, linears, sums),

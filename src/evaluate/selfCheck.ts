@@ -106,7 +106,7 @@ export async function selfCheck(
   }
   checkSignal(op, options.signal);
   checkCallback(op, 'onProgress', options.onProgress);
-  if (inputs !== undefined) checkBatch(op, inputs, 0);
+  if (inputs !== undefined) checkBatch(op, inputs, 'batches[0]');
   const graph = graphOfModel(op, model);
   const products = [...graph.nodes.values()].filter((node) => node.op === 'QuantizedMatMul');
   if (products.length === 0) {
@@ -114,7 +114,7 @@ export async function selfCheck(
     throw new InvalidArgumentError(op, 'model', 'one with quantized layers', 'none', wayOut);
   }
   const outputs = products.map(({ name }) => name);
-  if (inputs !== undefined) checkInputs(op, { model, graph, outputs }, inputs, 0);
+  if (inputs !== undefined) checkInputs(op, { model, graph, outputs }, inputs, 'batches[0]');
   const before = getBackend();
   await useBackend(options.backend ?? before);
   const batch = inputs ?? noiseFor(model);
