@@ -11,8 +11,10 @@ import { quantizedMatMulWebgpu } from '../quantizedMatMul/webgpu.js';
 import { attentionWebgpu } from '../scaledDotProductAttention/webgpu.js';
 import { DOT4_FLAG } from '../webgpu/flag.js';
 import { webgpuLife } from '../webgpu/life.js';
+import { QUICK_FLAG } from '../webgpu/quickPrograms.js';
 
 env().registerFlag(DOT4_FLAG, () => true);
+env().registerFlag(QUICK_FLAG, () => true);
 
 registerLife(webgpuLife);
 kernelsImported('webgpu');

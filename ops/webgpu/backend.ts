@@ -13,6 +13,13 @@ export interface TensorData {
   complexTensorInfos?: { real: TensorInfo; imag: TensorInfo };
 }
 
+/** What hands buffers out, and takes them again when tensors are disposed of. */
+export interface BufferManager {
+  acquireBuffer(size: number, usage: number, mapped?: boolean, reuse?: boolean): GPUBuffer;
+  /** @param reuse Whether it is kept for the next who asks, or destroyed. Default true. */
+  releaseBuffer(buffer: GPUBuffer, reuse?: boolean): void;
+}
+
 /**
  * The parts of tfjs-backend-webgpu 4.22 that kernels use. They record into its command encoder and
  * compute pass, as `runWebGPUProgram` does, so that tfjs's own programs and these stand in one
@@ -21,6 +28,7 @@ export interface TensorData {
 export interface WebgpuBackend {
   readonly device: GPUDevice;
   readonly queue: GPUQueue;
+  readonly bufferManager: BufferManager;
   readonly tensorMap: {
     get(dataId: object): TensorData;
     has(dataId: object): boolean;
@@ -45,6 +53,7 @@ export interface WebgpuBackend {
   disposeData(dataId: object, force?: boolean): boolean;
   incRef(dataId: object): void;
   read(dataId: object): Promise<ArrayLike<number>>;
+  readSync(dataId: object): ArrayLike<number>;
 }
 
 /** Members without which kernels cannot run: another version of the backend may lack them. */

@@ -1,4 +1,4 @@
-import type { TensorInfo } from '@tensorflow/tfjs-core';
+import { env, type TensorInfo } from '@tensorflow/tfjs-core';
 import { BoundedMap } from '../numerics/boundedMap.js';
 import type { WebgpuBackend } from './backend.js';
 import { type Built, type Shader, type Spec, shaderKey, sourceOf } from './shader.js';
@@ -7,15 +7,13 @@ import { type Built, type Shader, type Spec, shaderKey, sourceOf } from './shade
 interface Compiled {
   readonly built: Built;
   readonly pipeline: GPUComputePipeline;
-  readonly layout: GPUBindGroupLayout;
-  readonly id: number;
 }
 
 /** What is made once for a backend: making it for each dispatch takes several times as long. */
 interface Made {
   readonly programs: Map<string, Compiled>;
   /** By program and buffers. tfjs takes released buffers again, so that a step finds its own. */
-  readonly groups: BoundedMap<string, GPUBindGroup>;
+  groups: BoundedMap<string, GPUBindGroup>;
   /** Uniform buffers by what they hold, which never changes. */
   readonly sizes: BoundedMap<string, GPUBuffer>;
 }
@@ -24,9 +22,10 @@ const MOST_GROUPS = 4096;
 const MOST_SIZES = 1024;
 
 /** tfjs submits after so many programs in a pass, too. */
-const MOST_IN_PASS = 'WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE';
+export const MOST_IN_PASS = 'WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE';
 
 const madeFor = new WeakMap<WebgpuBackend, Made>();
+const layouts = new WeakMap<GPUComputePipeline, GPUBindGroupLayout>();
 const numbers = new WeakMap<object, number>();
 let lastNumber = 0;
 
@@ -48,26 +47,42 @@ export interface Dispatch<S extends Spec> {
  * each call: that is most of the 40 µs that a program takes there. What is recorded, and when it is
  * submitted, is the same.
  */
-export function dispatch<S extends Spec>(
-  backend: WebgpuBackend,
-  run: Dispatch<S>,
-  batch: (flag: string) => number,
-): void {
+export function dispatch<S extends Spec>(backend: WebgpuBackend, run: Dispatch<S>): void {
   const program = compiled(backend, run.shader, run.spec);
   const bound = [...run.writes, ...run.reads];
   // first all uploads, which may record and submit programs of their own
   for (const one of bound) if ('dataId' in one) backend.uploadToGPU(one.dataId);
   const buffers = bound.map((one) => bufferOf(backend, one));
-  const group = bindGroup(backend, program, buffers, run.sizes);
+  const { built, pipeline } = program;
+  const sizes = built.sizes.length === 0 ? [] : [sizesBuffer(backend, run.sizes)];
+  const group = bindGroupOf(backend, pipeline, [...buffers, ...sizes]);
+  const { name } = run.shader;
+  recordRun(backend, { name, pipeline, group, workgroups: run.groups });
+}
+
+/** A program with all that it is bound to. */
+interface Run {
+  /** What profiles call it. */
+  readonly name: string;
+  readonly pipeline: GPUComputePipeline;
+  readonly group: GPUBindGroup;
+  readonly workgroups: readonly [number, number, number];
+}
+
+/** Records a run into tfjs's compute pass, and submits when tfjs would. */
+export function recordRun(
+  backend: WebgpuBackend,
+  { name, pipeline, group, workgroups }: Run,
+): void {
   const timed = backend.activeTimers != null;
   const pass = passOf(backend, timed);
-  pass.setPipeline(program.pipeline);
+  pass.setPipeline(pipeline);
   pass.setBindGroup(0, group);
-  pass.dispatchWorkgroups(...run.groups);
+  pass.dispatchWorkgroups(...workgroups);
   backend.dispatchCountInPass++;
-  if (!timed && backend.dispatchCountInPass < batch(MOST_IN_PASS)) return;
+  if (!timed && backend.dispatchCountInPass < env().getNumber(MOST_IN_PASS)) return;
   backend.endComputePassEncoder();
-  if (timed) backend.activeTimers!.push({ name: run.shader.name, query: backend.getQueryTime() });
+  if (timed) backend.activeTimers!.push({ name, query: backend.getQueryTime() });
   else backend.submitQueue();
 }
 
@@ -75,6 +90,18 @@ export function dispatch<S extends Spec>(
 export function compiledSources(backend: WebgpuBackend): ReadonlyMap<string, string> {
   const { programs } = madeOf(backend);
   return new Map([...programs].map(([key, { built }]) => [key, sourceOf(built)]));
+}
+
+/** Runs something that makes the bind groups that it takes, and knows of none from before. */
+export function withGroupsOfItsOwn<T>(backend: WebgpuBackend, run: () => T): T {
+  const made = madeOf(backend);
+  const { groups } = made;
+  made.groups = new BoundedMap(MOST_GROUPS);
+  try {
+    return run();
+  } finally {
+    made.groups = groups;
+  }
 }
 
 /** What a program binds and how large its workgroups are, without a device. */
@@ -92,28 +119,31 @@ function compiled<S extends Spec>(backend: WebgpuBackend, shader: Shader<S>, spe
   const module = device.createShaderModule({ code: sourceOf(built), label: key });
   const compute = { module, entryPoint: 'main' };
   const pipeline = device.createComputePipeline({ compute, layout: 'auto', label: shader.name });
-  const layout = pipeline.getBindGroupLayout(0);
-  const made = { built, pipeline, layout, id: programs.size };
+  const made = { built, pipeline };
   programs.set(key, made);
   return made;
 }
 
-function bindGroup(
+/** The bind group of a program's buffers, in the order of their bindings. */
+export function bindGroupOf(
   backend: WebgpuBackend,
-  { built, layout, id }: Compiled,
+  pipeline: GPUComputePipeline,
   buffers: readonly GPUBuffer[],
-  sizes: readonly number[],
 ): GPUBindGroup {
-  const { groups } = madeOf(backend);
-  const all = built.sizes.length === 0 ? buffers : [...buffers, sizesBuffer(backend, sizes)];
-  let key = `${id}`;
-  for (const buffer of all) key += ` ${numberOf(buffer)}`;
-  return groups.get(key, () =>
+  let key = `${numberOf(pipeline)}`;
+  for (const buffer of buffers) key += ` ${numberOf(buffer)}`;
+  return madeOf(backend).groups.get(key, () =>
     backend.device.createBindGroup({
-      layout,
-      entries: all.map((buffer, binding) => ({ binding, resource: { buffer } })),
+      layout: layoutOf(pipeline),
+      entries: buffers.map((buffer, binding) => ({ binding, resource: { buffer } })),
     }),
   );
+}
+
+function layoutOf(pipeline: GPUComputePipeline): GPUBindGroupLayout {
+  const known = layouts.get(pipeline) ?? pipeline.getBindGroupLayout(0);
+  layouts.set(pipeline, known);
+  return known;
 }
 
 /** Bytes of a uniform buffer are a multiple of these. */

@@ -3,6 +3,7 @@ import { guardReads } from '../common/guard.js';
 import type { Life } from '../common/life.js';
 import { WebgpuDeviceLostError } from '../numerics/errors.js';
 import { correctTransposes, type ProgramBackend } from './programs.js';
+import { quickenPrograms, type RecordingBackend } from './quickPrograms.js';
 
 /** The parts of tfjs-backend-webgpu 4.22 that know of its device. */
 interface DeviceBackend extends KernelBackend, ProgramBackend {
@@ -19,13 +20,15 @@ interface DeviceBackend extends KernelBackend, ProgramBackend {
 
 /**
  * The life of a WebGPU backend: until its device is lost, or it is removed. Unlike WebGL's, a loss
- * is known only when the browser has had its turn. From here on its transpositions are right.
+ * is known only when the browser has had its turn. From here on its transpositions are right, and
+ * its programs are started in less time.
  */
 export function webgpuLife(backend: KernelBackend): Life | null {
   if (!('device' in backend && 'tensorMap' in backend)) return null;
   const webgpu = backend as DeviceBackend;
   const { device, tensorMap } = webgpu;
   correctTransposes(webgpu);
+  quickenPrograms(backend as object as RecordingBackend);
   let lost = false;
   const gone = device.lost.then(() => {
     lost = true;

@@ -51,7 +51,7 @@ export class WebgpuScope {
     const { reads, writes, sizes = [], groups } = bindings;
     const folded = foldGroups(this.op, groups, this.limits);
     const run: Dispatch<S> = { shader, spec, reads, writes, sizes, groups: folded };
-    dispatch(this.backend, run, (flag) => env().getNumber(flag));
+    dispatch(this.backend, run);
   }
 
   /** Why this device cannot run the program of a spec; null where it can. */
