@@ -23,6 +23,7 @@ export {
   HadamardSizeError,
   HadaNormError,
   InvalidArgumentError,
+  NotRecordableError,
   UnsupportedDeviceError,
   WasmMemoryError,
   WasmThreadError,
@@ -82,6 +83,8 @@ export {
   selfCheck,
 } from './evaluate/selfCheck.js';
 export { fuseGraph } from './passes/fuseGraph.js';
+export { plan } from './plan/plan.js';
+export type { RecordedPlan } from './plan/recordedPlan.js';
 export type { Histogram, MeasuredWay, Sqnr, Treatment } from './quantize/measured.js';
 export { METHODS, type Method, type Parts } from './quantize/methods.js';
 export {

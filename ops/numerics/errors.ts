@@ -193,3 +193,20 @@ export function describe(value: unknown, depth = 0): string {
   }
   return String(value);
 }
+
+/** Work on a GPU that cannot be recorded once and run again: it would not be the same work. */
+export class NotRecordableError extends HadaNormError {
+  static override readonly [KIND] = 'NotRecordableError';
+  override readonly name = 'NotRecordableError';
+
+  /**
+   * @param op The function that was called.
+   * @param what What cannot be recorded, and why, as a clause.
+   */
+  constructor(
+    op: string,
+    readonly what: string,
+  ) {
+    super(op, `${what}. Run the model with execute: plans hold what is the same at each run.`);
+  }
+}

@@ -12,8 +12,9 @@ import {
   tensor1d,
   tidy,
 } from '@tensorflow/tfjs-core';
-import type { DitInputs, VelocityModel } from './model.js';
+import type { DitInputs } from './model.js';
 import type { SamplePlan } from './samplePlan.js';
+import type { StepRunner } from './stepRunner.js';
 
 /**
  * Samples on their way from noise to data along dx/dt = v(x, t), one evaluation of the model at a
@@ -31,9 +32,12 @@ export class Flow {
   /** Within a step of Heun's: v at its beginning, and x′. */
   private first: { readonly velocity: Tensor4D; readonly end: Tensor4D } | null = null;
 
-  /** @param noise The samples at t = 0, of `plan.shape`; becomes the flow's own. */
+  /**
+   * @param runner Of the model; becomes the flow's own.
+   * @param noise The samples at t = 0, of `plan.shape`; becomes the flow's own.
+   */
   constructor(
-    private readonly model: VelocityModel,
+    private readonly runner: StepRunner,
     private readonly plan: SamplePlan,
     noise: Tensor4D,
   ) {
@@ -94,6 +98,7 @@ export class Flow {
   }
 
   dispose(): void {
+    this.runner.dispose();
     dispose(this.tensors());
   }
 
@@ -104,7 +109,7 @@ export class Flow {
 
   private velocity(): Tensor4D {
     const { guidance, labels } = this.plan;
-    const velocity = this.model.predict(this.inputs()) as Tensor4D;
+    const velocity = this.runner.run(this.inputs()) as Tensor4D;
     if (guidance === undefined) return velocity;
     const labelled = slice(velocity, 0, labels.length);
     const none = slice(velocity, labels.length, labels.length);

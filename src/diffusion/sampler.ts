@@ -6,6 +6,7 @@ import { Flow } from './flow.js';
 import type { DitInputs, VelocityModel } from './model.js';
 import type { DrawOptions, SampleProgress, TrajectoryOptions } from './options.js';
 import { planOf, type SamplePlan } from './samplePlan.js';
+import { StepRunner } from './stepRunner.js';
 
 export type { DitInputs, VelocityModel } from './model.js';
 export { SOLVERS, type Solver } from './options.js';
@@ -42,7 +43,8 @@ export function trajectory(
  * Draws samples: float32 [labels, S, S, C], from seeded noise. Pictures are in [−1, 1], give or
  * take.
  *
- * Between steps other tasks of the page get their turn.
+ * Between steps other tasks of the page get their turn. On WebGPU the steps run from a recorded
+ * plan, where the model can be recorded.
  *
  * @throws InvalidArgumentError for options that do not fit the model; AbortedError when cancelled;
  * WebglContextLostError, WebgpuDeviceLostError where the backend's device is lost.
@@ -50,7 +52,7 @@ export function trajectory(
 export async function sample(model: VelocityModel, options: DrawOptions): Promise<Tensor4D> {
   const plan = planOf('sample', model, options);
   checkCallback('sample', 'onStep', options.onStep);
-  const flow = begin(model, plan);
+  const flow = await begin(model, plan);
   try {
     while (flow.step < plan.steps) {
       await turn('sample', flow, options.signal);
@@ -74,7 +76,7 @@ async function* follow(
   { signal, onProgress }: TrajectoryOptions,
 ): AsyncGenerator<DitInputs, void> {
   const total = Math.max(...plan.keep) + 1;
-  const flow = begin(model, plan);
+  const flow = await begin(model, plan);
   try {
     for (let done = 0; done < total; ) {
       await turn(op, flow, signal);
@@ -107,8 +109,10 @@ function progressOf(done: number, total: number): SampleProgress {
   return { stage: 'sample', done, total, name: '' };
 }
 
-function begin(model: VelocityModel, plan: SamplePlan): Flow {
-  return new Flow(model, plan, seededNormal(plan.shape, plan.seed) as Tensor4D);
+async function begin(model: VelocityModel, plan: SamplePlan): Promise<Flow> {
+  const { steps, solver } = plan;
+  const runner = await StepRunner.make(model, solver === 'euler' ? steps : 2 * steps - 1);
+  return new Flow(runner, plan, seededNormal(plan.shape, plan.seed) as Tensor4D);
 }
 
 function evaluate(op: string, flow: Flow): Promise<void> {

@@ -77,11 +77,16 @@ describe('Documentation', () => {
     expect(page).to.include(supportTable(supportMatrix()));
   });
 
-  it('docs/webgpu-ops.md shows its example as it is', () => {
-    const page = readFileSync(join(ROOT, 'docs', 'webgpu-ops.md'), 'utf8');
-    const example = join(ROOT, 'examples', 'webgpu', 'rmsNorm.ts');
-    expect(page).to.include(readFileSync(example, 'utf8'));
-  });
+  for (const [doc, example] of [
+    ['webgpu-ops.md', 'rmsNorm.ts'],
+    ['backends.md', 'recordedPlan.ts'],
+  ] as const) {
+    it(`docs/${doc} shows its example as it is`, () => {
+      const page = readFileSync(join(ROOT, 'docs', doc), 'utf8');
+      const file = join(ROOT, 'examples', 'webgpu', example);
+      expect(page).to.include(readFileSync(file, 'utf8'));
+    });
+  }
 
   it('the README is at most 200 lines, and two screens to the end of its first code', () => {
     const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');

@@ -18,6 +18,7 @@ export const FLOORS: readonly (readonly string[])[] = [
   ['src/recognize'],
   ['src/passes'],
   ['src/calibrate'],
+  ['src/plan'],
   ['src/quantize'],
   ['src/report', 'src/save'],
   ['src/rewrite'],
