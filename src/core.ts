@@ -70,6 +70,7 @@ export {
   type TrajectoryOptions,
 } from './diffusion/options.js';
 export { sample, trajectory } from './diffusion/sampler.js';
+export type { ScheduleCalibrationOptions } from './diffusion/scheduleCalibration.js';
 export {
   type EvaluateOptions,
   evaluateLinears,

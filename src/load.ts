@@ -1,5 +1,18 @@
 import './register.js';
 
+export {
+  type DenoiseOptions,
+  type DenoiseStepsOptions,
+  type DenoisingModel,
+  denoise,
+  denoiseSteps,
+} from './diffusion/denoise.js';
+export {
+  NOISE_SCHEDULE_DEFAULTS,
+  type NoiseScheduleOptions,
+  noiseSchedule,
+} from './diffusion/schedules/noiseSchedule.js';
+export type { Evaluation, Schedule } from './diffusion/schedules/schedule.js';
 export { CheckpointError } from './load/base/errors.js';
 export {
   type LoadCheckpointOptions,

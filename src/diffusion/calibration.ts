@@ -13,6 +13,7 @@ import type { DitInputs, VelocityModel } from './model.js';
 import type { SampleProgress, TrajectoryOptions } from './options.js';
 import { numClassesOf } from './samplePlan.js';
 import { trajectory } from './sampler.js';
+import { calibrateBySchedule, type ScheduleCalibrationOptions } from './scheduleCalibration.js';
 
 /** So many samples, followed over so many steps, of which these are kept. */
 export interface TrajectoryRecipe {
@@ -43,20 +44,32 @@ export interface TrajectoryCalibrationOptions
 }
 
 /**
- * Statistics of a DiT on samples on their way from seeded noise to data, apart by time.
+ * Statistics of a diffusion transformer on samples on their way from seeded noise to data, apart by
+ * time.
  *
- * @param model A DiT as `buildDit` names its inputs. It stays the caller's.
- * @param options `onProgress` is called after each step of the trajectories.
+ * @param model A DiT as `buildDit` names its inputs, or with a `schedule` a model of
+ * `loadCheckpoint`. It stays the caller's.
+ * @param options Of a DiT how it is sampled; or those of `denoiseSteps`, `keep` being five steps by
+ * default. `onProgress` is called after each step of the trajectories.
  * @throws InvalidArgumentError for options that do not fit the model, or a model that does not say
  * how many classes it has where labels are not given; AbortedError when cancelled.
  */
 export async function calibrateOnTrajectories(
   model: GraphModel,
-  options: TrajectoryCalibrationOptions = {},
+  options?: TrajectoryCalibrationOptions,
+): Promise<CalibrationStats>;
+export async function calibrateOnTrajectories(
+  model: GraphModel,
+  options: ScheduleCalibrationOptions,
+): Promise<CalibrationStats>;
+export async function calibrateOnTrajectories(
+  model: GraphModel,
+  options: TrajectoryCalibrationOptions | ScheduleCalibrationOptions = {},
 ): Promise<CalibrationStats> {
   const op = 'calibrateOnTrajectories';
   checkModel(op, model);
   checkPlain(op, 'options', options);
+  if ('schedule' in options) return calibrateBySchedule(op, model, options);
   const { recipe = CALIBRATION, along, labels, onProgress, ...sampling } = options;
   checkCallback(op, 'onProgress', onProgress);
   checkOptions(op, recipe, ['samples', 'steps', 'keep'], 'recipe');

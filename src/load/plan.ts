@@ -1,7 +1,7 @@
+import type { Json } from '../../ops/common/configs.js';
 import { describe } from '../../ops/numerics/errors.js';
 import { graphFromArtifacts } from '../graph/artifacts.js';
 import type { Graph } from '../graph/ir.js';
-import type { Json } from './base/config.js';
 import { CheckpointError } from './base/errors.js';
 import type { Architecture, Sizes } from './models/architecture.js';
 import { asTransformer2d, DIT } from './models/dit.js';

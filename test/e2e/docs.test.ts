@@ -30,6 +30,8 @@ const SOURCES: readonly [string, number][] = [
   ['src/recognize/describeGraph.ts', 1],
   ['src/rewrite/quantize.ts', 1],
   ['src/rewrite/rewriteGraph.ts', 1],
+  ['src/diffusion/denoise.ts', 1],
+  ['src/diffusion/schedules/noiseSchedule.ts', 1],
   ['src/load/loadCheckpoint.ts', 1],
   ['src/load/quantizeCheckpoint.ts', 1],
   ['src/node/fileSystem.ts', 1],

@@ -199,6 +199,15 @@ function tableOf(
     },
   };
   const published = checkpointFiles(publishedFolder('dit'));
+  const schedulerConfig = { _class_name: 'FlowMatchEulerDiscreteScheduler' };
+  const schedule = load.noiseSchedule(schedulerConfig, { steps: 1 });
+  const denoising = { schedule, inputs: { label: tf.tensor1d([1], 'int32') } };
+  const firstBatch = async (...args: Parameters<typeof load.denoiseSteps>) => {
+    const steps = load.denoiseSteps(...args);
+    const { value } = await steps.next();
+    await steps.return();
+    return value;
+  };
   const draw = { labels: [0], steps: 1 };
   const recipe = { samples: 1, steps: 1, keep: [0] };
   const first = async (...args: Parameters<typeof trajectory>) => {
@@ -282,6 +291,17 @@ function tableOf(
     quantizeCheckpoint: {
       ...{ call: load.quantizeCheckpoint, args: [published, { rules: [{ treatment: 'skip' }] }] },
       options: ['preset', 'stats', 'method', 'signal', 'onProgress'],
+    },
+    noiseSchedule: {
+      ...{ call: load.noiseSchedule, args: [schedulerConfig, {}], options: ['steps', 'eta', 'mu'] },
+    },
+    denoise: {
+      ...{ call: load.denoise, args: [model, denoising] },
+      options: ['schedule', 'inputs', 'guidance', 'seed', 'timestepScale', 'signal', 'onProgress'],
+    },
+    denoiseSteps: {
+      ...{ call: firstBatch, args: [model, denoising] },
+      options: ['schedule', 'inputs', 'keep', 'signal', 'onProgress'],
     },
     checkpointFiles: { call: checkpointFiles, args: ['nowhere'] },
     parseSafetensors: { call: parseSafetensors, args: [new Uint8Array()] },

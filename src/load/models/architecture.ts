@@ -1,6 +1,6 @@
+import type { Json } from '../../../ops/common/configs.js';
 import { InvalidArgumentError } from '../../../ops/numerics/errors.js';
 import type { Ref } from '../../graph/ir.js';
-import type { Json } from '../base/config.js';
 import type { Grid } from '../net/embeddings.js';
 import type { Net } from '../net/net.js';
 

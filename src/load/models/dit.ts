@@ -1,6 +1,6 @@
+import { type Fields, type Json, readConfig, readSize } from '../../../ops/common/configs.js';
 import { readBoolean, readFinite } from '../../../ops/common/readers.js';
 import type { Ref } from '../../graph/ir.js';
-import { type Fields, type Json, readConfig, readSize } from '../base/config.js';
 import { attention } from '../net/attention.js';
 import {
   patches,

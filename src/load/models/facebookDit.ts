@@ -1,5 +1,5 @@
+import { type Json, readConfig, readSize } from '../../../ops/common/configs.js';
 import type { Ref } from '../../graph/ir.js';
-import { type Json, readConfig, readSize } from '../base/config.js';
 import { CheckpointError } from '../base/errors.js';
 import { attend, type Heads, inHeads } from '../net/attention.js';
 import { patches, patchLinear, prediction, twoLinears, WAVES, waves } from '../net/embeddings.js';

@@ -1,6 +1,6 @@
+import { type Fields, readConfig, readSize } from '../../../ops/common/configs.js';
 import { readArray, readBoolean } from '../../../ops/common/readers.js';
 import type { Ref } from '../../graph/ir.js';
-import { type Fields, readConfig, readSize } from '../base/config.js';
 import { CheckpointError } from '../base/errors.js';
 import { attend, type Heads, type Parts } from '../net/attention.js';
 import { type Grid, patches, prediction, twoLinears, WAVES, waves } from '../net/embeddings.js';

@@ -1,7 +1,7 @@
+import { type Fields, readConfig, readSize } from '../../../ops/common/configs.js';
 import { readBoolean, readFinite } from '../../../ops/common/readers.js';
 import { attr } from '../../graph/attrs.js';
 import type { Ref } from '../../graph/ir.js';
-import { type Fields, readConfig, readSize } from '../base/config.js';
 import { CheckpointError } from '../base/errors.js';
 import { attention } from '../net/attention.js';
 import {

@@ -1,7 +1,7 @@
+import { type Fields, readConfig, readSize } from '../../../ops/common/configs.js';
 import { readArray, readInteger, readNullable, readOneOf } from '../../../ops/common/readers.js';
 import { InvalidArgumentError } from '../../../ops/numerics/errors.js';
 import type { Ref } from '../../graph/ir.js';
-import { type Fields, readConfig, readSize } from '../base/config.js';
 import { CheckpointError } from '../base/errors.js';
 import { attend, type Heads } from '../net/attention.js';
 import {

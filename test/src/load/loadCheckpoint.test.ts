@@ -82,23 +82,22 @@ describe('loadCheckpoint', () => {
     expect(seen).to.be.empty;
   });
 
-  const configs: [string, object, RegExp][] = [
-    ['another class', { _class_name: 'UNet2DConditionModel' }, /"UNet2DConditionModel"; there are/],
-    ['a value that is not supported', { activation_fn: 'geglu' }, /activation_fn = "geglu"; supp/],
-    ['a field of another version', { pooled: 3 }, /has pooled = 3, which is not known here/],
-  ];
-  for (const [what, config, message] of configs) {
-    it(`refuses a config of ${what}`, async () => {
-      copy('dit', config);
-      expect((await refused()).message).to.match(message);
-    });
-  }
+  it('refuses a config of another class', async () => {
+    copy('dit', { _class_name: 'UNet2DConditionModel' });
+    expect((await refused()).message).to.match(/"UNet2DConditionModel"; there are/);
+  });
 
   it('refuses a field of another type, and sizes that do not fit', async () => {
     const load = (name: string, options: LoadCheckpointOptions) =>
       rejection(loadCheckpoint(checkpointFiles(publishedFolder(name)), options));
     const cases: [string, LoadCheckpointOptions, RegExp][] = [
       ['dit', { config: { num_layers: 'two' } }, /config\.num_layers must be an integer from 1 to/],
+      [
+        'dit',
+        { config: { activation_fn: 'geglu' } },
+        /activation_fn must be "gelu-approximate", g/,
+      ],
+      ['dit', { config: { pooled: 3 } }, /config\.pooled must be absent, got 3\. It is not known/],
       ['dit', { height: 7 }, /height must be a multiple of the patch size 2, got 7/],
       ['dit', { textTokens: 4 }, /textTokens must be absent: the model takes no text/],
       ['sd3', { height: 16 }, /must be at most 6 patches, as there are positions, got 8, 8/],

@@ -8,20 +8,25 @@ import {
   PUBLISHED,
   relative,
 } from '../../harness/models/publishedCases.js';
+import { ScheduleCases } from '../../harness/models/scheduleCases.js';
 import { describeOnWebgl } from '../../harness/webgl/webgl.js';
 
 /** test/harness/browser/pages.ts serves test/fixtures here. */
-const urlOf = (path: string) => new URL(`/fixtures/checkpoints/${path}`, location.href).href;
+const urlOf = (path: string) => new URL(`/fixtures/${path}`, location.href).href;
+const checkpoint = (path: string) => urlOf(`checkpoints/${path}`);
+
+async function bytesOf(url: string): Promise<Uint8Array> {
+  return new Uint8Array(await (await fetch(url)).arrayBuffer());
+}
 
 describeOnWebgl('Published checkpoints from a server, on webgl', () => {
   for (const [name, options] of Object.entries(PUBLISHED)) {
     it(`${name}: what PyTorch gives, and nearly so at W4A8`, async () => {
-      const response = await fetch(urlOf(`expected/${name}.safetensors`));
-      const file = new Uint8Array(await response.arrayBuffer());
+      const file = await bytesOf(checkpoint(`expected/${name}.safetensors`));
       const { inputs, expected } = caseOf(file);
       // the file of weights where there is no config.json beside it
       const folder = name === 'facebookDit' ? `${name}/${name}.safetensors` : name;
-      const model = await loadCheckpoint(urlOf(folder), options);
+      const model = await loadCheckpoint(checkpoint(folder), options);
       const exact = await outputOf(model, inputs);
       expect(relative(exact, expected)).to.be.below(1e-3);
       if (DISTINCT.includes(name)) {
@@ -33,4 +38,10 @@ describeOnWebgl('Published checkpoints from a server, on webgl', () => {
       model.dispose();
     });
   }
+
+  it('each step of each schedule is that of diffusers within 1e-6', async () => {
+    const json = await (await fetch(urlOf('schedules.json'))).text();
+    const all = new ScheduleCases(json, await bytesOf(urlOf('schedules.safetensors')));
+    for (const name of Object.keys(all.cases)) await all.check(name);
+  });
 });
