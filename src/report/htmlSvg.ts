@@ -53,10 +53,14 @@ export async function plotDrawer(): Promise<DrawPlot> {
   };
 }
 
+const ROLES = / (?:role|aria-\w+)="[^"]*"/g;
+
 /** The drawing as one image with a description, in place of vega's root element. */
 function accessible(svg: string, title: string, description: string): Html {
   const viewBox = /viewBox="([\d. -]+)"/.exec(svg)?.[1] ?? '';
-  const drawing = new Html(svg.slice(svg.indexOf('>') + 1, svg.lastIndexOf('</svg>')));
+  const parts = svg.slice(svg.indexOf('>') + 1, svg.lastIndexOf('</svg>'));
+  // vega gives its groups roles, for which each would need a text of its own
+  const drawing = new Html(parts.replace(/<g [^>]*>/g, (tag) => tag.replace(ROLES, '')));
   const frame = html`xmlns="http://www.w3.org/2000/svg" viewBox="${viewBox}" role="img"`;
   const content = html`<title>${title}</title>${drawing}`;
   return html`<svg ${frame} aria-label="${description}">${content}</svg>`;

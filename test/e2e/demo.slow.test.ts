@@ -5,6 +5,7 @@ import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { COLUMNS } from '../../examples/browser/shared/protocol.js';
 import { provisionBrowser } from '../../scripts/provision/browser.js';
 import { OTHER_BROWSERS } from '../harness/browser/others.js';
+import { expectAccessible } from './demo/axe.js';
 import {
   drawing,
   ended,
@@ -89,9 +90,11 @@ describe('The demo page', () => {
     await page.selectOption('[name=bits]', 'W4A8');
     await page.selectOption('[name=method]', 'hadanorm');
     await page.fill('[name=pictures]', '2');
+    await expectAccessible(page, 'ready');
     await page.click('summary');
     await page.fill('[name=steps]', '4');
     const { state, problem, firstPictureMs, tensors } = await runDemo(page);
+    await expectAccessible(page, 'done');
     expect([state, problem]).to.deep.equal(['done', '']);
     expect(await page.evaluate(() => crossOriginIsolated), 'isolated').to.equal(true);
     console.log(`  the first picture of the demo: ${(firstPictureMs / 1000).toFixed(1)} s`);
@@ -134,6 +137,10 @@ describe('The demo page', () => {
     expect(report.suggestedFilename()).to.equal('report.html');
     const html = await readFile(await report.path(), 'utf8');
     expect(html).to.match(/^<!doctype html>[\s\S]*avatars-nano, HadaNorm at W4A8/);
+    const other = await context.newPage();
+    await other.setContent(html);
+    await expectAccessible(other, 'the report');
+    await other.close();
     const link = page.getByRole('link', { name: 'Pictures (PNG)' });
     const [png] = await Promise.all([page.waitForEvent('download'), link.click()]);
     const bytes = await readFile(await png.path());
@@ -159,7 +166,7 @@ describe('The demo page', () => {
     expect(Object.fromEntries(values.filter(([name]) => name !== 'packed'))).to.deep.equal({
       ...{ model: 'fashion', backend: 'cpu', source: 'quantize', bits: 'W8A8', method: 'auto' },
       ...{ calibration: 'full', label: '3', pictures: '3', seed: '5', steps: '9' },
-      ...{ guidance: '1.5', solver: 'heun' },
+      ...{ guidance: '1.5', solver: 'heun', check: 'on' },
     });
     expect(await other.locator('#notes').isHidden()).to.equal(true);
     await openDemo(other, site.url, 'model=dall-e&steps=99&label=12&pictures=2&colour=red');
@@ -188,8 +195,21 @@ describe('The demo page', () => {
       const { state } = await ended(page);
       expect([backend, state]).to.deep.equal([backend, 'cancelled']);
       expect(performance.now() - began, backend).to.be.below(CANCEL_LIMIT_MS);
+      await expectAccessible(page, 'cancelled');
     }
     await page.check('[name=backend][value=wasm]');
+  });
+
+  it('has the focus follow the run and return, and stops by Escape', async () => {
+    const focused = () => page.evaluate(() => document.activeElement?.id);
+    await page.focus('#start');
+    await page.keyboard.press('Enter');
+    expect(await focused()).to.equal('cancel');
+    await drawing(page);
+    await expectAccessible(page, 'running');
+    await page.keyboard.press('Escape');
+    expect((await ended(page)).state).to.equal('cancelled');
+    expect(await focused()).to.equal('start');
   });
 
   it('loads a packed model from files: the same pictures, and no tensor stays', async () => {
@@ -210,12 +230,19 @@ describe('The demo page', () => {
       file.name.endsWith('.bin') ? { ...file, buffer: file.buffer.subarray(0, 1000) } : file,
     );
     await page.setInputFiles('#files', broken);
-    const { state, problem } = await runDemo(page);
+    const { state, problem, firstPictureMs } = await runDemo(page);
     expect(state).to.equal('failed');
     expect(problem).to.match(/^loadQuantized: .*/);
-    await page.setInputFiles('#files', []);
-    const without = await runDemo(page);
-    expect(without.problem).to.include('files must be model.json and its shards');
+    expect(firstPictureMs, 'drawn before that').to.be.NaN;
+    await expectAccessible(page, 'failed, with a packed model');
+    for (const [files, said] of [
+      [[], 'files must be model.json and its shards'],
+      [packed.filter(({ name }) => name.endsWith('.json')), 'model.json alone: pick the .bin'],
+      [packed.filter(({ name }) => name.endsWith('.bin')), 'files must be one model.json and its'],
+    ] as const) {
+      await page.setInputFiles('#files', [...files]);
+      expect((await runDemo(page)).problem).to.include(said);
+    }
   });
 
   it('runs on WebGL, near the pictures of WASM', async () => {
@@ -223,6 +250,9 @@ describe('The demo page', () => {
     await page.setInputFiles('#files', [...packed]);
     const { state, problem, tensors } = await runDemo(page);
     expect([state, problem, tensors]).to.deep.equal(['done', '', 0]);
+    // of each model by itself: what the one before it took is not in it
+    const [whole, , small] = await figuresOf(page, 'GPU memory');
+    expect(small! / whole!, "share of the original's GPU memory").to.be.below(0.6);
     const reference = await referencePictures({ labels: [0], steps: 2, seed: 7 }, packed);
     for (const column of COLUMNS) {
       const likeness = psnrOfBytes(await picturesOf(page, column), reference[column]);

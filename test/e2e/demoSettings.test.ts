@@ -16,6 +16,7 @@ describe('Settings of the demo', () => {
       ...{ model: 'fashion', backend: 'webgpu', source: 'packed', bits: 'W8A8' },
       ...{ method: 'auto', calibration: 'full', packed: 'https://a.example/b c/model.json?d=1&e' },
       ...{ label: 9, pictures: 1, steps: 50, solver: 'heun', guidance: 2.5, seed: 4_294_967_295 },
+      check: 'off',
     };
     for (const one of [settings, DEFAULTS]) {
       expect(readLink(`#${linkOf(one)}`)).to.deep.equal({ settings: one, notes: [] });

@@ -25,7 +25,7 @@ const ROWS: readonly Row[] = [
     below: 'share',
     best: false,
   },
-  { title: 'GPU memory in all', figure: 'gpuBytes', format: formatBytes, below: null, best: false },
+  { title: 'GPU memory', figure: 'gpuBytes', format: formatBytes, below: 'share', best: false },
   { title: 'PSNR to the original', figure: 'psnr', format: decibels, below: null, best: true },
   { title: 'SQNR, mean of layers', figure: 'sqnr', format: decibels, below: null, best: true },
 ];
@@ -40,7 +40,15 @@ export class FiguresView {
   reset(settings: Settings): void {
     this.settings = settings;
     this.known = { fp32: {}, rtn: {}, small: {} };
+    byId('slower').replaceChildren();
     this.render();
+  }
+
+  /** Says why a step of a column takes longer than the original's. */
+  explain(column: Column, reason: string): void {
+    const title = columnTitle(column, this.settings!);
+    const text = `${title} is slower than the original: ${reason}.`;
+    byId('slower').append(element('p', { className: 'hint' }, text));
   }
 
   /** Takes what became known of a column. */

@@ -55,8 +55,8 @@ export class SettingsForm {
       const field = this.form.elements.namedItem(name);
       if (field instanceof RadioNodeList || isField(field)) field.value = `${value}`;
     }
-    const { steps, solver, guidance } = settings;
-    const usual = steps === DEFAULTS.steps && solver === DEFAULTS.solver && guidance === 1;
+    const folded = ['steps', 'solver', 'guidance', 'check'] as const;
+    const usual = folded.every((name) => settings[name] === DEFAULTS[name]);
     if (!usual) this.form.querySelector('details')!.open = true;
     this.showSource();
   }

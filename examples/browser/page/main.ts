@@ -38,10 +38,9 @@ byId('settings').addEventListener('submit', (event) => {
   event.preventDefault();
   if (!running) start();
 });
-cancelButton.addEventListener('click', () => {
-  cancelButton.disabled = true;
-  progress.end('Stopping …', false);
-  session.cancel();
+cancelButton.addEventListener('click', cancel);
+document.addEventListener('keydown', ({ key }) => {
+  if (key === 'Escape' && !cancelButton.disabled) cancel();
 });
 results.dataset.state = 'ready';
 
@@ -88,7 +87,15 @@ function start(): void {
   results.dataset.state = 'running';
   // on a narrow screen the pictures are below the form
   if (results.getBoundingClientRect().top > innerHeight / 2) results.scrollIntoView();
+  // Start cannot have it any longer
+  cancelButton.focus({ preventScroll: true });
   session.start(settings, settings.source === 'packed' ? form.files() : []);
+}
+
+function cancel(): void {
+  cancelButton.disabled = true;
+  progress.end('Stopping …', false);
+  session.cancel();
 }
 
 function take(message: Message): void {
@@ -112,6 +119,9 @@ function take(message: Message): void {
       return;
     case 'figures':
       figures.add(message.column, message.figures);
+      return;
+    case 'slower':
+      figures.explain(message.column, message.reason);
       return;
     case 'plots':
       showLayers(message.plots);
@@ -159,6 +169,10 @@ function failed(message: string): void {
 function idle(state: string): void {
   running = false;
   startButton.disabled = false;
+  // back to where it came from, unless it has been moved meanwhile
+  const { activeElement } = document;
+  const lost = activeElement === document.body || activeElement === cancelButton;
   cancelButton.disabled = true;
+  if (lost) startButton.focus({ preventScroll: true });
   results.dataset.state = state;
 }

@@ -5,27 +5,30 @@ import { byId } from './dom.js';
 
 /** The stages of a run in their order, each with about the share of the time that it takes. */
 function planOf({ source, calibration }: Settings): readonly (readonly [Stage, number])[] {
-  const begin = [
-    ['backend', 3],
+  const original = [
     ['download', 4],
     ['draw fp32', 12],
   ] as const;
   if (source === 'packed') {
     return [
-      ...begin,
+      ['backend', 3],
       ['open small', 4],
+      ...original,
       ['quantize rtn', 10],
       ['draw rtn', 6],
+      ['check small', 4],
       ['draw small', 6],
       ['measure', 8],
     ];
   }
   return [
-    ...begin,
+    ['backend', 3],
+    ...original,
     ['calibrate', calibration === 'quick' ? 14 : 70],
     ['quantize rtn', 14],
     ['draw rtn', 6],
     ['quantize small', 50],
+    ['check small', 4],
     ['draw small', 6],
   ];
 }
@@ -107,6 +110,8 @@ function wordsOf(stage: Stage, { method, bits }: Settings): string {
       return `Quantizing at ${bits}: ${title}`;
     case 'open small':
       return 'Loading and checking the packed model';
+    case 'check small':
+      return 'Checking a few layers of the quantized model against their definition';
     case 'draw small':
       return 'The quantized model denoises';
     case 'measure':

@@ -62,6 +62,9 @@ export const SOURCES = ['quantize', 'packed'] as const;
 /** How much the model is calibrated on: see `RECIPES`. */
 export const CALIBRATIONS = ['quick', 'full'] as const;
 
+/** Whether a few layers are compared with their definition before a model draws. */
+export const CHECKS = ['on', 'off'] as const;
+
 export const MAX_PICTURES = 4;
 export const MAX_STEPS = 50;
 export const MAX_GUIDANCE = 10;
@@ -72,6 +75,7 @@ export type BitsName = (typeof BITS)[number];
 export type MethodName = (typeof OFFERED_METHODS)[number]['name'];
 export type Source = (typeof SOURCES)[number];
 export type Calibration = (typeof CALIBRATIONS)[number];
+export type Check = (typeof CHECKS)[number];
 
 /** The model of a name. */
 export function offered(name: ModelName): OfferedModel {

@@ -35,6 +35,12 @@ export type Message =
       readonly column: Column;
       readonly figures: Partial<Figures>;
     }
+  | {
+      readonly kind: 'slower';
+      readonly run: number;
+      readonly column: Column;
+      readonly reason: string;
+    }
   | { readonly kind: 'plots'; readonly run: number; readonly plots: LayerPlots }
   | { readonly kind: 'packed'; readonly run: number; readonly files: readonly PackedFile[] }
   | { readonly kind: 'report'; readonly run: number; readonly html: string }
@@ -62,6 +68,7 @@ export type Stage =
   | 'draw rtn'
   | 'quantize small'
   | 'open small'
+  | 'check small'
   | 'draw small'
   | 'measure';
 
@@ -85,7 +92,7 @@ export interface Figures {
   readonly fileBytes: number;
   /** Bytes of its weights as tensors. */
   readonly weightBytes: number;
-  /** Bytes that tfjs had taken of the GPU in all when it had drawn; null where there is none. */
+  /** Bytes that it took of the GPU, with what it computes; null where there is none. */
   readonly gpuBytes: number | null;
   /** Mean PSNR of its pictures to the original's, dB. */
   readonly psnr: number;

@@ -7,6 +7,8 @@ import {
   type BitsName,
   CALIBRATIONS,
   type Calibration,
+  CHECKS,
+  type Check,
   MAX_GUIDANCE,
   MAX_PICTURES,
   MAX_STEPS,
@@ -39,6 +41,8 @@ export interface Settings {
   readonly guidance: number;
   /** Of the noise that pictures begin at. */
   readonly seed: number;
+  /** Whether a few layers are compared with their definition first, as `selfCheck` does. */
+  readonly check: Check;
 }
 
 /** What the page shows at first, and what takes the place of a bad value in a link. */
@@ -56,6 +60,7 @@ export const DEFAULTS: Settings = {
   solver: 'euler',
   guidance: 1,
   seed: 7,
+  check: 'on',
 };
 
 /** What a link says, and what in it was not understood, in words. */
@@ -82,6 +87,7 @@ const FIELDS: { readonly [K in keyof Settings]: Field<Settings[K]> } = {
   solver: oneOf(namesOf(SOLVERS)),
   guidance: { wanted: `a number from 0 to ${MAX_GUIDANCE}`, parse: parseGuidance },
   seed: integer(0, 2 ** 32 - 1),
+  check: oneOf(CHECKS),
 };
 
 /**

@@ -9,10 +9,16 @@ export function weightBytes({ weights }: GraphModel): number {
     .reduce((sum, { size, dtype }) => sum + size * util.bytesPerElement(dtype), 0);
 }
 
-/** Bytes that tfjs has taken of the GPU; null on a backend without one. */
+/** Bytes that tfjs has taken of the GPU for all models; null on a backend without one. */
 export function gpuBytes(): number | null {
   const state = memory();
   return 'numBytesInGPU' in state ? Number(state.numBytesInGPU) : null;
+}
+
+/** Gives what a model has taken of the GPU since; null on a backend without one. */
+export function gpuMeter(): () => number | null {
+  const before = gpuBytes();
+  return () => (before === null ? null : (gpuBytes() ?? 0) - before);
 }
 
 /** Mean PSNR of pictures to the original's, as they are seen, dB. */

@@ -38,22 +38,42 @@ export class ModelStore {
   }
 }
 
+/** What was picked for a packed model. */
+interface Picked {
+  readonly files: readonly File[];
+  readonly address: string;
+}
+
+/**
+ * Looks at what was picked before anything is loaded.
+ * @throws InvalidArgumentError where there is nothing, or files that are no model by their names.
+ */
+export function checkPicked({ files, address }: Picked): void {
+  const refuse = (wanted: string, got: string) => {
+    throw new InvalidArgumentError('Packed model', 'files', wanted, got);
+  };
+  if (files.length === 0) {
+    if (address !== '') return;
+    refuse("model.json and its shards, or an address of a packed model's model.json", 'neither');
+  }
+  const names = files.map(({ name }) => name);
+  const wanted = 'one model.json and its shards';
+  if (names.filter((name) => name.endsWith('.json')).length !== 1) refuse(wanted, names.join(', '));
+  if (names.length === 1) refuse(wanted, `${names[0]} alone: pick the .bin files with it`);
+}
+
 /**
  * A packed model, checked, from files that were picked or else from an address relative to the
  * page's.
  *
- * @throws InvalidArgumentError where there is neither, or not one model.json; ModelFormatError for
- * files that are no packed model, or not a whole one.
+ * @throws ModelFormatError for files that are no packed model, or not a whole one; ModelLoadError
+ * for an address at which there is none.
  */
 export async function openPacked(
-  { files, address, base }: { files: readonly File[]; address: string; base: string },
+  { files, address, base }: Picked & { readonly base: string },
   { signal, onProgress }: FetchOptions,
 ): Promise<Opened> {
   if (files.length === 0) {
-    if (address === '') {
-      const wanted = "model.json and its shards, or an address of a packed model's model.json";
-      throw new InvalidArgumentError('Packed model', 'files', wanted, 'neither');
-    }
     const counter = new ByteCounter(signal);
     const url = new URL(address, base).href;
     const told = ({ done, total }: Progress) => onProgress(total === null ? 0 : done / total);
@@ -61,13 +81,9 @@ export async function openPacked(
     const model = await loadQuantized(url, watch);
     return { model, fileBytes: counter.bytes };
   }
-  const jsons = files.filter(({ name }) => name.endsWith('.json'));
-  if (jsons.length !== 1) {
-    const got = files.map(({ name }) => name).join(', ');
-    throw new InvalidArgumentError('Packed model', 'files', 'one model.json and its shards', got);
-  }
-  const shards = files.filter((file) => file !== jsons[0]);
-  const model = await loadQuantized(io.browserFiles([jsons[0]!, ...shards]));
+  const json = files.find(({ name }) => name.endsWith('.json'))!;
+  const shards = files.filter((file) => file !== json);
+  const model = await loadQuantized(io.browserFiles([json, ...shards]));
   return { model, fileBytes: files.reduce((sum, { size }) => sum + size, 0) };
 }
 

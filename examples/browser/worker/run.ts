@@ -1,22 +1,20 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
-import { dispose } from '@tensorflow/tfjs-core';
 import {
-  type CalibrationStats,
-  fuseGraph,
   InvalidArgumentError,
+  type Progress,
   type QuantizationReport,
+  selfCheck,
 } from 'tfjs-hadanorm';
-import { calibrateOnTrajectories, collectTrajectory } from '../../../src/diffusion/calibration.js';
-import { labelsOf, methodTitle, offered } from '../shared/choices.js';
-import type { Settings } from '../shared/settings.js';
+import { methodTitle } from '../shared/choices.js';
+import { calibrated, measure } from './along.js';
 import { useBackend } from './backends.js';
 import { type RunContext, tellFigures, tellStage } from './context.js';
 import { draw } from './draw.js';
-import { gpuBytes, likenessTo, weightBytes } from './figures.js';
-import { openPacked } from './modelStore.js';
-import { layerPlots, measuredPlots, type QuantizedModels } from './plots.js';
+import { gpuMeter, likenessTo, weightBytes } from './figures.js';
+import { checkPicked, type Opened, openPacked } from './modelStore.js';
+import { layerPlots } from './plots.js';
 import { fileBytesOf, quantize } from './quantize.js';
-import { MEASURED, RECIPES } from './recipes.js';
+import { whySlower } from './slower.js';
 
 /** A report to be had as a page, and its title. */
 export interface TitledReport {
@@ -24,22 +22,53 @@ export interface TitledReport {
   readonly report: QuantizationReport;
 }
 
+/** The original's pictures, and the time of its step. */
+interface Exact {
+  readonly values: Float32Array;
+  readonly stepMs: number;
+}
+
 /**
- * One run: the original denoises first, so that there is something to see; then come rounding to
- * nearest and the method, or a packed model, all from the same noise. Nothing of it stays in
- * memory.
+ * One run: a packed model is checked before anything else; the original denoises first, so that
+ * there is something to see; then come rounding to nearest and the method, or the packed model, all
+ * from the same noise. Nothing of it stays in memory.
  *
  * @returns The method's report; null for a packed model, which was not quantized here.
  * @throws An AbortError, when it is aborted; errors of tfjs and of this package.
  */
 export async function runOnce(context: RunContext): Promise<TitledReport | null> {
-  const { run, settings, base, signal, store, tell } = context;
+  const { run, settings, files, base, signal, tell } = context;
+  const packed = settings.source === 'packed';
+  if (packed) checkPicked({ files, address: settings.packed });
   tellStage(context, 'backend', 0);
   const text = await useBackend(settings.backend, base);
   signal.throwIfAborted();
   tell({ kind: 'engine', run, text });
+  if (!packed) return withOriginal(context, quantizeHere);
+  const onProgress = (share: number) => tellStage(context, 'open small', share);
+  onProgress(0);
+  const where = { files, address: settings.packed, base };
+  const small = await openPacked(where, { signal, onProgress });
+  try {
+    return await withOriginal(context, async (_, original, draw) => {
+      checkFits(original, small.model);
+      await drawPacked(context, original, small, await draw());
+      return null;
+    });
+  } finally {
+    small.model.dispose();
+  }
+}
+
+/** Loads the original, which `use` has draw when it wants. */
+async function withOriginal<T>(
+  context: RunContext,
+  use: (context: RunContext, original: GraphModel, draw: () => Promise<Exact>) => Promise<T>,
+): Promise<T> {
+  const { settings, base, signal, store } = context;
   const onProgress = (share: number) => tellStage(context, 'download', share);
   onProgress(0);
+  const taken = gpuMeter();
   const opened = await store.openOriginal(settings.model, base, { signal, onProgress });
   const original = opened.model;
   try {
@@ -47,10 +76,11 @@ export async function runOnce(context: RunContext): Promise<TitledReport | null>
       fileBytes: opened.fileBytes,
       weightBytes: weightBytes(original),
     });
-    const { values, stepMs } = await draw(context, 'fp32', original);
-    tellFigures(context, 'fp32', { stepMs, gpuBytes: gpuBytes() });
-    const follow = settings.source === 'quantize' ? quantizeHere : openSmall;
-    return await follow(context, original, values);
+    return await use(context, original, async () => {
+      const exact = await draw(context, 'fp32', original);
+      tellFigures(context, 'fp32', { stepMs: exact.stepMs, gpuBytes: taken() });
+      return exact;
+    });
   } finally {
     original.dispose();
   }
@@ -60,18 +90,21 @@ export async function runOnce(context: RunContext): Promise<TitledReport | null>
 async function quantizeHere(
   context: RunContext,
   original: GraphModel,
-  exact: Float32Array,
+  drawOriginal: () => Promise<Exact>,
 ): Promise<TitledReport> {
   const { run, settings, tell } = context;
+  const exact = await drawOriginal();
   const stats = await calibrated(context, original);
   const rounded = await quantize(context, 'rtn', original, stats, async ({ model, report }) => {
-    await drawColumn(context, 'rtn', model, exact, (await fileBytesOf(model)).bytes);
+    const { bytes } = await fileBytesOf(model);
+    await drawColumn(context, 'rtn', { model, fileBytes: bytes }, exact, report);
     return report;
   });
   const report = await quantize(context, 'small', original, stats, async (made) => {
     tell({ kind: 'plots', run, plots: await layerPlots(made.report, rounded) });
     const { files, bytes } = await fileBytesOf(made.model);
-    await drawColumn(context, 'small', made.model, exact, bytes);
+    const opened = { model: made.model, fileBytes: bytes };
+    await drawColumn(context, 'small', opened, exact, made.report);
     tell({ kind: 'packed', run, files });
     return made.report;
   });
@@ -79,94 +112,46 @@ async function quantizeHere(
   return { title, report };
 }
 
-/** Opens a packed model beside the original rounded to nearest, and measures both. */
-async function openSmall(
+/** Draws with a packed model beside the original rounded to nearest, and measures both. */
+async function drawPacked(
   context: RunContext,
   original: GraphModel,
-  exact: Float32Array,
-): Promise<null> {
-  const { settings, files, base, signal } = context;
-  const onProgress = (share: number) => tellStage(context, 'open small', share);
-  onProgress(0);
-  const where = { files, address: settings.packed, base };
-  const { model: small, fileBytes } = await openPacked(where, { signal, onProgress });
-  try {
-    checkFits(original, small);
-    await quantize(context, 'rtn', original, null, async ({ model, report }) => {
-      await drawColumn(context, 'rtn', model, exact, (await fileBytesOf(model)).bytes);
-      await drawColumn(context, 'small', small, exact, fileBytes);
-      await measure(context, original, { report, rounded: model, small });
-    });
-  } finally {
-    small.dispose();
-  }
-  return null;
-}
-
-/** Output SQNR of every linear of both quantized models, on a few steps of the original. */
-async function measure(
-  context: RunContext,
-  original: GraphModel,
-  models: QuantizedModels,
+  small: Opened,
+  exact: Exact,
 ): Promise<void> {
-  const { run, settings, signal, tell } = context;
-  const onProgress = (share: number) => tellStage(context, 'measure', share);
-  onProgress(0);
-  const { samples, steps, keep } = MEASURED;
-  const classes = offered(settings.model).classes.length;
-  const batches = await collectTrajectory(original, {
-    labels: labelsOf('all', samples, classes),
-    noneLabel: classes,
-    steps,
-    keep,
-    ...noiseOf(settings),
-    signal,
+  await quantize(context, 'rtn', original, null, async ({ model, report }) => {
+    const { bytes } = await fileBytesOf(model);
+    await drawColumn(context, 'rtn', { model, fileBytes: bytes }, exact, report);
+    await drawColumn(context, 'small', small, exact, null);
+    await measure(context, original, { report, rounded: model, small: small.model });
   });
-  try {
-    const measured = await measuredPlots(original, models, batches, { signal, onProgress });
-    tell({ kind: 'plots', run, plots: measured.plots });
-    tellFigures(context, 'rtn', measured.rtn);
-    tellFigures(context, 'small', measured.small);
-  } finally {
-    dispose(batches);
-  }
 }
 
+/** @param report Null for a model that was not quantized here. */
 async function drawColumn(
   context: RunContext,
   column: 'rtn' | 'small',
-  model: GraphModel,
-  exact: Float32Array,
-  fileBytes: number,
+  { model, fileBytes }: Opened,
+  exact: Exact,
+  report: QuantizationReport | null,
 ): Promise<void> {
+  const { run, settings, tell } = context;
   tellFigures(context, column, { fileBytes, weightBytes: weightBytes(model) });
+  const taken = gpuMeter();
+  if (column === 'small' && settings.check === 'on') await check(context, model);
   const { values, stepMs } = await draw(context, column, model);
-  const psnr = likenessTo(exact, values, context.settings.pictures);
-  tellFigures(context, column, { stepMs, gpuBytes: gpuBytes(), psnr });
+  const psnr = likenessTo(exact.values, values, settings.pictures);
+  tellFigures(context, column, { stepMs, gpuBytes: taken(), psnr });
+  if (stepMs > exact.stepMs) tell({ kind: 'slower', run, column, reason: whySlower(report) });
 }
 
-/** Statistics of the original's own trajectories. */
-async function calibrated(context: RunContext, model: GraphModel): Promise<CalibrationStats> {
-  const { settings, signal } = context;
-  tellStage(context, 'calibrate', 0);
-  // the same function, in half the time
-  const fused = fuseGraph(model);
-  try {
-    return await calibrateOnTrajectories(fused, {
-      recipe: RECIPES[settings.calibration],
-      along: fused,
-      ...noiseOf(settings),
-      signal,
-      onProgress: ({ done, total }) => tellStage(context, 'calibrate', done / total),
-    });
-  } finally {
-    fused.dispose();
-  }
-}
-
-/** Other noise than that of the pictures, with their guidance. */
-function noiseOf({ guidance, seed }: Settings): { cfg: number; seed: number } {
-  return { cfg: guidance, seed: (seed + 1) % 2 ** 32 };
+/** @throws SelfCheckError for kernels that compute wrongly on this device. */
+async function check(context: RunContext, model: GraphModel): Promise<void> {
+  const { signal } = context;
+  const onProgress = ({ done, total }: Progress) =>
+    tellStage(context, 'check small', total === null ? 0 : done / total);
+  tellStage(context, 'check small', 0);
+  await selfCheck(model, { signal, onProgress });
 }
 
 /** @throws InvalidArgumentError for a packed model that cannot take the original's place. */
