@@ -33,6 +33,7 @@ export class Checkpoint {
     readonly config: Readonly<Record<string, unknown>> | null,
     private readonly tensors: ReadonlyMap<string, Placed>,
     private readonly files: readonly OpenFile[],
+    private readonly signal: AbortSignal | null,
   ) {}
 
   /** @throws CheckpointError for files that are missing or broken. */
@@ -54,7 +55,7 @@ export class Checkpoint {
           tensors.set(entry.name, { ...entry, file });
         }
       }
-      return new Checkpoint(op, config, tensors, files);
+      return new Checkpoint(op, config, tensors, files, signal);
     } catch (error) {
       await closed(files);
       throw error;
@@ -81,6 +82,27 @@ export class Checkpoint {
       throw new CheckpointError(this.op, problem, name);
     }
     return widened({ ...entry, begin, end }, bytes);
+  }
+
+  /**
+   * Whether all tensors of each list hold the same; false where finding out would mean to read the
+   * files twice.
+   */
+  async areCopies(op: string, lists: readonly (readonly string[])[]): Promise<boolean> {
+    const all = lists.flat().map((name) => this.tensors.get(name));
+    if (!all.every((one) => one?.file.bytes.anywhere)) return false;
+    for (const names of lists) {
+      const [own, ...others] = names as [string, ...string[]];
+      const values = await this.read(own);
+      for (const other of others) {
+        throwIfAborted(op, this.signal);
+        const copy = await this.read(other);
+        if (copy.length !== values.length || !copy.every((x, i) => Object.is(x, values[i]))) {
+          return false;
+        }
+      }
+    }
+    return true;
   }
 
   close(): Promise<void> {

@@ -5,7 +5,7 @@ import { type ReadFor, readInteger, recordOf } from '../../ops/common/readers.js
 import { AbortedError, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { Checkpoint } from './checkpoint.js';
 import type { Sizes } from './models/architecture.js';
-import { type Plan, planOf } from './plan.js';
+import { type Plan, planOf, possibleCopies } from './plan.js';
 import { openSource } from './source/open.js';
 
 /** Options of `loadCheckpoint`. */
@@ -64,7 +64,12 @@ export async function withPlan<T>(
     try {
       const { config, shapes } = checkpoint;
       const none = config === null && Object.keys(given).length === 0;
-      const plan = planOf(op, { config: none ? null : { ...config, ...given }, shapes }, sizes);
+      const wanted = { config: none ? null : { ...config, ...given }, shapes };
+      // all is checked before a tensor is read
+      const whole = planOf(op, wanted, sizes);
+      const lists = possibleCopies(op, wanted);
+      const copies = lists.length > 0 && (await checkpoint.areCopies(op, lists));
+      const plan = copies ? planOf(op, { ...wanted, copies }, sizes) : whole;
       return await run({ checkpoint, plan, watch: { signal, onProgress } });
     } finally {
       await checkpoint.close();

@@ -30,6 +30,13 @@ export interface Plan {
 interface Given {
   readonly config: Json | null;
   readonly shapes: ReadonlyMap<string, readonly number[]>;
+  readonly copies?: boolean;
+}
+
+/** Lists of tensors that may be copies of the first of each: `Given.copies` says whether. */
+export function possibleCopies(op: string, given: Given): string[][] {
+  const { architecture, config } = architectureOf(op, given);
+  return architecture.copies?.(op, config) ?? [];
 }
 
 /**
@@ -39,7 +46,7 @@ interface Given {
  */
 export function planOf(op: string, given: Given, sizes: Sizes): Plan {
   const { architecture, config } = architectureOf(op, given);
-  const net = new Net(op, given.shapes);
+  const net = new Net(op, given.shapes, given.copies ?? false);
   const output = architecture.build(net, config, sizes);
   checkTensors(net);
   const artifacts = net.graph.topology([output]);
@@ -72,11 +79,11 @@ function architectureOf(
   throw new CheckpointError(op, problem);
 }
 
-function checkTensors({ op, needs, shapes }: Net): void {
+function checkTensors({ op, needs, shapes, left }: Net): void {
   const wanted = new Map(needs.map(({ from }) => [from.key, from.shape]));
   const missing = [...wanted.keys()].filter((key) => !shapes.has(key));
   if (missing.length > 0) throw wrong(op, 'lacks', missing, 'Get all of its files.');
-  const extra = [...shapes.keys()].filter((key) => !wanted.has(key));
+  const extra = [...shapes.keys()].filter((key) => !wanted.has(key) && !left.has(key));
   if (extra.length > 0) {
     throw wrong(op, 'has, beside what its config tells of,', extra, 'The config may be another.');
   }

@@ -45,6 +45,7 @@ async function opened(file: string): Promise<ByteFile | null> {
     const { size } = await handle.stat();
     return {
       size,
+      anywhere: true,
       read: async (begin, end) => {
         const bytes = new Uint8Array(Math.max(0, Math.min(end, size) - begin));
         let at = 0;

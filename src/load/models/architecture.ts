@@ -16,6 +16,11 @@ export interface Sizes {
 export interface Architecture {
   /** Builds the graph of a config. Returns its output. */
   readonly build: (net: Net, config: Json, sizes: Sizes) => Ref;
+  /**
+   * Lists of tensors that are copies of the first in some checkpoints: the graph has them once
+   * then, see `Net.copies`. Absent: none.
+   */
+  readonly copies?: (op: string, config: Json) => string[][];
 }
 
 /** Latents in patches of `p` cells. @throws InvalidArgumentError for sizes that are no multiple. */

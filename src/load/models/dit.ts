@@ -79,18 +79,33 @@ export const DIT: Architecture = {
     let x: Tokens = { ...embedded, ref: net.add('pos_embed/sum', embedded.ref, places) };
     const times = waves(net, 'time', timestep, 1);
     // each block has a condition of its own; the first one's is the last layer's too
-    const conditions = Array.from({ length: config.num_layers }, (_, i) =>
+    const own = net.copies ? 1 : config.num_layers;
+    const conditions = Array.from({ length: own }, (_, i) =>
       conditionOf(net, `transformer_blocks.${i}.norm1.emb`, config, d, times, label),
     );
-    for (const [i, condition] of conditions.entries()) {
-      x = block(net, `transformer_blocks.${i}`, config, x, condition);
+    if (net.copies) net.leave(embedders(config).flatMap(([, ...names]) => names));
+    for (let i = 0; i < config.num_layers; i++) {
+      x = block(net, `transformer_blocks.${i}`, config, x, conditions[i] ?? conditions[0]!);
     }
     const [shift, scale] = net.modulation('proj_out_1', conditions[0]!, d, 2);
     const last = net.modulated('norm_out', net.normed('norm_out', x), shift!, scale!);
     const outputs = p * p * (config.out_channels ?? channels);
     return prediction(net, net.linear('proj_out_2', last, outputs), grid, p);
   },
+  copies: (op, json) => embedders(readConfig(op, json, FIELDS)),
 };
+
+/** What embeds timestep and label, of all blocks: in what was converted from DiT, copies. */
+function embedders({ num_layers: layers }: Config): string[][] {
+  const tensors = [
+    ...['timestep_embedder.linear_1.weight', 'timestep_embedder.linear_1.bias'],
+    ...['timestep_embedder.linear_2.weight', 'timestep_embedder.linear_2.bias'],
+    'class_embedder.embedding_table.weight',
+  ];
+  return tensors.map((name) =>
+    Array.from({ length: layers }, (_, i) => `transformer_blocks.${i}.norm1.emb.${name}`),
+  );
+}
 
 /** SiLU of what timestep and label are embedded as, [B, d]. */
 function conditionOf(

@@ -34,13 +34,22 @@ export interface LinearOptions extends LinearLayout {
  */
 export class Net extends Blocks {
   readonly needs: Need[] = [];
+  /** Tensors that are copies of others, and left out. */
+  readonly left = new Set<string>();
 
   constructor(
     readonly op: string,
     /** The shapes of the checkpoint's tensors. */
     readonly shapes: ReadonlyMap<string, readonly number[]>,
+    /** Whether the tensors that the architecture lists are copies. */
+    readonly copies: boolean,
   ) {
     super(new GraphBuilder());
+  }
+
+  /** Tensors that the graph does without: copies of others. */
+  leave(keys: readonly string[]): void {
+    for (const key of keys) this.left.add(key);
   }
 
   /** A tensor of the checkpoint as a weight, as it is or made into another shape. */

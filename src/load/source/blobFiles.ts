@@ -16,6 +16,7 @@ export function blobFiles(files: readonly File[]): ByteFiles {
 function blobFile(blob: Blob): ByteFile {
   return {
     size: blob.size,
+    anywhere: true,
     read: async (begin, end) => new Uint8Array(await blob.slice(begin, end).arrayBuffer()),
     idle: async () => {},
     close: async () => {},

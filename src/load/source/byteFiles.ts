@@ -2,6 +2,8 @@
 export interface ByteFile {
   /** Its length in bytes; null where nobody knows before all have come. */
   readonly size: number | null;
+  /** Whether a part is had without those before it. */
+  readonly anywhere: boolean;
   /**
    * The bytes from `begin` to `end`. Whoever reads goes forward: a stream need not begin anew.
    * What is cut off there is shorter than asked for.

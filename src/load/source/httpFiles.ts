@@ -22,6 +22,7 @@ export function httpFiles(op: string, base: string, query = ''): ByteFiles {
  */
 class HttpFile implements ByteFile {
   size: number | null = null;
+  anywhere = false;
   private reader: ReadableStreamDefaultReader<Uint8Array> | null = null;
   /** What came and was not asked for yet; its first byte is at `at`. */
   private rest: Uint8Array = new Uint8Array(0);
@@ -113,6 +114,7 @@ class HttpFile implements ByteFile {
       throw new CheckpointError(this.op, `${problem}. ${wayOut}`);
     }
     const [, start] = /^bytes (\d+)-/.exec(response.headers.get('content-range') ?? '') ?? [];
+    this.anywhere ||= response.headers.get('accept-ranges') === 'bytes';
     this.at = response.status === 206 ? Number(start ?? from) : 0;
     const coded = response.headers.get('content-encoding') !== null;
     const length = coded ? null : response.headers.get('content-length');

@@ -12,10 +12,16 @@ import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
 import { AbortedError, InvalidArgumentError } from '../../../src/index.js';
 import { parseSafetensors } from '../../../src/load/safetensors.js';
-import { CheckpointError, type LoadCheckpointOptions, loadCheckpoint } from '../../../src/load.js';
+import {
+  type ByteFiles,
+  CheckpointError,
+  type LoadCheckpointOptions,
+  loadCheckpoint,
+  quantizeCheckpoint,
+} from '../../../src/load.js';
 import { checkpointFiles } from '../../../src/node.js';
-import { publishedFolder } from '../../harness/models/published.js';
-import { PUBLISHED } from '../../harness/models/publishedCases.js';
+import { publishedCase, publishedFolder } from '../../harness/models/published.js';
+import { outputOf, PUBLISHED } from '../../harness/models/publishedCases.js';
 import { bytesOf, safetensorsOf } from '../../harness/models/safetensorsBytes.js';
 import { rejection } from '../../harness/run/rejection.js';
 
@@ -145,6 +151,31 @@ describe('loadCheckpoint', () => {
     }
     copy('dit', { _class_name: 'Transformer2DModel', norm_type: 'layer_norm' });
     expect((await refused()).message).to.include('_class_name = "Transformer2DModel"');
+  });
+
+  it('has copies once: the embedders of blocks that were converted from one', async () => {
+    const part = /^transformer_blocks\.1\.norm1\.emb\./;
+    copy('dit', {}, (weights) => {
+      for (const name of Object.keys(weights).filter((key) => part.test(key))) {
+        weights[name] = weights[name.replace('blocks.1', 'blocks.0')]!;
+      }
+    });
+    const files = checkpointFiles(folder);
+    // a stream cannot be looked at twice
+    const open: ByteFiles['open'] = async (name, signal) => {
+      const file = await files.open(name, signal);
+      return file === null ? null : { ...file, anywhere: false };
+    };
+    const [once, twice] = [await loadCheckpoint(files), await loadCheckpoint({ ...files, open })];
+    const counts = [once, twice].map(({ weights }) => Object.keys(weights).length);
+    expect(counts[1]! - counts[0]!).to.be.at.least(5);
+    const [a, b] = await Promise.all(
+      [once, twice].map((model) => outputOf(model, publishedCase('dit').inputs)),
+    );
+    expect(a).to.deep.equal(b);
+    const { model: small } = await quantizeCheckpoint(files);
+    expect(Object.keys(small.weights).filter((name) => name.includes('1/norm1/emb'))).to.be.empty;
+    for (const model of [once, twice, small]) model.dispose();
   });
 
   it('tells how far it is, and is cancelled between two tensors', async () => {
