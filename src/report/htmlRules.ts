@@ -24,7 +24,7 @@ export function rulesSection(report: QuantizationReport): Html {
   return html`
 <h2>Rules for the worst linears</h2>
 <p>${count} give ${what}, in a model of ${formatBytes(expected.modelBytes)}. Pass them to
-<code>quantize</code> or <code>rewriteGraph</code>; a click selects them, to copy.</p>
+<code>quantize</code> or <code>rewriteGraph</code>; a click selects them.</p>
 <pre class="rules" tabindex="0" aria-label="Rules as JavaScript">rules: [
 ${text}
 ]</pre>`;

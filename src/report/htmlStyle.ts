@@ -77,6 +77,15 @@ thead th {
   vertical-align: bottom; color: var(--soft); font-weight: 600; font-size: 11px; line-height: 1.2;
   white-space: normal;
 }
+th button, .copy { font: inherit; color: inherit; cursor: pointer; }
+th button { background: none; border: 0; padding: 0; text-align: inherit; }
+th button:hover { text-decoration: underline; }
+[aria-sort='ascending'] button::after { content: ' ▲'; }
+[aria-sort='descending'] button::after { content: ' ▼'; }
+.copy {
+  font-size: 13px; padding: 4px 12px; border: 1px solid var(--line); border-radius: 6px;
+  background: var(--card); color: var(--text);
+}
 td:not(.number) { white-space: normal; }
 thead th[colspan] { text-align: center; border-left: 1px solid var(--grid); }
 tbody th {

@@ -32,7 +32,7 @@ export function linearTable(report: QuantizationReport): Html {
   const reasons = [...new Set(linears.map(({ reason }) => reason).filter((text) => text !== ''))];
   const groups = columnGroups(methods);
   return html`<div class="table" role="region" aria-label="Table of all linears" tabindex="0">
-<table>
+<table class="sortable">
 <thead>
 <tr><th scope="col" rowspan="2">linear</th>${groups.map(
     ({ heading, columns }) =>

@@ -3,6 +3,7 @@ import { describe, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { formatDb, formatTimes, groupByRole, METHOD_NAMES, METHODS, printable } from './format.js';
 import { headlines } from './htmlHeadlines.js';
 import { rulesSection } from './htmlRules.js';
+import { SCRIPT, SCRIPT_HASH } from './htmlScript.js';
 import { STYLE } from './htmlStyle.js';
 import { type DrawPlot, type Plot, plotDrawer } from './htmlSvg.js';
 import { linearTable } from './htmlTable.js';
@@ -35,14 +36,16 @@ export const REPORT_HTML_DEFAULTS = {
 /** Histograms shown at most. */
 const HISTOGRAMS = 6;
 
-/** Nothing may be loaded or run, whatever the page's names say. */
-const POLICY = "default-src 'none'; style-src 'unsafe-inline'";
+/** Nothing may be loaded, and nothing run but its own script, whatever the page's names say. */
+const POLICY = `default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-${SCRIPT_HASH}'`;
 
 /**
- * A quantization report as one page, with plots inlined: no script, nothing to load, for light and
- * dark screens. It has the headline figures; output SQNR of each linear by method and by timestep;
+ * A quantization report as one page, with plots inlined: nothing to load, for light and dark
+ * screens. It has the headline figures; output SQNR of each linear by method and by timestep;
  * histograms of the channels before and after the transform, where outliers stand out most; rules
- * for the worst linears, to copy; and a table of everything, the worst linear first.
+ * for the worst linears, with a button that copies them; and a table of everything, the worst
+ * linear first, which a click on a heading sorts. Its one script does these two, and is all that
+ * its policy lets run.
  *
  * Plots are drawn with vega and vega-lite, imported at the first call. In a page of script tags,
  * add those of vega and vega-lite.
@@ -101,6 +104,7 @@ ${await timestepSection(read.linears, draw)}${waysSection(read.linears)}${rulesS
 <p>The worst output first.</p>
 ${linearTable(read)}
 </main>
+<script>${new Html(SCRIPT)}</script>
 </body>
 </html>
 `.toString();

@@ -1,7 +1,9 @@
+import { createHash } from 'node:crypto';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { parseHTML } from 'linkedom';
 import { HadaNormError, InvalidArgumentError } from '../../../ops/numerics/errors.js';
+import { SCRIPT, SCRIPT_HASH } from '../../../src/report/htmlScript.js';
 import { loadVega } from '../../../src/report/htmlVegaGlobal.js';
 import { outlierRatio, worstChannels } from '../../../src/report/plotHistogram.js';
 import { recommendRules } from '../../../src/report/recipe.js';
@@ -105,14 +107,45 @@ describe('A report as a page', () => {
     expect(lines.map((line) => JSON.parse(line.replace(/,$/, '')))).to.deep.equal(rules);
   });
 
-  it('has no script, and nothing in it loads anything', () => expectInert(page));
+  it('has one script, which the policy knows, and nothing in it loads anything', () => {
+    expectInert(page);
+    const hash = createHash('sha256').update(SCRIPT).digest('base64');
+    expect(SCRIPT_HASH).to.equal(hash);
+    const policy = page.querySelector('meta[http-equiv]')!.getAttribute('content');
+    expect(policy).to.include(`default-src 'none'`).and.include(`script-src 'sha256-${hash}'`);
+  });
+
+  it('is sorted by a click on a heading, and copies its rules', async () => {
+    const own = parse(await reportHtml(REPORT));
+    const copied: string[] = [];
+    const navigator = { clipboard: { writeText: async (text: string) => copied.push(text) } };
+    new Function('document', 'navigator', SCRIPT)(own, navigator);
+    const column = (at: number) =>
+      [...own.querySelectorAll('.sortable tbody tr')].map((row) => row.children[at]!.textContent!);
+    const heading = (text: string) =>
+      [...own.querySelectorAll('.sortable th')].find((one) =>
+        one.textContent!.replace('\u00ad', '').includes(text),
+      )!;
+    const click = (text: string) => heading(text).querySelector('button')!.click();
+    click('linear');
+    expect(column(0)).to.deep.equal(REPORT.linears.map(({ name }) => name).sort());
+    expect(heading('linear').getAttribute('aria-sort')).to.equal('ascending');
+    click('before');
+    click('before');
+    const bytes = REPORT.linears.map((linear) => linear.bytes.before).sort((a, b) => b - a);
+    const at = column(0).map((name) => REPORT.linears.find((one) => one.name === name)!);
+    expect(at.map((linear) => linear.bytes.before)).to.deep.equal(bytes);
+    expect(heading('linear').getAttribute('aria-sort')).to.equal(null);
+    own.querySelector<HTMLButtonElement>('.copy')!.click();
+    expect(copied).to.deep.equal([own.querySelector('.rules')!.textContent]);
+  });
 
   it('is harmless whatever linears, reasons and titles are called', async () => {
     const linears = REPORT.linears.map((linear) => ({ ...linear, name: HOSTILE, reason: HOSTILE }));
     const text = await reportHtml(withLinears(REPORT, linears), { title: HOSTILE });
     const hostile = parse(text);
     expectInert(hostile);
-    expect(text).to.not.match(/<(script|img)/);
+    expect(text.replace(`<script>${SCRIPT}</script>`, '')).to.not.match(/<(script|img)/);
     expect(hostile.title).to.equal(HOSTILE);
     expect(hostile.querySelectorAll('tbody th')[4]?.textContent).to.equal(HOSTILE);
   });
@@ -239,7 +272,9 @@ function width(row: Element): number {
 }
 
 function expectInert(page: Document): void {
-  const loading = 'script, link, img, iframe, object, embed, image, use, base, form, audio, video';
+  const scripts = [...page.querySelectorAll('script')].map(({ textContent }) => textContent);
+  expect(scripts).to.deep.equal([SCRIPT]);
+  const loading = 'link, img, iframe, object, embed, image, use, base, form, audio, video';
   expect([...page.querySelectorAll(loading)].map((element) => element.outerHTML)).to.deep.equal([]);
   for (const element of page.querySelectorAll('*')) {
     for (const { name, value } of element.attributes) {
