@@ -19,6 +19,9 @@ const CLASSES: Readonly<Record<string, Architecture>> = {
   FluxTransformer2DModel: FLUX,
 };
 
+/** Names of single files of Flux and SD3, by their makers. */
+const ORIGINAL = /^(model\.diffusion_model\.)?(double_blocks|single_blocks|joint_blocks)\./;
+
 /** A model's graph without its weights, and what they are made of. */
 export interface Plan {
   readonly graph: Graph;
@@ -62,6 +65,12 @@ function architectureOf(
   { config, shapes }: Given,
 ): { architecture: Architecture; config: Json } {
   if (isFacebookDit(shapes)) return { architecture: FACEBOOK_DIT, config: config ?? {} };
+  const foreign = [...shapes.keys()].find((key) => ORIGINAL.test(key));
+  if (foreign !== undefined) {
+    const wayOut = "Take the folder transformer/ of diffusers' form of the model.";
+    const problem = `${foreign} is a name of the original repository, not of diffusers.`;
+    throw new CheckpointError(op, `${problem} ${wayOut}`, foreign);
+  }
   if (config === null) {
     const problem = 'there is no config.json beside the weights, and their names are none of DiT';
     throw new CheckpointError(op, `${problem}. Get it too, or give it as the option config.`);

@@ -150,6 +150,8 @@ function textOf(net: Net, config: Config, d: number, tokens: number): { text: To
   const bias = net.mul('textMask/bias', hidden, net.scalar(-10000));
   const text = { ref: given, tokens, d: width };
   if (caption === null) return { text, bias };
+  // what stands for no caption, which pipelines give as text: older diffusers kept it here
+  net.leave(['caption_projection.y_embedding']);
   const first = net.linear('caption_projection.linear_1', text, d);
   const active = { ...first, ref: net.gelu('caption_projection/act', first.ref) };
   return { text: net.linear('caption_projection.linear_2', active, d), bias };

@@ -153,6 +153,18 @@ describe('loadCheckpoint', () => {
     expect((await refused()).message).to.include('_class_name = "Transformer2DModel"');
   });
 
+  it('knows names of original repositories, and what older diffusers kept besides', async () => {
+    const one = { shape: [1], values: Float32Array.of(1) };
+    copy('dit', {}, (weights) => {
+      weights['double_blocks.0.img_mod.lin.weight'] = one;
+    });
+    expect((await refused()).message).to.include('Take the folder transformer/ of diffusers');
+    copy('pixartAlpha', {}, (weights) => {
+      weights['caption_projection.y_embedding'] = { shape: [2, 20], values: new Float32Array(40) };
+    });
+    (await loadCheckpoint(checkpointFiles(folder), PUBLISHED.pixartAlpha)).dispose();
+  });
+
   it('has copies once: the embedders of blocks that were converted from one', async () => {
     const part = /^transformer_blocks\.1\.norm1\.emb\./;
     copy('dit', {}, (weights) => {

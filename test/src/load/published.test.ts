@@ -50,7 +50,7 @@ describeOnBackends('Published checkpoints', (backend) => {
         });
       }
 
-      if (backend === 'cpu' || DISTINCT.includes(name)) {
+      if (DISTINCT.includes(name)) {
         it('gives nearly the same at W4A8', async () => {
           const bits = { weights: { bits: 4 }, activations: { bits: 8 } };
           expect(await rewritten(bits)).to.be.within(1e-4, 0.2);

@@ -8,7 +8,7 @@ import {
 } from '../../../src/load.js';
 import { checkpointFiles } from '../../../src/node.js';
 import { publishedCase, publishedFolder } from '../../harness/models/published.js';
-import { PUBLISHED } from '../../harness/models/publishedCases.js';
+import { DISTINCT, PUBLISHED } from '../../harness/models/publishedCases.js';
 import { rejection } from '../../harness/run/rejection.js';
 
 const source = (name: string) => checkpointFiles(publishedFolder(name));
@@ -26,7 +26,8 @@ describe('quantizeCheckpoint', () => {
     return values;
   }
 
-  for (const [name, load] of Object.entries(PUBLISHED)) {
+  for (const name of [...DISTINCT, 'facebookDit']) {
+    const load = PUBLISHED[name]!;
     it(`${name}: what rewriteGraph makes of the whole model, to the bit`, async () => {
       const { numTensors } = tf.memory();
       const options = { method: 'hadamard', compare: false } as const;
