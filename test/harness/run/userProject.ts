@@ -32,7 +32,7 @@ export class UserProject {
   readonly tarball: string;
 
   constructor() {
-    const { tarball, files } = pack(this.folder);
+    const { tarball, files } = packedOnce();
     this.packed = files;
     this.tarball = tarball;
     mkdirSync(this.installed, { recursive: true });
@@ -79,6 +79,17 @@ export class UserProject {
   remove(): void {
     rmSync(this.folder, { recursive: true, force: true });
   }
+}
+
+let archive: ReturnType<typeof pack> | null = null;
+
+/** The archive, packed once for all projects of this process. */
+function packedOnce(): ReturnType<typeof pack> {
+  if (archive !== null) return archive;
+  const folder = mkdtempSync(join(tmpdir(), 'tfjs-hadanorm-packed-'));
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  archive = pack(folder);
+  return archive;
 }
 
 function pack(into: string): { tarball: string; files: string[] } {
