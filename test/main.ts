@@ -20,15 +20,13 @@ const SUITES = ['test/**/*.test.ts'];
 /** Measurements on whole models: minutes, and the same on every Node. They run on the first. */
 const SLOW = ['test/**/*.slow.test.ts'];
 /**
- * What a newer Node could break: integer kernels (relaxed SIMD is there from 22 on), packages,
- * children, files; and the whole way once.
+ * What a newer Node could break: integer kernels (relaxed SIMD is there from 22 on), packages; and
+ * the whole way once, with children and files.
  */
 const ON_OTHERS = [
   'test/ops/{wasm,register,quantizedMatMul,hadaNormQuantize}/*.test.ts',
-  'test/e2e/{bench*,examples,graphModel,package,quantizeDit,register}.test.ts',
+  'test/e2e/{benchWasm,graphModel,package,quantizeDit,register}.test.ts',
   'test/src/rewrite/everyBackend.test.ts',
-  'test/src/save/*.test.ts',
-  'test/src/graph/graphOfModel.test.ts',
 ];
 /** On the others but the first of them: kernels by their own tests, not on every backend again. */
 const ON_LATER = [

@@ -12,7 +12,8 @@ const SLOWEST = 6;
 export function runInPage(): void {
   const query = new URLSearchParams(location.search);
   // what is of no backend, or of others, has run in the page of the others
-  if (query.get('backends') === 'webgpu') keepWebgpu(query.get('part') ?? '0/1');
+  const blocks = query.get('blocks');
+  if (blocks !== null) keepBlocksOf(blocks, query.get('part') ?? '0/1');
   const passed: Mocha.Runnable[] = [];
   const runner = mocha.run();
   const suiteOf = (test: Mocha.Runnable) => test.titlePath()[0] ?? '';
@@ -32,17 +33,18 @@ export function runInPage(): void {
 }
 
 /**
- * Leaves the blocks of WebGPU alone, and of these the part 'i/n', by where their tests begin among
- * all tests.
+ * Leaves the blocks of a backend and those about the page itself alone, and of these the part
+ * 'i/n', by where their tests begin among all tests.
  */
-function keepWebgpu(part: string): void {
+function keepBlocksOf(backend: string, part: string): void {
   const [i, n] = part.split('/').map(Number) as [number, number];
-  const onWebgpu = ({ title }: Mocha.Suite) => title.endsWith(' on webgpu');
-  keepBlocks(mocha.suite, onWebgpu);
+  const isIts = ({ title }: Mocha.Suite) =>
+    title.endsWith(` on ${backend}`) || title === 'This page';
+  keepBlocks(mocha.suite, isIts);
   const total = mocha.suite.total();
   let before = 0;
   keepBlocks(mocha.suite, (block) => {
-    if (!onWebgpu(block)) return false;
+    if (!isIts(block)) return false;
     const of = Math.floor((before / total) * n);
     before += block.total();
     return of === i;

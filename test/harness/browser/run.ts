@@ -1,21 +1,21 @@
 import type { AddressInfo } from 'node:net';
 import { chromium, type Page } from 'playwright-core';
-import { WASM_BUILDS } from '../backends/wasmBuildNames.js';
+import { WASM_BUILDS, type WasmBuild } from '../backends/wasmBuildNames.js';
 import { addTally, count, emptyTally, type Tally } from '../run/tally.js';
 import type { PageEvent } from './pageEvent.js';
 import { bundle, servePages } from './pages.js';
-import { SUITES, WASM_SUITES } from './suites.js';
+import { SCRIPTS, type Script } from './suites.js';
 
 /** What part of the suites to run; absent means all. */
 export interface BrowserSelection {
-  /** Test files, from the project's folder. Default `SUITES`. */
+  /** Test files, from the project's folder. Default `SCRIPTS`. */
   readonly files?: readonly string[];
   /** Only tests whose full titles match this regular expression. */
   readonly grep?: string;
   /** Only these backends, where a suite runs on several. Default all of the page. */
   readonly backends?: readonly string[];
   /** Only these builds of tfjs-backend-wasm, a page each. Default the one that tfjs chooses. */
-  readonly wasmBuilds?: readonly string[];
+  readonly wasmBuilds?: readonly WasmBuild[];
 }
 
 export interface BrowserRunOptions extends BrowserSelection {
@@ -28,7 +28,7 @@ export interface BrowserRunOptions extends BrowserSelection {
 interface PageRun {
   /** What failures and suites are marked with; empty for pages that run what no other does. */
   readonly label: string;
-  readonly script: 'all' | 'wasm';
+  readonly script: Script;
   /** What page.ts, backends.browser.ts and wasmBuild.ts read; mocha itself reads `grep`. */
   readonly query: URLSearchParams;
 }
@@ -69,16 +69,15 @@ interface Watched {
 }
 
 /**
- * Runs the suites in a real browser: on its cpu, wasm and webgl backends, on webgpu, then on every
- * build of wasm alone.
+ * Runs the suites in a real browser: on webgl with what is of no backend, on webgpu, then on every
+ * build of wasm; on cpu, and on the builds that others run too, what differs from Node.
  */
 export async function runInBrowser(options: BrowserRunOptions): Promise<Tally> {
   const { executablePath, log, files } = options;
   const runs = pagesOf(options);
   const scripts = new Map<string, Uint8Array>();
   for (const { script } of runs) {
-    const suites = files ?? (script === 'all' ? SUITES : WASM_SUITES);
-    if (!scripts.has(script)) scripts.set(script, await bundle(suites));
+    if (!scripts.has(script)) scripts.set(script, await bundle(files ?? SCRIPTS[script]));
   }
   const server = await servePages(scripts);
   const { port } = server.address() as AddressInfo;
@@ -123,30 +122,26 @@ async function inNewBrowser<T>(
 }
 
 function pagesOf({ files, grep, backends, wasmBuilds }: BrowserSelection): PageRun[] {
-  const selected = { ...(grep === undefined ? {} : { grep }) };
-  const on = (names: readonly string[], part = {}): PageRun => ({
-    label: '',
-    script: 'all',
-    query: new URLSearchParams({ ...selected, backends: names.join(','), ...part }),
-  });
-  const builds = (names: readonly string[]) =>
-    names.map(
-      (wasm): PageRun => ({
-        label: `wasm, ${wasm}`,
-        script: 'wasm',
-        query: new URLSearchParams({ ...selected, backends: 'wasm', wasm }),
-      }),
-    );
+  const page = (script: Script, names: readonly string[], more = {}, label = ''): PageRun => {
+    const all = { ...(grep === undefined ? {} : { grep }), backends: names.join(','), ...more };
+    return { label, script, query: new URLSearchParams(all) };
+  };
+  // what is of no backend runs in the page of all
+  const blocks = files === undefined ? { blocks: 'wasm' } : {};
+  const builds = (names: readonly WasmBuild[]) =>
+    names.map((wasm) => page(wasm, ['wasm'], { wasm, ...blocks }, `wasm, ${wasm}`));
   if (wasmBuilds !== undefined) return builds(wasmBuilds);
-  const asked = backends ?? PAGE_BACKENDS;
   const parts = (files ?? grep) ? ['0/1'] : WEBGPU_PARTS;
+  const onWebgpu = parts.map((part) => page('all', ['webgpu'], { blocks: 'webgpu', part }));
+  if ((files ?? grep ?? backends) === undefined) {
+    return [page('all', ['webgl']), ...onWebgpu, page('cpu', ['cpu']), ...builds(WASM_BUILDS)];
+  }
+  const asked = backends ?? PAGE_BACKENDS;
   const others = asked.filter((name) => name !== 'webgpu');
-  const all = [
-    ...(others.length > 0 ? [on(others)] : []),
-    ...(asked.includes('webgpu') ? parts.map((part) => on(['webgpu'], { part })) : []),
+  return [
+    ...(others.length > 0 ? [page('all', others)] : []),
+    ...(asked.includes('webgpu') ? onWebgpu : []),
   ];
-  // other pages come to what is asked for only when it is all
-  return (files ?? grep ?? backends) ? all : [...all, ...builds(WASM_BUILDS)];
 }
 
 /**

@@ -1,3 +1,5 @@
+import type { WasmBuild } from '../backends/wasmBuildNames.js';
+
 /** The ops' case tables, and DiTs that are rewritten, saved and loaded. */
 const TABLES: readonly string[] = [
   'test/ops/hadamardTransform/hadamardTransform.test.ts',
@@ -13,8 +15,11 @@ const TABLES: readonly string[] = [
   'test/src/rewrite/trained.slow.test.ts',
 ];
 
-/** The files whose cases a browser runs; what they import must work in a page. */
-export const SUITES: readonly string[] = [
+/**
+ * The files whose cases a browser runs; what they import must work in a page. Kernels of WASM
+ * within their tensors are for Nodes: the same binaries, in the same engine.
+ */
+const SUITES: readonly string[] = [
   ...TABLES,
   'test/ops/register/backends.test.ts',
   'test/ops/common/capability.test.ts',
@@ -33,14 +38,9 @@ export const SUITES: readonly string[] = [
   'test/e2e/graphModel.test.ts',
   'test/e2e/qat.test.ts',
   'test/ops/wasm/wasmBuilds.test.ts',
-  'test/ops/wasm/wasmKernels.test.ts',
-  'test/ops/quantizedMatMul/wasmProduct.test.ts',
-  'test/ops/hadaNormQuantize/wasmQuantize.test.ts',
-  'test/ops/quantizedMatMul/wasmActivations.test.ts',
   'test/ops/wasm/wasmRelaxedDot.test.ts',
   'test/ops/wasm/wasmMemory.test.ts',
   'test/ops/wasm/wasmThreads.test.ts',
-  'test/ops/wasm/wasmFused.test.ts',
   'test/ops/webgl/webglKernels.test.ts',
   'test/ops/webgl/webglKernelsHalf.test.ts',
   'test/ops/quantizedMatMul/webglProduct.test.ts',
@@ -56,8 +56,19 @@ export const SUITES: readonly string[] = [
   'test/src/load/published.webgl.test.ts',
 ];
 
-/** What runs once more on each build of tfjs-backend-wasm, in a page of its own. */
-export const WASM_SUITES: readonly string[] = [
-  'test/harness/browser/wasmBuild.suite.ts',
-  ...TABLES,
-];
+const THIS_PAGE = 'test/harness/browser/wasmBuild.suite.ts';
+
+/** What a page holds: by the build of tfjs-backend-wasm that it runs, or of all other backends. */
+export type Script = 'all' | 'cpu' | WasmBuild;
+
+/**
+ * The files of each page. The cpu backend and the build 'simd' are the same in Nodes, which run all
+ * on them: here only that they do.
+ */
+export const SCRIPTS: Readonly<Record<Script, readonly string[]>> = {
+  all: SUITES,
+  cpu: ['test/ops/register/backends.test.ts', 'test/src/rewrite/everyBackend.test.ts'],
+  plain: [THIS_PAGE, ...TABLES],
+  simd: [THIS_PAGE, 'test/src/rewrite/everyBackend.test.ts', 'test/e2e/graphModel.test.ts'],
+  threaded: [THIS_PAGE, ...SUITES],
+};
