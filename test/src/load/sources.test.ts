@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { basename, join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
 import { InvalidArgumentError } from '../../../src/index.js';
@@ -111,6 +112,16 @@ describe('Sources of checkpoints', () => {
         response.writeHead(200);
         response.write(file.subarray(0, 9));
         response.end(file.subarray(9));
+      };
+      expect(await outputOf(url)).to.deep.equal(exact);
+    });
+
+    it('that packs text', async () => {
+      answer = (file, request, response) => {
+        if (file.length > 20_000) return ranged(file, request, response);
+        const packed = gzipSync(file);
+        response.writeHead(200, { 'content-encoding': 'gzip', 'content-length': packed.length });
+        response.end(packed);
       };
       expect(await outputOf(url)).to.deep.equal(exact);
     });
