@@ -40,3 +40,14 @@ export function expectWithinTwiceNaive(actual: Numbers, exact: Numbers, naive: N
 export function expectWithin(actual: Numbers, expected: Numbers, bound: number): void {
   expect(maxError(actual, expected), 'largest error').to.be.at.most(bound);
 }
+
+/**
+ * Checks a number of elements each; `wrong` says what is wrong with one, or gives null. An
+ * assertion for each takes longer than most kernels.
+ */
+export function expectEvery(count: number, wrong: (i: number) => string | null): void {
+  for (let i = 0; i < count; i++) {
+    const problem = wrong(i);
+    if (problem !== null) expect.fail(problem);
+  }
+}
