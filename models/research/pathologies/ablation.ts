@@ -28,7 +28,8 @@ interface MethodRow {
   readonly mean: 'none' | 'original' | 'stored';
 }
 
-const WHOLE = { method: 'hadanorm', rotate: true, signs: false } as const;
+/** Each part by name: by default a site is centered only where that measures better. */
+const WHOLE = { method: 'hadanorm', center: 'dynamic', rotate: true, signs: false } as const;
 
 /** Part by part from rounding to nearest to HadaNorm; then HadaNorm as it is stored. */
 export const METHOD_ROWS: readonly MethodRow[] = [

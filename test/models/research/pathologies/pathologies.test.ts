@@ -150,6 +150,14 @@ describe('Pathologies of a model', () => {
     ]);
   });
 
+  it('every row of HadaNorm names what it does, whatever the defaults measure', () => {
+    const rows = METHOD_ROWS.filter(({ options }) => options.method === 'hadanorm');
+    expect(rows).to.have.length(4);
+    for (const { name, options } of rows) {
+      expect(options, name).to.include({ center: 'dynamic', rotate: true, signs: false });
+    }
+  });
+
   it('stops where a signal says so, and leaves no tensor behind', async () => {
     for (const at of ['calibrate', 'observe', 'quantize'] as const) {
       const abort = new AbortController();
