@@ -289,7 +289,7 @@ describe('The demo page', () => {
       continue;
     }
     it(`runs in ${other.name}`, async () => {
-      const told = await runElsewhere(other, site.folder, 'pictures=2&steps=3');
+      const told = await runElsewhere(other, site.folder, 'pictures=1&steps=2');
       const { seconds, psnr, engine, backends, ...ended } = told;
       expect(ended).to.deep.equal({ state: 'done', problem: '', isolated: true, thrown: [] });
       expect(psnr, 'dB').to.be.within(20, 60);
