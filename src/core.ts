@@ -84,7 +84,6 @@ export {
   selfCheck,
 } from './evaluate/selfCheck.js';
 export { fuseGraph } from './passes/fuseGraph.js';
-export { plan } from './plan/plan.js';
 export type { RecordedPlan } from './plan/recordedPlan.js';
 export type { Histogram, MeasuredWay, Sqnr, Treatment } from './quantize/measured.js';
 export { METHODS, type Method, type Parts } from './quantize/methods.js';
@@ -96,6 +95,7 @@ export {
 export type { OtherProduct } from './recognize/otherProducts.js';
 export { ROLES, type Role } from './recognize/role.js';
 export type { TokenMaskOption, TokenMaskRule } from './recognize/tokenMaskOption.js';
+export { plan } from './recordPlan.js';
 export {
   type Recipe,
   type RecipeRule,

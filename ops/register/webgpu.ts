@@ -9,9 +9,8 @@ import { hadaNormQuantizeWebgpu } from '../hadaNormQuantize/webgpu.js';
 import { layerNormWebgpu } from '../modulatedLayerNorm/webgpu.js';
 import { quantizedMatMulWebgpu } from '../quantizedMatMul/webgpu.js';
 import { attentionWebgpu } from '../scaledDotProductAttention/webgpu.js';
-import { DOT4_FLAG } from '../webgpu/flag.js';
+import { DOT4_FLAG, QUICK_FLAG } from '../webgpu/flag.js';
 import { webgpuLife } from '../webgpu/life.js';
-import { QUICK_FLAG } from '../webgpu/quickPrograms.js';
 
 env().registerFlag(DOT4_FLAG, () => true);
 env().registerFlag(QUICK_FLAG, () => true);

@@ -2,9 +2,7 @@ import { env, type TensorInfo, util } from '@tensorflow/tfjs-core';
 import { BoundedMap } from '../numerics/boundedMap.js';
 import type { WebgpuBackend } from './backend.js';
 import { bindGroupOf, recordRun } from './dispatch.js';
-
-/** tfjs flag: whether tfjs's own programs are recorded with what was made for them before. */
-export const QUICK_FLAG = 'HADANORM_WEBGPU_QUICK_PROGRAMS';
+import { QUICK_FLAG } from './flag.js';
 
 /** A number, or some, that tfjs hands to a program. */
 interface Uniform {

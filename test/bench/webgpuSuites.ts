@@ -3,9 +3,9 @@ import type { DitConfig } from '../../models/builder/dit.js';
 import { DIT_S_2, DIT_XL_2 } from '../../models/seeded.js';
 import { currentBackend } from '../../ops/common/kernel.js';
 import type { WebgpuBackend } from '../../ops/webgpu/backend.js';
+import { QUICK_FLAG } from '../../ops/webgpu/flag.js';
 import { copied } from '../../ops/webgpu/hadamard.js';
 import { inScope } from '../../ops/webgpu/kernel.js';
-import { QUICK_FLAG } from '../../ops/webgpu/quickPrograms.js';
 import {
   fuseGraph,
   hadamardTransform,

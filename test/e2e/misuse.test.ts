@@ -240,6 +240,7 @@ function tableOf(
     setThreads: { call: plugin.setThreads, args: [1] },
     useThreadedWasm: { call: plugin.useThreadedWasm, args: [{}] },
     webgpuReady: { call: plugin.webgpuReady, args: [] },
+    plan: { call: plugin.plan, args: [model, {}] },
     calibrate: {
       ...{ call: plugin.calibrate, args: [model, batches, { disposeBatches: true }] },
       options: ['hessian', 'timestep', 'means', 'resume', 'signal', 'onProgress'],

@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { checkBackends } from '../../../ops/common/alive.js';
 import { currentBackend } from '../../../ops/common/kernel.js';
 import type { WebgpuBackend } from '../../../ops/webgpu/backend.js';
-import { QUICK_FLAG } from '../../../ops/webgpu/quickPrograms.js';
+import { QUICK_FLAG } from '../../../ops/webgpu/flag.js';
 import { describeOnBackends } from '../../harness/backends/onBackends.js';
 import { normal } from '../../harness/numbers/random.js';
 

@@ -8,10 +8,11 @@ import {
   fuseGraph,
   InvalidArgumentError,
   NotRecordableError,
-  plan,
   type RecordedPlan,
   rewriteGraph,
 } from '../../../src/index.js';
+// the package loads it where it is called, and mocha what is loaded so a second time
+import { plan } from '../../../src/plan/plan.js';
 import { describeOnBackends } from '../../harness/backends/onBackends.js';
 import { type SmallGraph, smallGraph } from '../../harness/graphs/small.js';
 import { tinyBatch, tinyDit } from '../../harness/models/tinyDit.js';
