@@ -29,13 +29,14 @@ export function checkRewriteOptions(op: string, options: RewriteOptions): void {
   if (rules !== undefined && !Array.isArray(rules)) {
     throw new InvalidArgumentError(op, 'rules', 'an array of rules', describe(rules));
   }
-  rules?.forEach((rule, i) => {
+  // holes too, which forEach passes over
+  for (const [i, rule] of (rules ?? []).entries()) {
     const name = `rules[${i}]`;
     checkOptions(op, rule, [...LINEAR_KEYS, 'role', 'match', 'treatment'], name);
     checkLinearOptions(op, `${name}.`, rule);
     checkSelector(op, name, rule);
     checkChoice(op, `${name}.treatment`, rule.treatment, ['transform', 'weightOnly', 'skip']);
-  });
+  }
 }
 
 /**

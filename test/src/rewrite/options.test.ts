@@ -59,6 +59,7 @@ const WRONG: readonly (readonly [string, unknown])[] = [
   ['weightOnly.bits', { weightOnly: { bits: 12 } }],
   ['rules', { rules: {} }],
   ['rules[0]', { rules: [null] }],
+  ['rules[0]', { rules: new Array(1) }],
   ['rules[0]', { rules: [{ bits: 4 }] }],
   ['rules[1].role', { rules: [{}, { role: 'attn' }] }],
   ['rules[0].match', { rules: [{ match: 3 }] }],
