@@ -60,15 +60,16 @@ export function modelFromTensors(
   tensors: Readonly<Record<string, Tensor>>,
 ): GraphModel {
   const topology = topologyArtifacts(graph);
-  // the weights are in the tensors; a getter keeps model.save(…) working without a second copy
-  // until then
-  const artifacts: io.ModelArtifacts = Object.defineProperty({ ...topology }, 'weightData', {
-    enumerable: true,
-    get: () => dataOf(graph, tensors),
-  });
+  const artifacts: io.ModelArtifacts = { ...topology };
   const decodeWeights = () => ({ ...tensors });
   const model = new GraphModel(io.fromMemory(topology), {}, { ...io, decodeWeights });
   model.loadSync(artifacts);
+  // the weights are in the tensors; a getter keeps model.save(…) working without a second copy
+  // until then, which loading would ask for
+  Object.defineProperty(artifacts, 'weightData', {
+    enumerable: true,
+    get: () => dataOf(graph, tensors),
+  });
   return model;
 }
 

@@ -190,6 +190,36 @@ describe('loadCheckpoint', () => {
     for (const model of [once, twice, small]) model.dispose();
   });
 
+  it('reads no tensor back: nothing is there twice', async () => {
+    const backend = tf.backend() as tf.KernelBackend;
+    const { readSync } = backend;
+    let reads = 0;
+    backend.readSync = (id) => {
+      reads++;
+      return readSync.call(backend, id);
+    };
+    try {
+      const model = await loadCheckpoint(checkpointFiles(publishedFolder('dit')));
+      expect(reads).to.equal(0);
+      let saved: tf.io.ModelArtifacts = {};
+      await model.save(
+        tf.io.withSaveHandler(async (artifacts) => {
+          saved = artifacts;
+          return { modelArtifactsInfo: { dateSaved: new Date(), modelTopologyType: 'JSON' } };
+        }),
+      );
+      const again = await tf.loadGraphModel(tf.io.fromMemory(saved));
+      const [a, b] = await Promise.all(
+        [model, again].map((one) => outputOf(one, publishedCase('dit').inputs)),
+      );
+      expect(b).to.deep.equal(a);
+      model.dispose();
+      again.dispose();
+    } finally {
+      backend.readSync = readSync;
+    }
+  });
+
   it('tells how far it is, and is cancelled between two tensors', async () => {
     const { numTensors } = tf.memory();
     const controller = new AbortController();
