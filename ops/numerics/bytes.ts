@@ -6,3 +6,6 @@ export type Bytes = ReturnType<typeof Uint8Array.of>;
 
 /** Bits of half floats, in memory of their own. */
 export type HalfBits = ReturnType<typeof Uint16Array.of>;
+
+/** Numbers in memory of their own. */
+export type Floats = ReturnType<typeof Float32Array.of>;

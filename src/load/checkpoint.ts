@@ -1,5 +1,6 @@
 import { throwIfAborted } from '../../ops/common/callers.js';
 import { readString, recordOf } from '../../ops/common/readers.js';
+import type { Floats } from '../../ops/numerics/bytes.js';
 import { HadaNormError } from '../../ops/numerics/errors.js';
 import { CheckpointError, failed } from './base/errors.js';
 import { cutHeader, type Entry, entriesOf, headerBytesOf, widened } from './safetensorsHeader.js';
@@ -72,7 +73,7 @@ export class Checkpoint {
   }
 
   /** The values of a tensor in float32. */
-  async read(name: string): Promise<Float32Array<ArrayBuffer>> {
+  async read(name: string): Promise<Floats> {
     const { file, begin, end, ...entry } = this.tensors.get(name)!;
     if (file !== this.last) await this.last?.bytes.idle();
     this.last = file;

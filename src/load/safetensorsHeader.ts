@@ -1,3 +1,4 @@
+import type { Floats } from '../../ops/numerics/bytes.js';
 import { HadaNormError, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { fromHalfBits } from '../../ops/numerics/half.js';
 import { repeatedKey } from './repeatedKeys.js';
@@ -73,7 +74,7 @@ export function entriesOf(header: Uint8Array, size: number | null): Entry[] {
 }
 
 /** The values of a tensor from its bytes, widened to float32. */
-export function widened({ dtype }: Entry, bytes: Uint8Array): Float32Array<ArrayBuffer> {
+export function widened({ dtype }: Entry, bytes: Uint8Array): Floats {
   const { bytes: size, widen } = DTYPES[dtype]!;
   const values = new Float32Array(bytes.length / size);
   widen(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), values);

@@ -1,3 +1,4 @@
+import type { Floats } from '../../../ops/numerics/bytes.js';
 import type { Ref } from '../../graph/ir.js';
 import { patchOrder } from './layout.js';
 import { type Net, nameOf, type Tokens } from './net.js';
@@ -69,7 +70,7 @@ export function prediction(net: Net, x: Tokens, { height, width }: Grid, p: numb
  * Sinusoids of columns and rows, [height · width, d]: first the columns', each sin, then cos.
  * Coordinates are those of a grid of `base` patches, divided by `scale`.
  */
-export function positions({ height, width }: Grid, d: number, base: number, scale: number) {
+export function positions({ height, width }: Grid, d: number, base: number, scale: number): Floats {
   const quarter = d / 4;
   const values = new Float32Array(height * width * d);
   for (let token = 0; token < height * width; token++) {

@@ -1,3 +1,4 @@
+import type { Floats } from '../../../ops/numerics/bytes.js';
 import { type AttrValue, attr } from '../../graph/attrs.js';
 import { Blocks } from '../../graph/blocks.js';
 import { GraphBuilder } from '../../graph/builder.js';
@@ -18,7 +19,7 @@ export interface Need {
   readonly weight: string;
   readonly shape: readonly number[];
   readonly from: { readonly key: string; readonly shape: readonly number[] };
-  readonly make: (values: Float32Array<ArrayBuffer>) => Float32Array;
+  readonly make: (values: Floats) => Float32Array;
 }
 
 /** How a linear is stored where it is not PyTorch's [outputs, inputs] with a bias. */
