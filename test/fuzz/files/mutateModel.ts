@@ -50,14 +50,24 @@ export function artifactsFrom({ topology, specs, data, rest }: ModelFile): tf.io
 /** Changes the file in one place, and says where. */
 export function mutateModel(random: Random, file: ModelFile): string {
   const part = random.float();
-  if (part < 0.5) return `topology ${mutateTopology(random, file.topology)}`;
-  if (part < 0.72) return `specs ${mutateSpecs(random, file.specs)}`;
+  if (part < 0.5) return `topology ${whereFits(() => mutateTopology(random, file.topology))}`;
+  if (part < 0.72) return `specs ${whereFits(() => mutateSpecs(random, file.specs))}`;
   if (part < 0.9) {
     const { bytes, text } = mutateBytes(random, file.data);
     file.data = bytes;
     return `data: ${text}`;
   }
   return `rest ${mutateJson(random, file.rest, hostileJson)}`;
+}
+
+/** An earlier change may have made something else of a node or a spec. */
+function whereFits(change: () => string): string {
+  try {
+    return change();
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    return `left: ${error.message}`;
+  }
 }
 
 function mutateTopology(random: Random, topology: ModelFile['topology']): string {

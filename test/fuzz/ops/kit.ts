@@ -96,6 +96,9 @@ export function flagsFor(
   };
 }
 
+/** float32's least normal number: what is below may be flushed to 0. */
+const LEAST = 2 ** -126;
+
 /** The first element that is off by more than its bound; null where there is none. */
 export function firstOff(
   what: string,
@@ -107,7 +110,7 @@ export function firstOff(
   for (let i = 0; i < exact.length; i++) {
     const [value, wanted] = [actual[i]!, exact[i]!];
     if (value === wanted || (!Number.isFinite(wanted) && !Number.isFinite(value))) continue;
-    const most = bound(i);
+    const most = bound(i) + LEAST;
     // an infinite one says nothing, nor against a NaN: of −∞ relu makes 0
     if (most === Number.POSITIVE_INFINITY || Math.abs(value - wanted) <= most) continue;
     return `${what} [${i}] is ${value}, not ${wanted} within ${most}`;
