@@ -9,7 +9,7 @@ import type { WebgpuScope } from '../webgpu/scope.js';
 import { floatBits } from '../webgpu/wgsl.js';
 import { hadaNormQuantizeOp } from './composite.js';
 import type { HadaNormQuantizeAttrs, HadaNormQuantizeInputs } from './contract.js';
-import { type MeanParts, meanParts, residualShader } from './webgpuMeans.js';
+import { type MeanParts, meanParts, offRows } from './webgpuMeans.js';
 import { quantizeQuestion } from './webgpuQuestion.js';
 import { type QuantizeSpec, quantizeShader } from './webgpuShader.js';
 
@@ -88,18 +88,22 @@ function makeOutputs(
 
 /** Channels that a workgroup takes at a time, in several rows where these are short. */
 const MOST_CHANNELS = 4800;
+/** Workgroups that keep a large GPU busy. */
+const ENOUGH_GROUPS = 264;
 
 function specFor(
   d: number,
   { format, blockSize, range, center }: HadaNormQuantizeAttrs,
-  { mean, scale, parts }: Source,
+  { x, mean, scale, parts }: Source,
 ): QuantizeSpec {
-  const rows = [4, 2, 1].find((count) => count * d <= MOST_CHANNELS) ?? 1;
+  const all = util.sizeFromShape(x.shape) / d;
+  const enough = (count: number) => Math.ceil(all / count) >= ENOUGH_GROUPS;
+  const rows = [4, 2].find((count) => count * d <= MOST_CHANNELS && enough(count)) ?? 1;
   return {
     d,
     blockSize,
     rows,
-    invocations: rows * d >= 512 ? 256 : 64,
+    invocations: rows * d >= 1024 ? 256 : rows * d >= 256 ? 128 : 64,
     groupSize: format.granularity.groupSize,
     bits: format.bits,
     codes: format.codes,
@@ -124,7 +128,7 @@ function quantizeRows(
   const samples = rows / tokens;
   const rowGroups = Math.ceil(rows / spec.rows);
   const meanGroups = spec.residual ? Math.ceil(samples / spec.rows) : 0;
-  const offs = spec.basis ? residualRows(webgpu, parts!, basis, spec.d) : undefined;
+  const offs = spec.basis ? parts!.rest! : undefined;
   webgpu.run(quantizeShader, spec, {
     reads: [x, mean, scale, offs].filter((one) => one !== undefined),
     writes: [words, scales, zeroPoints, ...(spec.residual ? [residual!] : [])],
@@ -143,39 +147,15 @@ function quantizeFromMemory(
   attrs: HadaNormQuantizeAttrs,
   outputs: Outputs,
 ): void {
-  const { x, mean, scale, parts, basis } = source;
+  const { x, mean, scale, parts } = source;
   const { blockSize } = attrs;
   const d = x.shape[x.shape.length - 1]!;
   const centered = centerRows(webgpu, { x, mean, scale });
   const rotated = transformed(webgpu, centered, blockSize, false);
   if (parts !== null) {
-    const off = residualRows(webgpu, parts, basis, d);
-    transformed(webgpu, off, blockSize, false, outputs.residual!);
+    transformed(webgpu, offRows(webgpu, parts, d), blockSize, false, outputs.residual!);
   }
   const plain = { x: rotated, mean: undefined, scale: undefined, parts: null };
   const spec = { ...specFor(d, attrs, plain), blockSize: 0, rows: 1, memory: true };
   quantizeRows(webgpu, spec, plain, attrs, outputs);
-}
-
-/** off − c B, [samples, d]. */
-function residualRows(
-  webgpu: WebgpuScope,
-  { info, coefficients }: MeanParts,
-  basis: TensorInfo | undefined,
-  d: number,
-): TensorInfo {
-  const samples = info.shape[0]!;
-  const out = webgpu.make([samples, d]);
-  const given = coefficients === null ? [] : [basis!];
-  webgpu.run(
-    residualShader,
-    { basis: coefficients !== null },
-    {
-      reads: [info, ...given],
-      writes: [out],
-      sizes: [samples, d, basis?.shape[0] ?? 0],
-      groups: Math.ceil((samples * d) / 64),
-    },
-  );
-  return out;
 }

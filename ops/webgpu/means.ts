@@ -97,10 +97,16 @@ export function meanWgsl(masked: boolean): string {
   return `${FINITE_WGSL}${QUOTIENT_WGSL}
 fn sumOf(sample: u32, column: u32) -> f32 {
   let width = sizes.d + ${masked ? 1 : 0}u;
+  let first = sample * sizes.chunks * width + column;
   var sum = 0f;
-  for (var chunk = 0u; chunk < sizes.chunks; chunk++) {
-    sum += sums[(sample * sizes.chunks + chunk) * width + column];
+  var chunk = 0u;
+  // four loads on their way at a time; added up one after the other all the same
+  for (; chunk + 4u <= sizes.chunks; chunk += 4u) {
+    let at = first + chunk * width;
+    let four = vec4<f32>(sums[at], sums[at + width], sums[at + 2u * width], sums[at + 3u * width]);
+    sum = (((sum + four.x) + four.y) + four.z) + four.w;
   }
+  for (; chunk < sizes.chunks; chunk++) { sum += sums[first + chunk * width]; }
   return sum;
 }
 fn meanOf(sample: u32, column: u32) -> f32 {
