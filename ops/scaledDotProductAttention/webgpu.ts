@@ -80,27 +80,35 @@ function specOf({ sizes, q, k, v, output, mask }: AttentionDims, limits: Limits)
 /** Workgroups that keep a large GPU busy. */
 const ENOUGH_GROUPS = 264;
 
-/** Queries and keys of a tile, the fastest first, as far as workgroup memory holds them. */
+/** Tiles, the fastest first, as far as workgroup memory holds them. */
 const TILES = [
-  { queries: 64, keys: 32 },
-  { queries: 32, keys: 32 },
-  { queries: 32, keys: 16 },
-  { queries: 16, keys: 16 },
-  { queries: 16, keys: 8 },
+  { queries: 64, keys: 32, team: 8 },
+  { queries: 32, keys: 32, team: 8 },
+  { queries: 32, keys: 16, team: 8 },
+  { queries: 16, keys: 16, team: 8 },
+  { queries: 16, keys: 8, team: 8 },
 ] as const;
 
+/** Where workgroups are few: more invocations for each query. */
+const FEW_TILES = [
+  { queries: 16, keys: 32, team: 32 },
+  { queries: 16, keys: 16, team: 16 },
+  ...TILES.filter((tile) => tile.queries <= 32),
+] as const;
+
+interface Tile {
+  readonly queries: number;
+  readonly keys: number;
+  readonly team: number;
+}
+
 /** The tile for an attention; null where the device has room for none. */
-function tileFor(
-  { b, h, queries, c, valueChannels }: AttentionSizes,
-  limits: Limits,
-): (typeof TILES)[number] | null {
+function tileFor({ b, h, queries, c, valueChannels }: AttentionSizes, limits: Limits): Tile | null {
   if (Math.max(c, valueChannels) > MOST_CHANNELS) return null;
-  const fitting = TILES.filter((tile) => {
-    const demands = attentionDemands({ ...tile, channels: c, valueChannels });
-    return whyNotOn(limits, demands) === null;
-  });
-  const enough = fitting.find((tile) => b * h * Math.ceil(queries / tile.queries) >= ENOUGH_GROUPS);
-  return enough ?? fitting.find((tile) => tile.queries <= 32) ?? null;
+  const fits = (tile: Tile) =>
+    whyNotOn(limits, attentionDemands({ ...tile, channels: c, valueChannels })) === null;
+  const many = ({ queries: tile }: Tile) => b * h * Math.ceil(queries / tile) >= ENOUGH_GROUPS;
+  return TILES.find((tile) => fits(tile) && many(tile)) ?? FEW_TILES.find(fits) ?? null;
 }
 
 /**

@@ -6,7 +6,9 @@ import { FINITE_WGSL, wgslFloat } from '../webgpu/wgsl.js';
 export interface AttentionSpec {
   readonly [field: string]: number | boolean;
   readonly queries: number; // of a workgroup, a multiple of 4
-  readonly keys: number; // of a tile, a multiple of 8
+  readonly keys: number; // of a tile, a multiple of the team
+  /** Invocations that share four queries: each has every so many keys, and vectors of values. */
+  readonly team: number;
   readonly channels: number;
   readonly valueChannels: number;
   readonly masked: boolean;
@@ -16,16 +18,13 @@ export interface AttentionSpec {
 /** Where an operand's elements are: numbers among the sizes, as `qOffset`. */
 export const VIEW_FIELDS = ['offset', 'b', 'h', 't'] as const;
 
-/** Invocations that share four queries: each has every eighth key, and vector of values. */
-const TEAM = 8;
-
 /** Scores of keys that are hidden: below all others. Infinities are none that WGSL promises. */
 const LOWEST = -3e38;
 
 /**
- * softmax(scale · q kᵀ + mask) v. An invocation has the scores of four queries to every eighth key
- * of a tile, a vector of four for each key, and the sums of four queries to every eighth vector of
- * values. Maxima go through workgroup memory once a tile, so that sums so far are weighed anew.
+ * softmax(scale · q kᵀ + mask) v. A team of invocations has four queries: each its part of a tile's
+ * keys, a vector of four scores for each key, and its part of the values' vectors. Maxima go
+ * through workgroup memory once a tile, so that sums so far are weighed anew.
  */
 export const attentionShader: Shader<AttentionSpec> = {
   name: 'ScaledDotProductAttention',
@@ -36,16 +35,16 @@ export const attentionShader: Shader<AttentionSpec> = {
 export function attentionDemands(spec: Sizes): Demands {
   const total = Object.values(lengthsOf(spec)).reduce((sum, length) => sum + length, 0);
   return {
-    invocations: (spec.queries / 4) * TEAM,
+    invocations: (spec.queries / 4) * spec.team,
     workgroupBytes: 16 * total,
     storageBuffers: 5,
   };
 }
 
-type Sizes = Pick<AttentionSpec, 'queries' | 'keys' | 'channels' | 'valueChannels'>;
+type Sizes = Pick<AttentionSpec, 'queries' | 'keys' | 'team' | 'channels' | 'valueChannels'>;
 
 /** Arrays in workgroup memory, in vectors. Values take the keys' place. */
-function lengthsOf({ queries, keys, channels, valueChannels }: Sizes) {
+function lengthsOf({ queries, keys, team, channels, valueChannels }: Sizes) {
   const vectors = Math.ceil(channels / 4);
   // rows of keys are one longer, so that writes meet all banks
   const shared = Math.max(vectors * (keys + 1), keys * Math.ceil(valueChannels / 4));
@@ -53,7 +52,7 @@ function lengthsOf({ queries, keys, channels, valueChannels }: Sizes) {
     Q: vectors * queries,
     KV: shared,
     P: (keys * queries) / 4,
-    team: (TEAM * queries) / 4,
+    team: (team * queries) / 4,
   };
 }
 
@@ -91,10 +90,10 @@ interface Lengths {
 }
 
 function mainWgsl(spec: AttentionSpec, { invocations, vectors, valueVectors }: Lengths): string {
-  const { queries, keys } = spec;
+  const { queries, keys, team } = spec;
   const groups = queries / 4;
-  const perKey = keys / TEAM;
-  const perValue = Math.ceil(valueVectors / TEAM);
+  const perKey = keys / team;
+  const perValue = Math.ceil(valueVectors / team);
   const eachKey = (text: (j: number) => string) => lines(perKey, text);
   const eachValue = (text: (j: number) => string) => lines(perValue, text);
   const eachRow = (text: (i: number) => string) => lines(4, text);
@@ -107,8 +106,8 @@ fn run(lid: u32, group: u32) {
   let b = head / sizes.h;
   let h = head % sizes.h;
   let firstQuery = (group % sizes.tiles) * ${queries}u;
-  let rows = lid / ${TEAM}u;
-  let member = lid % ${TEAM}u;
+  let rows = lid / ${team}u;
+  let member = lid % ${team}u;
   let query = firstQuery + 4u * rows;
   let scale = bitcast<f32>(sizes.scale);
   ${['q', 'k', 'v'].map(places).join('\n  ')}
@@ -133,7 +132,7 @@ fn run(lid: u32, group: u32) {
       ${eachRow((i) => `let q${i} = Q[c * ${queries}u + 4u * rows + ${i}u];`)}
       ${eachKey(
         (j) => `
-      let k${j} = KV[c * ${keys + 1}u + member + ${TEAM * j}u];
+      let k${j} = KV[c * ${keys + 1}u + member + ${team * j}u];
       s${j} += vec4<f32>(dot(q0, k${j}), dot(q1, k${j}), dot(q2, k${j}), dot(q3, k${j}));`,
       )}
     }
@@ -141,7 +140,7 @@ fn run(lid: u32, group: u32) {
     team[member * ${groups}u + rows] = ${nested('max', perKey, (j) => `s${j}`)};
     workgroupBarrier();
     var highest = top;
-    for (var i = 0u; i < ${TEAM}u; i++) { highest = max(highest, team[i * ${groups}u + rows]); }
+    for (var i = 0u; i < ${team}u; i++) { highest = max(highest, team[i * ${groups}u + rows]); }
     let fade = exp(top - highest);
     top = highest;
     sums *= fade;
@@ -149,7 +148,7 @@ fn run(lid: u32, group: u32) {
       (j) => `
     let p${j} = select(exp(s${j} - top), vec4<f32>(0f), s${j} <= vec4<f32>(${wgslFloat(LOWEST)}));
     sums += p${j};
-    P[(member + ${TEAM * j}u) * ${groups}u + rows] = p${j};`,
+    P[(member + ${team * j}u) * ${groups}u + rows] = p${j};`,
     )}
     for (var i = lid; i < ${keys * valueVectors}u; i += ${invocations}u) {
       let key = min(firstKey + i / ${valueVectors}u, sizes.keys - 1u);
@@ -161,19 +160,19 @@ fn run(lid: u32, group: u32) {
       let p = P[key * ${groups}u + rows];
       ${eachValue(
         (j) => `
-      let v${j} = KV[key * ${valueVectors}u + min(member + ${TEAM * j}u, ${valueVectors - 1}u)];
+      let v${j} = KV[key * ${valueVectors}u + min(member + ${team * j}u, ${valueVectors - 1}u)];
       ${eachRow((i) => `o${j}_${i} += p[${i}] * v${j};`)}`,
       )}
     }
     workgroupBarrier();
   }
-  ${togetherWgsl(groups)}
+  ${togetherWgsl(groups, team)}
   ${eachRow(
     (i) => `
   if (query + ${i}u < sizes.queries) {
     let spoilt = bits[${i}] >= 0x7f800000u || !(sums[${i}] > 0f);
     ${eachValue(
-      (j) => `store(b, h, query + ${i}u, member + ${TEAM * j}u,
+      (j) => `store(b, h, query + ${i}u, member + ${team * j}u,
       select(o${j}_${i} / sums[${i}], vec4<f32>(nanValue()), spoilt));`,
     )}
   }`,
@@ -182,14 +181,14 @@ fn run(lid: u32, group: u32) {
 }
 
 /** The scores of four queries to one key: the mask added, hidden ones lowest, NaN and ∞ noted. */
-function scoreWgsl({ masked }: AttentionSpec, j: number): string {
+function scoreWgsl({ masked, team }: AttentionSpec, j: number): string {
   const at = (i: number) => `
       let at${i} = b * sizes.mask_b + h * sizes.mask_h + min(query + ${i}u, sizes.queries - 1u)
         * sizes.mask_q + key * sizes.mask_k;
       s${j}[${i}] += mask[at${i}];`;
   return `
     {
-      let key = firstKey + member + ${TEAM * j}u;
+      let key = firstKey + member + ${team * j}u;
       if (key < sizes.keys) {
         ${masked ? lines(4, at) : ''}
         let own = bitcast<vec4<u32>>(s${j});
@@ -203,11 +202,11 @@ function scoreWgsl({ masked }: AttentionSpec, j: number): string {
 }
 
 /** Sums of weights, and what was noted, of all that share the queries. */
-function togetherWgsl(groups: number): string {
+function togetherWgsl(groups: number, team: number): string {
   const gathered = (name: string, mine: string, take: (one: string) => string) => `
   team[member * ${groups}u + rows] = ${mine};
   workgroupBarrier();
-  for (var i = 0u; i < ${TEAM}u; i++) {
+  for (var i = 0u; i < ${team}u; i++) {
     if (i != member) { ${name} = ${take(`team[i * ${groups}u + rows]`)}; }
   }
   workgroupBarrier();`;
