@@ -24,7 +24,8 @@ export const TILE_SIDE = 4;
 
 /**
  * activation(x W + rows): a workgroup gives a tile of y, an invocation 4 × 4 numbers of it. A step
- * of x and W at a time lies in workgroup memory, W unpacked; within a step products are integers,
+ * of x and W at a time lies in workgroup memory, W unpacked, and the next is on its way meanwhile;
+ * within a step products are integers,
  *
  * Σ (code − zeroPoint) q = Σ byte · q + (center − zeroPoint) Σ q, with byte = code − center,
  *
@@ -35,6 +36,7 @@ export const tileShader: Shader<TileSpec> = { name: 'QuantizedMatMulTile', build
 function buildTile(spec: TileSpec): Built {
   const { tileM, tileN, words, rows, aligned, xGroups } = spec;
   const invocations = (tileM / TILE_SIDE) * (tileN / TILE_SIDE);
+  const loads = loadsOf(spec, invocations);
   return {
     reads: {
       X: 'vec4<u32>',
@@ -73,9 +75,16 @@ fn run(lid: u32, group: u32) {
   ${each((i) => `var f${i} = vec4<f32>(0f);`)}
   ${each((i) => `var a${i} = vec4<i32>(0);`)}
   ${xGroups ? '' : each((i) => `let z${i} = zeroOfRow(row + ${i}u, 0u);`)}
+  ${loads.map(({ name }) => `var ${name} = vec4<u32>(0u);`).join('\n  ')}
+  ${fetchWgsl(loads, '0u')}
   for (var step = 0u; step < sizes.steps; step++) {
-    ${loadWgsl(spec, invocations)}
+    ${loads.map(({ put }) => put).join('\n    ')}
     workgroupBarrier();
+    // on their way while this step is multiplied
+    if (step + 1u < sizes.steps) {
+      ${fetchWgsl(loads, '(step + 1u)')}
+    }
+    ${spec.whole ? '' : weightsWgsl(spec, 'step')}
     for (var k = 0u; k < ${words}u; k++) {
       let x = tileX[k * ${tileM / 4}u + ty];
       let w = tileW[k * ${tileN / 4}u + tx];
@@ -84,7 +93,7 @@ fn run(lid: u32, group: u32) {
     workgroupBarrier();
     ${spec.whole ? '' : flushWgsl(spec, 'step')}
   }
-  ${spec.whole ? flushWgsl(spec, '0u') : ''}
+  ${spec.whole ? `${weightsWgsl(spec, '0u')}${flushWgsl(spec, '0u')}` : ''}
   ${each((i) => `store(row + ${i}u, column, f${i}${factorWgsl(spec, i)});`)}
 }`,
   };
@@ -109,25 +118,56 @@ function scaleWgsl({ nibbles }: TileSpec, i: number, xGroup: string): string {
   return `${nibbles ? '0.0625f * ' : ''}scaleOfRow(row + ${i}u, ${xGroup})`;
 }
 
-/** A step of x and of W into workgroup memory. */
-function loadWgsl({ tileM, tileN, words, nibbles }: TileSpec, invocations: number): string {
+/** A vector that an invocation brings from memory in each step. */
+interface Load {
+  readonly name: string;
+  /** What it reads; `{step}` stands for the step. */
+  readonly get: string;
+  /** Puts it into workgroup memory. */
+  readonly put: string;
+}
+
+/** A step of x and of W: what each invocation brings of them, W unpacked on the way. */
+function loadsOf({ tileM, tileN, words, nibbles }: TileSpec, invocations: number): Load[] {
   const [sizeX, sizeW] = [tileM / 4, tileN / 4];
-  const count = (nibbles ? words / 2 : words) * sizeW;
-  const put = nibbles
-    ? `tileW[2u * r * ${sizeW}u + c] = (word << vec4<u32>(4u)) & vec4<u32>(0xf0f0f0f0u);
-      tileW[(2u * r + 1u) * ${sizeW}u + c] = word & vec4<u32>(0xf0f0f0f0u);`
-    : 'tileW[t] = word;';
+  const perStep = nibbles ? words / 2 : words;
+  const shares = (total: number, make: (t: string, name: string, i: number) => Load, as: string) =>
+    Array.from({ length: Math.ceil(total / invocations) }, (_, i) => {
+      const t = `lid + ${i * invocations}u`;
+      const { name, get, put } = make(`(${t})`, `${as}${i}`, i);
+      if ((i + 1) * invocations <= total) return { name, get: `${name} = ${get};`, put };
+      const has = `if (${t} < ${total}u)`;
+      return { name, get: `${has} { ${name} = ${get}; }`, put: `${has} { ${put} }` };
+    });
+  const ofX = (t: string, name: string): Load => ({
+    name,
+    get: `X[({step} * ${words}u + ${t} / ${sizeX}u) * sizes.xVectors + firstX + ${t} % ${sizeX}u]`,
+    put: `tileX[${t}] = ${name};`,
+  });
+  const place = (t: string, half: number) =>
+    `tileW[(2u * (${t} / ${sizeW}u) + ${half}u) * ${sizeW}u + ${t} % ${sizeW}u]`;
+  const ofW = (t: string, name: string): Load => ({
+    name,
+    get: `W[({step} * ${perStep}u + ${t} / ${sizeW}u) * sizes.wVectors
+      + firstW + ${t} % ${sizeW}u]`,
+    put: nibbles
+      ? `${place(t, 0)} = (${name} << vec4<u32>(4u)) & vec4<u32>(0xf0f0f0f0u);
+      ${place(t, 1)} = ${name} & vec4<u32>(0xf0f0f0f0u);`
+      : `tileW[${t}] = ${name};`,
+  });
+  return [...shares(words * sizeX, ofX, 'nextX'), ...shares(perStep * sizeW, ofW, 'nextW')];
+}
+
+function fetchWgsl(loads: readonly Load[], step: string): string {
+  return loads.map(({ get }) => get.replaceAll('{step}', step)).join('\n  ');
+}
+
+/** The scale of four columns of W in a step's group, and the sums of their codes. */
+function weightsWgsl({ whole }: TileSpec, step: string): string {
+  const wGroup = whole ? '0u' : `${step} / sizes.perGroup`;
   return `
-    for (var t = lid; t < ${words * sizeX}u; t += ${invocations}u) {
-      let r = t / ${sizeX}u;
-      tileX[t] = X[(step * ${words}u + r) * sizes.xVectors + firstX + t % ${sizeX}u];
-    }
-    for (var t = lid; t < ${count}u; t += ${invocations}u) {
-      let r = t / ${sizeW}u;
-      let c = t % ${sizeW}u;
-      let word = W[(step * ${nibbles ? words / 2 : words}u + r) * sizes.wVectors + firstW + c];
-      ${put}
-    }`;
+    let scale = bitcast<vec4<f32>>(W[(sizes.scaleAt + ${wGroup}) * sizes.wVectors + column]);
+    let sums = bitcast<vec4<i32>>(W[(sizes.sumAt + ${step}) * sizes.wVectors + column]);`;
 }
 
 /** f += scale · (sums of products, with what zero points take away); the sums begin again. */
@@ -139,9 +179,6 @@ function flushWgsl({ whole, xGroups, nibbles }: TileSpec, step: string): string 
   return `
     {
       ${xGroups ? `let xGroup = ${xGroup};` : ''}
-      let wGroup = ${whole ? '0u' : `${step} / sizes.perGroup`};
-      let scale = bitcast<vec4<f32>>(W[(sizes.scaleAt + wGroup) * sizes.wVectors + column]);
-      let sums = bitcast<vec4<i32>>(W[(sizes.sumAt + ${step}) * sizes.wVectors + column]);
       ${each((i) => `f${i} += vec4<f32>(a${i} + ${zero(i)} * sums) * (scale${scaled(i)});`)}
       ${whole ? '' : each((i) => `a${i} = vec4<i32>(0);`)}
     }`;
