@@ -1,0 +1,110 @@
+import {
+  getKernel,
+  type KernelConfig,
+  registerKernel,
+  type SplitVAttrs,
+  type SplitVInputs,
+  type TensorInfo,
+  unregisterKernel,
+  util,
+} from '@tensorflow/tfjs-core';
+import type { WebgpuBackend } from './backend.js';
+import { inScope } from './kernel.js';
+import { isOnGpu } from './lazy.js';
+import type { Shader } from './shader.js';
+
+const KERNEL = 'SplitV';
+
+/** Kernels that are this package's: a backend that comes anew finds them. */
+const taken = new WeakSet<KernelConfig>();
+
+/**
+ * Splits the last axis into equal parts, as the modulation of a DiT's block is, by one program;
+ * tfjs takes one for each part. All else is left to tfjs.
+ */
+export function takeOverSplits(): void {
+  const theirs = getKernel(KERNEL, 'webgpu');
+  if (theirs === undefined || taken.has(theirs)) return;
+  const ours: KernelConfig = {
+    ...theirs,
+    kernelFunc: (params) => {
+      const { x } = params.inputs as SplitVInputs;
+      const backend = params.backend as WebgpuBackend;
+      const count = partsOf(backend, x!, params.attrs as object as SplitVAttrs);
+      return count === null ? theirs.kernelFunc(params) : split(backend, x!, count);
+    },
+  };
+  taken.add(ours);
+  unregisterKernel(KERNEL, 'webgpu');
+  registerKernel(ours);
+}
+
+/** How many equal parts the last axis is split into; null where it is something else. */
+function partsOf(
+  backend: WebgpuBackend,
+  x: TensorInfo,
+  { numOrSizeSplits, axis }: SplitVAttrs,
+): number | null {
+  const { dtype } = backend.tensorMap.get(x.dataId);
+  const sizes = [numOrSizeSplits].flat();
+  const count = Array.isArray(numOrSizeSplits) ? sizes.length : numOrSizeSplits;
+  const last = x.shape.length - 1;
+  const most = backend.device.limits.maxStorageBuffersPerShaderStage - 1;
+  const [width] = Array.isArray(numOrSizeSplits) ? sizes : [x.shape[last]! / count];
+  const equal = Array.isArray(numOrSizeSplits)
+    ? sizes.every((size) => size === width) && width! * count === x.shape[last]
+    : Number.isInteger(width);
+  const fits = util.parseAxisParam(axis, x.shape)[0] === last && count > 1 && count <= most;
+  // what lies on the host is split there; a cast that shares memory has another type within
+  const plain = dtype === x.dtype && dtype !== 'complex64' && dtype !== 'string';
+  const given = util.sizeFromShape(x.shape) > 0 && plain && isOnGpu(backend, x);
+  return fits && equal && given ? count : null;
+}
+
+function split(backend: WebgpuBackend, x: TensorInfo, count: number): TensorInfo[] {
+  const columns = x.shape[x.shape.length - 1]!;
+  const size = util.sizeFromShape(x.shape);
+  return inScope(backend, KERNEL, (webgpu) => {
+    const shape = [...x.shape.slice(0, -1), columns / count];
+    const parts = Array.from({ length: count }, () => webgpu.make(shape, x.dtype));
+    webgpu.run(
+      splitShader,
+      { count },
+      {
+        reads: [x],
+        writes: parts,
+        sizes: [size, columns / count],
+        groups: Math.ceil(size / INVOCATIONS),
+      },
+    );
+    return parts;
+  }) as TensorInfo[];
+}
+
+const INVOCATIONS = 128;
+
+const splitShader: Shader<{ count: number }> = {
+  name: 'split',
+  build: ({ count }) => {
+    const parts = Array.from({ length: count }, (_, i) => i);
+    return {
+      reads: { x: 'u32' },
+      writes: Object.fromEntries(parts.map((i) => [`y${i}`, 'u32'] as const)),
+      sizes: ['size', 'width'],
+      invocations: INVOCATIONS,
+      workgroupBytes: 0,
+      code: `
+fn run(lid: u32, group: u32) {
+  let at = group * ${INVOCATIONS}u + lid;
+  if (at >= sizes.size) { return; }
+  let column = at % sizes.width;
+  let part = (at / sizes.width) % ${count}u;
+  let to = (at / (sizes.width * ${count}u)) * sizes.width + column;
+  switch part {
+    ${parts.map((i) => `case ${i}u: { y${i}[to] = x[at]; }`).join('\n    ')}
+    default: {}
+  }
+}`,
+    };
+  },
+};
