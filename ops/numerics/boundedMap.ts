@@ -24,9 +24,12 @@ export class BoundedMap<K, V> {
   get(key: K, make: () => V): V {
     const known = this.entries.get(key);
     if (known !== undefined || this.entries.has(key)) {
-      // a Map keeps the order of insertion: the first is the one that was not used for longest
-      this.entries.delete(key);
-      this.entries.set(key, known as V);
+      // a Map keeps the order of insertion: the first is the one that was not used for longest.
+      // While there is room for as much again, the order does not matter, and takes time
+      if (2 * this.total > this.most) {
+        this.entries.delete(key);
+        this.entries.set(key, known as V);
+      }
       return known as V;
     }
     const value = make();

@@ -88,7 +88,7 @@ function checkInputs(
 ): void {
   for (const [name, info] of Object.entries(inputs) as [string, TensorInfo | undefined][]) {
     if (info === undefined || unbound.includes(name)) continue;
-    const what = `${name}, of shape [${info.shape}]`;
+    const what = () => `${name}, of shape [${info.shape}]`;
     checkBytes(op, what, bytesOfShape(info.shape), limitsOf(device));
   }
 }

@@ -35,10 +35,10 @@ export function limitsOf(device: GPUDevice): Limits {
 const WAY_OUT = 'Use smaller batches, or another backend.';
 
 /** @throws UnsupportedDeviceError unless a storage buffer of so many bytes can be bound. */
-export function checkBytes(op: string, what: string, bytes: number, limits: Limits) {
+export function checkBytes(op: string, what: () => string, bytes: number, limits: Limits) {
   const most = Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize);
   if (bytes <= most) return;
-  const wanted = `buffers of ${bytes} bytes, for ${what}`;
+  const wanted = `buffers of ${bytes} bytes, for ${what()}`;
   throw new UnsupportedDeviceError(op, wanted, `such of at most ${most}`, WAY_OUT);
 }
 

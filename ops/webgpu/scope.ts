@@ -42,7 +42,8 @@ export class WebgpuScope {
    * @throws UnsupportedDeviceError for more than a program can bind.
    */
   make(shape: readonly number[], dtype: DataType = 'float32'): TensorInfo {
-    checkBytes(this.op, `a tensor of shape [${shape}]`, bytesOfShape(shape), this.limits);
+    const what = () => `a tensor of shape [${shape}]`;
+    checkBytes(this.op, what, bytesOfShape(shape), this.limits);
     return this.track(this.backend.makeTensorInfo([...shape], dtype));
   }
 
