@@ -1,13 +1,11 @@
 /** Finds Dawn, WebGPU outside of browsers, for tests and benchmarks in Node, and fetches it. */
-import { existsSync, mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import { existsSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { cacheFolder } from './context.js';
-import { run } from './run.js';
+import { fetchPackage, packageFolder } from './npmPackage.js';
 
 /** npm's package of Dawn for Node: no dependency of the project, since few need its 100 MB. */
 const PACKAGE = 'webgpu';
 const VERSION = '0.6.2';
-const LIMIT_MS = 5 * 60 * 1000;
 
 /** Chromium brings a Vulkan loader and SwiftShader, a GPU in software. */
 const CHROMIUM = '/usr/lib/chromium';
@@ -32,27 +30,10 @@ export function softwareDriver(): string | undefined {
 export async function provisionDawn(log: (line: string) => void): Promise<DawnResult> {
   const found = findDawn();
   if (found.available) return found;
-  const folder = entry();
-  const staging = `${folder}-${process.pid}`;
-  rmSync(staging, { recursive: true, force: true });
-  mkdirSync(staging, { recursive: true });
-  log(`Fetching ${PACKAGE}@${VERSION}`);
-  try {
-    const options = { timeoutMs: LIMIT_MS, signal: undefined, onLine: () => undefined };
-    const to = ['--pack-destination', staging];
-    const packed = await run('npm', ['pack', `${PACKAGE}@${VERSION}`, ...to], options);
-    if (!packed.ok) return { available: false, reason: `npm pack: ${packed.problem}` };
-    const archive = join(staging, `${PACKAGE}-${VERSION}.tgz`);
-    const unpacked = await run('tar', ['xzf', archive, '-C', staging], options);
-    if (!unpacked.ok) return { available: false, reason: `tar: ${unpacked.problem}` };
-    rmSync(archive);
-    linkLoader(join(staging, 'package', ...BINARY));
-    rmSync(folder, { recursive: true, force: true });
-    renameSync(staging, folder);
-  } finally {
-    rmSync(staging, { recursive: true, force: true });
-  }
-  return findDawn();
+  const problem = await fetchPackage(PACKAGE, VERSION, log, (folder) =>
+    linkLoader(join(folder, ...BINARY)),
+  );
+  return problem === null ? findDawn() : { available: false, reason: problem };
 }
 
 const BINARY = [
@@ -60,12 +41,8 @@ const BINARY = [
   `${process.platform}-${process.platform === 'darwin' ? 'universal' : process.arch}`,
 ];
 
-function entry(): string {
-  return join(cacheFolder(), `${PACKAGE}-${VERSION}`);
-}
-
 function cached(): string {
-  return join(entry(), 'package', ...BINARY, 'dawn.node');
+  return join(packageFolder(PACKAGE, VERSION), ...BINARY, 'dawn.node');
 }
 
 /** Dawn looks for a Vulkan loader beside itself too. */

@@ -24,6 +24,9 @@ export type OnnxValues = Float32Array | Int8Array | Uint8Array | Int32Array | Bi
 
 /** The opset of the models: its LayerNormalization and Gelu are what torch.onnx writes today. */
 const OPSET = 20;
+/** What ONNX Runtime has beside the standard, as `MatMulNBits`. */
+const OWN_DOMAIN = 'com.microsoft';
+const OWN_OPS: readonly string[] = ['MatMulNBits'];
 /** The version of the format that came with it. */
 const IR_VERSION = 9;
 
@@ -90,7 +93,8 @@ export class OnnxBuilder {
     }
     const output = Array.from({ length: count }, (_, i) => (i === 0 ? name : `${name}:${i}`));
     const attribute = Object.entries(attrs).map(([key, attr]) => attributeOf(key, attr));
-    this.nodes.push({ name, opType, input, output, attribute });
+    const domain = OWN_OPS.includes(opType) ? OWN_DOMAIN : '';
+    this.nodes.push({ name, opType, input, output, attribute, domain });
     return output.map((ref) => this.define(ref));
   }
 
@@ -99,7 +103,10 @@ export class OnnxBuilder {
     return encodeModel({
       irVersion: IR_VERSION,
       producerName: 'tfjs-hadanorm',
-      opsetImport: [{ domain: '', version: OPSET }],
+      opsetImport: [
+        { domain: '', version: OPSET },
+        { domain: OWN_DOMAIN, version: 1 },
+      ],
       graph: {
         name: 'graph',
         node: this.nodes,

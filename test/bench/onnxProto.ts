@@ -19,6 +19,7 @@ message NodeProto {
   optional string name = 3;
   optional string op_type = 4;
   repeated AttributeProto attribute = 5;
+  optional string domain = 7;
 }
 message TensorProto {
   repeated int64 dims = 1;
@@ -84,6 +85,7 @@ export interface NodeProto {
   readonly name: string;
   readonly opType: string;
   readonly attribute: readonly AttributeProto[];
+  readonly domain: string;
 }
 
 /** A message `TensorProto`; `rawData` is little-endian. */

@@ -3,7 +3,6 @@ import type { DitConfig } from '../../models/builder/dit.js';
 import { DIT_S_2, DIT_XL_2 } from '../../models/seeded.js';
 import { currentBackend } from '../../ops/common/kernel.js';
 import type { WebgpuBackend } from '../../ops/webgpu/backend.js';
-import { QUICK_FLAG } from '../../ops/webgpu/flag.js';
 import { copied } from '../../ops/webgpu/hadamard.js';
 import { inScope } from '../../ops/webgpu/kernel.js';
 import {
@@ -19,6 +18,8 @@ import type { BenchCase, BenchSuite, Contest } from './harness.js';
 import { LinearSubject, type Precision } from './linearSubject.js';
 import { ModelSubject } from './modelSubject.js';
 import { burstFor, gpuContender } from './webglBackend.js';
+import { chainCases } from './webgpuChains.js';
+import { asTfjs } from './webgpuContenders.js';
 
 /** The linears of DiT-XL/2 and PixArt-Σ, and one of Flux. */
 const LINEARS = [
@@ -57,6 +58,8 @@ const LINEAR_BARS = { 512: { 'tfjs fp32': 5 }, 4096: { 'tfjs fp32': 3 } } as con
 const MODEL_BARS = { 'tfjs fp32': 5 } as const;
 const RECORDED_BARS = { 'tfjs fp32': 12 } as const;
 const FUSED_BARS = { 'tfjs fp32': 1.5 } as const;
+/** What fetching a number at the end takes is a small part of a recorded model's burst. */
+const MODEL_BURST_MS = 200;
 const ATTENTION_BARS = { 'tfjs fp32': 2 } as const;
 const COPY_BARS = { 'a copy': 1 / 1.5 } as const;
 
@@ -70,6 +73,7 @@ export const webgpuSuites: readonly BenchSuite[] = [
     prepare: () =>
       prepared(LINEARS.flatMap(([d, n]) => ROWS.map((rows) => linearCase(rows, d, n)))),
   },
+  { name: 'webgpu-chains', prepare: () => prepared(chainCases) },
   { name: 'webgpu-attention', prepare: () => prepared(ATTENTIONS.map(attentionCase)) },
   { name: 'webgpu-models', prepare: () => prepared(Object.entries(MODELS).map(modelCase)) },
   { name: 'webgpu-passes', prepare: () => prepared(LARGE.map(([m, d]) => passCase(m, d))) },
@@ -159,7 +163,7 @@ function modelCase([name, config]: [string, DitConfig]): BenchCase {
       all.push({ way: `${way}, recorded`, bars: recordedBars, compute });
     }
     const float = asTfjs(run(subject.float));
-    const burst = await burstFor([...all.map(({ compute }) => compute), float]);
+    const burst = await burstFor([...all.map(({ compute }) => compute), float], MODEL_BURST_MS);
     return {
       ours: await Promise.all(
         all.map(({ way, compute, bars }) => gpuContender(way, compute, burst, bars)),
@@ -182,18 +186,6 @@ interface Way {
   readonly way: string;
   readonly compute: () => tf.Tensor;
   readonly bars?: Contest['ours'][number]['bars'];
-}
-
-/** What tfjs takes by itself, without what this package spares its programs. */
-function asTfjs(compute: () => tf.Tensor): () => tf.Tensor {
-  return () => {
-    tf.env().set(QUICK_FLAG, false);
-    try {
-      return compute();
-    } finally {
-      tf.env().set(QUICK_FLAG, true);
-    }
-  };
 }
 
 function passCase(rows: number, d: number): BenchCase {

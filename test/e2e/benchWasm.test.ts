@@ -17,6 +17,7 @@ import {
   type Instruction,
   instructionLoop,
 } from '../bench/limitModule.js';
+import { chainModel } from '../bench/onnxChain.js';
 import { onnxDit } from '../bench/onnxDit.js';
 import { OnnxBuilder } from '../bench/onnxModel.js';
 import { onnxTensor, openSession } from '../bench/onnxSession.js';
@@ -38,6 +39,29 @@ const CONFIG = {
 };
 
 describe('Benchmark of the WASM kernels and its peers', () => {
+  it('chains of linears give the peers what they give, in floats and by MatMulNBits', async () => {
+    const linear = (inputs: number, outputs: number) => ({
+      ...{ inputs, outputs, bias: normal(outputs, outputs) },
+      matrix: normal(inputs * outputs, inputs, 0, inputs ** -0.5),
+    });
+    const pair = [linear(64, 96), linear(96, 64)];
+    const x = normal(3 * 64, 5);
+    const wanted = tf.tidy(() => {
+      let y: tf.Tensor = tf.tensor2d(x, [3, 64]);
+      for (const { inputs, outputs, matrix, bias } of [...pair, ...pair]) {
+        y = tf.add(tf.matMul(y as tf.Tensor2D, tf.tensor2d(matrix, [inputs, outputs])), bias);
+      }
+      return (y.arraySync() as number[][])[0]!;
+    });
+    const least = { float32: 100, 4: 12, 8: 35 } as const;
+    for (const precision of ['float32', 4, 8] as const) {
+      const session = await openSession(chainModel(pair, 2, precision));
+      const got = await session.run({ x: onnxTensor(x, [3, 64]) });
+      await session.dispose();
+      expect(sqnr(wanted, got), `${precision}`).to.be.above(least[precision]);
+    }
+  });
+
   before(setWasmBackend);
 
   it('the ONNX model is the graph model: float32 to rounding, int8 to its codes', async () => {

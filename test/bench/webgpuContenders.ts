@@ -1,0 +1,48 @@
+import * as tf from '@tensorflow/tfjs';
+import { currentBackend } from '../../ops/common/kernel.js';
+import type { WebgpuBackend } from '../../ops/webgpu/backend.js';
+import { QUICK_FLAG } from '../../ops/webgpu/flag.js';
+import { record, submitted } from '../../ops/webgpu/recording.js';
+import { delivered, type Output, outputOf } from '../../src/plan/outputs.js';
+
+/** What tfjs takes by itself, without what this package spares its programs. */
+export function asTfjs<T extends tf.Tensor>(compute: () => T): () => T {
+  return () => {
+    tf.env().set(QUICK_FLAG, false);
+    try {
+      return compute();
+    } finally {
+      tf.env().set(QUICK_FLAG, true);
+    }
+  };
+}
+
+/** What a plan makes of some ops on tensors that are on the GPU. */
+export function recorded(compute: () => tf.Tensor): {
+  compute: () => tf.Tensor;
+  dispose: () => void;
+} {
+  const backend = currentBackend<WebgpuBackend>();
+  const once = () => {
+    let output: Output | undefined;
+    tf.tidy(() => {
+      output = outputOf('bench', backend, compute());
+    });
+    return output!;
+  };
+  // compiles and packs
+  once();
+  const { recording, value: output } = record(backend, 'bench', once);
+  if (output.kind === 'onGpu') recording.hold(output.buffer);
+  return {
+    compute: () => {
+      backend.ensureCommandEncoderReady();
+      backend.endComputePassEncoder();
+      recording.play(backend.commandEncoder!);
+      const result = delivered(backend, output);
+      submitted(backend);
+      return result;
+    },
+    dispose: () => recording.dispose(),
+  };
+}
