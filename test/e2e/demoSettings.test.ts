@@ -2,6 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { MODELS } from '../../examples/browser/shared/choices.js';
+import { preferredBackend } from '../../examples/browser/shared/preferred.js';
+import type { BackendState } from '../../examples/browser/shared/protocol.js';
 import {
   DEFAULTS,
   linkOf,
@@ -21,6 +23,17 @@ describe('Settings of the demo', () => {
     for (const one of [settings, DEFAULTS]) {
       expect(readLink(`#${linkOf(one)}`)).to.deep.equal({ settings: one, notes: [] });
     }
+  });
+
+  it('WebGPU is chosen for who chooses nothing, where a GPU is behind it', () => {
+    const state = (name: BackendState['name'], available: boolean, note = '') => ({
+      ...{ name, available, note },
+    });
+    const wasm = state('wasm', true, '2 threads');
+    const chosen = (...states: BackendState[]) => preferredBackend([wasm, ...states]);
+    expect(chosen(state('webgl', true), state('webgpu', true))).to.equal('webgpu');
+    expect(chosen(state('webgpu', true, 'by software, no GPU: slow'))).to.equal('wasm');
+    expect(chosen(state('webgl', true), state('webgpu', false))).to.equal('wasm');
   });
 
   const wrong: readonly (readonly [string, string])[] = [

@@ -1,5 +1,6 @@
 import {
   BACKENDS,
+  type BackendName,
   BITS,
   MODELS,
   type ModelName,
@@ -7,6 +8,7 @@ import {
   offered,
   SOLVERS,
 } from '../shared/choices.js';
+import { preferredBackend } from '../shared/preferred.js';
 import type { BackendState } from '../shared/protocol.js';
 import { DEFAULTS, type ReadLink, readSettings, type Settings } from '../shared/settings.js';
 import { byId, element } from './dom.js';
@@ -15,6 +17,8 @@ import { byId, element } from './dom.js';
 export class SettingsForm {
   private readonly form = byId<HTMLFormElement>('settings');
   private readonly notes = byId('notes');
+  /** Whether the backend is somebody's choice. */
+  private chosen = false;
 
   /** @param onChange Called when something in it was changed by hand. */
   constructor(onChange: () => void) {
@@ -30,7 +34,10 @@ export class SettingsForm {
       this.field('seed').value = `${crypto.getRandomValues(new Uint32Array(1))[0]! % 1_000_000}`;
       this.changed(onChange);
     });
-    this.form.addEventListener('input', () => this.changed(onChange));
+    this.form.addEventListener('input', ({ target }) => {
+      if (target instanceof HTMLInputElement && target.name === 'backend') this.chosen = true;
+      this.changed(onChange);
+    });
     this.write(DEFAULTS);
   }
 
@@ -47,8 +54,12 @@ export class SettingsForm {
     return read;
   }
 
-  /** Shows settings. */
-  write(settings: Settings): void {
+  /**
+   * Shows settings.
+   * @param chosen Whether somebody chose the backend: else it is the best that the browser has.
+   */
+  write(settings: Settings, chosen = false): void {
+    this.chosen ||= chosen;
     this.field('model').value = settings.model;
     this.showClasses(settings.model);
     for (const [name, value] of Object.entries(settings)) {
@@ -72,17 +83,27 @@ export class SettingsForm {
     return [...(byId<HTMLInputElement>('files').files ?? [])];
   }
 
-  /** Disables the backends that are not here, with the reason. */
+  /** Disables the backends that are not here, with the reason, and chooses one for who has not. */
   showBackends(states: readonly BackendState[]): void {
+    if (!this.chosen) this.choose(preferredBackend(states));
+    this.chosen = true;
     for (const { name, available, note } of states) {
-      const input = this.form.querySelector<HTMLInputElement>(`input[value="${name}"]`)!;
+      const input = this.backendInput(name);
       input.disabled = !available;
       byId(`backend-${name}`).textContent = note;
       if (available || !input.checked) continue;
       const other = states.find((state) => state.available)!;
-      this.form.querySelector<HTMLInputElement>(`input[value="${other.name}"]`)!.checked = true;
+      this.choose(other.name);
       this.note([`backend ${name} is not to be had here (${note}): ${other.name} is used`]);
     }
+  }
+
+  private choose(name: BackendName): void {
+    this.backendInput(name).checked = true;
+  }
+
+  private backendInput(name: BackendName): HTMLInputElement {
+    return this.form.querySelector<HTMLInputElement>(`input[value="${name}"]`)!;
   }
 
   private changed(onChange: () => void): void {

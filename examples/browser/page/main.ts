@@ -47,7 +47,7 @@ results.dataset.state = 'ready';
 /** Shows what the address says. */
 function openLink(): void {
   const { settings, notes } = readLink(location.hash);
-  form.write(settings);
+  form.write(settings, new URLSearchParams(location.hash.replace(/^#/, '')).has('backend'));
   form.note(notes);
   preview(settings);
 }
