@@ -1,6 +1,5 @@
 import {
   dispose,
-  engine,
   keep,
   type NamedTensorMap,
   type Tensor,
@@ -11,6 +10,7 @@ import { describe, InvalidArgumentError, NotRecordableError } from '../../ops/nu
 import { bytesOfShape, type WebgpuBackend } from '../../ops/webgpu/backend.js';
 import { withFloats } from '../../ops/webgpu/floats.js';
 import { inScope } from '../../ops/webgpu/kernel.js';
+import { tensorOn } from './outputs.js';
 
 /** What a plan reads its inputs from: tensors on the GPU, which each run fills anew. */
 export class Feeds {
@@ -29,7 +29,7 @@ export class Feeds {
       }
       const info = backend.makeTensorInfo([...shape], dtype);
       backend.uploadToGPU(info.dataId);
-      this.tensors.set(name, keep(engine().makeTensorFromTensorInfo(info)));
+      this.tensors.set(name, keep(tensorOn(backend, info)));
     }
   }
 
@@ -38,12 +38,12 @@ export class Feeds {
     return Object.fromEntries(this.tensors);
   }
 
-  has(tensor: Tensor): boolean {
-    return [...this.tensors.values()].includes(tensor);
+  all(): Tensor[] {
+    return [...this.tensors.values()];
   }
 
   buffers(): GPUBuffer[] {
-    return [...this.tensors.values()].map((tensor) => this.bufferOf(tensor)!);
+    return this.all().map((tensor) => this.bufferOf(tensor)!);
   }
 
   /**
@@ -56,7 +56,7 @@ export class Feeds {
   }
 
   dispose(): void {
-    dispose([...this.tensors.values()]);
+    dispose(this.all());
     this.tensors.clear();
   }
 

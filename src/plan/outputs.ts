@@ -1,4 +1,11 @@
-import { type DataType, engine, type Tensor, type TypedArray } from '@tensorflow/tfjs-core';
+import {
+  type DataType,
+  engine,
+  type KernelBackend,
+  type Tensor,
+  type TensorInfo,
+  type TypedArray,
+} from '@tensorflow/tfjs-core';
 import { NotRecordableError } from '../../ops/numerics/errors.js';
 import { bytesOfShape, type WebgpuBackend } from '../../ops/webgpu/backend.js';
 
@@ -27,6 +34,11 @@ export function outputOf(op: string, backend: WebgpuBackend, tensor: Tensor): Ou
   return { ...what, kind: 'constant', values: (values as TypedArray).slice() };
 }
 
+/** A tensor of data that a backend has, whichever is the current one. */
+export function tensorOn(backend: WebgpuBackend, info: TensorInfo): Tensor {
+  return engine().makeTensorFromTensorInfo(info, backend as object as KernelBackend);
+}
+
 /** A tensor of its own with what is in an output, in the order of the backend's commands. */
 export function delivered(backend: WebgpuBackend, output: Output): Tensor {
   const { shape, dtype, stored } = output;
@@ -52,5 +64,5 @@ export function delivered(backend: WebgpuBackend, output: Output): Tensor {
     default:
       output satisfies never;
   }
-  return engine().makeTensorFromTensorInfo({ ...info, dtype });
+  return tensorOn(backend, { ...info, dtype });
 }

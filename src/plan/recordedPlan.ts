@@ -45,7 +45,8 @@ export class RecordedPlan {
       throw new InvalidArgumentError(OP, 'the plan', 'one in use', 'a disposed one', wayOut);
     }
     checkBatch(OP, inputs, 'inputs');
-    checkBackends(OP, tensorsIn(inputs));
+    // the plan's own backend too, should another be the current one
+    checkBackends(OP, [...tensorsIn(inputs), ...this.feeds.all()]);
     this.feeds.fill(OP, this.byNode(inputs));
     const { backend } = this;
     backend.ensureCommandEncoderReady();

@@ -167,6 +167,24 @@ describeOnBackends('plan', (backend) => {
     model.dispose();
   });
 
+  it('runs on its backend while another is the current one', async () => {
+    const model = await tinyDit();
+    const batch = tinyBatch(1);
+    const step = await plan(model, batch);
+    const wanted = await bits(step.run(batch));
+    await tf.setBackend('cpu');
+    try {
+      const elsewhere = tinyBatch(1);
+      expect(await bits(step.run(elsewhere))).to.deep.equal(wanted);
+      tf.dispose(elsewhere);
+    } finally {
+      await tf.setBackend('webgpu');
+    }
+    step.dispose();
+    tf.dispose(batch);
+    model.dispose();
+  });
+
   it('the example of docs/backends.md runs a model on one batch after the other', async () => {
     const model = await tinyDit();
     const batches = [1, 2].map((seed) => tinyBatch(seed));
