@@ -15,6 +15,7 @@ export const FLOORS: readonly (readonly string[])[] = [
   ['src/math'],
   ['src/graph'],
   ['src/shapes'],
+  ['src/trace'],
   ['src/recognize'],
   ['src/passes'],
   ['src/calibrate'],
