@@ -132,3 +132,11 @@ export { ModelFormatError, ModelLoadError } from './save/format.js';
 export { type LoadQuantizedOptions, loadQuantized } from './save/loadQuantized.js';
 export { type QuantizedFilesOptions, quantizedFiles, saveQuantized } from './save/saveQuantized.js';
 export { type OpSupport, supportMatrix } from './support.js';
+export { TraceError } from './trace/base/errors.js';
+export type { EagerFunction, ExampleInputs, LayersModelLike } from './trace/calls.js';
+export type { AnyModel } from './trace/given.js';
+export {
+  TO_GRAPH_MODEL_DEFAULTS,
+  type ToGraphModelOptions,
+  toGraphModel,
+} from './trace/toGraphModel.js';

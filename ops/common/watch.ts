@@ -1,9 +1,4 @@
-import {
-  engine,
-  type NamedAttrMap,
-  type NamedTensorMap,
-  type Tensor,
-} from '@tensorflow/tfjs-core';
+import { engine, type NamedAttrMap, type NamedTensorMap, type Tensor } from '@tensorflow/tfjs-core';
 
 /** What somebody sees of the engine's work. */
 export interface EngineWatch {
@@ -14,8 +9,8 @@ export interface EngineWatch {
     attrs: NamedAttrMap | undefined,
     runKernel: () => Tensor | Tensor[],
   ) => Tensor | Tensor[];
-  /** Before the values of a tensor are read. */
-  readonly read: (dataId: object) => void;
+  /** Before the values of a tensor are read; whether it is waited for them. */
+  readonly read: (dataId: object, waits: boolean) => void;
 }
 
 /** Watches until the function that it returns is called; the engine is as it was then. */
@@ -28,11 +23,11 @@ export function watchEngine({ ran, read: reads }: EngineWatch): () => void {
         return runKernel.call(tfjs, kernel, inputs, attrs) as Tensor | Tensor[];
       }),
     readSync: (dataId: object) => {
-      reads(dataId);
+      reads(dataId, false);
       return readSync.call(tfjs, dataId);
     },
     read: (dataId: object) => {
-      reads(dataId);
+      reads(dataId, true);
       return read.call(tfjs, dataId);
     },
   };

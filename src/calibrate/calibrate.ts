@@ -12,6 +12,7 @@ import { withMasks } from '../recognize/emitMask.js';
 import { inNormalForm, normalizeNodes } from '../recognize/normalize/normalize.js';
 import type { TokenMask } from '../recognize/tokenMask.js';
 import { checkMatched, chooseMasks } from '../recognize/tokenMaskOption.js';
+import { type AnyModel, givenModel, withGiven } from '../trace/given.js';
 import {
   type Batch,
   checkBatch,
@@ -70,6 +71,7 @@ const CONTROL_FLOW = new RegExp(
  * Memory is bounded: see `calibrationMemory`. Statistics of shards merge to what one pass gives:
  * `(await calibrate(model, a)).merge(await calibrate(model, b))`.
  *
+ * @param model A loaded `tf.GraphModel`; or a `tf.LayersModel`, converted as by `toGraphModel`.
  * @param batches Inputs of the model; for a diffusion model, a few denoising trajectories. Any
  * iterable, also async.
  * @throws InvalidArgumentError for a wrong model or option; CalibrationAbortedError when cancelled;
@@ -88,13 +90,28 @@ const CONTROL_FLOW = new RegExp(
  * ```
  */
 export async function calibrate(
-  model: GraphModel,
+  model: AnyModel,
   batches: Iterable<Batch> | AsyncIterable<Batch>,
   options: CalibrateOptions = {},
 ): Promise<CalibrationStats> {
   const op = 'calibrate';
   const settings = checkCalibrateOptions(op, options);
   checkBatches(op, batches);
+  const { model: graphModel, done } = givenModel(op, model);
+  try {
+    return await calibrated(op, graphModel, batches, options, settings);
+  } finally {
+    done();
+  }
+}
+
+async function calibrated(
+  op: string,
+  model: GraphModel,
+  batches: Iterable<Batch> | AsyncIterable<Batch>,
+  options: CalibrateOptions,
+  settings: CalibrateSettings,
+): Promise<CalibrationStats> {
   await weightsOnHost(op, model, 'small');
   const graph = graphOfModel(op, model);
   const builder = new GraphBuilder(graph);
@@ -128,11 +145,13 @@ export async function calibrate(
  * The bytes that the statistics of a calibration take at most, before it runs.
  * @throws InvalidArgumentError for a wrong model or option.
  */
-export function calibrationMemory(model: GraphModel, options: CalibrateOptions = {}): number {
+export function calibrationMemory(model: AnyModel, options: CalibrateOptions = {}): number {
   const op = 'calibrationMemory';
   const settings = checkCalibrateOptions(op, options);
-  const { linears } = inNormalForm(op, graphOfModel(op, model), analyze);
-  return memoryOf(sitesOf(linears, settings.hessian, new Map()), settings);
+  return withGiven(op, model, (graphModel) => {
+    const { linears } = inNormalForm(op, graphOfModel(op, graphModel), analyze);
+    return memoryOf(sitesOf(linears, settings.hessian, new Map()), settings);
+  });
 }
 
 /** @throws InvalidArgumentError where there is nothing to observe, or too much. */

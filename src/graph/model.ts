@@ -140,10 +140,7 @@ export function checkModel(op: string, model: unknown): asserts model is GraphMo
     throw new InvalidArgumentError(op, 'model', WANTED, describe(model));
   }
   if ('layers' in model) {
-    const command =
-      'tensorflowjs_converter ' +
-      '--input_format=tfjs_layers_model --output_format=tfjs_graph_model model.json out/';
-    const wayOut = `Save it and convert it: ${command}`;
+    const wayOut = 'Convert it: toGraphModel(model, exampleInputs).';
     throw new InvalidArgumentError(op, 'model', WANTED, 'a tf.LayersModel', wayOut);
   }
   if (!('save' in model) || !('execute' in model) || !('modelSignature' in model)) {

@@ -1,6 +1,7 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { graphOfModel } from '../graph/model.js';
 import { groupBy } from '../math/groups.js';
+import { type AnyModel, withGiven } from '../trace/given.js';
 import { analyze } from './analysis.js';
 import { inColumns } from './columns.js';
 import { inNormalForm } from './normalize/normalize.js';
@@ -51,7 +52,8 @@ export interface GraphDescription {
  * A linear that fits no pattern has the role 'other'; `rewriteGraph` leaves it alone unless a rule
  * includes it.
  *
- * @throws InvalidArgumentError for anything but a loaded `tf.GraphModel`.
+ * @param model A loaded `tf.GraphModel`; or a `tf.LayersModel`, converted as by `toGraphModel`.
+ * @throws InvalidArgumentError for another model; TraceError where it cannot be converted.
  *
  * @example
  * ```ts
@@ -63,8 +65,11 @@ export interface GraphDescription {
  * console.log(`${describeGraph(model)}`);
  * ```
  */
-export function describeGraph(model: GraphModel): GraphDescription {
-  const op = 'describeGraph';
+export function describeGraph(model: AnyModel): GraphDescription {
+  return withGiven('describeGraph', model, (graphModel) => described('describeGraph', graphModel));
+}
+
+function described(op: string, model: GraphModel): GraphDescription {
   const { linears, others, masks, notes } = inNormalForm(op, graphOfModel(op, model), (graph) => {
     const analysis = analyze(graph);
     return { ...analysis, ...new SiteMaskFinder(analysis).find() };
@@ -73,7 +78,7 @@ export function describeGraph(model: GraphModel): GraphDescription {
     const mask = masks.get(key);
     return mask === undefined ? null : maskText(mask);
   };
-  const described = linears.map(
+  const list = linears.map(
     ({ linear, site, key, role, reason }): DescribedLinear => ({
       name: linear.name,
       role,
@@ -87,10 +92,8 @@ export function describeGraph(model: GraphModel): GraphDescription {
     }),
   );
   const text = () =>
-    [describedTable(described), ...othersTable(others), ...masksText(described), ...notes].join(
-      '\n',
-    );
-  return { linears: described, others, notes, toString: text };
+    [describedTable(list), ...othersTable(others), ...masksText(list), ...notes].join('\n');
+  return { linears: list, others, notes, toString: text };
 }
 
 function describedTable(linears: readonly DescribedLinear[]): string {

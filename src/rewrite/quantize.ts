@@ -1,4 +1,3 @@
-import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { checkCallback, checkSignal } from '../../ops/common/callers.js';
 import { checkPlain } from '../../ops/common/checks.js';
 import type { WatchOptions } from '../../ops/common/progress.js';
@@ -10,6 +9,7 @@ import { CalibrationStats, statsGiven } from '../calibrate/stats.js';
 import { type Recipe, type RecipeTarget, recipeFor } from '../report/recipe.js';
 import { choicesOf } from '../report/recipeChoices.js';
 import type { QuantizationReport } from '../report/report.js';
+import type { AnyModel } from '../trace/given.js';
 import type { RewriteOptions, Rule } from './options.js';
 import { withPreset } from './presetOptions.js';
 import type { Preset, PresetName } from './presets.js';
@@ -69,7 +69,7 @@ export interface QuantizeResult extends RewriteResult {
  * ```
  */
 export async function quantize(
-  model: GraphModel,
+  model: AnyModel,
   batches: Iterable<Batch> | AsyncIterable<Batch> | CalibrationStats,
   options: QuantizeOptions = {},
 ): Promise<QuantizeResult> {
@@ -102,7 +102,7 @@ export async function quantize(
 
 async function statsOf(
   op: string,
-  model: GraphModel,
+  model: AnyModel,
   batches: Iterable<Batch> | AsyncIterable<Batch> | CalibrationStats,
   options: CalibrateOptions,
 ): Promise<CalibrationStats> {

@@ -11,6 +11,7 @@ import {
   weightTensors,
 } from '../graph/model.js';
 import type { QuantizationReport } from '../report/report.js';
+import { type AnyModel, givenModel, withGiven } from '../trace/given.js';
 import { checkRewriteOptions } from './optionChecks.js';
 import type { RewriteOptions } from './options.js';
 import { prepareRewrite, quantizeSteps, type RewriteProgress } from './steps.js';
@@ -50,13 +51,14 @@ export class RewriteAbortedError extends AbortedError {
  * What one could think was done and was not, is in the report's `notes`. Blocks until done;
  * `rewriteGraphAsync` is for large models and for pages.
  *
- * @param model A loaded `tf.GraphModel`.
- * @throws InvalidArgumentError for a wrong option, missing statistics, or a `tf.LayersModel` (it
- * says how to convert it); HadamardSizeError for a width that has no Hadamard matrix, where a
- * rotation is asked for by name: method 'hadamard', `rotate: true` or a `blockSize`. Elsewhere it
- * is left out, and the report says so for the linear. NothingToQuantizeError for a model in which
- * there is nothing to quantize, unless a rule with treatment 'skip' or `weightOnly: false` leaves
- * it all alone. WebglContextLostError, WebgpuDeviceLostError where the backend's device is lost.
+ * @param model A loaded `tf.GraphModel`; or a `tf.LayersModel`, converted as by `toGraphModel`.
+ * @throws InvalidArgumentError for a wrong option, missing statistics or another model;
+ * HadamardSizeError for a width that has no Hadamard matrix, where a rotation is asked for by name:
+ * method 'hadamard', `rotate: true` or a `blockSize`. Elsewhere it is left out, and the report says
+ * so for the linear. NothingToQuantizeError for a model in which there is nothing to quantize,
+ * unless a rule with treatment 'skip' or `weightOnly: false` leaves it all alone. TraceError for a
+ * LayersModel that cannot be converted. WebglContextLostError, WebgpuDeviceLostError where the
+ * backend's device is lost.
  * Source: HadaNorm, arXiv 2506.09932.
  *
  * @example
@@ -78,12 +80,14 @@ export class RewriteAbortedError extends AbortedError {
  * const velocity = small.predict(tinyInputs([0.3]));
  * ```
  */
-export function rewriteGraph(model: GraphModel, options: RewriteOptions = {}): RewriteResult {
-  const steps = rewriteSteps('rewriteGraph', model, options);
-  for (;;) {
-    const { done, value } = steps.next();
-    if (done) return value;
-  }
+export function rewriteGraph(model: AnyModel, options: RewriteOptions = {}): RewriteResult {
+  return withGiven('rewriteGraph', model, (graphModel) => {
+    const steps = rewriteSteps('rewriteGraph', graphModel, options);
+    for (;;) {
+      const { done, value } = steps.next();
+      if (done) return value;
+    }
+  });
 }
 
 /**
@@ -93,15 +97,28 @@ export function rewriteGraph(model: GraphModel, options: RewriteOptions = {}): R
  * @throws RewriteAbortedError (name 'AbortError') when cancelled, and what `rewriteGraph` throws.
  */
 export async function rewriteGraphAsync(
-  model: GraphModel,
+  model: AnyModel,
   options: RewriteAsyncOptions = {},
 ): Promise<RewriteResult> {
   const op = 'rewriteGraphAsync';
   // null has nothing to take out
   if (options === null) checkRewriteOptions(op, options);
-  const { signal, onProgress, ...rest } = options;
+  const { signal, onProgress } = options;
   checkSignal(op, signal);
   checkCallback(op, 'onProgress', onProgress);
+  const { model: graphModel, done } = givenModel(op, model);
+  try {
+    return await rewritten(op, graphModel, options);
+  } finally {
+    done();
+  }
+}
+
+async function rewritten(
+  op: string,
+  model: GraphModel,
+  { signal, onProgress, ...rest }: RewriteAsyncOptions,
+): Promise<RewriteResult> {
   await weightsOnHost(op, model, 'all');
   const steps = rewriteSteps(op, model, rest);
   try {

@@ -1,6 +1,6 @@
 import { type DataType, type NamedTensorMap, Tensor } from '@tensorflow/tfjs-core';
 import { describe, InvalidArgumentError } from '../../ops/numerics/errors.js';
-import { TraceError } from './errors.js';
+import { TraceError } from './base/errors.js';
 import type { Call } from './recorder.js';
 
 const NUMERIC: readonly DataType[] = ['float32', 'int32', 'bool'];
@@ -17,7 +17,12 @@ export type EagerFunction<I extends ExampleInputs = ExampleInputs> = (
 /** What this package uses of a `tf.LayersModel`. */
 export interface LayersModelLike {
   readonly layers: readonly object[];
-  readonly inputs: readonly { readonly shape: readonly (number | null)[]; readonly dtype: DataType }[];
+  readonly inputs: readonly {
+    readonly name: string;
+    readonly shape: readonly (number | null)[];
+    readonly dtype: DataType;
+  }[];
+  readonly outputs: readonly { readonly name: string }[];
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
   apply(inputs: Tensor | Tensor[], options?: { readonly [name: string]: unknown }): unknown;
@@ -54,7 +59,7 @@ export function subjectOf(op: string, given: unknown, inputs: unknown): Subject 
 }
 
 function ofLayers(op: string, model: LayersModelLike, inputs: ExampleInputs): Subject {
-  const { inputNames, outputNames } = model;
+  const { inputNames, outputNames } = namesOf(op, model);
   const ordered = inOrder(op, inputNames, inputs);
   const call: Call = (fed) => {
     const all = inputNames.map((name) => fed.get(name)!);
@@ -62,6 +67,26 @@ function ofLayers(op: string, model: LayersModelLike, inputs: ExampleInputs): Su
     return named(op, made, (i) => outputNames[i ?? 0]!);
   };
   return { inputs: new Map(inputNames.map((name, i) => [name, ordered[i]!])), call };
+}
+
+/**
+ * What a LayersModel calls its ends; one of a list of layers has names for their tensors alone.
+ * @throws InvalidArgumentError for one whose input shape is not known yet.
+ */
+export function namesOf(
+  op: string,
+  { inputs, outputs, inputNames, outputNames }: LayersModelLike,
+): { inputNames: readonly string[]; outputNames: readonly string[] } {
+  if (inputs === undefined || inputs.length === 0) {
+    const wayOut = 'Give its first layer an inputShape.';
+    const wanted = 'a tf.LayersModel that knows its inputs';
+    throw new InvalidArgumentError(op, 'model', wanted, 'one without', wayOut);
+  }
+  const layerOf = ({ name }: { name: string }) => name.split('/')[0]!;
+  return {
+    inputNames: inputNames.length > 0 ? inputNames : inputs.map(layerOf),
+    outputNames: outputNames.length > 0 ? outputNames : outputs.map(layerOf),
+  };
 }
 
 function inOrder(op: string, names: readonly string[], inputs: ExampleInputs): Tensor[] {
@@ -94,7 +119,9 @@ function named(
   if (entries.length > 0 && entries.every(([, x]) => x instanceof Tensor)) {
     return new Map(entries as [string, Tensor][]);
   }
-  const isPromise = made !== null && typeof made === 'object' && 'then' in made;
+  const isPromise = made instanceof Promise;
+  // what becomes of it is of no interest any more
+  if (isPromise) made.catch(() => {});
   const got = isPromise ? 'a promise' : describe(made);
   const problem = `the call gives ${got} where tensors are wanted`;
   const wayOut = 'Give a tensor, an array of tensors or tensors by name, without waiting.';

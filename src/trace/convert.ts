@@ -4,17 +4,17 @@ import { describe } from '../../ops/numerics/errors.js';
 import { graphFromArtifacts } from '../graph/artifacts.js';
 import { modelFromTensors } from '../graph/model.js';
 import type { Dtype } from '../graph/newWeights.js';
-import { Emitter, type Value } from './emitter.js';
-import { TraceError } from './errors.js';
+import { Emitter, type Value } from './base/emitter.js';
+import { TraceError } from './base/errors.js';
+import { type Batches, type Lengths, lengthOf } from './base/pairs.js';
+import { type Known, StepPair } from './base/steps.js';
+import type { Tape, Traced } from './base/tape.js';
 import type { Context, Rule } from './kernels/context.js';
 import { ELEMENTWISE } from './kernels/elementwise.js';
 import { OWN } from './kernels/own.js';
 import { PARTS } from './kernels/parts.js';
 import { PRODUCTS } from './kernels/products.js';
 import { SHAPING } from './kernels/shaping.js';
-import { type Batches, type Lengths, lengthOf } from './pairs.js';
-import { type Known, StepPair } from './steps.js';
-import type { Tape, Traced } from './tape.js';
 
 const RULES: ReadonlyMap<string, Rule> = new Map(
   [ELEMENTWISE, SHAPING, PARTS, PRODUCTS, OWN].flatMap((rules) => Object.entries(rules)),
@@ -57,7 +57,10 @@ function written(
   const named = [...one.outputs.keys()].map((name) => [name, emit.own(name)] as const);
   for (const [name, x] of one.inputs) {
     const lengths = pair(`of ${name}`, x, other.inputs.get(name)!);
-    values.set(x.id, emit.input(name, lengths, numeric(op, `the input ${describe(name)}`, x.dtype)));
+    values.set(
+      x.id,
+      emit.input(name, lengths, numeric(op, `the input ${describe(name)}`, x.dtype)),
+    );
   }
   for (const [i, step] of one.steps.entries()) {
     const both = new StepPair(op, batches, tapes, [step, other.steps[i]!]);

@@ -9,8 +9,8 @@ import {
 } from '@tensorflow/tfjs-core';
 import { watchEngine } from '../../ops/common/watch.js';
 import { describe } from '../../ops/numerics/errors.js';
-import { TraceError } from './errors.js';
-import type { Constant, Step, Tape, Traced } from './tape.js';
+import { TraceError } from './base/errors.js';
+import type { Constant, Step, Tape, Traced } from './base/tape.js';
 
 /** Eager code: tensors by name in, tensors by name out, at once. */
 export type Call = (inputs: ReadonlyMap<string, Tensor>) => ReadonlyMap<string, Tensor>;
@@ -23,11 +23,7 @@ const SAME_VALUES = new Set(['Reshape', 'Identity', 'Transpose', 'ExpandDims', '
  * as it was afterwards, whatever happens.
  * @throws TraceError where the values of such a tensor are read, or drawn at random.
  */
-export function record(
-  op: string,
-  given: ReadonlyMap<string, Tensor>,
-  call: Call,
-): Tape {
+export function record(op: string, given: ReadonlyMap<string, Tensor>, call: Call): Tape {
   const recorder = new Recorder(op);
   const stop = recorder.listen();
   try {
@@ -62,7 +58,7 @@ class Recorder {
   listen(): () => void {
     return watchEngine({
       ran: (kernel, inputs, attrs, run) => this.ran(kernel, inputs, attrs ?? {}, run),
-      read: (dataId) => this.unread(dataId),
+      read: (dataId, waits) => this.unread(dataId, waits),
     });
   }
 
@@ -140,17 +136,24 @@ class Recorder {
     }
   }
 
-  private unread(dataId: object): void {
+  private unread(dataId: object, waits: boolean): void {
     const what = this.depth > 0 ? undefined : this.data.get(dataId);
     if (what !== undefined) {
-      this.refuse(what, `the values of ${what} are read within the call, so they may decide it`);
+      const problem = `the values of ${what} are read within the call, so they may decide it`;
+      // who does not look at a promise would have its rejection end the process
+      if (waits) this.refused(what, problem);
+      else this.refuse(what, problem);
     }
   }
 
   private refuse(what: string, problem: string): never {
+    throw this.refused(what, problem);
+  }
+
+  private refused(what: string, problem: string): TraceError {
     const wayOut = 'A graph does the same for all inputs: compute with tensors instead.';
     this.refusal ??= new TraceError(this.op, what, problem, wayOut);
-    throw this.refusal;
+    return this.refusal;
   }
 }
 

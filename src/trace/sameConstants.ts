@@ -1,6 +1,6 @@
 import { util } from '@tensorflow/tfjs-core';
 import { valuesOf } from '../../ops/common/alive.js';
-import type { Constant, Tape } from './tape.js';
+import type { Constant, Tape } from './base/tape.js';
 
 /**
  * A constant that was made in the call and is another in a second one, as the message of an error

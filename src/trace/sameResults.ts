@@ -2,7 +2,7 @@ import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { backend, dispose, type Tensor, type TypedArray } from '@tensorflow/tfjs-core';
 import { valuesOf } from '../../ops/common/alive.js';
 import { describe } from '../../ops/numerics/errors.js';
-import { TraceError } from './errors.js';
+import { TraceError } from './base/errors.js';
 
 /** ‖y − reference‖ / ‖reference‖ that rounding may make, in floats of 32 and of 16 bits. */
 const FLOAT32_ERROR = 1e-4;

@@ -3,6 +3,9 @@ import { type Tensor, type TypedArray, tensor } from '@tensorflow/tfjs-core';
 import { valuesOf } from '../../ops/common/alive.js';
 import { checkOptions } from '../../ops/common/checks.js';
 import { describe, InvalidArgumentError } from '../../ops/numerics/errors.js';
+import { TraceError } from './base/errors.js';
+import { BakedError, differenceOf } from './base/pairs.js';
+import { disposeTape, type Tape } from './base/tape.js';
 import {
   type EagerFunction,
   type ExampleInputs,
@@ -11,12 +14,9 @@ import {
   subjectOf,
 } from './calls.js';
 import { modelOfTapes } from './convert.js';
-import { TraceError } from './errors.js';
-import { BakedError, differenceOf } from './pairs.js';
 import { record } from './recorder.js';
-import { checkSame } from './sameResults.js';
 import { otherConstant } from './sameConstants.js';
-import { disposeTape, type Tape } from './tape.js';
+import { checkSame } from './sameResults.js';
 
 /** Options of `toGraphModel`. */
 export interface ToGraphModelOptions {

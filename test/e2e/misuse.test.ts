@@ -241,6 +241,10 @@ function tableOf(
     useThreadedWasm: { call: plugin.useThreadedWasm, args: [{}] },
     webgpuReady: { call: plugin.webgpuReady, args: [] },
     plan: { call: plugin.plan, args: [model, {}] },
+    toGraphModel: {
+      ...{ call: plugin.toGraphModel as Call, args: [(given: tf.Tensor) => tf.abs(given), x, {}] },
+      options: ['batch'],
+    },
     calibrate: {
       ...{ call: plugin.calibrate, args: [model, batches, { disposeBatches: true }] },
       options: ['hessian', 'timestep', 'means', 'resume', 'signal', 'onProgress'],

@@ -1,8 +1,8 @@
 import type { Attrs } from '../../graph/attrs.js';
 import type { Ref } from '../../graph/ir.js';
-import type { Emitter, Value } from '../emitter.js';
-import type { Lengths } from '../pairs.js';
-import type { Known, StepPair } from '../steps.js';
+import type { Emitter, Value } from '../base/emitter.js';
+import type { Lengths } from '../base/pairs.js';
+import type { Known, StepPair } from '../base/steps.js';
 
 /** What a rule has of a kernel that ran, and what it writes with. */
 export interface Context {

@@ -1,12 +1,15 @@
 import { attr } from '../../graph/attrs.js';
 import type { Dtype } from '../../graph/newWeights.js';
-import type { Value } from '../emitter.js';
-import type { Lengths } from '../pairs.js';
+import type { Value } from '../base/emitter.js';
+import type { Lengths } from '../base/pairs.js';
 import { type Context, each, only, type Rule, type Rules, refs } from './context.js';
 
 const DTYPES: readonly unknown[] = ['float32', 'int32', 'bool'] satisfies Dtype[];
 
-const unary = (op: string): Rule => (context) => only(context, op, refs(context, ['x']));
+const unary =
+  (op: string): Rule =>
+  (context) =>
+    only(context, op, refs(context, ['x']));
 
 const binary =
   (op: string): Rule =>
@@ -47,7 +50,9 @@ export const ELEMENTWISE: Rules = {
   Cast: (context) => {
     const dtype = context.step.attr<Dtype>('dtype');
     if (!DTYPES.includes(dtype)) throw context.step.refusal(`to ${dtype}`);
-    const SrcT = attr.type(context.known('x').dtype as Dtype);
+    const from = context.known('x').dtype as Dtype;
+    if (from === dtype) return context.emit.view(context.value('x'), context.out[0]!);
+    const SrcT = attr.type(from);
     return only(context, 'Cast', refs(context, ['x']), { SrcT, DstT: attr.type(dtype) });
   },
   Select: (context) => only(context, 'SelectV2', refs(context, ['condition', 't', 'e'])),

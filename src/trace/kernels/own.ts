@@ -1,6 +1,6 @@
 import { OPS } from '../../../ops/index.js';
 import { type AttrValue, attr } from '../../graph/attrs.js';
-import type { Value } from '../emitter.js';
+import type { Value } from '../base/emitter.js';
 import type { Context, Rule, Rules } from './context.js';
 import { refs } from './context.js';
 

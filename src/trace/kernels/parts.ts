@@ -1,7 +1,7 @@
 import { attr } from '../../graph/attrs.js';
 import type { Dtype } from '../../graph/newWeights.js';
-import type { Value } from '../emitter.js';
-import { sameLength } from '../pairs.js';
+import type { Value } from '../base/emitter.js';
+import { sameLength } from '../base/pairs.js';
 import { type Context, each, only, type Rule, type Rules, refs } from './context.js';
 
 const resized =

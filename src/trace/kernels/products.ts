@@ -1,8 +1,8 @@
 import { attr } from '../../graph/attrs.js';
-import type { Value } from '../emitter.js';
-import type { Length, Lengths } from '../pairs.js';
-import { activated } from './elementwise.js';
+import type { Value } from '../base/emitter.js';
+import type { Length, Lengths } from '../base/pairs.js';
 import { type Context, each, only, type Rule, type Rules, refs } from './context.js';
+import { activated } from './elementwise.js';
 
 const NAMED_PADS: Readonly<Record<string, string>> = { same: 'SAME', valid: 'VALID', 0: 'VALID' };
 

@@ -1,5 +1,5 @@
 import { attr } from '../../graph/attrs.js';
-import { sameLength } from '../pairs.js';
+import { sameLength } from '../base/pairs.js';
 import { type Context, each, only, type Rule, type Rules, refs } from './context.js';
 
 /** Another shape for the same numbers. */
@@ -11,7 +11,9 @@ const view =
 const reduction =
   (op: string): Rule =>
   (context) => {
-    const axes = context.emit.integers([context.step.attr<number | number[]>('axis')].flat());
+    // tfjs has another name for it in Max alone
+    const name = op === 'Max' ? 'reductionIndices' : 'axis';
+    const axes = context.emit.integers([context.step.attr<number | number[]>(name)].flat());
     const keep_dims = attr.bool(context.step.attr<boolean | undefined>('keepDims') ?? false);
     return only(context, op, [...refs(context, ['x']), axes], { keep_dims });
   };

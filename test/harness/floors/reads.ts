@@ -2,7 +2,10 @@ import { parseSync, Visitor } from 'vite';
 
 /** The door to tensors' values, which says where a device is lost, and what it is made of. */
 export const DOOR = 'ops/common/alive.ts';
-const DOORS = new Set([DOOR, ...['guard', 'kernel', 'watch'].map((name) => `ops/common/${name}.ts`)]);
+const DOORS = new Set([
+  DOOR,
+  ...['guard', 'kernel', 'watch'].map((name) => `ops/common/${name}.ts`),
+]);
 
 /** Kernels: they run behind the door, and read by the backend's own guarded `readSync`. */
 const KERNEL = /^ops\/(webgl|webgpu|wasm|\w+\/(cpu|node|wasm|webgl|webgpu))/;

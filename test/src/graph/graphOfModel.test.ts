@@ -158,8 +158,7 @@ describe('What is no loaded graph model', () => {
     [
       'a layers model',
       () => tf.sequential({ layers: [tf.layers.dense({ units: 1, inputShape: [1] })] }),
-      'got a tf.LayersModel. Save it and convert it: ' +
-        'tensorflowjs_converter --input_format=tfjs_layers_model',
+      'got a tf.LayersModel. Convert it: toGraphModel(model, exampleInputs).',
     ],
     [
       'a model that is not loaded',

@@ -1,6 +1,6 @@
 import { util } from '@tensorflow/tfjs-core';
-import { valuesOf } from '../../ops/common/alive.js';
-import type { Values } from '../graph/newWeights.js';
+import { valuesOf } from '../../../ops/common/alive.js';
+import type { Values } from '../../graph/newWeights.js';
 import type { Known } from './steps.js';
 
 /** A constant without the axes along which all of it is the same. */

@@ -1,5 +1,5 @@
-import { HadaNormError } from '../../ops/numerics/errors.js';
-import { KIND } from '../../ops/numerics/kinds.js';
+import { HadaNormError } from '../../../ops/numerics/errors.js';
+import { KIND } from '../../../ops/numerics/kinds.js';
 
 /** A call of eager code that no graph can repeat for other inputs. */
 export class TraceError extends HadaNormError {

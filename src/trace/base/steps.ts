@@ -1,6 +1,6 @@
 import type { DataType } from '@tensorflow/tfjs-core';
 import { TraceError } from './errors.js';
-import { type Batches, BakedError, type Length, type Lengths, lengthOf } from './pairs.js';
+import { BakedError, type Batches, type Length, type Lengths, lengthOf } from './pairs.js';
 import type { Constant, Step, Tape } from './tape.js';
 
 /** A tensor of both calls, before it is in the graph. */
@@ -52,7 +52,8 @@ export class StepPair {
   /** An attribute that the batch has no part in. @throws BakedError where it has. */
   attr<T>(name: string): T {
     const [first, second] = this.steps.map(({ attrs }) => attrs[name]);
-    if (JSON.stringify(first) !== JSON.stringify(second)) throw new BakedError(this.op, this.kernel);
+    if (JSON.stringify(first) !== JSON.stringify(second))
+      throw new BakedError(this.op, this.kernel);
     return first as T;
   }
 

@@ -1,12 +1,12 @@
 import { keep, reshape, type Tensor, tensor } from '@tensorflow/tfjs-core';
-import { type Attrs, attr } from '../graph/attrs.js';
-import { GraphBuilder } from '../graph/builder.js';
-import type { Ref } from '../graph/ir.js';
-import type { Dtype, Values } from '../graph/newWeights.js';
-import { weightsFromTensors } from '../graph/weights.js';
+import { type Attrs, attr } from '../../graph/attrs.js';
+import { GraphBuilder } from '../../graph/builder.js';
+import type { Ref } from '../../graph/ir.js';
+import type { Dtype, Values } from '../../graph/newWeights.js';
+import { weightsFromTensors } from '../../graph/weights.js';
 import { BakedError, type Length, type Lengths, openShape, sameLengths } from './pairs.js';
-import type { Known } from './steps.js';
 import { repeats } from './repeats.js';
+import type { Known } from './steps.js';
 
 /**
  * A tensor of the graph: what a node gives, under a shape that it need not have yet. So a chain of

@@ -17,7 +17,8 @@ export type Lengths = readonly Length[];
 export class BakedError extends TraceError {
   constructor(op: string, kernel: string) {
     const problem = `the kernel ${kernel} is run in a way that holds for this batch alone`;
-    const wayOut = "Compute shapes with −1 where the batch goes, or pass { batch: 'fixed' }.";
+    const wayOut =
+      "Compute shapes with −1 where the batch goes, or pass toGraphModel { batch: 'fixed' }.";
     super(op, kernel, problem, wayOut);
   }
 }
