@@ -21,7 +21,8 @@ export interface Given {
 /**
  * The graph model of what was given. That of a LayersModel shares its weights' memory, and its
  * nodes are called the same each time: statistics of one fit another.
- * @throws InvalidArgumentError for a LayersModel whose inputs have open lengths besides the batch; TraceError as `toGraphModel`.
+ * @throws InvalidArgumentError for a LayersModel whose inputs have open lengths besides the batch;
+ * TraceError as `toGraphModel`.
  */
 export function givenModel(op: string, given: AnyModel): Given {
   if (!isLayersModel(given)) return { model: given, done: () => {} };
