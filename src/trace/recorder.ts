@@ -47,7 +47,10 @@ class Recorder {
   private readonly results = new Map<string, Tensor>();
   /** The kernel that made a tensor which depends on the inputs. */
   private readonly makers = new Map<number, string>();
-  private readonly data = new WeakMap<object, string>();
+  /** Of what data depends on the inputs: who made it, and a tensor that is known to have it. */
+  private readonly data = new WeakMap<object, { what: string; source: Traced }>();
+  /** What the engine copied within a kernel, as for gradients: of which tensor. */
+  private readonly copies = new Map<number, Traced>();
   private readonly roots = new Map<number, { root: number; name: string | null }>();
   /** Tensors of lower ids were there before the call. */
   private firstId = 0;
@@ -69,6 +72,7 @@ class Recorder {
     const inputs = new Map([...fed].map(([name, x]) => [name, traced(x)]));
     const made = call(fed);
     if (this.refusal !== null) throw this.refusal;
+    for (const x of made.values()) this.seen(x);
     for (const x of made.values()) if (!this.makers.has(x.id)) this.constant(x);
     const outputs = new Map([...made].map(([name, x]) => [name, traced(x)]));
     for (const [name, x] of made) this.results.set(name, keep(this.aside(x)));
@@ -89,9 +93,13 @@ class Recorder {
   ): Tensor | Tensor[] {
     const made = this.inside(run);
     // a kernel that is made of others is one step
-    if (this.depth > 0) return made;
+    if (this.depth > 0) {
+      if (kernel === 'Identity') this.copies.set((made as Tensor).id, traced(given.x!));
+      return made;
+    }
     const outputs = [made].flat();
     const inputs = Object.entries(given).filter(([, x]) => x instanceof Tensor);
+    for (const [, x] of inputs) this.seen(x);
     if (inputs.some(([, x]) => this.makers.has(x.id))) {
       if (kernel === 'Multinomial') this.refuse(kernel, `the kernel ${kernel} draws at random`);
       for (const [, x] of inputs) if (!this.makers.has(x.id)) this.constant(x);
@@ -106,7 +114,19 @@ class Recorder {
 
   private depends(x: Tensor, what: string): void {
     this.makers.set(x.id, what);
-    this.data.set(x.dataId, what);
+    if (!this.data.has(x.dataId)) this.data.set(x.dataId, { what, source: traced(x) });
+  }
+
+  /** What the engine itself copied is known by its data, where the copy shares it. */
+  private seen(x: Tensor): void {
+    if (this.makers.has(x.id)) return;
+    const copied = this.copies.get(x.id);
+    const what = copied && this.makers.get(copied.id);
+    const known = what ? { what, source: copied } : this.data.get(x.dataId);
+    if (known === undefined) return;
+    const inputs = new Map([['x', known.source]]);
+    this.steps.push({ kernel: 'Identity', inputs, attrs: {}, outputs: [traced(x)] });
+    this.depends(x, known.what);
   }
 
   private constant(x: Tensor): void {
@@ -137,7 +157,7 @@ class Recorder {
   }
 
   private unread(dataId: object, waits: boolean): void {
-    const what = this.depth > 0 ? undefined : this.data.get(dataId);
+    const what = this.depth > 0 ? undefined : this.data.get(dataId)?.what;
     if (what !== undefined) {
       const problem = `the values of ${what} are read within the call, so they may decide it`;
       // who does not look at a promise would have its rejection end the process

@@ -48,6 +48,12 @@ export const PARTS: Rules = {
     const inputs = [...refs(context, ['x', 'indices']), axis];
     return only(context, 'GatherV2', inputs, { batch_dims });
   },
+  TopK: (context) => {
+    const { emit, step } = context;
+    const k = emit.scalar(step.attr<number>('k'), 'int32');
+    const sorted = attr.bool(step.attr<boolean>('sorted'));
+    return several(context, 'TopKV2', [...refs(context, ['x']), k], { sorted });
+  },
   GatherNd: (context) => only(context, 'GatherNd', refs(context, ['params', 'indices'])),
   OneHot: (context) => {
     const { emit, step } = context;
@@ -93,11 +99,7 @@ function split(context: Context): readonly Value[] {
   if (sizes.every((size) => sameLength(size, sizes[0]))) {
     return several(context, 'Split', [at, x!], { num_split: attr.int(sizes.length) });
   }
-  const fixed = sizes.map((size) => {
-    if (typeof size === 'object') throw step.refusal('of a part of the batch');
-    return size;
-  });
-  return several(context, 'SplitV', [x!, emit.integers(fixed), at], {
+  return several(context, 'SplitV', [x!, emit.wholeShape(sizes), at], {
     num_split: attr.int(sizes.length),
   });
 }

@@ -27,6 +27,7 @@ export const PRODUCTS: Rules = {
   FusedConv2D: (context) => biased(context, conv(context, 'Conv2D')),
   DepthwiseConv2dNative: (context) => conv(context, 'DepthwiseConv2dNative'),
   FusedDepthwiseConv2D: (context) => biased(context, conv(context, 'DepthwiseConv2dNative')),
+  Conv2DBackpropInput: transposedConv,
   ...each('MaxPool AvgPool', pool),
   Einsum: (context) => {
     const names = context.step.names();
@@ -84,6 +85,21 @@ function conv(context: Context, op: string): Value {
   };
   const inputs = refs(context, ['x', 'filter']);
   return emit.node(op, inputs, out[0]!, attrs, named(context, 'filter', op));
+}
+
+/** What gradients and transposed convolutions run: its result has the shape that it is told. */
+function transposedConv(context: Context): Value {
+  const { emit, step } = context;
+  const format = step.attr<string | undefined>('dataFormat') ?? 'NHWC';
+  if (format !== 'NHWC') throw step.refusal(`in ${format}`);
+  const pad = step.attr<string | number | number[][]>('pad');
+  const name = NAMED_PADS[`${pad}`];
+  if (name === undefined) throw step.refusal(`with a padding of ${pad}`);
+  const shape = emit.wholeShape(step.lengthsAttr('inputShape'));
+  return only(context, 'Conv2DBackpropInput', [shape, ...refs(context, ['filter', 'dy'])], {
+    strides: attr.ints(square(step.attr('strides'))),
+    padding: attr.string(name),
+  });
 }
 
 function explicit(pad: string | number | number[][]): number[] {

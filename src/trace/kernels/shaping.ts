@@ -1,5 +1,5 @@
 import { attr } from '../../graph/attrs.js';
-import { sameLength } from '../base/pairs.js';
+import { type Length, sameLength } from '../base/pairs.js';
 import { type Context, each, only, type Rule, type Rules, refs } from './context.js';
 
 /** Another shape for the same numbers. */
@@ -48,19 +48,11 @@ export const SHAPING: Rules = {
     return only(context, 'Transpose', [...refs(context, ['x']), order]);
   },
   Slice: (context) => {
-    const { emit, step } = context;
-    const begin = step.attr<number[]>('begin');
-    const whole = begin.map((from, i) => reachesEnd(context, from, i));
-    const sizes = context.out[0]!.map((size, i) => {
-      if (whole[i]) return -1;
-      if (typeof size === 'object') throw step.refusal('of a part of the batch');
-      return size;
-    });
-    return only(context, 'Slice', [
-      ...refs(context, ['x']),
-      emit.integers(begin),
-      emit.integers(sizes),
-    ]);
+    const { emit, step, out } = context;
+    const begin = step.lengthsAttr('begin');
+    const sizes = out[0]!.map((size, i) => (reachesEnd(context, begin[i]!, i) ? -1 : size));
+    const [from, size] = [begin, sizes].map((lengths) => emit.wholeShape(lengths));
+    return only(context, 'Slice', [...refs(context, ['x']), from!, size!]);
   },
   StridedSlice: (context) => {
     const { emit, step } = context;
@@ -94,8 +86,8 @@ export const SHAPING: Rules = {
 };
 
 /** Whether a slice goes to the end of an axis, in both calls. */
-function reachesEnd({ known, out }: Context, from: number, axis: number): boolean {
+function reachesEnd({ known, out }: Context, from: Length, axis: number): boolean {
   const [length, size] = [known('x').lengths[axis]!, out[0]![axis]!];
   if (typeof length === 'object') return from === 0 && sameLength(length, size);
-  return typeof size === 'number' && from + size === length;
+  return typeof size === 'number' && typeof from === 'number' && from + size === length;
 }

@@ -85,6 +85,27 @@ function difference(a: tf.Tensor, b: tf.Tensor): number {
   return tf.tidy(() => tf.div(tf.norm(tf.sub(a, b)), tf.norm(b)).dataSync()[0]!);
 }
 
+/** A layer as users write them: what it does is tfjs's ops. */
+class OwnAttention extends tf.layers.Layer {
+  static readonly className = 'OwnAttention';
+  private qkv: tf.LayerVariable | undefined;
+
+  override build(shape: tf.Shape): void {
+    const width = shape[2]!;
+    const random = tf.initializers.randomNormal({ stddev: 0.3, seed: 5 });
+    this.qkv = this.addWeight('qkv', [width, 3 * width], 'float32', random);
+    this.built = true;
+  }
+
+  override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
+    const [x] = [inputs].flat();
+    const parts = tf.split(linear(x!, this.qkv!.read() as tf.Tensor2D), 3, 2);
+    const [q, k, v] = parts;
+    const scores = tf.mul(tf.matMul(q!, k!, false, true), WIDTH ** -0.5);
+    return tf.matMul(tf.softmax(scores), v!);
+  }
+}
+
 /** A small vision transformer of tf.layers. */
 function layersModel(): tf.LayersModel {
   const seeded = (seed: number) => tf.initializers.randomNormal({ seed, stddev: 0.3 });
@@ -136,11 +157,13 @@ describeOnBackends('toGraphModel', () => {
       'mlp.out',
     ]);
     const fused = fuseGraph(model);
+    const one = blockInputs(1);
+    const ofOne = toGraphModel(block.call, one, { batch: 'free' });
     for (const samples of [1, 2, 3, 5]) {
       tf.tidy(() => {
         const inputs = blockInputs(samples);
         const { y, first } = block.call(inputs);
-        for (const graph of [model, fused]) {
+        for (const graph of [model, fused, ofOne]) {
           const made = graph.execute(inputs, ['y', 'first']) as tf.Tensor[];
           expect(difference(made[0]!, y!)).to.be.at.most(1e-5);
           expect(difference(made[1]!, first!)).to.be.at.most(1e-5);
@@ -150,9 +173,8 @@ describeOnBackends('toGraphModel', () => {
     block.dispose();
     // the weights' memory is shared, and the graph's as long as it is there
     const made = model.predict(example) as tf.Tensor[];
-    tf.dispose([made, example]);
-    model.dispose();
-    fused.dispose();
+    tf.dispose([made, example, one]);
+    for (const each of [model, fused, ofOne]) each.dispose();
     expect(tf.memory().numTensors).to.equal(before);
   });
 
@@ -208,6 +230,29 @@ describeOnBackends('toGraphModel', () => {
       '12,3',
     ]);
     for (const each of [model, mlp]) each.dispose();
+  });
+
+  it('of a layer with eager code of its own, and what is saved of it', async () => {
+    const layers = tf.sequential({
+      layers: [new OwnAttention({ inputShape: [TOKENS, WIDTH] }), tf.layers.dense({ units: 3 })],
+    });
+    const model = toGraphModel(layers, tf.ones([2, TOKENS, WIDTH]), { batch: 'free' });
+    expect(describeGraph(layers).linears[0]!.role).to.equal('attention.qkv');
+    let saved: tf.io.ModelArtifacts | undefined;
+    await model.save(
+      tf.io.withSaveHandler(async (artifacts) => {
+        saved = artifacts;
+        return { modelArtifactsInfo: { dateSaved: new Date(), modelTopologyType: 'GraphDef' } };
+      }),
+    );
+    const loaded = await tf.loadGraphModel(tf.io.fromMemory(saved!));
+    const { x } = blockInputs(3);
+    const wanted = layers.predict(x!) as tf.Tensor;
+    for (const each of [model, loaded]) {
+      expect(difference(each.predict(x!) as tf.Tensor, wanted)).to.be.at.most(1e-5);
+      each.dispose();
+    }
+    layers.dispose();
   });
 
   it('of ids through an embedding, and of several outputs', () => {
