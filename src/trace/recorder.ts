@@ -40,6 +40,9 @@ export function record(op: string, given: ReadonlyMap<string, Tensor>, call: Cal
   }
 }
 
+/** The tensor whose values another one has. */
+type Root = Pick<Constant, 'id' | 'name' | 'data'>;
+
 class Recorder {
   refusal: TraceError | null = null;
   private readonly steps: Step[] = [];
@@ -51,7 +54,7 @@ class Recorder {
   private readonly data = new WeakMap<object, { what: string; source: Traced }>();
   /** What the engine copied within a kernel, as for gradients: of which tensor. */
   private readonly copies = new Map<number, Traced>();
-  private readonly roots = new Map<number, { root: number; name: string | null }>();
+  private readonly roots = new Map<number, Root>();
   /** Tensors of lower ids were there before the call. */
   private firstId = 0;
   private depth = 0;
@@ -131,14 +134,14 @@ class Recorder {
 
   private constant(x: Tensor): void {
     if (this.constants.has(x.id)) return;
-    const { root, name } = this.rootOf(x);
-    const own = root < this.firstId ? root : null;
-    this.constants.set(x.id, { ...traced(x), tensor: keep(this.aside(x)), name, root: own });
+    const { id, name, data } = this.rootOf(x);
+    const root = id < this.firstId ? id : null;
+    this.constants.set(x.id, { ...traced(x), tensor: keep(this.aside(x)), name, root, data });
   }
 
-  private rootOf(x: Tensor): { root: number; name: string | null } {
+  private rootOf(x: Tensor): Root {
     const name = x instanceof Variable ? x.name : null;
-    return this.roots.get(x.id) ?? { root: x.id, name };
+    return this.roots.get(x.id) ?? { id: x.id, name, data: x.dataId };
   }
 
   /** Another tensor on the same memory, which is not of the call. */

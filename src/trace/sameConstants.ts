@@ -16,8 +16,8 @@ export function otherConstant(op: string, one: Tape, second: Tape): string | nul
 }
 
 function isSame(op: string, a: Constant, b: Constant): boolean {
-  // what was there before is the same tensor
-  if (a.root !== null) return a.root === b.root;
+  // what was there before is the same tensor, with the same value
+  if (a.root !== null) return a.root === b.root && a.data === b.data;
   const [x, y] = [valuesOf(op, a.tensor), valuesOf(op, b.tensor)];
   const common = Math.min(x.length, y.length);
   if (!util.arraysEqual([...a.shape], [...b.shape]) && common > 0) return Object.is(x[0], y[0]);

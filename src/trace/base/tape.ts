@@ -24,6 +24,8 @@ export interface Constant extends Traced {
   readonly name: string | null;
   /** The tensor from before the call that it shows, reshaped or turned; null for one made there. */
   readonly root: number | null;
+  /** The root's data, which is other data once a variable got another value. */
+  readonly data: object;
 }
 
 /** One call, kernel by kernel. */

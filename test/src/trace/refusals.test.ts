@@ -13,6 +13,7 @@ import { rejection } from '../../harness/run/rejection.js';
 type Call = (x: tf.Tensor) => tf.Tensor;
 
 let calls = 0;
+let state: tf.Variable;
 
 /** What no graph can repeat: the call, and what the error names. */
 const REFUSED: Readonly<Record<string, readonly [call: Call, what: string | RegExp]>> = {
@@ -32,6 +33,14 @@ const REFUSED: Readonly<Record<string, readonly [call: Call, what: string | RegE
   'a random constant': [(x) => tf.add(x, tf.randomNormal(x.shape)), /constant of shape \[2,3\]/],
   'dropout, as in training': [(x) => tf.dropout(x, 0.5), /constant/],
   'a call that is another one each time': [(x) => (calls++ % 2 ? tf.neg(x) : tf.abs(x)), 'Abs'],
+  'a variable that the call changes': [
+    (x) => {
+      const next = tf.mul(state, 2);
+      state.assign(next as tf.Scalar);
+      return tf.add(x, state);
+    },
+    /constant of shape \[\]/,
+  ],
   'a promise': [(async (x: tf.Tensor) => x) as never, 'the result'],
   'a promise that waits for values': [
     (async (x: tf.Tensor) => tf.mul(x, (await tf.sum(x).data())[0]!)) as never,
@@ -41,7 +50,11 @@ const REFUSED: Readonly<Record<string, readonly [call: Call, what: string | RegE
 };
 
 describe('What toGraphModel refuses', () => {
-  before(() => tf.setBackend('cpu'));
+  before(async () => {
+    await tf.setBackend('cpu');
+    state = tf.variable(tf.scalar(1));
+  });
+  after(() => state.dispose());
 
   for (const [title, [call, what]] of Object.entries(REFUSED)) {
     it(`${title}, by name; nothing is left`, () => {
