@@ -27,6 +27,7 @@ export interface FileSystem extends io.IOHandler {
  * @param path The folder, or the `model.json` in it: a path or a `file:` URL.
  * @throws InvalidArgumentError for what is no path. When it loads, ModelLoadError for files that
  * are not there, with the reason as its `cause`; ModelFormatError for contents that are no model.
+ * When it saves, HadaNormError for a place that cannot be written.
  *
  * @example
  * ```ts

@@ -69,7 +69,7 @@ export function withTimestep(command: Command): Command {
 }
 
 async function runCalibrate(context: Context, source: string, flags: Flags): Promise<void> {
-  await checkFree(flags.out, flags.force);
+  await checkFree(flags.out, flags.force, 'file');
   await useBackend(flags.backend);
   const model = await openModel(source, context, flags);
   try {
@@ -103,7 +103,7 @@ export async function calibrated(
 }
 
 async function merge(context: Context, files: readonly string[], flags: Flags): Promise<void> {
-  await checkFree(flags.out, flags.force);
+  await checkFree(flags.out, flags.force, 'file');
   let all: CalibrationStats | null = null;
   for (const file of files) {
     const stats = await readStats(file);

@@ -79,7 +79,7 @@ async function run(context: Context, source: string, flags: Flags): Promise<void
   const target = targetOf(flags);
   const recipe = flags.recipe === undefined ? {} : await readRecipe(flags.recipe);
   const given = flags.stats === undefined ? null : await readStats(flags.stats);
-  await checkFree(flags.out, flags.force);
+  await checkFree(flags.out, flags.force, 'folder');
   await useBackend(flags.backend);
   const checkpoint = flags.inputs === undefined ? await checkpointAt(source) : null;
   if (checkpoint !== null && target === undefined) {

@@ -41,7 +41,7 @@ Examples:
 
 async function run(context: Context, path: string, flags: Flags): Promise<void> {
   const { out } = flags;
-  if (out !== undefined) await checkFree(out, flags.force);
+  if (out !== undefined) await checkFree(out, flags.force, 'file');
   const report = await readReport(path);
   const text = await written(report, path, flags);
   if (out === undefined) context.show(text);

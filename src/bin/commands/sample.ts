@@ -36,7 +36,7 @@ export function sampleCommand(program: Command, context: Context): void {
 
 async function run(context: Context, source: string, flags: Flags): Promise<void> {
   const { out, labels, steps, solver, cfg, seed } = flags;
-  await checkFree(out, flags.force);
+  await checkFree(out, flags.force, 'file');
   await useBackend(flags.backend);
   const model = await openModel(source, context);
   try {

@@ -1,24 +1,34 @@
-import { access, readdir } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { HadaNormError } from '../../../ops/numerics/errors.js';
-import { writeWhole } from '../../node/wholeFiles.js';
+import { checkWritable, writeWhole } from '../../node/wholeFiles.js';
 
-/** @throws HadaNormError for a place where something is, unless it may be overwritten. */
-export async function checkFree(path: string, force: boolean | undefined): Promise<void> {
-  if (force || !(await isThere(path))) return;
-  throw new HadaNormError('--out', `${path} is there. Add --force to overwrite it.`);
-}
+/** What a command writes. */
+export type OutputKind = 'file' | 'folder';
 
-async function isThere(path: string): Promise<boolean> {
-  try {
-    return (await readdir(path)).length > 0;
-  } catch {
-    // no folder
+/**
+ * Before long work: whether what it gives can be written.
+ * @throws HadaNormError for a place where something is, unless it may be overwritten; for a file
+ * where a folder is to be, or the reverse; for a place that cannot be written.
+ */
+export async function checkFree(
+  path: string,
+  force: boolean | undefined,
+  kind: OutputKind,
+): Promise<void> {
+  const whole = resolve(path);
+  const there = await stat(whole).catch(() => null);
+  const isFolder = kind === 'folder';
+  // neither is a device a file: what is written takes its place
+  if (there !== null && !(isFolder ? there.isDirectory() : there.isFile())) {
+    const wayOut = `Name another place: a ${kind} is written.`;
+    throw new HadaNormError('--out', `${path} is there, and no ${kind}. ${wayOut}`);
   }
-  return access(path).then(
-    () => true,
-    () => false,
-  );
+  const isFree = there === null || (isFolder && (await readdir(whole)).length === 0);
+  if (!force && !isFree) {
+    throw new HadaNormError('--out', `${path} is there. Add --force to overwrite it.`);
+  }
+  await checkWritable(kind === 'folder' ? whole : dirname(whole));
 }
 
 /** Writes a file whole or not at all. */

@@ -6,7 +6,7 @@ export const readInteger =
   (text: string): number => {
     const value = Number(text);
     const right = text.trim() !== '' && Number.isInteger(value) && value >= min && value < 2 ** 32;
-    return right ? value : refuse(`an integer ≥ ${min}`);
+    return right ? value : refuse(`an integer ≥ ${min}, below 2^32`);
   };
 
 export function readNumber(text: string): number {

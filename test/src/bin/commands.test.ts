@@ -237,6 +237,27 @@ describe('The command line', () => {
     expect(readdirSync(folder)).not.to.include('stopped');
   });
 
+  it('where nothing can be written is said before the work', async () => {
+    writeFileSync(at('taken'), 'mine');
+    const faults: [string[], RegExp][] = [
+      [['quantize', 'none', '-o', at('taken'), '--force'], /taken is there, and no folder/],
+      [['quantize', 'none', '-o', join(at('taken'), 'x')], /cannot be written: ENOTDIR/],
+      [['sample', 'none', '--labels', '0', '-o', folder, '--force'], /is there, and no file/],
+      [['sample', 'none', '--labels', '0', '-o', ''], /is there, and no file/],
+    ];
+    if (process.platform === 'linux') {
+      const device = ['sample', 'none', '--labels', '0', '-o', '/dev/null', '--force'];
+      faults.push([device, /\/dev\/null is there, and no file/]);
+      faults.push([['quantize', 'none', '-o', '/proc/none/x'], /cannot be written: ENOENT/]);
+    }
+    for (const [args, words] of faults) {
+      const error = await rejection(runCommand(args));
+      expect(error).to.be.instanceOf(HadaNormError);
+      expect(error.message).to.match(words);
+    }
+    expect(readFileSync(at('taken'), 'utf8')).to.equal('mine');
+  });
+
   const WRONG: readonly [string, string[], RegExp][] = [
     ['a size', ['--max-size', 'small'], /a size such as/],
     ['two targets', ['--max-size', '1MB', '--min-sqnr', '3'], /one of --min-sqnr, --mean-sqnr and/],

@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url';
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
 import {
+  HadaNormError,
   InvalidArgumentError,
   loadQuantized,
   ModelFormatError,
@@ -102,10 +103,30 @@ describe('fileSystem', () => {
     expect(aborted.name).to.equal('AbortError');
     // a name that no file system takes
     const failed = await rejection(writeWhole(folder, files.set('a\0b', Buffer.from(''))));
-    expect(failed).to.have.property('code', 'ERR_INVALID_ARG_VALUE');
+    expect(failed).to.be.instanceOf(HadaNormError);
+    expect(failed.message).to.include(`${folder} cannot be written: `);
+    expect(failed.cause).to.have.property('code', 'ERR_INVALID_ARG_VALUE');
     expect(await readFile(join(folder, 'model.json'), 'utf8')).to.equal(before);
     expect(await readdir(folder)).to.deep.equal(listed);
     expectSame(await loadQuantized(fileSystem(folder)));
+  });
+
+  it('a save where no folder can be is an error at once, and leaves no folder', async () => {
+    const file = join(folder, 'file');
+    await writeFile(file, 'mine');
+    const below = await rejection(saveQuantized(small, fileSystem(join(file, 'below'))));
+    expect(below).to.be.instanceOf(HadaNormError);
+    expect(below.message).to.include('cannot be written: ENOTDIR');
+    // Linux has a folder that is there and takes none, for root neither
+    if (process.platform === 'linux') {
+      const refused = await rejection(writeWhole('/proc/none/below', new Map()));
+      expect(refused.message).to.match(
+        /^fileSystem.save: .proc.none.below cannot be written: ENOENT/,
+      );
+    }
+    const names = new Map([['a\0b', Buffer.from('')]]);
+    await rejection(writeWhole(join(folder, 'new', 'below'), names));
+    expect(await readdir(folder)).to.deep.equal(['file']);
   });
 
   it('says which file is not there', async () => {
