@@ -57,8 +57,15 @@ function told(error: unknown): number {
   const words = error instanceof Error ? error.message : `${error}`;
   context.note(`tfjs-hadanorm: ${words.replace(/\s*\n\s*/g, ' ')}`);
   const isOurs = error instanceof HadaNormError;
-  if (!isOurs || process.env.DEBUG) context.note(`${(error as Error)?.stack ?? ''}`);
+  if (!isOurs || process.env.DEBUG) context.note(stacks(error));
   return EXIT.failed;
+}
+
+/** Where an error came from, and what caused it. */
+function stacks(error: unknown): string {
+  if (!(error instanceof Error)) return '';
+  const { stack = '', cause } = error;
+  return cause instanceof Error ? `${stack}\ncaused by ${cause.stack}` : stack;
 }
 
 /** tfjs advertises tfjs-node on the console whenever it is used in Node without it. */

@@ -1,7 +1,7 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { dispose, type Tensor } from '@tensorflow/tfjs-core';
 import { bringToHost, throughout } from '../../ops/common/alive.js';
-import { AbortedError, InvalidArgumentError } from '../../ops/numerics/errors.js';
+import { AbortedError, HadaNormError, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { KIND } from '../../ops/numerics/kinds.js';
 import { GraphBuilder } from '../graph/builder.js';
 import type { Graph } from '../graph/ir.js';
@@ -235,7 +235,7 @@ async function observe(
     await throughout('calibrate', tensors, async () => {
       await bringToHost('calibrate', tensorsIn(batch));
       collector.startBatch(model, batch);
-      const results = await (dynamic ? model.executeAsync(batch) : model.execute(batch));
+      const results = await ran(model, batch, dynamic);
       disposeResults(results as Tensor | Tensor[], batch, model);
       await shown.settle();
       // of control flow only one way is run
@@ -245,6 +245,17 @@ async function observe(
     shown.clear();
   }
   collector.endBatch();
+}
+
+/** @throws HadaNormError for inputs that the model's own ops refuse, as a class that it lacks. */
+async function ran(model: GraphModel, batch: Batch, dynamic: boolean): Promise<unknown> {
+  try {
+    return await (dynamic ? model.executeAsync(batch) : model.execute(batch));
+  } catch (cause) {
+    if (cause instanceof HadaNormError || !(cause instanceof Error)) throw cause;
+    const problem = `the model refuses a batch: ${cause.message}. Look at its values.`;
+    throw Object.assign(new HadaNormError('calibrate', problem), { cause });
+  }
 }
 
 /** Every tensor that a linear with a role reads; a Hessian only where a transform is likely. */

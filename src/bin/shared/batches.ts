@@ -1,15 +1,16 @@
 import { readFile } from 'node:fs/promises';
-import { basename, extname, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { basename, extname } from 'node:path';
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import * as tf from '@tensorflow/tfjs-core';
-import { describe, HadaNormError, InvalidArgumentError } from '../../../ops/numerics/errors.js';
+import { HadaNormError, InvalidArgumentError } from '../../../ops/numerics/errors.js';
 import { CALIBRATION } from '../../diffusion/calibration.js';
 import { spreadLabels } from '../../diffusion/labels.js';
 import { numClassesOf } from '../../diffusion/samplePlan.js';
 import { trajectory } from '../../diffusion/sampler.js';
 import { parseSafetensors } from '../../load/safetensors.js';
 import { fuseGraph } from '../../passes/fuseGraph.js';
+import { ofModule } from './batchModule.js';
+import { inputTensor } from './inputTensor.js';
 import { type FileArray, parseNpy } from './npy.js';
 import type { Shard } from './values.js';
 
@@ -128,7 +129,8 @@ async function* slices(
       const { shape, values } = arrays.get(name)!;
       const each = values.length / length;
       const part = values.slice(from * each, to * each);
-      return [name, tf.tensor(part, [to - from, ...shape.slice(1)], dtype)] as const;
+      const cut = [to - from, ...shape.slice(1)];
+      return [name, inputTensor(name, { shape: cut, values: part }, dtype)] as const;
     });
     yield Object.fromEntries(entries);
   }
@@ -178,42 +180,4 @@ async function read(file: string): Promise<Buffer> {
     const words = cause instanceof Error ? cause.message : `${cause}`;
     throw Object.assign(new HadaNormError(OP, `${file} cannot be read: ${words}`), { cause });
   }
-}
-
-/** What a module's default export gives, or its function for `{ tf, model }`. */
-async function* ofModule(model: GraphModel, file: string): Batches {
-  const exported = (await import(pathToFileURL(resolve(file)).href)) as Record<string, unknown>;
-  const { default: given } = exported;
-  const made: unknown = typeof given === 'function' ? await given({ tf, model }) : given;
-  const isObject = typeof made === 'object' && made !== null;
-  if (!isObject || !(Symbol.asyncIterator in made || Symbol.iterator in made)) {
-    const wanted = 'an iterable of batches as its default export, or a function that gives one';
-    throw new InvalidArgumentError(OP, file, wanted, describe(made));
-  }
-  let at = 0;
-  for await (const batch of made as AsyncIterable<unknown>) {
-    const where = `${file}, batch ${at++}`;
-    if (batch === null || typeof batch !== 'object') {
-      throw new InvalidArgumentError(OP, where, 'tensors by name', describe(batch));
-    }
-    const entries = Object.entries(batch).map(
-      ([name, value]) => [name, tensorOf(`${where}, ${name}`, value, model, name)] as const,
-    );
-    yield Object.fromEntries(entries);
-  }
-}
-
-/** Numbers of a module, as a tensor of the dtype that the model wants. */
-function tensorOf(where: string, value: unknown, model: GraphModel, name: string): tf.Tensor {
-  if (value instanceof tf.Tensor) return value;
-  const { shape, values } = (value ?? {}) as {
-    readonly shape?: readonly number[];
-    readonly values?: ArrayLike<number>;
-  };
-  if (!Array.isArray(shape) || typeof values?.length !== 'number') {
-    const wanted = 'a tensor of the tf that its function is given, or { shape, values }';
-    throw new InvalidArgumentError(OP, where, wanted, describe(value));
-  }
-  const dtype = model.inputs.find((input) => input.name === name)?.dtype ?? 'float32';
-  return tf.tensor(Array.from(values), shape as number[], dtype);
 }

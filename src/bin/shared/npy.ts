@@ -29,14 +29,15 @@ const DTYPES: Readonly<Record<string, { bytes: number; float: boolean; read: Rea
  *
  * @param name Of the file, for errors.
  * @throws InvalidArgumentError for what is no such file, is cut off, in Fortran's order or of
- * another dtype.
+ * another dtype, or of integers that 32 bits do not hold.
  */
 export function parseNpy(bytes: Uint8Array, name: string): FileArray {
   const wrong = (wanted: string, got: string): never => {
     throw new InvalidArgumentError('parseNpy', name, wanted, got);
   };
-  const text = (from: number, to: number) => String.fromCharCode(...bytes.subarray(from, to));
-  if (bytes.length < 12 || text(0, 6) !== MAGIC) {
+  const latin1 = new TextDecoder('latin1');
+  const text = (from: number, to: number) => latin1.decode(bytes.subarray(from, to));
+  if (bytes.length < 12 || bytes[0] !== MAGIC.charCodeAt(0) || text(1, 6) !== MAGIC.slice(1)) {
     return wrong('a file of NumPy', `${bytes.length} bytes without its mark`);
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -58,7 +59,11 @@ export function parseNpy(bytes: Uint8Array, name: string): FileArray {
     return wrong(`with ${wanted} bytes of values`, `${bytes.length - end}`);
   }
   const values = new (type.float ? Float32Array : Int32Array)(size);
-  for (let i = 0; i < size; i++) values[i] = type.read(view, end + i * type.bytes);
+  for (let i = 0; i < size; i++) {
+    const value = type.read(view, end + i * type.bytes);
+    values[i] = value;
+    if (!type.float && values[i] !== value) return wrong('of integers of 32 bits', `${value}`);
+  }
   return { shape, values };
 }
 

@@ -237,6 +237,32 @@ describe('The command line', () => {
     expect(readdirSync(folder)).not.to.include('stopped');
   });
 
+  it('inputs that fail are typed errors, and no number becomes another', async () => {
+    const batch = (label: string, latent = '{ shape: [1, 8, 8, 4], values: Array(256).fill(0) }') =>
+      `[{ latent: ${latent}, timestep: { shape: [1], values: [0.5] },
+          label: { shape: [1], values: [${label}] } }]`;
+    const faults: [string, RegExp][] = [
+      ['[', /the module .* failed/],
+      ['(() => { throw new Error("own") })', /the module .* failed: own\. DEBUG=1 shows where/],
+      ['new Proxy({}, { get: () => { throw "trap" }, has: () => true })', /failed: "trap"/],
+      [batch('0.5'), /batch 0, label must be integers of 32 bits, got 0\.5 at 0/],
+      [batch('2 ** 32'), /batch 0, label must be integers of 32 bits, got 4294967296 at 0/],
+      [batch('"a"'), /batch 0, label must be integers of 32 bits, got "a" at 0/],
+      [batch('0', '{ shape: [1, 8, 8, 4], values: [1] }'), /latent must be 256 values .*, got 1/],
+      [batch('0', '{ shape: [-1], values: [1] }'), /latent must be of a shape of integers/],
+      [batch('1000'), /^calibrate: the model refuses a batch: .*1000/],
+    ];
+    for (const [i, [code, words]] of faults.entries()) {
+      const file = at(`fault-${i}.mjs`);
+      writeFileSync(file, `export default ${code}`);
+      const args = ['-i', file, '-o', at('fault.stats'), '--backend', 'cpu'];
+      const error = await rejection(runCommand(['calibrate', model, ...args]));
+      expect(error, code).to.be.instanceOf(HadaNormError);
+      expect(error.message).to.match(words);
+    }
+    expect(readdirSync(folder)).not.to.include('fault.stats');
+  });
+
   it('where nothing can be written is said before the work', async () => {
     writeFileSync(at('taken'), 'mine');
     const faults: [string[], RegExp][] = [

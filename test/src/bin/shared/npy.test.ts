@@ -37,11 +37,17 @@ describe('.npy files', () => {
 
   it('that are none, cut off, in another order or of another dtype are refused', () => {
     const good = npyBytes(Float32Array.of(1, 2), [2]);
+    const huge = new Uint8Array(BigInt64Array.of(2n ** 32n + 1n).buffer);
+    // more than a call takes arguments
+    const longHeader = new Uint8Array(12 + 2 ** 20).fill(32);
+    longHeader.set([0x93, ...Buffer.from('NUMPY'), 2, 0, 0, 0, 16, 0]);
     const cases: readonly [Uint8Array, RegExp][] = [
       [new Uint8Array(3), /x must be a file of NumPy/],
       [good.subarray(0, 40), /ends within its header/],
       [good.subarray(0, good.length - 1), /with 8 bytes of values, got 7/],
       [file('<f4', '1,', new Uint8Array(4), 'True'), /in C's order/],
+      [longHeader, /of dtype .*, got none/],
+      [file('<i8', '1,', huge), /of integers of 32 bits, got 4294967297/],
       [file('<c8', '1,', new Uint8Array(8)), /of dtype .*, got <c8/],
     ];
     for (const [bytes, message] of cases) {
