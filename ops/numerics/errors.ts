@@ -173,8 +173,16 @@ export class UnsupportedDeviceError extends HadaNormError {
 /** Characters of a string that an error message shows. */
 const MAX_TEXT = 200;
 
-/** A short, safe description of any value for an error message. */
+/** A short, safe description of any value for an error message, of one that throws too. */
 export function describe(value: unknown, depth = 0): string {
+  try {
+    return described(value, depth);
+  } catch {
+    return 'an object that cannot be read';
+  }
+}
+
+function described(value: unknown, depth: number): string {
   if (typeof value === 'string') {
     return value.length > MAX_TEXT
       ? `${JSON.stringify(value.slice(0, MAX_TEXT))}… (${value.length} characters)`
@@ -191,7 +199,7 @@ export function describe(value: unknown, depth = 0): string {
     const shown = keys.slice(0, 6).join(', ') + (keys.length > 6 ? ', …' : '');
     return shown === '' ? 'an empty object' : `an object with ${shown}`;
   }
-  return String(value);
+  return typeof value === 'bigint' ? `${value}n` : String(value);
 }
 
 /** Work on a GPU that cannot be recorded once and run again: it would not be the same work. */

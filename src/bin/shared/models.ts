@@ -3,11 +3,12 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { type GraphModel, loadGraphModel } from '@tensorflow/tfjs-converter';
 import type { Progress } from '../../../ops/common/progress.js';
-import { InvalidArgumentError } from '../../../ops/numerics/errors.js';
+import { describe, HadaNormError, InvalidArgumentError } from '../../../ops/numerics/errors.js';
 import { graphOfModel } from '../../graph/model.js';
 import { loadCheckpoint } from '../../load/loadCheckpoint.js';
 import { type FileSystem, fileSystem } from '../../node/fileSystem.js';
 import { quantizedAlready } from '../../rewrite/nothingToQuantize.js';
+import { type FormatMetadata, ModelFormatError } from '../../save/format.js';
 import { loadQuantized } from '../../save/loadQuantized.js';
 import { checkpointAt, type SizeFlags, sizesOf } from './checkpoints.js';
 
@@ -32,9 +33,41 @@ export async function openModel(
     return loadCheckpoint(checkpoint, { ...sizesOf(sizes), signal, onProgress });
   }
   const handler = handlerOf(source);
-  const model = await loadGraphModel(handler);
+  const model = await loaded(source, handler);
+  const packed = isPacked(source, model);
+  if (packed) {
+    model.dispose();
+    return loadQuantized(handler, { signal, onProgress });
+  }
   onProgress({ stage: 'load', done: 1, total: 1, name: source });
   return model;
+}
+
+/** @throws ModelFormatError for files of which tfjs makes no model. */
+async function loaded(source: string, handler: string | FileSystem): Promise<GraphModel> {
+  try {
+    return await loadGraphModel(handler);
+  } catch (cause) {
+    if (cause instanceof HadaNormError) throw cause;
+    const words = cause instanceof Error ? cause.message : describe(cause);
+    const problem = `tfjs makes no model of ${source}: ${words}. Get the model again.`;
+    throw Object.assign(new ModelFormatError('MODEL', problem), { cause });
+  }
+}
+
+/**
+ * Whether `saveQuantized` sealed it, so that its checksums tell damage before it runs.
+ * @throws HadaNormError for a graph that is broken, once it is let go.
+ */
+function isPacked(source: string, model: GraphModel): boolean {
+  try {
+    const { artifacts } = graphOfModel(source, model);
+    const said = artifacts.userDefinedMetadata?.hadanorm as Partial<FormatMetadata> | undefined;
+    return said?.topology !== undefined;
+  } catch (error) {
+    model.dispose();
+    throw error;
+  }
 }
 
 /**

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
@@ -235,6 +235,37 @@ describe('The command line', () => {
     });
     expect(await rejection(running)).to.be.instanceOf(AbortedError);
     expect(readdirSync(folder)).not.to.include('stopped');
+  });
+
+  it('a damaged model is a typed error before it runs, packed or not', async () => {
+    await runCommand(['quantize', model, ...QUICK, '-o', at('sound')]);
+    const json = (name: string) => join(at(name), 'model.json');
+    const damage: [string, string, (text: string) => string, RegExp][] = [
+      [
+        'sound',
+        'op',
+        (text) => text.replace('"QuantizedMatMul"', '"Nope"'),
+        /graph .* was altered/,
+      ],
+      ['sound', 'version', (text) => text.replace('"version":2,', '"version":9,'), /version 9/],
+      [
+        'model',
+        'input',
+        (text) => text.replace('"input":["', '"input":["ghost'),
+        /ghost|tfjs makes/,
+      ],
+      ['model', 'graph', (text) => text.replace('"modelTopology"', '"x"'), /tfjs makes no model/],
+    ];
+    for (const [source, name, change, words] of damage) {
+      cpSync(at(source), at(name), { recursive: true });
+      const text = readFileSync(json(name), 'utf8');
+      expect(change(text), name).not.to.equal(text);
+      writeFileSync(json(name), change(text));
+      const args = ['--labels', '0', '--backend', 'cpu', '-o', at('never.npy')];
+      const error = await rejection(runCommand(['sample', at(name), ...args]));
+      expect(error, name).to.be.instanceOf(HadaNormError);
+      expect(error.message).to.match(words);
+    }
   });
 
   it('inputs that fail are typed errors, and no number becomes another', async () => {
