@@ -33,7 +33,7 @@ export class Downloads {
         if (isAbort(error)) throw error;
         const cause = `${describe(path)} did not come (${wordsOf(error)})`;
         const problem = `the model cannot be read: ${cause}.`;
-        throw caused(new ModelLoadError(op, `${problem} Check the URL and the network.`), error);
+        throw caused(new ModelLoadError(op, `${problem} ${wayOut(path)}`), error);
       }
       if (response?.ok !== false) return this.told(response, `${path}`);
       const status = `${response.status} ${response.statusText}`.trim();
@@ -75,6 +75,13 @@ export class Downloads {
     const total = this.came === 1 ? null : this.asked + 1;
     this.watch.onProgress?.({ stage: 'load', done: this.came, total, name });
   }
+}
+
+/** Outside of pages fetch takes no relative path: somebody meant a folder. */
+function wayOut(path: unknown): string {
+  const isUrl = /^\w{2,}:/.test(`${path}`) || 'document' in globalThis;
+  if (isUrl) return 'Check the URL and the network.';
+  return "In Node, pass fileSystem(folder) of 'tfjs-hadanorm/node'.";
 }
 
 /** What a handler threw: contents that are wrong, or files that did not come. */

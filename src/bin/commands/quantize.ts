@@ -52,7 +52,11 @@ export function quantizeCommand(program: Command, context: Context): void {
     .option('--min-sqnr <dB>', 'no linear below; the worst get 8 bits', readNumber)
     .option('--mean-sqnr <dB>', 'on average', readNumber)
     .option('--max-size <bytes>', 'the worst linears get 8 bits while it fits', readBytes)
-    .option('--stats <file>', 'statistics of calibrate, in place of inputs')
+    .addOption(
+      new Option('--stats <file>', 'statistics of calibrate, in place of inputs').conflicts(
+        'inputs',
+      ),
+    )
     .option('--compare', 'measure other methods too, for the report')
     .option('--no-self-check', 'do not check the kernels against their definition');
   withSizes(withBackend(withTimestep(withInputs(command, TRAJECTORIES, STEPS))));

@@ -318,6 +318,11 @@ describe('The command line', () => {
   const WRONG: readonly [string, string[], RegExp][] = [
     ['a size', ['--max-size', 'small'], /a size such as/],
     ['two targets', ['--max-size', '1MB', '--min-sqnr', '3'], /one of --min-sqnr, --mean-sqnr and/],
+    [
+      'two sources of statistics',
+      ['--stats', 'a', '-i', 'b'],
+      /'--stats <file>' cannot be used with/,
+    ],
     ['a recipe that is not there', ['--recipe', 'no.json'], /--recipe: no\.json cannot be read/],
     ['inputs of another kind', ['-i', 'inputs.txt'], /inputs\.txt/],
     ['a target too high', ['--min-sqnr', '300'], /^quantize: target\.minSqnr must be at most/],

@@ -130,6 +130,9 @@ describe('fileSystem', () => {
   });
 
   it('says which file is not there', async () => {
+    const unwrapped = await rejection(loadQuantized(folder));
+    expect(unwrapped).to.be.instanceOf(ModelLoadError);
+    expect(unwrapped.message).to.include('pass fileSystem(folder) of');
     const missing = await rejection(tf.loadGraphModel(fileSystem(folder)));
     expect(missing).to.be.instanceOf(ModelLoadError);
     expect(missing.message).to.match(/^fileSystem.load: .*model\.json cannot be read: ENOENT/);
