@@ -3,6 +3,9 @@ import { BACKENDS } from './backends.js';
 import type { Inputs } from './batches.js';
 import { readInteger, readShard } from './values.js';
 
+/** Their labels are a list in memory. */
+const MAX_TRAJECTORIES = 2 ** 20;
+
 /** Flags that all commands with a model share. */
 export interface Common {
   readonly json?: boolean;
@@ -40,7 +43,12 @@ export function withInputs(command: Command, trajectories: number, steps: number
       '.npz or .safetensors with the inputs by name, .npy files called as the inputs, or a .js ' +
         'module whose default export is an (async) iterable of batches',
     )
-    .option('--trajectories <n>', 'without --inputs: own samples', readInteger(1), trajectories)
+    .option(
+      '--trajectories <n>',
+      'without --inputs: own samples',
+      readInteger(1, MAX_TRAJECTORIES),
+      trajectories,
+    )
     .option('--steps <n>', 'steps of these samples', readInteger(1), steps)
     .option('--batch-size <n>', 'samples of a batch', readInteger(1), 8)
     .option('--seed <n>', 'of noise and signs', readInteger(0), 0);

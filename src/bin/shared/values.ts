@@ -2,11 +2,11 @@ import { InvalidArgumentError as UsageError } from 'commander';
 
 /** Readers of what stands behind a flag; what does not fit is a wrong use of the command. */
 export const readInteger =
-  (min: number) =>
+  (min: number, max = 2 ** 32 - 1) =>
   (text: string): number => {
     const value = Number(text);
-    const right = text.trim() !== '' && Number.isInteger(value) && value >= min && value < 2 ** 32;
-    return right ? value : refuse(`an integer ≥ ${min}, below 2^32`);
+    const right = text.trim() !== '' && Number.isInteger(value) && value >= min && value <= max;
+    return right ? value : refuse(`an integer from ${min} to ${max}`);
   };
 
 export function readNumber(text: string): number {
