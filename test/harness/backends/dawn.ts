@@ -16,11 +16,13 @@ interface ReadingBackend {
   ensureCommandEncoderReady(): void;
   endComputePassEncoder(): void;
   submitQueue(): void;
+  readSync(dataId: object): ArrayLike<number>;
 }
 interface ReadingData {
   values?: tf.TypedArray | null;
   readonly resource: GPUBuffer;
   readonly dtype: tf.DataType;
+  readonly complexTensorInfos?: { readonly real: tf.TensorInfo; readonly imag: tf.TensorInfo };
 }
 
 /**
@@ -84,7 +86,12 @@ function readInStep(prototype: object, callbacks: (() => void)[]): void {
   const readSync = function (this: ReadingBackend, dataId: object) {
     const data = this.tensorMap.get(dataId);
     if (data.values != null) return data.values;
-    const { resource, dtype } = data;
+    const { resource, dtype, complexTensorInfos } = data;
+    if (dtype === 'complex64') {
+      const { real, imag } = complexTensorInfos!;
+      const [re, im] = [this.readSync(real.dataId), this.readSync(imag.dataId)];
+      return Float32Array.from({ length: 2 * re.length }, (_, i) => (i % 2 ? im : re)[i >> 1]!);
+    }
     const usage = GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ;
     const staging = this.device.createBuffer({ size: resource.size, usage });
     this.ensureCommandEncoderReady();

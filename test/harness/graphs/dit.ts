@@ -5,6 +5,7 @@ import type { NodeDef } from '../../../src/graph/ir.js';
 import type { Role } from '../../../src/index.js';
 import { normal } from '../numbers/random.js';
 import type { Expected, ZooGraph } from './kit.js';
+import { evenly } from './tensors.js';
 
 const CONFIG: DitConfig = {
   inputSize: 6,
@@ -55,7 +56,7 @@ export function obfuscatedDit(style: Pick<DitConfig, 'linear' | 'attention'>): Z
     tokens: [9],
     inputs: (batch, _tokens, seed) => ({
       [latent!]: tf.tensor(normal(batch * 108, seed), [batch, 6, 6, 3]),
-      [timestep!]: tf.linspace(0.2, 0.8, batch),
+      [timestep!]: evenly(0.2, 0.8, batch),
       [label!]: tf.tensor1d(
         Array.from({ length: batch }, (_, i) => i % 5),
         'int32',

@@ -1,10 +1,9 @@
-import * as tf from '@tensorflow/tfjs';
 import type { Ref } from '../../../src/graph/ir.js';
 import { type AttentionSpec, attend, project } from './attention.js';
 import { Kit, type Tokens, type ZooGraph } from './kit.js';
 import { type MlpSpec, mlp, type NormForm, norm, silu } from './layers.js';
 import { type LinearForm, rowLinear, tokenLinear } from './linears.js';
-import { randomTensor } from './tensors.js';
+import { evenly, randomTensor } from './tensors.js';
 
 export interface BlockSpec {
   /** Null: none, and then it is no transformer. */
@@ -65,7 +64,7 @@ export function transformer(spec: TransformerSpec): ZooGraph {
           randomTensor(shape, 10 * seed + i),
         ]),
       ),
-      [time]: tf.linspace(0.1, 0.9, batch),
+      [time]: evenly(0.1, 0.9, batch),
     }),
   };
 }

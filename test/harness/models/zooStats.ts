@@ -10,8 +10,8 @@ import { sitesFurthest } from './statsAcross.js';
 const BOUND = 1e-4;
 
 /**
- * Behind a timestep's sines on a GPU: GLSL ES lets them be 2^−11 off, and SwiftShader's are by
- * 2e-4, which layers magnify.
+ * Behind a timestep's sines on a GPU: GLSL ES and WGSL let them be 2^−11 off, and SwiftShader's are
+ * by 2e-4, which layers magnify.
  */
 const SINE_BOUND = 4e-3;
 
@@ -27,7 +27,8 @@ export function testStats(entries: readonly ZooEntry[]): void {
         wanted.set(entry, exact);
         expect(stats.sites.size).to.be.above(0);
         expect([...stats.sites.values()].every(({ kept }) => kept.length > 0)).to.equal(true);
-        const bound = backend === 'webgl' && hasSines(entry) ? SINE_BOUND : BOUND;
+        const onGpu = backend === 'webgl' || backend === 'webgpu';
+        const bound = onGpu && hasSines(entry) ? SINE_BOUND : BOUND;
         expect(sitesFurthest(stats, exact)).to.be.at.most(bound);
       });
     }

@@ -130,7 +130,7 @@ describeOnBackends("mode: 'integer'", (backend) => {
       const { execution, reason } = report.linears.find(({ role }) => role === 'mlp.in')!;
       return [execution, reason];
     };
-    const own = backend === 'cpu' || backend === 'wasm';
+    const own = backend !== 'tensorflow';
     const unpacked = 'packed weights are unpacked to float32 while the linear runs';
     const missing = ['simulated', `there is no integer kernel for ${backend}: ${unpacked}`];
     expect(executions({ rotate: true })).to.deep.equal(
