@@ -323,6 +323,7 @@ describe('The command line', () => {
       ['--stats', 'a', '-i', 'b'],
       /'--stats <file>' cannot be used with/,
     ],
+    ['more samples than a list', ['--trajectories', '4294967295'], /from 1 to 1048576/],
     ['a recipe that is not there', ['--recipe', 'no.json'], /--recipe: no\.json cannot be read/],
     ['inputs of another kind', ['-i', 'inputs.txt'], /inputs\.txt/],
     ['a target too high', ['--min-sqnr', '300'], /^quantize: target\.minSqnr must be at most/],
