@@ -68,8 +68,10 @@ export async function ended(page: Page): Promise<Ended> {
 
 /** Waits until the original is being drawn. */
 export async function drawing(page: Page): Promise<void> {
-  await page.waitForFunction(() =>
-    document.getElementById('stage')!.textContent.startsWith('The original denoises'),
+  await page.waitForFunction(
+    () => document.getElementById('stage')!.textContent.startsWith('The original denoises'),
+    undefined,
+    { timeout: RUN_LIMIT_MS },
   );
 }
 
