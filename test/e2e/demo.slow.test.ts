@@ -210,7 +210,7 @@ describe('The demo page', () => {
     await page.keyboard.press('Escape');
     expect((await ended(page)).state).to.equal('cancelled');
     expect(await focused()).to.equal('start');
-  });
+  }).timeout(BUSY_LIMIT_MS);
 
   it('loads a packed model from files: the same pictures, and no tensor stays', async () => {
     await page.check('[name=source][value=packed]', { force: true });
