@@ -4,6 +4,7 @@ import { codesFromWords, paddedRows, wordsShape } from '../webgpu/codes.js';
 import { transformed } from '../webgpu/hadamard.js';
 import { factorsOf, isSpelled } from '../webgpu/hadamardStages.js';
 import { type WebgpuKernelArgs, webgpuKernel } from '../webgpu/kernel.js';
+import { ENOUGH_GROUPS } from '../webgpu/limits.js';
 import { partialSums } from '../webgpu/means.js';
 import type { WebgpuScope } from '../webgpu/scope.js';
 import { floatBits } from '../webgpu/wgsl.js';
@@ -88,9 +89,6 @@ function makeOutputs(
 
 /** Channels that a workgroup takes at a time, in several rows where these are short. */
 const MOST_CHANNELS = 4800;
-/** Workgroups that keep a large GPU busy. */
-const ENOUGH_GROUPS = 264;
-
 function specFor(
   d: number,
   { format, blockSize, range, center }: HadaNormQuantizeAttrs,

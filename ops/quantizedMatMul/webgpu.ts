@@ -2,6 +2,7 @@ import { type TensorInfo, util } from '@tensorflow/tfjs-core';
 import { fitsIn, type GroupedFormat } from '../numerics/formats.js';
 import { codeCenter, wordsOf } from '../webgpu/codes.js';
 import { type WebgpuKernelArgs, webgpuKernel } from '../webgpu/kernel.js';
+import { ENOUGH_GROUPS } from '../webgpu/limits.js';
 import { quantizedMatMulOp } from './composite.js';
 import type { QuantizedMatMulInputs } from './contract.js';
 import { areCodes, type CodesAttrs, type QuantizedMatMulAttrs } from './contract.js';
@@ -168,9 +169,6 @@ function multiplyCodes(
     groups: tilesN * Math.ceil(rows / tileM),
   });
 }
-
-/** Workgroups that keep a large GPU's processors busy. */
-const ENOUGH_GROUPS = 264;
 
 /** The largest tile of which there are enough; rows and columns of y. */
 function tileFor(rows: number, n: number): readonly [number, number] {

@@ -2,7 +2,7 @@ import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { asInputs } from '../common/kernel.js';
 import { type WebgpuKernelArgs, webgpuKernel } from '../webgpu/kernel.js';
 import type { Question } from '../webgpu/knownAnswers.js';
-import { type Limits, whyNotOn } from '../webgpu/limits.js';
+import { ENOUGH_GROUPS, type Limits, whyNotOn } from '../webgpu/limits.js';
 import type { WebgpuScope } from '../webgpu/scope.js';
 import { floatBits } from '../webgpu/wgsl.js';
 import { attentionOp } from './composite.js';
@@ -76,9 +76,6 @@ function specOf({ sizes, q, k, v, output, mask }: AttentionDims, limits: Limits)
     aligned: whole && c % 4 === 0 && valueChannels % 4 === 0,
   };
 }
-
-/** Workgroups that keep a large GPU busy. */
-const ENOUGH_GROUPS = 264;
 
 /** Tiles, the fastest first, as far as workgroup memory holds them. */
 const TILES = [

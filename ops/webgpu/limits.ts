@@ -42,6 +42,9 @@ export function checkBytes(op: string, what: () => string, bytes: number, limits
   throw new UnsupportedDeviceError(op, wanted, `such of at most ${most}`, WAY_OUT);
 }
 
+/** Workgroups that keep a large GPU's processors busy. */
+export const ENOUGH_GROUPS = 264;
+
 /** What a program asks of the device, beside its buffers. */
 export interface Demands {
   readonly invocations: number; // of a workgroup
