@@ -1,9 +1,11 @@
 import {
+  backend_util,
   getKernel,
   type KernelConfig,
   registerKernel,
   type SplitVAttrs,
   type SplitVInputs,
+  type Tensor,
   type TensorInfo,
   unregisterKernel,
   util,
@@ -46,19 +48,16 @@ function partsOf(
   { numOrSizeSplits, axis }: SplitVAttrs,
 ): number | null {
   const { dtype } = backend.tensorMap.get(x.dataId);
-  const sizes = [numOrSizeSplits].flat();
-  const count = Array.isArray(numOrSizeSplits) ? sizes.length : numOrSizeSplits;
   const last = x.shape.length - 1;
+  if (util.parseAxisParam(axis, x.shape)[0] !== last) return null;
+  const sizes = backend_util.prepareSplitSize(x as Tensor, numOrSizeSplits, last);
   const most = backend.device.limits.maxStorageBuffersPerShaderStage - 1;
-  const [width] = Array.isArray(numOrSizeSplits) ? sizes : [x.shape[last]! / count];
-  const equal = Array.isArray(numOrSizeSplits)
-    ? sizes.every((size) => size === width) && width! * count === x.shape[last]
-    : Number.isInteger(width);
-  const fits = util.parseAxisParam(axis, x.shape)[0] === last && count > 1 && count <= most;
+  const equal = sizes.every((size) => size === sizes[0]);
+  const fits = equal && sizes.length > 1 && sizes.length <= most;
   // what lies on the host is split there; a cast that shares memory has another type within
   const plain = dtype === x.dtype && dtype !== 'complex64' && dtype !== 'string';
   const given = util.sizeFromShape(x.shape) > 0 && plain && isOnGpu(backend, x);
-  return fits && equal && given ? count : null;
+  return fits && given ? sizes.length : null;
 }
 
 function split(backend: WebgpuBackend, x: TensorInfo, count: number): TensorInfo[] {
