@@ -56,6 +56,19 @@ export interface WebgpuBackend {
   readSync(dataId: object): ArrayLike<number>;
 }
 
+/** The encoder of what the backend records next, without an open pass. */
+export function encoderOf(backend: WebgpuBackend): GPUCommandEncoder {
+  backend.ensureCommandEncoderReady();
+  backend.endComputePassEncoder();
+  return backend.commandEncoder!;
+}
+
+/** Submits what the backend has recorded so far. */
+export function submit(backend: WebgpuBackend): void {
+  encoderOf(backend);
+  backend.submitQueue();
+}
+
 /** Members without which kernels cannot run: another version of the backend may lack them. */
 const NEEDED = [
   ...['device', 'queue', 'tensorMap', 'commandQueueOwnedIds', 'ensureCommandEncoderReady'],

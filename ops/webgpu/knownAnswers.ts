@@ -1,5 +1,5 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
-import { type WebgpuBackend, whyNoDoor } from './backend.js';
+import { submit, type WebgpuBackend, whyNoDoor } from './backend.js';
 import { WebgpuScope } from './scope.js';
 
 /** What a kernel gave for inputs of which the answer is known. */
@@ -81,12 +81,6 @@ async function judge(
   } finally {
     scope.close();
   }
-}
-
-function submit(backend: WebgpuBackend): void {
-  backend.ensureCommandEncoderReady();
-  backend.endComputePassEncoder();
-  backend.submitQueue();
 }
 
 function compare(got: ArrayLike<number>, { wanted, within = 0 }: Answer): string | null {

@@ -1,6 +1,6 @@
 import { env } from '@tensorflow/tfjs-core';
 import { NotRecordableError } from '../numerics/errors.js';
-import type { WebgpuBackend } from './backend.js';
+import { encoderOf, submit, type WebgpuBackend } from './backend.js';
 import { MOST_IN_PASS, withGroupsOfItsOwn } from './dispatch.js';
 import { RecordedBuffers } from './recordedBuffers.js';
 
@@ -36,11 +36,8 @@ export class Recording {
     this.buffers.hold(buffer);
   }
 
-  /**
-   * Records the commands once more, into an encoder without an open pass.
-   * @param descriptor Of the passes.
-   */
-  play(encoder: GPUCommandEncoder, descriptor: GPUComputePassDescriptor = {}): void {
+  /** Records the commands once more, into an encoder without an open pass. */
+  play(encoder: GPUCommandEncoder): void {
     let pass: GPUComputePassEncoder | undefined;
     for (const command of this.commands) {
       if (command.kind === 'copy') {
@@ -49,7 +46,7 @@ export class Recording {
         encoder.copyBufferToBuffer(command.from, 0, command.to, 0, command.bytes);
         continue;
       }
-      pass ??= encoder.beginComputePass(descriptor);
+      pass ??= encoder.beginComputePass();
       pass.setPipeline(command.pipeline);
       pass.setBindGroup(0, command.group);
       pass.dispatchWorkgroups(...command.workgroups);
@@ -77,7 +74,7 @@ export function record<T>(
   op: string,
   run: () => T,
 ): { recording: Recording; value: T } {
-  submitted(backend);
+  submit(backend);
   const commands: Command[] = [];
   const buffers = new RecordedBuffers(backend.bufferManager);
   const undo = [
@@ -92,24 +89,16 @@ export function record<T>(
   } catch (error) {
     outcome = { error };
   } finally {
-    submitted(backend);
+    submit(backend);
     for (const end of undo.reverse()) end();
   }
   const recording = new Recording(commands, buffers);
   if ('value' in outcome) return { recording, value: outcome.value };
   // what was packed on the way, and is kept, must hold what it was to hold
-  backend.ensureCommandEncoderReady();
-  recording.play(backend.commandEncoder!);
-  submitted(backend);
+  recording.play(encoderOf(backend));
+  submit(backend);
   recording.dispose();
   throw outcome.error;
-}
-
-/** Submits what the backend has recorded so far. */
-export function submitted(backend: WebgpuBackend): void {
-  backend.ensureCommandEncoderReady();
-  backend.endComputePassEncoder();
-  backend.submitQueue();
 }
 
 /** tfjs takes the buffers of what is disposed of again once it is submitted. */
@@ -146,7 +135,7 @@ function listen(
 ): () => void {
   const { device, queue } = backend;
   const { createBindGroup, createCommandEncoder } = device;
-  const { submit } = queue;
+  const ownSubmit = queue.submit;
   const outputs = new WeakMap<GPUBindGroup, GPUBuffer>();
   device.createBindGroup = (descriptor) => {
     const group = createBindGroup.call(device, descriptor);
@@ -172,7 +161,7 @@ function listen(
   queue.submit = () => {};
   return () => {
     Object.assign(device, { createBindGroup, createCommandEncoder });
-    Object.assign(queue, { submit });
+    Object.assign(queue, { submit: ownSubmit });
   };
 }
 

@@ -7,7 +7,7 @@ import {
   type TypedArray,
 } from '@tensorflow/tfjs-core';
 import { describe, InvalidArgumentError, NotRecordableError } from '../../ops/numerics/errors.js';
-import { bytesOfShape, type WebgpuBackend } from '../../ops/webgpu/backend.js';
+import { bytesOfShape, encoderOf, type WebgpuBackend } from '../../ops/webgpu/backend.js';
 import { withFloats } from '../../ops/webgpu/floats.js';
 import { inScope } from '../../ops/webgpu/kernel.js';
 import { tensorOn } from './outputs.js';
@@ -96,9 +96,7 @@ export class Feeds {
       webgpu.share(withFloats(webgpu, { from }).from),
     ) as TensorInfo;
     backend.uploadToGPU(source.dataId);
-    backend.ensureCommandEncoderReady();
-    backend.endComputePassEncoder();
-    backend.commandEncoder!.copyBufferToBuffer(this.bufferOf(source)!, 0, target, 0, bytes);
+    encoderOf(backend).copyBufferToBuffer(this.bufferOf(source)!, 0, target, 0, bytes);
     // what is disposed of meanwhile keeps its buffer until that is submitted
     backend.commandQueueOwnedIds.add(source.dataId);
     backend.disposeData(source.dataId);

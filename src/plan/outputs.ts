@@ -7,7 +7,7 @@ import {
   type TypedArray,
 } from '@tensorflow/tfjs-core';
 import { NotRecordableError } from '../../ops/numerics/errors.js';
-import { bytesOfShape, type WebgpuBackend } from '../../ops/webgpu/backend.js';
+import { bytesOfShape, encoderOf, type WebgpuBackend } from '../../ops/webgpu/backend.js';
 
 interface What {
   readonly shape: readonly number[];
@@ -50,9 +50,7 @@ export function delivered(backend: WebgpuBackend, output: Output): Tensor {
       break;
     case 'onGpu':
       backend.uploadToGPU(info.dataId);
-      backend.ensureCommandEncoderReady();
-      backend.endComputePassEncoder();
-      backend.commandEncoder!.copyBufferToBuffer(
+      encoderOf(backend).copyBufferToBuffer(
         output.buffer,
         0,
         data.resource as GPUBuffer,

@@ -46,7 +46,6 @@ const OP = 'plan';
 export function recordPlan(backend: WebgpuBackend, model: GraphModel, inputs: Batch): RecordedPlan {
   const feeds = new Feeds(backend, OP, tensorsByNode(OP, 'inputs', model, inputs));
   try {
-    feeds.fill(OP, tensorsByNode(OP, 'inputs', model, inputs));
     const { recording, value } = record(backend, OP, () => looked(backend, model, feeds));
     for (const buffer of feeds.buffers()) recording.hold(buffer);
     for (const output of value.all) if (output.kind === 'onGpu') recording.hold(output.buffer);

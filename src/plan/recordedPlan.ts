@@ -1,8 +1,8 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { checkBackends } from '../../ops/common/alive.js';
 import { InvalidArgumentError } from '../../ops/numerics/errors.js';
-import type { WebgpuBackend } from '../../ops/webgpu/backend.js';
-import { type Recording, submitted } from '../../ops/webgpu/recording.js';
+import { encoderOf, submit, type WebgpuBackend } from '../../ops/webgpu/backend.js';
+import type { Recording } from '../../ops/webgpu/recording.js';
 import { type Batch, checkBatch, tensorsIn } from '../calibrate/batch.js';
 import type { Feeds } from './feeds.js';
 import { delivered, type Output } from './outputs.js';
@@ -49,11 +49,9 @@ export class RecordedPlan {
     checkBackends(OP, [...tensorsIn(inputs), ...this.feeds.all()]);
     this.feeds.fill(OP, this.byNode(inputs));
     const { backend } = this;
-    backend.ensureCommandEncoderReady();
-    backend.endComputePassEncoder();
-    this.recording.play(backend.commandEncoder!);
+    this.recording.play(encoderOf(backend));
     const results = this.outputs.map((output) => delivered(backend, output));
-    submitted(backend);
+    submit(backend);
     return this.isOne ? results[0]! : results;
   }
 

@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { currentBackend } from '../../ops/common/kernel.js';
-import type { WebgpuBackend } from '../../ops/webgpu/backend.js';
+import { encoderOf, submit, type WebgpuBackend } from '../../ops/webgpu/backend.js';
 import { QUICK_FLAG } from '../../ops/webgpu/flag.js';
-import { record, submitted } from '../../ops/webgpu/recording.js';
+import { record } from '../../ops/webgpu/recording.js';
 import { delivered, type Output, outputOf } from '../../src/plan/outputs.js';
 
 /** What tfjs takes by itself, without what this package spares its programs. */
@@ -36,11 +36,9 @@ export function recorded(compute: () => tf.Tensor): {
   if (output.kind === 'onGpu') recording.hold(output.buffer);
   return {
     compute: () => {
-      backend.ensureCommandEncoderReady();
-      backend.endComputePassEncoder();
-      recording.play(backend.commandEncoder!);
+      recording.play(encoderOf(backend));
       const result = delivered(backend, output);
-      submitted(backend);
+      submit(backend);
       return result;
     },
     dispose: () => recording.dispose(),
