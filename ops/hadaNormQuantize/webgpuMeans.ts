@@ -77,12 +77,18 @@ const givenReads = ({ mean, scale }: PartsSpec) => ({
   ...(scale ? { scale: 'f32' as const } : {}),
 });
 
+/** `offOf`, and `writeColumn`, which gives a column of a sample's parts; off begins at `offs`. */
 const offWgsl = ({ masked, mean, scale }: PartsSpec) => `${meanWgsl(masked)}
 fn offOf(mean: f32, column: u32) -> f32 {
   var off = mean;
   ${mean ? 'off -= origin[column];' : ''}
   ${scale ? 'off /= scale[column];' : ''}
   return off;
+}
+fn writeColumn(sample: u32, offs: u32, column: u32) {
+  let mean = meanOf(sample, column);
+  parts[offs - sizes.d + column] = mean;
+  parts[offs + column] = offOf(mean, column);
 }`;
 
 /** Columns of a workgroup. */
@@ -101,10 +107,7 @@ fn run(lid: u32, group: u32) {
   let sample = group / sizes.columns;
   let column = (group % sizes.columns) * ${COLUMNS}u + lid;
   if (sample >= sizes.samples || column >= sizes.d) { return; }
-  let first = sample * 2u * sizes.d;
-  let mean = meanOf(sample, column);
-  parts[first + column] = mean;
-  parts[first + sizes.d + column] = offOf(mean, column);
+  writeColumn(sample, (2u * sample + 1u) * sizes.d, column);
 }`,
   }),
 };
@@ -130,11 +133,7 @@ fn run(lid: u32, group: u32) {
   if (sample >= sizes.samples) { return; }
   if (part < sizes.columns) {
     let column = part * ${COLUMNS}u + lid;
-    if (column < sizes.d) {
-      let mean = meanOf(sample, column);
-      parts[first + column] = mean;
-      parts[first + sizes.d + column] = offOf(mean, column);
-    }
+    if (column < sizes.d) { writeColumn(sample, first + sizes.d, column); }
     return;
   }
   let row = part - sizes.columns;
@@ -215,9 +214,7 @@ fn run(lid: u32, group: u32) {
   if (sample >= sizes.samples) { return; }
   let offs = sample * (2u * sizes.d + sizes.rank) + sizes.d;
   for (var column = lid; column < sizes.d; column += ${INVOCATIONS}u) {
-    let mean = meanOf(sample, column);
-    parts[offs - sizes.d + column] = mean;
-    parts[offs + column] = offOf(mean, column);
+    writeColumn(sample, offs, column);
   }
   for (var row = 0u; row < sizes.rank; row += 4u) {
     // an invocation reads the columns that it wrote
