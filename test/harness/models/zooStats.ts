@@ -3,17 +3,12 @@ import { expect } from 'chai';
 import { type CalibrationStats, calibrate } from '../../../src/index.js';
 import { describeOnBackends } from '../backends/onBackends.js';
 import { loaded } from '../graphs/run.js';
+import { hasSinesOfGpu, SINE_BOUND } from '../graphs/sines.js';
 import type { ZooEntry } from '../graphs/zoo.js';
 import { sitesFurthest } from './statsAcross.js';
 
 /** Of each site's RMS: what the backends' float32 may differ by. */
 const BOUND = 1e-4;
-
-/**
- * Behind a timestep's sines on a GPU: GLSL ES and WGSL let them be 2^−11 off, and SwiftShader's are
- * by 2e-4, which layers magnify.
- */
-const SINE_BOUND = 4e-3;
 
 /** Tests that every backend gathers of these models what cpu does, and keeps the same samples. */
 export function testStats(entries: readonly ZooEntry[]): void {
@@ -27,17 +22,11 @@ export function testStats(entries: readonly ZooEntry[]): void {
         wanted.set(entry, exact);
         expect(stats.sites.size).to.be.above(0);
         expect([...stats.sites.values()].every(({ kept }) => kept.length > 0)).to.equal(true);
-        const onGpu = backend === 'webgl' || backend === 'webgpu';
-        const bound = onGpu && hasSines(entry) ? SINE_BOUND : BOUND;
+        const bound = hasSinesOfGpu(entry, backend) ? SINE_BOUND : BOUND;
         expect(sitesFurthest(stats, exact)).to.be.at.most(bound);
       });
     }
   });
-}
-
-function hasSines({ build }: ZooEntry): boolean {
-  const { node } = build().artifacts.modelTopology as { node: readonly { op: string }[] };
-  return node.some(({ op }) => op === 'Sin' || op === 'Cos');
 }
 
 /** Of more samples than are kept, so that every backend has to choose. */
