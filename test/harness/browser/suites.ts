@@ -54,6 +54,7 @@ const SUITES: readonly string[] = [
   'test/ops/webgpu/webgpuKernels.test.ts',
   'test/models/builder/dit.test.ts',
   'test/src/load/published.webgl.test.ts',
+  'test/src/rewrite/converted.webgl.test.ts',
 ];
 
 const THIS_PAGE = 'test/harness/browser/wasmBuild.suite.ts';

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
-import { parseSafetensors } from '../../../src/load/safetensors.js';
+import { parseSafetensors, type WeightValues } from '../../../src/load/safetensors.js';
 import type { LoadCheckpointOptions } from '../../../src/load.js';
 
 /** The checkpoints of test/fixtures/checkpoints, and what loading them takes besides. */
@@ -29,11 +29,16 @@ const INTEGERS = ['label', 'textMask'];
 /** The case of a file of test/fixtures/checkpoints/expected. */
 export function caseOf(file: Uint8Array): PublishedCase {
   const { prediction, ...given } = Object.fromEntries(parseSafetensors(file));
+  return { inputs: inputsOf(given), expected: prediction!.values };
+}
+
+/** Arrays of a file as inputs of a model, by their names. */
+export function inputsOf(given: Readonly<Record<string, WeightValues>>): tf.NamedTensorMap {
   const inputs = Object.entries(given).map(([input, { shape, values }]) => [
     input,
     tf.tensor(values, [...shape], INTEGERS.includes(input) ? 'int32' : 'float32'),
   ]);
-  return { inputs: Object.fromEntries(inputs), expected: prediction!.values };
+  return Object.fromEntries(inputs);
 }
 
 /** What a model gives for inputs that are disposed of here. */
