@@ -96,19 +96,38 @@ function latentOf(op: string, model: DenoisingModel): [number, number, number] {
 /** @returns How many samples there are. */
 function checkInputs(op: string, model: DenoisingModel, inputs: unknown): number {
   checkPlain(op, 'inputs', inputs);
-  const others = model.inputs
-    .map(({ name }) => name)
-    .filter((name) => name !== 'latent' && name !== 'timestep');
-  checkOptions(op, inputs, others, 'inputs');
-  const counts = others.map((name) => {
-    const given = (inputs as Record<string, unknown>)[name];
-    if (given instanceof Tensor && !given.isDisposed && given.rank > 0) return given.shape[0]!;
-    throw new InvalidArgumentError(op, `inputs.${name}`, 'a tensor of samples', describe(given));
+  const others = model.inputs.filter(({ name }) => name !== 'latent' && name !== 'timestep');
+  const names = others.map(({ name }) => name);
+  checkOptions(op, inputs, names, 'inputs');
+  const counts = others.map((input) => {
+    const given = (inputs as Record<string, unknown>)[input.name];
+    const at = `inputs.${input.name}`;
+    if (!(given instanceof Tensor) || given.isDisposed || given.rank === 0) {
+      throw new InvalidArgumentError(op, at, 'a tensor of samples', describe(given));
+    }
+    checkFits(op, at, input, given);
+    return given.shape[0]!;
   });
   const [samples] = counts;
   if (samples !== undefined && counts.every((count) => count === samples)) return samples;
   const wanted = 'of one and the same number of samples';
   throw new InvalidArgumentError(op, 'inputs', wanted, counts.join(', ') || 'none');
+}
+
+/** @throws InvalidArgumentError for a tensor that tfjs would refuse for the input. */
+function checkFits(
+  op: string,
+  at: string,
+  { shape, dtype }: DenoisingModel['inputs'][number],
+  given: Tensor,
+): void {
+  const fits =
+    shape === undefined ||
+    (shape.length === given.rank && shape.every((dim, i) => dim < 0 || dim === given.shape[i]));
+  if (fits && (dtype ?? given.dtype) === given.dtype) return;
+  const dims = shape === undefined ? 'any shape' : `shape [${shape.map((d) => (d < 0 ? '?' : d))}]`;
+  const got = `${given.dtype} of shape [${given.shape}]`;
+  throw new InvalidArgumentError(op, at, `${dtype ?? given.dtype} of ${dims}`, got);
 }
 
 function checkGuidance(op: string, inputs: NamedTensorMap, guidance: unknown) {

@@ -1,4 +1,4 @@
-import type { NamedTensorMap, Tensor, Tensor1D, Tensor4D } from '@tensorflow/tfjs-core';
+import type { DataType, NamedTensorMap, Tensor, Tensor1D, Tensor4D } from '@tensorflow/tfjs-core';
 
 /**
  * Inputs of a DiT, as `buildDit` names them: float32 [B, S, S, C], float32 [B] in [0, 1], int32
@@ -20,7 +20,11 @@ export interface VelocityModel {
 
 /** A model that predicts what to do with latents: one of `loadCheckpoint`, quantized or not. */
 export interface DenoisingModel {
-  readonly inputs: readonly { readonly name: string; readonly shape?: number[] | undefined }[];
+  readonly inputs: readonly {
+    readonly name: string;
+    readonly shape?: number[] | undefined;
+    readonly dtype?: DataType;
+  }[];
   readonly metadata?: object;
   predict(inputs: NamedTensorMap): Tensor | Tensor[] | NamedTensorMap;
 }

@@ -36,7 +36,7 @@ export async function calibrateBySchedule(
 }
 
 /** At most five steps, evenly spread. */
-function spreadSteps(steps: number): number[] {
+export function spreadSteps(steps: number): number[] {
   const count = Math.min(5, steps);
   return Array.from({ length: count }, (_, i) => Math.floor(((i + 0.5) * steps) / count));
 }

@@ -20,6 +20,7 @@ import {
 } from '../shared/flags.js';
 import { openModel } from '../shared/models.js';
 import { checkFree, writeFileWhole } from '../shared/outputs.js';
+import { checkSchedule } from '../shared/scheduler.js';
 import type { Shard } from '../shared/values.js';
 
 /** Samples that a calibration follows, where nothing else is said, and steps of each. */
@@ -70,6 +71,7 @@ export function withTimestep(command: Command): Command {
 
 async function runCalibrate(context: Context, source: string, flags: Flags): Promise<void> {
   await checkFree(flags.out, flags.force, 'file');
+  await checkSchedule(flags);
   await useBackend(flags.backend);
   const model = await openModel(source, context, flags);
   try {

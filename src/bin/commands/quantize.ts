@@ -22,6 +22,7 @@ import { type Common, type Out, withBackend, withInputs, withOut } from '../shar
 import { openModel } from '../shared/models.js';
 import { checkFree } from '../shared/outputs.js';
 import { presetLines, readRecipe } from '../shared/recipes.js';
+import { checkSchedule } from '../shared/scheduler.js';
 import { readBytes, readNumber } from '../shared/values.js';
 import {
   type CalibrationFlags,
@@ -53,9 +54,10 @@ export function quantizeCommand(program: Command, context: Context): void {
     .option('--mean-sqnr <dB>', 'on average', readNumber)
     .option('--max-size <bytes>', 'the worst linears get 8 bits while it fits', readBytes)
     .addOption(
-      new Option('--stats <file>', 'statistics of calibrate, in place of inputs').conflicts(
+      new Option('--stats <file>', 'statistics of calibrate, in place of inputs').conflicts([
         'inputs',
-      ),
+        'scheduler',
+      ]),
     )
     .option('--compare', 'measure other methods too, for the report')
     .option('--no-self-check', 'do not check the kernels against their definition');
@@ -72,9 +74,11 @@ Examples:
   tfjs-hadanorm quantize model/ --preset W4A4 --min-sqnr 30 -o small/
   tfjs-hadanorm quantize model/ --stats model.stats --max-size 3.5MB -o small/ --force
   tfjs-hadanorm quantize DiT-XL-2-256/transformer/ -o small/
+  tfjs-hadanorm quantize DiT-XL-2-256/transformer/ --scheduler DiT-XL-2-256/scheduler -o small/
 
-The last is a published checkpoint (config.json and .safetensors): without --inputs it is quantized
-while it loads, by rotation alone; with them it is calibrated as any model is.`,
+The last two are of a published checkpoint (config.json and .safetensors): as it is it is quantized
+while it loads, by rotation alone; with --scheduler it is loaded whole and calibrated on its own
+samples, with --inputs as any model is.`,
     )
     .action((model: string, flags: Flags) => run(context, model, flags));
 }
@@ -84,15 +88,18 @@ async function run(context: Context, source: string, flags: Flags): Promise<void
   const recipe = flags.recipe === undefined ? {} : await readRecipe(flags.recipe);
   const given = flags.stats === undefined ? null : await readStats(flags.stats);
   await checkFree(flags.out, flags.force, 'folder');
+  await checkSchedule(flags);
   await useBackend(flags.backend);
-  const checkpoint = flags.inputs === undefined ? await checkpointAt(source) : null;
+  const isMeasured = flags.inputs !== undefined || flags.scheduler !== undefined;
+  const checkpoint = isMeasured ? null : await checkpointAt(source);
   if (checkpoint !== null && target === undefined) {
     const stats = given === null ? {} : { stats: given };
     return streamed(context, checkpoint, { ...recipe, ...stats }, flags);
   }
   if (checkpoint !== null && given === null) {
     const wayOut = 'A checkpoint has no samples of its own to measure on.';
-    throw new InvalidArgumentError('quantize', 'target', 'with --inputs', 'none of them', wayOut);
+    const wanted = 'with --inputs or --scheduler';
+    throw new InvalidArgumentError('quantize', 'target', wanted, 'none of them', wayOut);
   }
   const model = await openModel(source, context, flags);
   try {

@@ -62,5 +62,5 @@ function tensorOf(where: string, value: unknown, model: GraphModel, name: string
     throw new InvalidArgumentError(OP, where, wanted, describe(value));
   }
   const dtype = model.inputs.find((input) => input.name === name)?.dtype ?? 'float32';
-  return inputTensor(where, { shape, values }, dtype);
+  return inputTensor(OP, where, { shape, values }, dtype);
 }

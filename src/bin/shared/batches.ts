@@ -1,21 +1,24 @@
-import { readFile } from 'node:fs/promises';
-import { basename, extname } from 'node:path';
+import { extname } from 'node:path';
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import * as tf from '@tensorflow/tfjs-core';
-import { HadaNormError, InvalidArgumentError } from '../../../ops/numerics/errors.js';
+import { InvalidArgumentError } from '../../../ops/numerics/errors.js';
 import { CALIBRATION } from '../../diffusion/calibration.js';
+import { denoiseSteps } from '../../diffusion/denoise.js';
 import { spreadLabels } from '../../diffusion/labels.js';
 import { numClassesOf } from '../../diffusion/samplePlan.js';
 import { trajectory } from '../../diffusion/sampler.js';
-import { parseSafetensors } from '../../load/safetensors.js';
+import { spreadSteps } from '../../diffusion/scheduleCalibration.js';
 import { fuseGraph } from '../../passes/fuseGraph.js';
+import { arraysOf, MODULES, samplesOf } from './arrayFiles.js';
 import { ofModule } from './batchModule.js';
+import { conditionsOf, disposeGiven } from './conditions.js';
 import { inputTensor } from './inputTensor.js';
-import { type FileArray, parseNpy } from './npy.js';
+import type { FileArray } from './npy.js';
+import { checkUnscheduled, readSchedule, type ScheduleFlags } from './scheduler.js';
 import type { Shard } from './values.js';
 
 /** Where batches come from: see the flags of `withInputs`. */
-export interface Inputs {
+export interface Inputs extends ScheduleFlags {
   /** Files of arrays, or one module. */
   readonly inputs?: readonly string[];
   /** Samples to follow, where there are no files. */
@@ -29,7 +32,6 @@ export interface Inputs {
 type Batches = AsyncGenerator<tf.NamedTensorMap, void>;
 
 const OP = '--inputs';
-const MODULES = ['.js', '.mjs', '.cjs'];
 
 /** Batches of a command's inputs, of its shard; the caller's, to be disposed of. */
 export async function batchesOf(
@@ -38,6 +40,8 @@ export async function batchesOf(
   signal: AbortSignal,
 ): Promise<Batches> {
   const files = inputs.inputs ?? [];
+  if (inputs.scheduler !== undefined) return ofSchedule(model, inputs, signal);
+  checkUnscheduled(inputs);
   if (files.length === 0) return ofTrajectories(model, inputs, signal);
   const modules = files.filter((file) => MODULES.includes(extname(file)));
   if (modules.length > 0 && files.length > 1) {
@@ -64,29 +68,52 @@ async function* sharded(
  * Steps of the model's own samples, so many samples at a time; a shard follows only its own. Whose
  * noise it is depends on the place in the whole, so that shards together are what one run is.
  */
-async function* ofTrajectories(
-  model: GraphModel,
-  { trajectories: samples, steps, batchSize, seed, shard = { index: 1, count: 1 } }: Inputs,
-  signal: AbortSignal,
-): Batches {
+async function* ofTrajectories(model: GraphModel, inputs: Inputs, signal: AbortSignal): Batches {
+  const { steps, batchSize, seed, cfg, shard = { index: 1, count: 1 } } = inputs;
   const classes = numClassesOf(model);
   if (classes === undefined) {
     const wanted = 'a model that says its classes (userDefinedMetadata.dit.numClasses)';
-    const wayOut = 'Give its inputs with --inputs.';
+    const wayOut = 'Give its inputs with --inputs, or of a checkpoint its --scheduler.';
     throw new InvalidArgumentError('--trajectories', 'MODEL', wanted, 'one that does not', wayOut);
   }
-  const labels = spreadLabels(samples, classes);
+  const labels = inputs.labels ?? spreadLabels(inputs.trajectories, classes);
   const keep = CALIBRATION.keep.map((step) => Math.floor((step * steps) / CALIBRATION.steps));
   // the same function, in half the time
   const fused = fuseGraph(model);
   try {
-    for (let at = 0; at * batchSize < samples; at++) {
+    for (let at = 0; at * batchSize < labels.length; at++) {
       if (at % shard.count !== shard.index - 1) continue;
       yield* trajectory(fused, {
         labels: labels.slice(at * batchSize, (at + 1) * batchSize),
-        ...{ steps, keep: [...new Set(keep)], seed: (seed + at) % 2 ** 32, noneLabel: classes },
+        ...{ steps, cfg, keep: [...new Set(keep)], noneLabel: classes },
+        seed: (seed + at) % 2 ** 32,
         signal,
       });
+    }
+  } finally {
+    fused.dispose();
+  }
+}
+
+/** The same of a published checkpoint, as its scheduler has it. */
+async function* ofSchedule(model: GraphModel, inputs: Inputs, signal: AbortSignal): Batches {
+  const { steps, batchSize, seed, shard = { index: 1, count: 1 } } = inputs;
+  const schedule = await readSchedule(inputs);
+  const conditions = await conditionsOf(model, inputs, inputs.trajectories);
+  const fused = fuseGraph(model);
+  try {
+    for (let at = 0; at * batchSize < conditions.samples; at++) {
+      if (at % shard.count !== shard.index - 1) continue;
+      const part = conditions.of(at * batchSize, (at + 1) * batchSize);
+      try {
+        yield* denoiseSteps(fused, {
+          ...{ schedule, keep: spreadSteps(steps), signal },
+          ...part,
+          seed: (seed + at) % 2 ** 32,
+        });
+      } finally {
+        disposeGiven(part);
+      }
     }
   } finally {
     fused.dispose();
@@ -98,10 +125,7 @@ async function ofFiles(
   files: readonly string[],
   { batchSize }: Inputs,
 ): Promise<Batches> {
-  const arrays = new Map<string, FileArray>();
-  for (const file of files) {
-    for (const [name, array] of await arraysOf(file, model)) arrays.set(name, array);
-  }
+  const arrays = await arraysOf(OP, files, model);
   const wanted = model.inputs.map(({ name }) => name);
   for (const name of wanted) {
     if (arrays.has(name)) continue;
@@ -126,58 +150,9 @@ async function* slices(
   for (let from = 0; from < length; from += batchSize) {
     const to = Math.min(from + batchSize, length);
     const entries = model.inputs.map(({ name, dtype }) => {
-      const { shape, values } = arrays.get(name)!;
-      const each = values.length / length;
-      const part = values.slice(from * each, to * each);
-      const cut = [to - from, ...shape.slice(1)];
-      return [name, inputTensor(name, { shape: cut, values: part }, dtype)] as const;
+      const part = samplesOf(arrays.get(name)!, from, to);
+      return [name, inputTensor(OP, name, part, dtype)] as const;
     });
     yield Object.fromEntries(entries);
-  }
-}
-
-/** The arrays of a file by their inputs; a .npy has its input's name, or is written NAME=FILE. */
-async function arraysOf(given: string, model: GraphModel): Promise<Map<string, FileArray>> {
-  const [, name, file = given] = /^([^=/\\]+)=(.+)$/.exec(given) ?? [];
-  const bytes = new Uint8Array(await read(file));
-  switch (extname(file)) {
-    case '.npy': {
-      const only = model.inputs.length === 1 ? model.inputs[0]!.name : basename(file, '.npy');
-      return new Map([[name ?? only, parseNpy(bytes, file)]]);
-    }
-    case '.npz':
-      return npzArrays(bytes, file);
-    case '.safetensors':
-      return parseSafetensors(bytes);
-    default: {
-      const wanted = `a .npy, .npz or .safetensors file, or a module (${MODULES.join(', ')})`;
-      throw new InvalidArgumentError(OP, 'FILE', wanted, file);
-    }
-  }
-}
-
-async function npzArrays(bytes: Uint8Array, file: string): Promise<Map<string, FileArray>> {
-  const { unzipSync } = await import('fflate');
-  let entries: Record<string, Uint8Array>;
-  try {
-    entries = unzipSync(bytes);
-  } catch (cause) {
-    const got = cause instanceof Error ? cause.message : `${cause}`;
-    throw new InvalidArgumentError(OP, file, 'an archive of NumPy', got);
-  }
-  return new Map(
-    Object.entries(entries).map(([name, array]) => [
-      name.replace(/\.npy$/, ''),
-      parseNpy(array, `${file}: ${name}`),
-    ]),
-  );
-}
-
-async function read(file: string): Promise<Buffer> {
-  try {
-    return await readFile(file);
-  } catch (cause) {
-    const words = cause instanceof Error ? cause.message : `${cause}`;
-    throw Object.assign(new HadaNormError(OP, `${file} cannot be read: ${words}`), { cause });
   }
 }

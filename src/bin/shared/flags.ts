@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
 import { BACKENDS } from './backends.js';
 import type { Inputs } from './batches.js';
+import { withScheduler } from './scheduler.js';
 import { readInteger, readShard } from './values.js';
 
 /** Their labels are a list in memory. */
@@ -37,7 +38,7 @@ export function withOut(command: Command, what: string): Command {
 export type InputFlags = Omit<Inputs, 'shard'>;
 
 export function withInputs(command: Command, trajectories: number, steps: number): Command {
-  return command
+  return withScheduler(command)
     .option(
       '-i, --inputs <file...>',
       '.npz or .safetensors with the inputs by name, .npy files called as the inputs, or a .js ' +

@@ -12,13 +12,19 @@ const MAX_INT32 = 2 ** 31;
 /**
  * Numbers as a tensor of the dtype that the model wants.
  *
+ * @param flag That it was given by, for errors.
  * @throws InvalidArgumentError for as many numbers as the shape does not have, for what is no
  * number, and for integers that would become others.
  */
-export function inputTensor(where: string, given: PlainArray, dtype: tf.DataType): tf.Tensor {
+export function inputTensor(
+  flag: string,
+  where: string,
+  given: PlainArray,
+  dtype: tf.DataType,
+): tf.Tensor {
   const { shape } = given;
   const wrong = (wanted: string, got: string): never => {
-    throw new InvalidArgumentError('--inputs', where, wanted, got);
+    throw new InvalidArgumentError(flag, where, wanted, got);
   };
   if (!shape.every((dim) => Number.isSafeInteger(dim) && dim >= 0)) {
     wrong('of a shape of integers, 0 or more', describe(shape));

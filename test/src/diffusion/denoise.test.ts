@@ -130,6 +130,10 @@ describe('denoise', () => {
     const wrong: [Partial<DenoiseOptions>, RegExp][] = [
       [{ inputs: {} }, /inputs\.label must be a tensor of samples, got undefined/],
       [{ inputs: { label, text } }, /inputs must be made of label, got "text"/],
+      [
+        { inputs: { label: text } },
+        /label must be int32 of shape \[\?\], got float32 of .*\[2,3\]/,
+      ],
       [{ schedule: 3 as never }, /schedule must be what noiseSchedule gives, got 3/],
       [{ guidance: { scale: 2, inputs: { label: three } } }, /the shape \[2\] that it has/],
       [{ seed: -1 }, /seed must be an integer from 0/],
