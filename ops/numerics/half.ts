@@ -7,6 +7,17 @@ import { roundHalfToEven } from './quantization.js';
 export const MIN_NORMAL_HALF = 2 ** -14;
 export const MAX_HALF = 65504;
 
+/** 2^−24 to 2^6: how far apart halves are, by their exponent from −14 on. */
+const STEPS = Float64Array.from({ length: 31 }, (_, i) => 2 ** (i - 24));
+
+const double = new DataView(new ArrayBuffer(8));
+
+/** ⌊log2 v⌋ of a finite v ≥ 2^−1022, much faster than by a logarithm; less than −1022 below. */
+function exponentOf(v: number): number {
+  double.setFloat64(0, v);
+  return ((double.getUint32(0) >>> 20) & 0x7ff) - 1023;
+}
+
 /** The bits of the nearest half, ties to even; NaN is 0x7e00. */
 export function toHalfBits(value: number): number {
   if (Number.isNaN(value)) return 0x7e00;
@@ -14,8 +25,8 @@ export function toHalfBits(value: number): number {
   const magnitude = Math.abs(value);
   if (magnitude >= 65520) return sign | 0x7c00;
   // below the normal range halves are 2^−24 apart; above, the exponent says how far
-  const exponent = Math.max(Math.floor(Math.log2(magnitude)), -14);
-  const step = 2 ** (exponent - 10);
+  const exponent = Math.max(exponentOf(magnitude), -14);
+  const step = STEPS[exponent + 14]!;
   const mantissa = roundHalfToEven(magnitude / step);
   // a mantissa that rounds up to 2048 carries into the exponent by itself
   return sign | (((exponent + 14) << 10) + mantissa);
@@ -36,7 +47,7 @@ export function fromHalfBits(half: number): number {
   const mantissa = half & 0x3ff;
   if (exponent === 31) return mantissa === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
   if (exponent === 0) return sign * mantissa * 2 ** -24;
-  return sign * (1024 + mantissa) * 2 ** (exponent - 25);
+  return sign * (1024 + mantissa) * STEPS[exponent - 1]!;
 }
 
 /** Values as they come back from a file that stores them in half precision. */

@@ -19,6 +19,10 @@ export function leadingRightVectors(
   n: number,
   r: number,
 ): Float32Array {
+  return 2 * m <= n ? throughRows(a, m, n, r) : throughColumns(a, m, n, r);
+}
+
+function throughColumns(a: Float32Array, m: number, n: number, r: number): Float32Array {
   let basis = startingBasis(n, r);
   orthonormalize(basis, n, r);
   for (let round = 0; round < ROUNDS; round++) {
@@ -29,6 +33,22 @@ export function leadingRightVectors(
     orthonormalize(basis, n, r);
   }
   return basis;
+}
+
+/** Of few long rows: the same iteration on a aᵀ [m, m], from the same start; then by aᵀ. */
+function throughRows(a: Float32Array, m: number, n: number, r: number): Float32Array {
+  const gram = matmul(a, columns(a, m, n), m, n, m);
+  const start = startingBasis(n, r);
+  orthonormalize(start, n, r);
+  let basis = columns(matmul(a, columns(start, r, n), m, n, r), m, r);
+  for (let round = 1; round < ROUNDS; round++) {
+    orthonormalize(basis, m, r);
+    basis = matmul(basis, gram, r, m, m);
+  }
+  orthonormalize(basis, m, r);
+  const vectors = matmul(basis, a, r, m, n);
+  orthonormalize(vectors, n, r);
+  return vectors;
 }
 
 /** [rows, cols] → [cols, rows]. */

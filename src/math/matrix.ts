@@ -14,6 +14,11 @@ const FAST = new Set(['wasm', 'tensorflow']);
 /** Below this many multiplications, a call is not worth its overhead. */
 const FAST_FROM = 65_536;
 
+/** Whether the current backend's products are float32 throughout, fast, and read in step. */
+export function areProductsFast(): boolean {
+  return FAST.has(getBackend());
+}
+
 /** a [m, k] · b [k, n] → [m, n], row-major float32. */
 export function matmul(
   a: Float32Array,
@@ -22,7 +27,7 @@ export function matmul(
   k: number,
   n: number,
 ): Float32Array {
-  if (m * k * n >= FAST_FROM && FAST.has(getBackend())) {
+  if (m * k * n >= FAST_FROM && areProductsFast()) {
     return fetched('matmul', () => matMul(tensor2d(a, [m, k]), tensor2d(b, [k, n])));
   }
   const out = new Float32Array(m * n);
@@ -38,7 +43,7 @@ export function matmulTransposed(
   m: number,
   n: number,
 ): Float32Array {
-  if (m * k * n >= FAST_FROM && FAST.has(getBackend())) {
+  if (m * k * n >= FAST_FROM && areProductsFast()) {
     // transposed apart: tfjs's transposed product is scalar on WASM
     return fetched('matmulTransposed', () =>
       matMul(transposeAxes(tensor2d(a, [k, m])), tensor2d(b, [k, n])),
@@ -105,16 +110,12 @@ function addProduct(
 /** Columns that are factored before the rest is updated. */
 const FACTOR_BLOCK = 64;
 
-/** From this many rows on, updating is worth the backend's float32 product. */
-const FAST_FACTOR_FROM = 768;
-
 /**
  * Factors a symmetric positive definite matrix as H = U Uᵀ with U upper triangular, in place:
  * row-major float64 [d, d], the upper triangle of `h` is read and becomes U; below the diagonal is
  * left as it was.
  *
- * Blocked from the last columns to the first (Golub & Van Loan, §4.2.9, mirrored). Large updates
- * are float32 where the backend is fast: far below the damping that GPTQ adds.
+ * Blocked from the last columns to the first (Golub & Van Loan, §4.2.9, mirrored).
  *
  * @returns false where H is not positive definite to working precision.
  */
@@ -155,14 +156,6 @@ function subtractProduct(h: Float64Array, d: number, start: number, end: number)
   const width = end - start;
   const panel = new Float64Array(start * width);
   for (let i = 0; i < start; i++) panel.set(h.subarray(i * d + start, i * d + end), i * width);
-  if (start >= FAST_FACTOR_FROM && FAST.has(getBackend())) {
-    const rows = Float32Array.from(panel);
-    const product = matmul(rows, transpose(rows, start, width), start, width, start);
-    for (let i = 0; i < start; i++) {
-      for (let j = i; j < start; j++) h[i * d + j] = h[i * d + j]! - product[i * start + j]!;
-    }
-    return;
-  }
   for (let i = 0; i < start; i++) subtractRow(h, panel, i, start, width, d);
 }
 

@@ -1,5 +1,6 @@
-import { HadaNormError } from '../../ops/numerics/errors.js';
-import { factorUpper, matmulTransposed } from '../math/matrix.js';
+import { matmulTransposed } from '../math/matrix.js';
+import { addRows, addScaled } from '../math/rows.js';
+import type { Feedback } from './feedback.js';
 import {
   checkFinite,
   emptyResult,
@@ -8,39 +9,13 @@ import {
   type WeightQuantizer,
 } from './uniform.js';
 
-/** Share of the mean diagonal that is added to it, as in the paper. */
-export const GPTQ_DAMPING = 0.01;
+export type { Feedback } from './feedback.js';
 
 /** Rows whose feedback is applied together. */
 const BLOCK = 128;
 
-/**
- * H = (M + I) D (M + I)ᵀ with M strictly upper triangular: what GPTQ needs of a Hessian, made once
- * per site.
- */
-export interface Feedback {
-  readonly d: number;
-  /** M, row-major [d, d]; what is on or below the diagonal means nothing. */
-  readonly upper: Float64Array;
-}
-
-/**
- * Factors a Hessian, in place. Damping grows tenfold until the matrix is positive definite.
- * @param h Symmetric, row-major float64 [d, d]; becomes part of the result.
- * @throws HadaNormError for a matrix with NaN or Inf.
- */
-export function gptqFeedback(h: Float64Array, d: number): Feedback {
-  let trace = 0;
-  for (let i = 0; i < d; i++) trace += h[i * d + i]!;
-  const unit = trace > 0 ? trace / d : 1;
-  const kept = lowerTriangle(h, d);
-  for (let damping = GPTQ_DAMPING; damping < 1e3 && Number.isFinite(trace); damping *= 10) {
-    for (let i = 0; i < d; i++) h[i * d + i] = kept.diagonal[i]! + damping * unit;
-    if (factorUpper(h, d)) return { d, upper: unitColumns(h, d) };
-    kept.restore(h);
-  }
-  throw new HadaNormError('gptq', 'the Hessian holds NaN or Inf. Check the calibration data.');
-}
+/** Within a block: rows whose errors go to the later ones in one pass over these. */
+const STRIP = 4;
 
 /**
  * GPTQ: rounds the input channels one after the other and lets each make up for the errors of those
@@ -63,21 +38,25 @@ export function quantizeGptq(
   checkFinite(w, n);
   const result = emptyResult(d, n, quantizer);
   const search = new ScaleSearch(quantizer);
+  const { groupSize } = result.format.granularity;
   const errors = new Float32Array(d * n); // W − Q of the rows that are done
   const target = new Float32Array(BLOCK * n);
   for (let start = 0; start < d; start += BLOCK) {
     const end = Math.min(start + BLOCK, d);
     target.set(w.subarray(start * n, end * n));
     addFeedback(target, errors, upper, d, n, start, end);
-    for (let k = start; k < end; k++) {
-      const at = (k - start) * n;
-      if (k % result.format.granularity.groupSize === 0) {
-        chooseScales(result, search, groupTarget(result, w, errors, target, upper, k, start, end));
+    for (let first = start; first < end; ) {
+      if (first % groupSize === 0) {
+        const group = groupTarget(result, w, errors, target, upper, first, start, end);
+        chooseScales(result, search, group);
       }
-      roundRow(result, search, w, errors, target, k, at);
-      for (let later = k + 1; later < end; later++) {
-        axpy(target, (later - start) * n, upper[k * d + later]!, errors, k * n, n);
+      const strip = Math.min(STRIP - (first % STRIP), groupSize - (first % groupSize));
+      const last = Math.min(first + strip, end);
+      roundStrip(result, search, w, errors, target, upper, first, last, start);
+      for (let later = last; later < end; later++) {
+        addRows(target, (later - start) * n, upper, first * d + later, d, errors, first, last, n);
       }
+      first = last;
     }
   }
   return result;
@@ -103,7 +82,7 @@ function groupTarget(
   w: Float32Array,
   errors: Float32Array,
   target: Float32Array,
-  upper: Float64Array,
+  upper: Float32Array,
   k: number,
   start: number,
   end: number,
@@ -116,9 +95,7 @@ function groupTarget(
     return { values: moved(target.slice(from, from + rows * n), w, upper, d, n, k), rows, group };
   }
   const values = w.slice(k * n, (k + rows) * n);
-  for (let j = 0; j < k; j++) {
-    for (let r = 0; r < rows; r++) axpy(values, r * n, upper[j * d + k + r]!, errors, j * n, n);
-  }
+  for (let r = 0; r < rows; r++) addRows(values, r * n, upper, k + r, d, errors, 0, k, n);
   return { values: moved(values, w, upper, d, n, k), rows, group };
 }
 
@@ -129,19 +106,26 @@ function groupTarget(
 function moved(
   values: Float32Array,
   w: Float32Array,
-  upper: Float64Array,
+  upper: Float32Array,
   d: number,
   n: number,
   k: number,
 ): Float32Array {
   if (k === 0) return values;
   const rows = values.length / n;
-  const move = new Float32Array(n);
-  for (let r = 0; r < rows; r++) {
-    for (let i = 0; i < n; i++) move[i] = w[(k + r) * n + i]! - values[r * n + i]!;
-    const row = (k + r) * d + k;
-    for (let later = r + 1; later < rows; later++) {
-      axpy(values, later * n, upper[row + later]!, move, 0, n);
+  const move = new Float32Array(STRIP * n);
+  for (let first = 0; first < rows; first += STRIP) {
+    const last = Math.min(first + STRIP, rows);
+    for (let r = first; r < last; r++) {
+      const at = (r - first) * n;
+      for (let i = 0; i < n; i++) move[at + i] = w[(k + r) * n + i]! - values[r * n + i]!;
+      for (let later = r + 1; later < last; later++) {
+        addScaled(values, later * n, upper[(k + r) * d + k + later]!, move, at, n);
+      }
+    }
+    for (let later = last; later < rows; later++) {
+      const factors = (k + first) * d + k + later;
+      addRows(values, later * n, upper, factors, d, move, 0, last - first, n);
     }
   }
   return values;
@@ -156,6 +140,27 @@ function chooseScales(
   for (let j = 0; j < n; j++) {
     for (let r = 0; r < rows; r++) column[r] = values[r * n + j]!;
     scale[group * n + j] = search.best(column, rows);
+  }
+}
+
+/** The rows [first, last) of a block that begins at `start`, each making up for those before. */
+function roundStrip(
+  result: QuantizedWeights,
+  search: ScaleSearch,
+  w: Float32Array,
+  errors: Float32Array,
+  target: Float32Array,
+  upper: Float32Array,
+  first: number,
+  last: number,
+  start: number,
+): void {
+  const { d, n } = result;
+  for (let k = first; k < last; k++) {
+    roundRow(result, search, w, errors, target, k, (k - start) * n);
+    for (let later = k + 1; later < last; later++) {
+      addScaled(target, (later - start) * n, upper[k * d + later]!, errors, k * n, n);
+    }
   }
 }
 
@@ -184,7 +189,7 @@ function roundRow(
 function addFeedback(
   target: Float32Array,
   errors: Float32Array,
-  upper: Float64Array,
+  upper: Float32Array,
   d: number,
   n: number,
   start: number,
@@ -198,35 +203,4 @@ function addFeedback(
   }
   const made = matmulTransposed(block, errors.subarray(0, start * n), start, rows, n);
   for (let i = 0; i < made.length; i++) target[i] = target[i]! + made[i]!;
-}
-
-function axpy(
-  y: Float32Array,
-  yAt: number,
-  factor: number,
-  x: Float32Array,
-  xAt: number,
-  length: number,
-): void {
-  for (let i = 0; i < length; i++) y[yAt + i] = y[yAt + i]! + factor * x[xAt + i]!;
-}
-
-/** U = (M + I) diag(U): each column over its diagonal. */
-function unitColumns(u: Float64Array, d: number): Float64Array {
-  const inverse = Float64Array.from({ length: d }, (_, j) => 1 / u[j * d + j]!);
-  for (let i = 0; i < d; i++) {
-    for (let j = i + 1, at = i * d + i + 1; j < d; j++, at++) u[at] = u[at]! * inverse[j]!;
-  }
-  return u;
-}
-
-/** Factoring overwrites the upper triangle; the lower one still has it. */
-function lowerTriangle(h: Float64Array, d: number) {
-  const diagonal = Float64Array.from({ length: d }, (_, i) => h[i * d + i]!);
-  const restore = (matrix: Float64Array) => {
-    for (let i = 0; i < d; i++) {
-      for (let j = i + 1; j < d; j++) matrix[i * d + j] = matrix[j * d + i]!;
-    }
-  };
-  return { diagonal, restore };
 }

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { HadaNormError } from '../../../ops/numerics/errors.js';
-import { GPTQ_DAMPING, gptqFeedback, quantizeGptq } from '../../../src/quantize/gptq.js';
+import { GPTQ_DAMPING, gptqFeedback } from '../../../src/quantize/feedback.js';
+import { quantizeGptq } from '../../../src/quantize/gptq.js';
 import {
   dequantized,
   type QuantizedWeights,

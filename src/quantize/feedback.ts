@@ -1,0 +1,76 @@
+import type { Tensor2D } from '@tensorflow/tfjs-core';
+import { HadaNormError } from '../../ops/numerics/errors.js';
+import { factorUpper } from '../math/matrix.js';
+import { unitFactorOf } from '../math/unitFactor.js';
+
+/** Share of the mean diagonal that is added to it, as in the paper. */
+export const GPTQ_DAMPING = 0.01;
+
+/**
+ * H = (M + I) D (M + I)ᵀ with M strictly upper triangular: what GPTQ needs of a Hessian, made once
+ * per site.
+ */
+export interface Feedback {
+  readonly d: number;
+  /** M, row-major [d, d]; what is on or below the diagonal means nothing. */
+  readonly upper: Float32Array;
+}
+
+/**
+ * Factors a Hessian, in place. Damping grows tenfold until the matrix is positive definite.
+ * @param h Symmetric, row-major float64 [d, d]; written over.
+ * @throws HadaNormError for a matrix with NaN or Inf.
+ */
+export function gptqFeedback(h: Float64Array, d: number): Feedback {
+  let trace = 0;
+  for (let i = 0; i < d; i++) trace += h[i * d + i]!;
+  const kept = lowerTriangle(h, d);
+  return damped(d, trace, (added) => {
+    for (let i = 0; i < d; i++) h[i * d + i] = kept.diagonal[i]! + added;
+    if (factorUpper(h, d)) return unitColumns(h, d);
+    kept.restore(h);
+    return null;
+  });
+}
+
+/**
+ * The same of a Hessian on a backend whose products are fast, in float32.
+ * @param trace Of `h`.
+ */
+export function gptqFeedbackOf(h: Tensor2D, trace: number): Feedback {
+  return damped(h.shape[0], trace, (added) => unitFactorOf(h, added));
+}
+
+function damped(
+  d: number,
+  trace: number,
+  factor: (added: number) => Float32Array | null,
+): Feedback {
+  const unit = trace > 0 ? trace / d : 1;
+  for (let damping = GPTQ_DAMPING; damping < 1e3 && Number.isFinite(trace); damping *= 10) {
+    const upper = factor(damping * unit);
+    if (upper !== null) return { d, upper };
+  }
+  throw new HadaNormError('gptq', 'the Hessian holds NaN or Inf. Check the calibration data.');
+}
+
+/** U = (M + I) diag(U): each column over its diagonal. */
+function unitColumns(u: Float64Array, d: number): Float32Array {
+  const inverse = Float64Array.from({ length: d }, (_, j) => 1 / u[j * d + j]!);
+  const unit = new Float32Array(d * d);
+  for (let i = 0; i < d; i++) {
+    for (let j = i + 1, at = i * d + i + 1; j < d; j++, at++) unit[at] = u[at]! * inverse[j]!;
+  }
+  return unit;
+}
+
+/** Factoring overwrites the upper triangle; the lower one still has it. */
+function lowerTriangle(h: Float64Array, d: number) {
+  const diagonal = Float64Array.from({ length: d }, (_, i) => h[i * d + i]!);
+  const restore = (matrix: Float64Array) => {
+    for (let i = 0; i < d; i++) {
+      for (let j = i + 1; j < d; j++) matrix[i * d + j] = matrix[j * d + i]!;
+    }
+  };
+  return { diagonal, restore };
+}
