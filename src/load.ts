@@ -19,6 +19,11 @@ export {
   type LoadProgress,
   loadCheckpoint,
 } from './load/loadCheckpoint.js';
-export { type QuantizeCheckpointOptions, quantizeCheckpoint } from './load/quantizeCheckpoint.js';
+export {
+  type CheckpointBatches,
+  type CheckpointCalibration,
+  type QuantizeCheckpointOptions,
+  quantizeCheckpoint,
+} from './load/quantizeCheckpoint.js';
 export type { ByteFile, ByteFiles } from './load/source/byteFiles.js';
 export type { CheckpointSource } from './load/source/open.js';

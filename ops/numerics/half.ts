@@ -37,7 +37,13 @@ export function halfBitsOf(values: ArrayLike<number>): HalfBits {
   // a number cannot tell one NaN from another, its bits can
   const floats = values instanceof Float32Array ? values : Float32Array.from(values);
   const bits = new Uint32Array(floats.buffer, floats.byteOffset, floats.length);
-  return Uint16Array.from(floats, (v, i) => (Number.isNaN(v) ? nanBits(bits[i]!) : toHalfBits(v)));
+  // a loop: `from` with a function makes a list of numbers first
+  const halves = new Uint16Array(floats.length);
+  for (let i = 0; i < halves.length; i++) {
+    const v = floats[i]!;
+    halves[i] = Number.isNaN(v) ? nanBits(bits[i]!) : toHalfBits(v);
+  }
+  return halves;
 }
 
 /** The number that 16 bits stand for. */

@@ -259,7 +259,7 @@ async function ran(model: GraphModel, batch: Batch, dynamic: boolean): Promise<u
 }
 
 /** Every tensor that a linear with a role reads; a Hessian only where a transform is likely. */
-function sitesOf(
+export function sitesOf(
   linears: readonly PlacedLinear[],
   hessian: boolean,
   masks: ReadonlyMap<string, TokenMask>,

@@ -106,9 +106,10 @@ export function encodeWeight(spec: WeightSpec, values: WeightValues): ArrayBuffe
   const { scale = 1, min = 0 } = quantization;
   const max = quantization.dtype === 'uint8' ? 255 : 65535;
   const code = (v: number) => Math.min(Math.max(roundHalfToEven((v - min) / scale), 0), max);
-  return quantization.dtype === 'uint8'
-    ? Uint8Array.from(numbers, code).buffer
-    : Uint16Array.from(numbers, code).buffer;
+  // a loop: `from` with a function makes a list of numbers first
+  const made = new (quantization.dtype === 'uint8' ? Uint8Array : Uint16Array)(numbers.length);
+  for (let i = 0; i < made.length; i++) made[i] = code(numbers[i]!);
+  return made.buffer;
 }
 
 function encodePlain({ name, dtype }: WeightSpec, values: TypedArray): ArrayBuffer {

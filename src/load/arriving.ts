@@ -1,4 +1,4 @@
-import { keep, type Tensor, tensor } from '@tensorflow/tfjs-core';
+import { keep, reshape, type Tensor, tensor } from '@tensorflow/tfjs-core';
 import { valuesOf } from '../../ops/common/alive.js';
 import type { Graph } from '../graph/ir.js';
 import type { Weight } from '../graph/weights.js';
@@ -37,6 +37,20 @@ export class Arriving {
     const values = make(await this.opened.checkpoint.read(from.key));
     if (keeps) this.kept.set(weight, keep(tensor(values, [...shape], 'float32')));
     else this.values.set(weight, values);
+  }
+
+  /** Whether a weight was read, and not let go. */
+  has(name: string): boolean {
+    return this.values.has(name) || this.kept.has(name);
+  }
+
+  /** A weight as a tensor of the caller's; it stays here too. */
+  lend(name: string): Tensor {
+    const kept = this.kept.get(name);
+    // reshape shares the memory on every backend, where clone may copy
+    if (kept !== undefined) return reshape(kept, kept.shape);
+    const { spec, values } = this.graph.weights.get(name)!;
+    return tensor(values() as Float32Array, spec.shape, spec.dtype as 'float32' | 'int32');
   }
 
   drop(names: Iterable<string>): void {

@@ -72,6 +72,11 @@ export class Checkpoint {
     return new Map(names.map((name) => [name, this.tensors.get(name)!.shape]));
   }
 
+  /** Whether tensors are read in any order without reading the files anew. */
+  get readsAnywhere(): boolean {
+    return this.files.every(({ bytes }) => bytes.anywhere);
+  }
+
   /** The values of a tensor in float32. */
   async read(name: string): Promise<Floats> {
     const { file, begin, end, ...entry } = this.tensors.get(name)!;

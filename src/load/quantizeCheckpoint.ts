@@ -1,27 +1,32 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
-import { throwIfAborted } from '../../ops/common/callers.js';
-import { HadaNormError } from '../../ops/numerics/errors.js';
+import { InvalidArgumentError } from '../../ops/numerics/errors.js';
+import type { CalibrationStats } from '../calibrate/stats.js';
 import { modelFromTensors } from '../graph/model.js';
-import type { Task } from '../quantize/plan.js';
 import type { RewriteOptions } from '../rewrite/options.js';
 import { withPreset } from '../rewrite/presetOptions.js';
 import type { Preset, PresetName } from '../rewrite/presets.js';
 import type { RewriteResult } from '../rewrite/rewriteGraph.js';
-import {
-  type PreparedRewrite,
-  prepareRewrite,
-  quantizeSteps,
-  type RewrittenGraph,
-} from '../rewrite/steps.js';
+import { type PreparedRewrite, prepareRewrite, type RewrittenGraph } from '../rewrite/steps.js';
 import { Arriving } from './arriving.js';
-import type { Need } from './net/net.js';
+import { quantizedAsItComes } from './asItComes.js';
+import { quantizedByBlocks } from './byBlocks.js';
+import { blockCalibration, type CheckpointBatches, type CheckpointCalibration } from './given.js';
 import { LOAD_OPTIONS, type LoadCheckpointOptions, type Opened, withPlan } from './opening.js';
 import type { CheckpointSource } from './source/open.js';
+
+export type { CheckpointBatches, CheckpointCalibration } from './given.js';
 
 /** Options of `quantizeCheckpoint`: those of `rewriteGraph` go over the preset's. */
 export interface QuantizeCheckpointOptions extends LoadCheckpointOptions, RewriteOptions {
   /** One of `PRESETS` by its name, or one of your own. Default 'W4A8'. */
   readonly preset?: PresetName | Preset;
+  /**
+   * Inputs of the model to calibrate it on, part by part while it loads; or a function that gives
+   * them for its inputs. Its tensors are held until all is done. Default none.
+   */
+  readonly batches?: CheckpointBatches;
+  /** Of that calibration. */
+  readonly calibrate?: CheckpointCalibration;
 }
 
 const REWRITE_OPTIONS = [
@@ -30,29 +35,44 @@ const REWRITE_OPTIONS = [
   ...['tokenMask', 'seed', 'compare'],
 ];
 
+const CALIBRATION_OPTIONS = ['batches', 'calibrate'];
+
 /**
  * Loads a published checkpoint and quantizes it while it comes: `loadCheckpoint` and `rewriteGraph`
  * in one, a linear's weights packed as soon as they are there and then let go, so that the float32
  * model never exists whole.
  *
- * Without statistics the method is `hadamard` (rotate, no calibration), or `rtn` where it is asked
- * for; with `stats`, made once on the same checkpoint loaded whole, any. Progress is of both
- * stages, 'load' after each tensor and 'quantize' after each linear.
+ * With `batches` it is calibrated as by `calibrate`, and any method is there: parts of the model, a
+ * block or less, run one after the other on all batches, each linear of a part is quantized, and
+ * its weights and Hessians are let go before the next part is read. What goes on from one part to
+ * the next is kept for each batch: a few of them are enough. The source is read in the order of the
+ * graph, so it must be one that can be: files, or a server with range requests.
  *
- * @throws What `loadCheckpoint` and `rewriteGraph` throw.
+ * Without statistics the method is `hadamard` (rotate, no calibration), or `rtn` where it is asked
+ * for; with `stats`, made once on the same checkpoint loaded whole, any. Progress is of all stages:
+ * 'load' after each tensor, 'calibrate' after each batch of a part, 'quantize' after each linear.
+ *
+ * @throws What `loadCheckpoint`, `calibrate` and `rewriteGraph` throw; InvalidArgumentError for
+ * `batches` beside `stats`, of a stream that cannot be read in any order, or of none.
  *
  * @example
  * ```ts
  * import { mkdtemp } from 'node:fs/promises';
  * import { tmpdir } from 'node:os';
  * import { join } from 'node:path';
- * import '@tensorflow/tfjs';
+ * import * as tf from '@tensorflow/tfjs';
  * import { saveQuantized } from 'tfjs-hadanorm';
  * import { quantizeCheckpoint } from 'tfjs-hadanorm/load';
  * import { checkpointFiles, fileSystem } from 'tfjs-hadanorm/node';
  *
  * const folder = checkpointFiles('test/fixtures/checkpoints/dit');
- * const { model, report } = await quantizeCheckpoint(folder, { preset: 'W4A8' });
+ * // your own inputs, of real pictures and captions where there are
+ * const batches = [100, 500, 900].map((t) => ({
+ *   latent: tf.randomNormal([2, 8, 8, 4]),
+ *   timestep: tf.tensor1d([t, t]),
+ *   label: tf.tensor1d([0, 3], 'int32'),
+ * }));
+ * const { model, report } = await quantizeCheckpoint(folder, { preset: 'W4A8', batches });
  * console.log(report.totals);
  * await saveQuantized(model, fileSystem(await mkdtemp(join(tmpdir(), 'small-'))));
  * ```
@@ -62,87 +82,53 @@ export async function quantizeCheckpoint(
   options: QuantizeCheckpointOptions = {},
 ): Promise<RewriteResult> {
   const op = 'quantizeCheckpoint';
-  return withPlan(op, source, options, [...LOAD_OPTIONS, ...REWRITE_OPTIONS], async (opened) => {
-    const { preset, stats, ...rest } = options;
-    const rewriting = Object.fromEntries(
-      Object.entries(rest).filter(([name]) => REWRITE_OPTIONS.includes(name)),
-    );
-    const usual = stats === undefined ? { method: 'hadamard' as const } : { stats };
-    const wanted = { compare: false, ...usual, ...withPreset(op, preset, rewriting) };
-    const weights = new Arriving(opened, op);
-    const prepared = prepareRewrite(op, () => weights.graph, wanted);
+  const known = [...LOAD_OPTIONS, ...REWRITE_OPTIONS, ...CALIBRATION_OPTIONS];
+  return withPlan(op, source, options, known, async (opened) => {
+    const { batches, calibrate, stats } = options;
+    if (batches !== undefined && stats !== undefined) {
+      throw new InvalidArgumentError(op, 'stats', 'absent beside batches', 'both of them');
+    }
+    if (batches === undefined) {
+      if (calibrate !== undefined) {
+        throw new InvalidArgumentError(op, 'calibrate', 'absent without batches', 'some options');
+      }
+      return whole(op, opened, options, stats, (weights, prepared) =>
+        quantizedAsItComes(op, opened, weights, prepared),
+      );
+    }
+    const calibration = await blockCalibration(op, opened, batches, calibrate);
     try {
-      return await quantized(op, opened, weights, prepared);
-    } catch (error) {
-      prepared.builder.dispose();
-      weights.dispose();
-      throw error;
+      return await whole(op, opened, options, calibration.stats, (weights, prepared) =>
+        quantizedByBlocks(op, opened, weights, prepared, calibration),
+      );
+    } finally {
+      calibration.dispose();
     }
   });
 }
 
-/** Linears that are quantized together, and where in the order of reading their last weight is. */
-interface Group {
-  readonly tasks: readonly Task[];
-  readonly weights: readonly string[];
-  readonly last: number;
-}
-
-async function quantized(
+/** The model of what `quantized` makes, with the weights that it leaves as they are. */
+async function whole(
   op: string,
-  { plan, watch }: Opened,
-  weights: Arriving,
-  prepared: PreparedRewrite,
+  opened: Opened,
+  { preset, ...rest }: QuantizeCheckpointOptions,
+  stats: CalibrationStats | undefined,
+  quantized: (weights: Arriving, prepared: PreparedRewrite) => Promise<RewrittenGraph>,
 ): Promise<RewriteResult> {
-  const { needs } = plan;
-  const { signal, onProgress } = watch;
-  const groups = inOrderOfReading(prepared, needs);
-  const consumed = new Set(groups.flatMap((group) => group.weights));
-  const steps = quantizeSteps(
-    prepared,
-    groups.map(({ tasks }) => tasks),
+  const rewriting = Object.fromEntries(
+    Object.entries(rest).filter(([name]) => REWRITE_OPTIONS.includes(name) && name !== 'stats'),
   );
-  let next = 0;
-  const quantizeUpTo = async (read: number) => {
-    for (; next < groups.length && groups[next]!.last < read; next++) {
-      const group = groups[next]!;
-      for (let i = 0; i < group.tasks.length; i++) {
-        throwIfAborted(op, signal);
-        const step = steps.next();
-        if (!step.done) onProgress?.(step.value);
-        await new Promise((resolve) => setTimeout(resolve, 0));
-      }
-      weights.drop(group.weights);
-    }
-  };
+  const usual = stats === undefined ? { method: 'hadamard' as const } : { stats };
+  const wanted = { compare: false, ...usual, ...withPreset(op, preset, rewriting) };
+  const weights = new Arriving(opened, op);
+  const prepared = prepareRewrite(op, () => weights.graph, wanted);
   try {
-    await quantizeUpTo(0);
-    for (const [i, need] of needs.entries()) {
-      throwIfAborted(op, signal);
-      await weights.read(need, !consumed.has(need.weight));
-      onProgress?.({ stage: 'load', done: i + 1, total: needs.length, name: need.from.key });
-      await quantizeUpTo(i + 1);
-    }
-    throwIfAborted(op, signal);
-    const last = steps.next();
-    if (!last.done) throw new HadaNormError(op, `${last.value.name} was not expected.`);
-    return await finished(prepared, weights, last.value);
-  } finally {
-    steps.return(undefined as never);
+    return await finished(prepared, weights, await quantized(weights, prepared));
+  } catch (error) {
+    prepared.builder.dispose();
+    weights.dispose();
+    throw error;
   }
-}
-
-/** The groups in the order in which they are complete. */
-function inOrderOfReading({ groups }: PreparedRewrite, needs: readonly Need[]): Group[] {
-  const order = new Map(needs.map(({ weight }, i) => [weight, i]));
-  return groups
-    .map((tasks) => {
-      const weights = tasks.flatMap(({ placed: { linear } }) =>
-        linear.bias === null ? [linear.weight] : [linear.weight, linear.bias.weight],
-      );
-      return { tasks, weights, last: Math.max(...weights.map((name) => order.get(name) ?? -1)) };
-    })
-    .sort((a, b) => a.last - b.last);
 }
 
 async function finished(
