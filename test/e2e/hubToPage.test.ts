@@ -1,10 +1,8 @@
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
 import { basename, dirname, join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
 import { zipSync } from 'fflate';
-import { createServer, type ViteDevServer } from 'vite';
 import { ROOT } from '../../scripts/process.js';
 import { provisionBrowser } from '../../scripts/provision/browser.js';
 import { npyBytes, parseNpy } from '../../src/bin/shared/npy.js';
@@ -12,7 +10,7 @@ import '../harness/backends/backends.js';
 import { publishedFolder } from '../harness/models/published.js';
 import { normal } from '../harness/numbers/random.js';
 import { runCommand } from '../harness/run/commandLine.js';
-import { launch } from './demo/driver.js';
+import { GuidePage, type TinyDecoder, tinyDecoder } from './guidePage.js';
 
 const browserResult = await provisionBrowser((line) => console.log(line));
 
@@ -85,19 +83,22 @@ describe('The guide from a hub to a page', () => {
     [/^cp /, async ([, from, to]) => copied(from!, to!)],
     // the page's test serves
     [/^npx vite$/, async () => ''],
-    [/^npm install /, async (words) => installed(words.slice(2))],
+    [/^npm install /, installed],
   ];
 
   async function copied(file: string, into: string): Promise<string> {
-    cpSync(file, join(into, basename(file)));
+    const from = file.startsWith('node_modules/') ? join(ROOT, file) : file;
+    cpSync(from, join(into, basename(file)));
     return '';
   }
 
-  /** What is installed is what runs: imports of the page, and what npx and the backend are. */
-  async function installed(packages: string[]): Promise<string> {
+  /** What is installed in all is what runs: imports of the page, the backend, and what serves. */
+  async function installed(): Promise<string> {
     const imports = blocks('js').flatMap((code) => [...code.matchAll(/from '([^.][^']*)'/g)]);
     const names = imports.map(([, name]) => name!.replace(/^(@[^/]+\/[^/]+|[^@/]+).*/, '$1'));
     const all = new Set([...names, '@tensorflow/tfjs-backend-wasm', 'vite']);
+    const lines = COMMANDS.filter((command) => command.startsWith('npm install '));
+    const packages = lines.flatMap((line) => line.split(' ').slice(2));
     expect(packages.sort()).to.deep.equal([...all].sort());
     return '';
   }
@@ -121,61 +122,76 @@ describe('The guide from a hub to a page', () => {
     });
   }
 
-  it('the page draws what the command line has drawn', async function () {
-    if (!browserResult.available) {
-      console.log(`SKIPPED: ${browserResult.reason}`);
-      this.skip();
-    }
-    write('index.html', blocks('html')[0]!);
-    write('page.js', blocks('js')[0]!);
-    const server = await served(folder);
-    const browser = await launch(browserResult.path);
-    try {
-      const page = await browser.newPage();
-      const said: string[] = [];
-      page.on('pageerror', ({ message }) => said.push(message));
-      const { port } = server.httpServer!.address() as AddressInfo;
-      await page.goto(`http://127.0.0.1:${port}/`);
-      await page.waitForFunction(() => document.querySelector('#status')?.textContent === 'Done');
-      const drawn = await page.evaluate(() =>
-        [...document.querySelectorAll('canvas')].map((canvas) => {
-          const { width, height } = canvas;
-          return [...canvas.getContext('2d')!.getImageData(0, 0, width, height).data];
-        }),
-      );
-      expect(said).to.deep.equal([]);
-      const wanted = coloursOf(at('latents.npy'));
-      expect(drawn.flat().length).to.equal(wanted.length);
-      const off = drawn.flat().map((value, i) => Math.abs(value - wanted[i]!));
-      expect(Math.max(...off)).to.be.below(12);
-      expect(off.reduce((sum, one) => sum + one) / off.length).to.be.below(2);
-    } finally {
-      await browser.close();
-      await server.close();
-    }
+  describe('its page', () => {
+    let page: GuidePage;
+    before(async function () {
+      if (!browserResult.available) {
+        console.log(`SKIPPED: ${browserResult.reason}`);
+        this.skip();
+      }
+      write('index.html', blocks('html')[0]!);
+      page = await GuidePage.served(folder, browserResult.path);
+    });
+    after(() => page?.close());
+
+    const [first, decode, second] = blocks('js') as [string, string, string];
+
+    it('draws what the command line has drawn', async () => {
+      write('page.js', first);
+      expectNear(await page.drawn(), channelsOf(at('latents.npy')));
+    });
+
+    it("draws what a VAE's decoder makes of it", async () => {
+      const colours = /^const colours = [\s\S]*?^}\);$/m;
+      expect(first).to.match(colours);
+      write('page.js', first.replace(colours, second));
+      write('decode.js', decode);
+      const decoder = decoderOf(at('latents.npy'));
+      write('public/decoder.onnx', tinyDecoder(decoder));
+      expectNear(await page.drawn(), decodedOf(at('latents.npy'), decoder));
+    });
   });
 });
 
-/** What `npx vite` serves. */
-async function served(root: string): Promise<ViteDevServer> {
-  const { NODE_ENV } = process.env;
-  const server = await createServer({
-    ...{ root, configFile: false, logLevel: 'error', cacheDir: join(root, '.vite') },
-    server: { host: '127.0.0.1', port: 0, hmr: false, fs: { strict: false } },
-  });
-  // vite sets it, for this process and its other suites too
-  if (NODE_ENV === undefined) delete process.env.NODE_ENV;
-  return server.listen();
+/** Bytes of pixels that another backend has computed from other roundings. */
+function expectNear(drawn: readonly number[], wanted: readonly number[]): void {
+  expect(drawn.length).to.equal(wanted.length);
+  const off = drawn.map((value, i) => Math.abs(value - wanted[i]!));
+  expect(Math.max(...off)).to.be.below(2);
 }
 
-/** The latents of a file as the page colours them: RGBA, sample by sample. */
-function coloursOf(file: string): number[] {
+function latentsOf(file: string): tf.Tensor4D {
   const { values, shape } = parseNpy(new Uint8Array(readFileSync(file)), file);
-  const rgb = tf.tidy(() => {
-    const x = tf.slice(tf.tensor(values, [...shape]), [0, 0, 0, 0], [-1, -1, -1, 3]);
+  return tf.tensor4d(values, shape as [number, number, number, number]);
+}
+
+/** A decoder whose colours are between 0 and 1, most of them. */
+function decoderOf(file: string): TinyDecoder {
+  const largest = tf.tidy(() => tf.max(tf.abs(latentsOf(file))).dataSync()[0]!);
+  return { mix: normal(12, 5, 0, 0.18215 / largest), bias: [0.1, -0.2, 0.3] };
+}
+
+/** The latents of a file as the page colours them. */
+function channelsOf(file: string): number[] {
+  return rgba(() => {
+    const x = tf.slice(latentsOf(file), [0, 0, 0, 0], [-1, -1, -1, 3]);
     const low = tf.min(x);
-    return [...tf.mul(tf.div(tf.sub(x, low), tf.sub(tf.max(x), low)), 255).dataSync()];
+    return tf.div(tf.sub(x, low), tf.sub(tf.max(x), low));
   });
+}
+
+/** What the tiny decoder makes of them. */
+function decodedOf(file: string, { mix, bias }: TinyDecoder): number[] {
+  return rgba(() => {
+    const x = tf.reshape(tf.div(latentsOf(file), 0.18215), [-1, 4]);
+    const y = tf.add(tf.matMul(x, tf.tensor2d(mix, [3, 4]), false, true), [...bias]);
+    return tf.clipByValue(tf.div(tf.add(y, 1), 2), 0, 1);
+  });
+}
+
+/** Bytes of pixels of colours in [0, 1], without their rounding. */
+function rgba(colours: () => tf.Tensor): number[] {
+  const rgb = tf.tidy(() => [...tf.mul(colours(), 255).dataSync()]);
   return Array.from({ length: (rgb.length / 3) * 4 }, (_, i) =>
     i % 4 === 3 ? 255 : rgb[3 * Math.floor(i / 4) + (i % 4)]!,
   );
