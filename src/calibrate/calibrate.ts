@@ -7,10 +7,9 @@ import { GraphBuilder } from '../graph/builder.js';
 import type { Graph } from '../graph/ir.js';
 import { graphOfModel, modelFromGraph, weightsOnHost, weightTensors } from '../graph/model.js';
 import { runnableNodes } from '../passes/runnable.js';
-import { analyze, type PlacedLinear, whatIsThere } from '../recognize/analysis.js';
+import { analyze, whatIsThere } from '../recognize/analysis.js';
 import { withMasks } from '../recognize/emitMask.js';
 import { inNormalForm, normalizeNodes } from '../recognize/normalize/normalize.js';
-import type { TokenMask } from '../recognize/tokenMask.js';
 import { checkMatched, chooseMasks } from '../recognize/tokenMaskOption.js';
 import { type AnyModel, givenModel, withGiven } from '../trace/given.js';
 import {
@@ -23,6 +22,7 @@ import {
 } from './batch.js';
 import { checkInputs } from './batchInputs.js';
 import { Collector } from './collector.js';
+import { hasControlFlow } from './controlFlow.js';
 import {
   CALIBRATE_DEFAULTS,
   type CalibrateOptions,
@@ -33,6 +33,7 @@ import {
 import { Shown } from './shown.js';
 import type { CalibrationStats } from './stats.js';
 import { listen, withTaps } from './tap.js';
+import { masksOf, memoryOf, sitesOf } from './targets.js';
 
 export type { Batch } from './batch.js';
 
@@ -43,22 +44,15 @@ export class CalibrationAbortedError extends AbortedError {
   constructor(
     readonly stats: CalibrationStats,
     reason?: unknown,
+    done = `${stats.batches} batches`,
   ) {
     super(
       'calibrate',
       reason,
-      `cancelled after ${stats.batches} batches. Pass error.stats as resume to go on from there.`,
+      `cancelled after ${done}. Pass error.stats as resume to go on from there.`,
     );
   }
 }
-
-const BRANCHES =
-  'Switch|Merge|Enter|Exit|NextIteration|LoopCond|While|StatelessWhile|If|StatelessIf';
-
-/** Ops that only run under executeAsync. */
-const CONTROL_FLOW = new RegExp(
-  `^(${BRANCHES}|TensorArray.*|TensorList.*|NonMaxSuppression.*|Where)$`,
-);
 
 /**
  * Runs a model on batches of inputs and gathers what quantization needs to know of each linear's
@@ -129,7 +123,7 @@ async function calibrated(
     const sites = targets.map(({ key, site }) => ({ ...site, mask: refs.get(key) ?? null }));
     const runnable = withTaps(runnableNodes(op, masked, builder), sites, listening.session);
     tapped = modelFromGraph(runnable, model, builder.tensors);
-    const dynamic = [...graph.nodes.values()].some((node) => CONTROL_FLOW.test(node.op));
+    const dynamic = hasControlFlow(graph);
     const observer = { collector, shown, dynamic };
     await run(tapped, graph, batches, options, observer, { sites: sites.length, bytes });
     return collector.stats();
@@ -256,33 +250,4 @@ async function ran(model: GraphModel, batch: Batch, dynamic: boolean): Promise<u
     const problem = `the model refuses a batch: ${cause.message}. Look at its values.`;
     throw Object.assign(new HadaNormError('calibrate', problem), { cause });
   }
-}
-
-/** Every tensor that a linear with a role reads; a Hessian only where a transform is likely. */
-export function sitesOf(
-  linears: readonly PlacedLinear[],
-  hessian: boolean,
-  masks: ReadonlyMap<string, TokenMask>,
-): Target[] {
-  const targets = new Map<string, Target>();
-  for (const { key, site, role } of linears) {
-    if (role === 'other') continue;
-    const wanted = hessian && /ttention|mlp/.test(role);
-    const before = targets.get(key)?.hessian ?? false;
-    targets.set(key, { key, site, hessian: wanted || before, mask: masks.get(key) ?? null });
-  }
-  return [...targets.values()];
-}
-
-function masksOf(targets: readonly Target[]): ReadonlyMap<string, TokenMask> {
-  return new Map(targets.flatMap(({ key, mask }) => (mask === null ? [] : [[key, mask]])));
-}
-
-function memoryOf(targets: readonly Target[], settings: CalibrateSettings): number {
-  const { means, samples, tokensPerSample, timestep } = settings;
-  const times = timestep === null ? 0 : (timestep.bins?.count ?? 64);
-  const perChannel = 32 * (1 + times) + 4 * (means + samples * tokensPerSample);
-  return targets.reduce((sum, { site: { d }, hessian }) => {
-    return sum + d * perChannel + (hessian ? 4 * d * (d + 1) : 0);
-  }, 0);
 }

@@ -1,0 +1,98 @@
+import { getBackend, matMul, type Tensor, tensor2d, tidy, transpose } from '@tensorflow/tfjs-core';
+import { fetchValues } from '../../ops/common/alive.js';
+import { fetched, matmulTransposed } from '../math/matrix.js';
+
+/** x − μ, with zeros up to a multiple of four rows. */
+export function centeredRows(
+  values: Float32Array,
+  means: readonly Float32Array[],
+  counts: readonly number[],
+  d: number,
+): Float32Array {
+  const rows = values.length / d;
+  const centered = new Float32Array(Math.ceil(rows / 4) * 4 * d);
+  let at = 0;
+  counts.forEach((count, sample) => {
+    const mean = means[sample]!;
+    for (let token = 0; token < count; token++) {
+      for (let c = 0; c < d; c++, at++) centered[at] = values[at]! - mean[c]!;
+    }
+  });
+  return centered;
+}
+
+/** scatter += xᵀ x, upper triangle: the backend's product, summed in float64. x: [rows, d] */
+export function addScatter(scatter: Float64Array, x: Float32Array, d: number): void {
+  if (getBackend() === 'cpu') addOuterProducts(scatter, x, d);
+  else
+    addTriangle(
+      scatter,
+      fetched('calibrate', () => products(x, x, d)),
+      d,
+    );
+}
+
+/** The same where values are to be waited for. */
+export async function addScatterLater(
+  scatter: Float64Array,
+  x: Float32Array,
+  d: number,
+): Promise<void> {
+  if (getBackend() === 'cpu') addOuterProducts(scatter, x, d);
+  else addTriangle(scatter, await productsLater(x, x, d), d);
+}
+
+/** cross += aᵀ b, [d, d], whole. a, b: [rows, d] */
+export async function addCrossLater(
+  cross: Float64Array,
+  a: Float32Array,
+  b: Float32Array,
+  d: number,
+): Promise<void> {
+  // tfjs's own product on the cpu backend is slower than loops
+  const isCpu = getBackend() === 'cpu';
+  const made = isCpu ? matmulTransposed(a, b, a.length / d, d, d) : await productsLater(a, b, d);
+  for (let at = 0; at < cross.length; at++) cross[at] = cross[at]! + made[at]!;
+}
+
+/** aᵀ b, [d, d]. */
+function products(a: Float32Array, b: Float32Array, d: number): Tensor {
+  const rows = a.length / d;
+  const left = tensor2d(a, [rows, d]);
+  return matMul(transpose(left), a === b ? left : tensor2d(b, [rows, d]));
+}
+
+async function productsLater(a: Float32Array, b: Float32Array, d: number): Promise<Float32Array> {
+  const product = tidy(() => products(a, b, d));
+  try {
+    return await fetchValues<'float32'>('calibrate', product);
+  } finally {
+    product.dispose();
+  }
+}
+
+function addTriangle(scatter: Float64Array, product: Float32Array, d: number): void {
+  for (let i = 0, at = 0; i < d; i++) {
+    for (let j = i; j < d; j++, at++) scatter[at] = scatter[at]! + product[i * d + j]!;
+  }
+}
+
+/**
+ * Only the upper triangle, four rows of x [rows, d] at a time (rows a multiple of four): tfjs's own
+ * product on the cpu backend is slower than that.
+ */
+function addOuterProducts(scatter: Float64Array, x: Float32Array, d: number): void {
+  for (let row = 0; row < x.length; row += 4 * d) {
+    for (let i = 0, at = 0; i < d; i++) {
+      const a = x[row + i]!;
+      const b = x[row + d + i]!;
+      const c = x[row + 2 * d + i]!;
+      const e = x[row + 3 * d + i]!;
+      for (let j = i; j < d; j++, at++) {
+        const r = row + j;
+        scatter[at] =
+          scatter[at]! + (a * x[r]! + b * x[r + d]! + c * x[r + 2 * d]! + e * x[r + 3 * d]!);
+      }
+    }
+  }
+}
