@@ -39,7 +39,7 @@ function checkKeep(by: ReadFor, keep: unknown): asserts keep is KeepOptions {
 }
 
 function checkSite(by: ReadFor, at: string, given: unknown, keep: KeepOptions): void {
-  const { d, mask, total, scatter, timesteps, kept } = fieldsOf(by, at, given);
+  const { d, mask, total, scatter, timesteps, kept, original } = fieldsOf(by, at, given);
   if (mask !== undefined && mask !== null) readString(mask, `${at}.mask`, by);
   checkCount(by, `${at}.d`, d, 1, MAX_CHANNELS);
   const moments = checkMoments(by, `${at}.total`, total, d);
@@ -60,7 +60,12 @@ function checkSite(by: ReadFor, at: string, given: unknown, keep: KeepOptions): 
   if (samples > moments.samples) {
     refuse(by, `${at}.timesteps`, `of at most ${moments.samples} samples`, samples);
   }
-  checkKept(by, `${at}.kept`, kept, { d, total: moments, keep });
+  const sequential = original !== undefined;
+  checkKept(by, `${at}.kept`, kept, { d, total: moments, keep, sequential });
+  if (!sequential) return;
+  const { sum, cross } = fieldsOf(by, `${at}.original`, original);
+  numbersOf(by, `${at}.original.sum`, sum, 'f64', d);
+  if (cross !== null) numbersOf(by, `${at}.original.cross`, cross, 'f64', d * d);
 }
 
 function checkMoments(by: ReadFor, at: string, given: unknown, d: number): Moments {
@@ -82,12 +87,16 @@ function checkMoments(by: ReadFor, at: string, given: unknown, d: number): Momen
   return moments;
 }
 
-function checkKept(
-  by: ReadFor,
-  at: string,
-  kept: unknown,
-  site: { readonly d: number; readonly total: Moments; readonly keep: KeepOptions },
-): void {
+/** What kept samples are checked by. */
+interface KeptBy {
+  readonly d: number;
+  readonly total: Moments;
+  readonly keep: KeepOptions;
+  /** Whether each has what it is in the original model too. */
+  readonly sequential: boolean;
+}
+
+function checkKept(by: ReadFor, at: string, kept: unknown, site: KeptBy): void {
   const { means, samples } = site.keep;
   if (!Array.isArray(kept)) refuse(by, at, 'an array', kept);
   const most = Math.min(means, site.total.samples);
@@ -112,7 +121,7 @@ function checkSample(
   by: ReadFor,
   at: string,
   given: unknown,
-  { d, total, keep }: { readonly d: number; readonly total: Moments; readonly keep: KeepOptions },
+  { d, total, keep, sequential }: KeptBy,
 ): KeptSample {
   const sample = fieldsOf<KeptSample>(by, at, given);
   const { hash, timestep, tokens } = sample;
@@ -127,6 +136,13 @@ function checkSample(
   const rows = numbersOf(by, `${at}.rows`, sample.rows, 'f32', wanted);
   checkWithin(by, `${at}.mean`, mean, total, 1 + TOLERANCE);
   checkWithin(by, `${at}.rows`, rows, total, 1);
+  if (sequential) {
+    const original = fieldsOf<KeptSample>(by, `${at}.original`, sample.original);
+    numbersOf(by, `${at}.original.mean`, original.mean, 'f32', d);
+    numbersOf(by, `${at}.original.rows`, original.rows, 'f32', wanted);
+  } else if (sample.original !== undefined) {
+    refuse(by, `${at}.original`, 'absent, as that of the site is', sample.original);
+  }
   return sample;
 }
 

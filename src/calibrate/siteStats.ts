@@ -39,6 +39,22 @@ export interface KeptSample {
   readonly mean: Float32Array; // [d]
   // [kept tokens, d], some of its tokens; empty where only the mean was kept
   readonly rows: Float32Array;
+  /** Mean and rows of the same tokens in the original model; absent where this is that. */
+  readonly original?: Pick<KeptSample, 'mean' | 'rows'>;
+}
+
+/**
+ * What the tokens of a site have in the original model, where the statistics are of a model that
+ * is quantized up to there.
+ */
+export interface OriginalSums {
+  /** Σ x° over all tokens, [d]. */
+  readonly sum: Float64Array;
+  /**
+   * Σ (x − μ)ᵀ ((x° − μ°) − (x − μ)), [d, d] row by row: how what changed goes with what there is;
+   * null where no Hessian was asked for.
+   */
+  readonly cross: Float64Array | null;
 }
 
 /** What calibration knows of the input of one site: the tensor that one or several linears read. */
@@ -54,6 +70,8 @@ export interface SiteStats {
   readonly timesteps: Map<number, Moments>;
   /** In ascending order of their hashes. */
   kept: readonly KeptSample[];
+  /** Of a sequential calibration; absent elsewhere. */
+  readonly original?: OriginalSums;
 }
 
 export function emptyMoments(d: number): Moments {
@@ -77,6 +95,8 @@ export function emptySite(d: number, hessian: boolean, mask: string | null = nul
 export interface SampleOrigin {
   readonly hash: number;
   readonly timestep: number | null;
+  /** Its tokens in the original model, where this is not that: in their place among `values`. */
+  readonly original?: Float32Array;
 }
 
 /** Adds one sample: x [tokens, d] at `start` of `values`. Returns its mean. */
@@ -85,7 +105,7 @@ export function addSample(
   values: Float32Array,
   start: number,
   tokens: number,
-  { hash, timestep }: SampleOrigin,
+  { hash, timestep, original }: SampleOrigin,
   keep: KeepOptions,
 ): Float32Array {
   const { d, total } = site;
@@ -99,8 +119,13 @@ export function addSample(
   }
   const last = site.kept[keep.means - 1];
   if (last === undefined || hash <= last.hash) {
-    const rows = pickTokens(values, start, tokens, d, keep.tokensPerSample);
-    site.kept = trimmed([...site.kept, { hash, timestep, tokens, mean, rows }], keep);
+    const picked = (of: Float32Array) => pickTokens(of, start, tokens, d, keep.tokensPerSample);
+    const sample = { hash, timestep, tokens, mean, rows: picked(values) };
+    const there = original && {
+      mean: meanOfRows(original, start, tokens, d),
+      rows: picked(original),
+    };
+    site.kept = trimmed([...site.kept, there ? { ...sample, original: there } : sample], keep);
   }
   return mean;
 }
@@ -169,6 +194,14 @@ function sampleMoments(values: Float32Array, start: number, tokens: number, d: n
   return moments;
 }
 
+function meanOfRows(values: Float32Array, start: number, tokens: number, d: number): Float32Array {
+  const sum = new Float64Array(d);
+  for (let token = 0, at = start; token < tokens; token++) {
+    for (let c = 0; c < d; c++, at++) sum[c] = sum[c]! + values[at]!;
+  }
+  return Float32Array.from(sum, (total) => total / tokens);
+}
+
 function addMoments(to: Moments, from: Moments): void {
   to.samples += from.samples;
   to.tokens += from.tokens;
@@ -202,9 +235,12 @@ function trimmed(kept: readonly KeptSample[], { means, samples }: KeepOptions): 
   const sorted = [...kept].sort(compareSamples);
   return sorted
     .slice(0, means)
-    .map((sample, i) =>
-      i < samples || sample.rows.length === 0 ? sample : { ...sample, rows: new Float32Array(0) },
-    );
+    .map((sample, i) => (i < samples || sample.rows.length === 0 ? sample : withoutRows(sample)));
+}
+
+function withoutRows({ original, ...sample }: KeptSample): KeptSample {
+  const rows = new Float32Array(0);
+  return { ...sample, rows, ...(original && { original: { ...original, rows } }) };
 }
 
 /** A total order: what has one hash must not be kept by which came first. */

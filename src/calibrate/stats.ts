@@ -51,6 +51,7 @@ export class CalibrationStats {
     const op = 'CalibrationStats.merge';
     const { batches, sites, keep } = statsGiven(op, 'other', other);
     const sameKeep = JSON.stringify(this.keep) === JSON.stringify(keep);
+    checkMergeable(op, [this, other]);
     const names = [...this.sites.keys()];
     const same = names.length === sites.size && names.every((name) => sites.has(name));
     if (!sameKeep || !same) {
@@ -82,11 +83,18 @@ export class CalibrationStats {
       total: moments(site.total),
       scatter: site.scatter === null ? null : put(site.scatter),
       timesteps: [...site.timesteps].map(([time, at]) => ({ time, ...moments(at) })),
-      kept: site.kept.map(({ mean, rows, ...rest }) => ({
+      kept: site.kept.map(({ mean, rows, original, ...rest }) => ({
         ...rest,
         mean: put(mean),
         rows: put(rows),
+        ...(original && { original: [original.mean, original.rows].map(put) }),
       })),
+      ...(site.original && {
+        original: {
+          sum: put(site.original.sum),
+          cross: site.original.cross === null ? null : put(site.original.cross),
+        },
+      }),
     }));
     return encodeRecords({ batches: this.batches, keep: this.keep, sites }, arrays);
   }
@@ -101,6 +109,13 @@ export class CalibrationStats {
     const { batches, sites, keep } = readStatsHeader(DESERIALIZE, header, arrays);
     return new CalibrationStats(batches, sites, keep, DESERIALIZE);
   }
+}
+
+/** Those of a sequential calibration are of what each run quantized for itself. */
+function checkMergeable(op: string, all: readonly CalibrationStats[]): void {
+  if (all.every(({ sites }) => [...sites.values()].every(({ original }) => !original))) return;
+  const problem = 'statistics of a sequential calibration cannot be merged';
+  throw new HadaNormError(op, `${problem}. Give one run all the batches.`);
 }
 
 /**

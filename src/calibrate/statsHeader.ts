@@ -1,4 +1,5 @@
 import {
+  type Reader,
   type ReadFor,
   readArray,
   readFinite,
@@ -22,9 +23,17 @@ interface StatsHeader {
     readonly total: SavedMoments;
     readonly scatter: number | null;
     readonly timesteps: readonly (SavedMoments & { readonly time: number })[];
-    readonly kept: readonly (Omit<KeptSample, 'mean' | 'rows'> & { mean: number; rows: number })[];
+    readonly kept: readonly SavedSample[];
+    readonly original: { readonly sum: number; readonly cross: number | null } | undefined;
   }[];
 }
+
+type SavedSample = Omit<KeptSample, 'mean' | 'rows' | 'original'> & {
+  readonly mean: number;
+  readonly rows: number;
+  /** Mean and rows. */
+  readonly original: readonly number[] | undefined;
+};
 
 interface SavedMoments {
   readonly samples: number;
@@ -35,6 +44,11 @@ interface SavedMoments {
 const count = readInteger(0);
 
 const moments = { samples: count, tokens: count, arrays: readArray(count, 4) };
+
+/** What files without it, and of former versions, do not say. */
+function readOptional<T>(read: Reader<T>): Reader<T | undefined> {
+  return (value, path, by) => (value === undefined ? undefined : read(value, path, by));
+}
 
 const readHeader = readObject<StatsHeader>({
   batches: count,
@@ -54,8 +68,10 @@ const readHeader = readObject<StatsHeader>({
           tokens: count,
           mean: count,
           rows: count,
+          original: readOptional(readArray(count, 2)),
         }),
       ),
+      original: readOptional(readObject({ sum: count, cross: readNullable(count) })),
     }),
   ),
 });
@@ -84,7 +100,7 @@ export function readStatsHeader(
     return { samples, tokens, sum: sum!, within: within!, between: between!, absMax: absMax! };
   };
   const sites = new Map<string, SiteStats>();
-  for (const { name, d, mask, total, scatter, timesteps, kept } of saved) {
+  for (const { name, d, mask, total, scatter, timesteps, kept, original } of saved) {
     const path = `header.sites[${sites.size}]`;
     if (sites.has(name)) refuse(by, `${path}.name`, 'a name that no other site has', name);
     const times = new Map<number, Moments>();
@@ -98,11 +114,23 @@ export function readStatsHeader(
       total: momentsOf(total, `${path}.total.arrays`),
       scatter: scatter === null ? null : take(scatter, `${path}.scatter`),
       timesteps: times,
-      kept: kept.map(({ mean, rows, ...sample }) => ({
+      kept: kept.map(({ mean, rows, original: there, ...sample }) => ({
         ...sample,
         mean: take<Float32Array>(mean, `${path}.kept.mean`),
         rows: take<Float32Array>(rows, `${path}.kept.rows`),
+        ...(there && {
+          original: {
+            mean: take<Float32Array>(there[0]!, `${path}.kept.original`),
+            rows: take<Float32Array>(there[1]!, `${path}.kept.original`),
+          },
+        }),
       })),
+      ...(original && {
+        original: {
+          sum: take<Float64Array>(original.sum, `${path}.original.sum`),
+          cross: original.cross === null ? null : take(original.cross, `${path}.original.cross`),
+        },
+      }),
     });
   }
   if (taken.size < arrays.length) {
