@@ -74,7 +74,7 @@ export function linearOutput(
   inputs: TransformedSamples,
 ): Float32Array {
   const { d, rank } = t;
-  const { n, weights, basis, basisScale, meanProduct, lowRank } = linear;
+  const { n, weights, basis, basisScale, meanProduct, shift, lowRank } = linear;
   const { samples, quantized, transformed, residual, coefficients } = inputs;
   const { count } = samples;
   const sum = (a: Float32Array, b: Float32Array) => a.map((v, i) => v + b[i]!);
@@ -96,8 +96,9 @@ export function linearOutput(
     const left = matmul(whole, lowRank.left.values, count, d, lowRank.rank);
     add(matmul(left, lowRank.right.values, count, lowRank.rank, n));
   }
-  if (meanProduct !== null) {
-    for (let i = 0; i < out.length; i++) out[i] = out[i]! + meanProduct[i % n]!;
+  for (const row of [meanProduct, shift]) {
+    if (row === null) continue;
+    for (let i = 0; i < out.length; i++) out[i] = out[i]! + row[i % n]!;
   }
   return out;
 }

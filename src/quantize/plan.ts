@@ -21,6 +21,11 @@ export interface Outcome {
   readonly measured: Measured;
   /** Null where nothing was left out. */
   readonly leftOut: LeftOut | null;
+  /**
+   * Of a sequential calibration: whether its weights are refit to what the quantized linears before
+   * it give, or measured better as they were.
+   */
+  readonly refit?: boolean;
 }
 
 /** What a linear goes without, for it cannot be rotated and no option asked for that by name. */

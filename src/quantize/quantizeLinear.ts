@@ -28,6 +28,11 @@ export interface QuantizedLinear {
   readonly basisScale: Float32Array | null;
   /** μ̄ W, [n], to be added to the bias; null where no static mean is subtracted. */
   readonly meanProduct: Float32Array | null;
+  /**
+   * What the outputs' mean lacks of the original model's, [n], to be added to the bias: of a
+   * sequential calibration. Null: nothing.
+   */
+  readonly shift: Float32Array | null;
   /** Singular directions beside the codes: [d, rank] and [rank, n]. */
   readonly lowRank: { readonly rank: number; readonly left: Stored; readonly right: Stored } | null;
 }
@@ -59,6 +64,7 @@ export function quantizeLinear(
     basis: basis?.stored ?? null,
     basisScale: basis?.scale ?? null,
     meanProduct: t.mean === null ? null : matmul(t.mean, w, 1, d, n),
+    shift: null,
     lowRank: branch === null ? null : { rank: branch.rank, left: branch.left, right: branch.right },
   };
 }

@@ -7,6 +7,8 @@ export interface Samples {
   readonly means: Float32Array; // μ of each sample: [samples, d]
   readonly sampleOf: Int32Array; // [count], which sample a row is of
   readonly timestepOf: readonly (number | null)[]; // of each sample
+  /** The same tokens in the original model, [count, d], of a sequential calibration; else null. */
+  readonly originals: Float32Array | null;
 }
 
 /** The tokens that calibration kept, or null where it kept none. */
@@ -18,13 +20,16 @@ export function samplesOf(stats: SiteStats | null): Samples | null {
   const rows = new Float32Array(count * d);
   const means = new Float32Array(kept.length * d);
   const sampleOf = new Int32Array(count);
+  const originals = stats?.original === undefined ? null : new Float32Array(count * d);
   let at = 0;
   kept.forEach((sample, i) => {
     rows.set(sample.rows, at * d);
+    originals?.set(sample.original!.rows, at * d);
     means.set(sample.mean, i * d);
     const end = at + sample.rows.length / d;
     sampleOf.fill(i, at, end);
     at = end;
   });
-  return { rows, count, means, sampleOf, timestepOf: kept.map(({ timestep }) => timestep) };
+  const timestepOf = kept.map(({ timestep }) => timestep);
+  return { rows, count, means, sampleOf, timestepOf, originals };
 }

@@ -24,21 +24,22 @@ export const UNMEASURED: Measured = {
 /** A linear with what there is to measure it on. */
 export interface Subject {
   readonly settings: LinearSettings;
-  readonly w: Float32Array; // W: [d, n]
+  readonly w: Float32Array; // W, as it is quantized: [d, n]
   readonly samples: Samples;
-  readonly exact: Float32Array; // x W: [count, n]
+  readonly exact: Float32Array; // what it is to give: [count, n]
 }
 
 /** What was lost in the linear as it was quantized, and what 8 bits would lose. */
 export function measuresOf(
-  { variant, quantized, sqnr }: Trial,
+  trial: Trial,
   subject: Subject,
   variants: Variants,
 ): Pick<Measured, 'sqnr' | 'at8Bits' | 'byTimestep' | 'channels'> {
+  const { variant, quantized, sqnr } = trial;
   const { settings, samples, exact } = subject;
   const { transform } = variant;
   const transformed = variant.transformed!;
-  const at8Bits = measuredAt8Bits(variant, subject, variants);
+  const at8Bits = measuredAt8Bits(trial, subject, variants);
   if (settings.treatment === 'weightOnly') {
     return { sqnr, at8Bits, byTimestep: [], channels: null };
   }
@@ -56,13 +57,13 @@ export function measuresOf(
 
 /** What 8-bit weights and activations would give in the same transform. */
 function measuredAt8Bits(
-  { transform: t }: Trial['variant'],
+  { variant: { transform: t }, quantized: { shift } }: Trial,
   { settings, w, samples, exact }: Subject,
   variants: Variants,
 ) {
   const { weights, activations, lowRank, treatment } = settings;
   const finer = { weights: { ...weights, format: weights.at8Bits }, lowRank };
-  const quantized = quantizeLinear(t, w, w.length / t.d, finer, null);
+  const quantized = { ...quantizeLinear(t, w, w.length / t.d, finer, null), shift };
   const quantizer =
     treatment === 'weightOnly' || activations.format.kind === 'float32'
       ? null

@@ -5,6 +5,7 @@ import { type Choice, chooseMethod, chooseWay } from './choose.js';
 import type { Measured, Sqnr } from './measured.js';
 import type { Method } from './methods.js';
 import type { LeftOut, Outcome, Task } from './plan.js';
+import { changedBy, refitWeights } from './refit.js';
 import { rotationOf } from './rotation.js';
 import { type Samples, samplesOf } from './samples.js';
 import type { LinearSettings } from './settings.js';
@@ -21,9 +22,12 @@ const COMPARED: readonly Method[] = ['rtn', 'smoothquant', 'hadamard'];
 /** The linears of one site that share a transform, and what calibration knows of the site. */
 export class SiteQuantizer {
   private readonly samples: Samples | null;
+  /** As they are quantized: of a sequential calibration, refit to inputs that have changed. */
   private readonly matrices: readonly Float32Array[];
   private readonly variants: Variants;
   private readonly trials: Trials;
+  /** Of the weights as they were, where they are refit; null elsewhere. */
+  private readonly unfitted: Unfitted | null;
   private readonly latitude: Latitude;
   private decided: Decision | null = null;
 
@@ -34,9 +38,18 @@ export class SiteQuantizer {
     private readonly options: { readonly seed?: number; readonly compare?: boolean },
   ) {
     this.samples = samplesOf(stats);
-    this.matrices = tasks.map(({ placed }) => placed.linear.matrix());
+    const own = tasks.map(({ placed }) => placed.linear.matrix());
+    // weights that are not quantized stay what they are
+    const packed = tasks.every(({ settings }) => settings.weights.format.kind !== 'float32');
+    const fitted = stats === null || !packed ? null : refitWeights(stats, own);
+    this.matrices = fitted ?? own;
     this.variants = new Variants(op, tasks, stats, this.samples, this.matrices, options.seed ?? 0);
-    this.trials = new Trials(tasks, this.samples, this.variants, this.matrices);
+    const trialsOf = (matrices: readonly Float32Array[]) => {
+      const changed = stats && changedBy(stats, this.samples, own, matrices);
+      return new Trials(tasks, this.samples, this.variants, matrices, changed);
+    };
+    this.trials = trialsOf(this.matrices);
+    this.unfitted = fitted && { matrices: own, trials: trialsOf(own) };
     const [first] = tasks as [Task];
     const rotatable = this.variants.unrotated === null;
     this.latitude = latitudeOf(first, this.samples !== null, rotatable);
@@ -53,18 +66,33 @@ export class SiteQuantizer {
     const { placed, settings } = this.tasks[i]!;
     this.decided ??= this.decide();
     const { way } = this.decided.choice;
-    const trial = this.trials.take(way, i);
+    const { trial, w, refit } = this.better(way, i);
     const { variant, quantized, sqnr } = trial;
-    checkMeasured(this.op, placed.linear.name, way.method, sqnr, this.trials.exact(i));
+    checkMeasured(this.op, placed.linear.name, way.method, sqnr, this.trials.target(i));
     const { transform, activations } = variant;
-    const measured = this.measured(i, trial, this.decided);
+    const measured = this.measured(i, trial, w, this.decided);
     return {
       planned: { placed, transform, activations, quantized },
       settings,
       method: way.method,
       measured,
       leftOut: this.leftOut(settings, way.method, measured),
+      ...(refit === null ? {} : { refit }),
     };
+  }
+
+  /**
+   * Refit, or as the weights were: by what is nearer to the original's outputs. Of activations of
+   * few bits, whose error is larger than what the linears before lose, refitting may be worse.
+   */
+  private better(way: Way, i: number): Better {
+    const trial = this.trials.take(way, i);
+    const w = this.matrices[i]!;
+    if (this.unfitted === null) return { trial, w, refit: null };
+    const other = this.unfitted.trials.take(way, i);
+    const isWorse = trial.sqnr !== null && other.sqnr!.output > trial.sqnr.output;
+    if (isWorse) return { trial: other, w: this.unfitted.matrices[i]!, refit: false };
+    return { trial, w, refit: true };
   }
 
   /** What is done to the linears of the site, all alike: measured together, where it is open. */
@@ -93,13 +121,18 @@ export class SiteQuantizer {
     return { choice: chooseMethod(this.trials, choices), compared };
   }
 
-  private measured(i: number, trial: Trial, { choice, compared }: Decision): Measured {
+  private measured(
+    i: number,
+    trial: Trial,
+    w: Float32Array,
+    { choice, compared }: Decision,
+  ): Measured {
     const { samples } = this;
     const { sqnr } = trial;
-    const exact = this.trials.exact(i);
+    const exact = this.trials.target(i);
     if (samples === null || exact === null || sqnr === null) return UNMEASURED;
     const { settings } = this.tasks[i]!;
-    const subject = { settings, w: this.matrices[i]!, samples, exact };
+    const subject = { settings, w, samples, exact };
     const figures = [...compared].map(([method, way]): [Method, Sqnr] => [
       method,
       this.trials.figures(way, i)!,
@@ -125,6 +158,19 @@ export class SiteQuantizer {
     const methods = looked.filter((other) => other !== method && compared[other] === undefined);
     return rotation || methods.length > 0 ? { why: unrotated, rotation, methods } : null;
   }
+}
+
+/** Weights as they were, and what quantizing them gives. */
+interface Unfitted {
+  readonly matrices: readonly Float32Array[];
+  readonly trials: Trials;
+}
+
+/** A linear as it is quantized: by which weights, and whether those are refit; null: never. */
+interface Better {
+  readonly trial: Trial;
+  readonly w: Float32Array;
+  readonly refit: boolean | null;
 }
 
 /** How the site is treated, and the ways that the report compares that with. */

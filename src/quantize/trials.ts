@@ -6,6 +6,7 @@ import { linearOutput, measure } from './measure.js';
 import type { Sqnr } from './measured.js';
 import type { Task } from './plan.js';
 import { type QuantizedLinear, quantizeLinear } from './quantizeLinear.js';
+import type { Changed } from './refit.js';
 import type { Samples } from './samples.js';
 import type { Variant, Variants } from './variants.js';
 
@@ -33,23 +34,41 @@ interface Known {
 export class Trials {
   private readonly known = new Map<string, Known>();
   private readonly exacts = new Map<number, Float32Array>();
+  private readonly targets = new Map<number, Float32Array>();
 
   constructor(
     private readonly tasks: readonly Task[],
     private readonly samples: Samples | null,
     private readonly variants: Variants,
     private readonly matrices: readonly Float32Array[],
+    private readonly changed: Changed | null,
   ) {}
 
-  /** x W of the kept tokens, W the i-th linear's original weights; null where none were kept. */
+  /** x W of the kept tokens, W the i-th linear's weights as given; null where none were kept. */
   exact(i: number): Float32Array | null {
     const { samples } = this;
     if (samples === null) return null;
     const { linear, site } = this.tasks[i]!.placed;
-    const made = () => matmul(samples.rows, this.matrices[i]!, samples.count, site.d, linear.n);
+    const made = () => {
+      const product = matmul(samples.rows, this.matrices[i]!, samples.count, site.d, linear.n);
+      const shift = this.changed?.shifts[i] ?? null;
+      return shift === null ? product : product.map((v, at) => v + shift[at % linear.n]!);
+    };
     const exact = this.exacts.get(i) ?? made();
     this.exacts.set(i, exact);
     return exact;
+  }
+
+  /**
+   * What the i-th linear is to give of the kept tokens: of a sequential calibration what the
+   * original model gives. Ways are chosen by `exact`, for of what the linears before have lost
+   * none is to blame.
+   */
+  target(i: number): Float32Array | null {
+    if (this.changed === null || this.samples === null) return this.exact(i);
+    const target = this.targets.get(i) ?? this.changed.target(i);
+    this.targets.set(i, target);
+    return target;
   }
 
   /** The i-th linear in one way, quantized now unless that is still held; it is let go of. */
@@ -80,7 +99,7 @@ export class Trials {
       const trial = this.attempt(way, i);
       trials.set(i, trial);
       figures.set(i, trial.sqnr);
-      const output = this.outputOf(trial, this.matrices[i]!, this.exact(i)!) ?? trial.sqnr!.output;
+      const output = this.outputOf(trial, this.matrices[i]!, this.exact(i)!) ?? this.own(trial, i);
       outputs.set(i, output);
       return output;
     });
@@ -124,12 +143,20 @@ export class Trials {
     const variant = this.variants.get(way);
     const { transform, transformed } = variant;
     const w = this.matrices[i]!;
-    const exact = this.exact(i);
+    const target = this.target(i);
     const feedback = this.variants.feedback(variant, settings);
-    const quantized = quantizeLinear(transform, w, w.length / transform.d, settings, feedback);
-    const measured = exact !== null && transformed !== null;
-    const figures = measured ? measure(transform, quantized, transformed, w, exact) : null;
+    const own = quantizeLinear(transform, w, w.length / transform.d, settings, feedback);
+    const quantized = { ...own, shift: this.changed?.shifts[i] ?? null };
+    const measured = target !== null && transformed !== null;
+    const figures = measured ? measure(transform, quantized, transformed, w, target) : null;
     return { variant, quantized, sqnr: figures };
+  }
+
+  /** What it loses by itself. */
+  private own({ variant, quantized, sqnr: figures }: Trial, i: number): number {
+    if (this.changed === null) return figures!.output;
+    const output = linearOutput(variant.transform, quantized, variant.transformed!);
+    return sqnr(this.exact(i)!, output);
   }
 
   /** Which of the i-th linear's output channels stand for it; null: all of them. */
@@ -151,7 +178,10 @@ export class Trials {
     const whole = this.matrices[i]!;
     const w = columns(whole, site.d, linear.n, picked);
     const exact = columns(this.exact(i)!, this.samples!.count, linear.n, picked);
-    const quantized = quantizeLinear(transform, w, w.length / site.d, settings, feedback);
+    const own = quantizeLinear(transform, w, w.length / site.d, settings, feedback);
+    const shifts = this.changed?.shifts[i] ?? null;
+    const shift = shifts && columns(shifts, 1, linear.n, picked);
+    const quantized = { ...own, shift };
     const plain = () => sqnr(exact, linearOutput(transform, quantized, transformed!));
     return this.outputOf({ variant, quantized }, w, exact) ?? plain();
   }

@@ -16,9 +16,10 @@ export interface Done {
   readonly packed: boolean;
   readonly measured: Measured;
   readonly leftOut: LeftOut | null;
+  readonly refit?: boolean;
 }
 
-export function doneOf({ planned, settings, measured, leftOut }: Outcome): Done {
+export function doneOf({ planned, settings, measured, leftOut, refit }: Outcome): Done {
   const { placed, transform, quantized } = planned;
   return {
     name: placed.linear.name,
@@ -30,5 +31,6 @@ export function doneOf({ planned, settings, measured, leftOut }: Outcome): Done 
     packed: quantized.packed !== null,
     measured,
     leftOut,
+    ...(refit === undefined ? {} : { refit }),
   };
 }

@@ -88,11 +88,13 @@ function weightsPart(
 
 function biasPart(e: GraphBuilder, name: string, planned: PlannedLinear): Part {
   const { placed, quantized, activations } = planned;
-  const { n, meanProduct, packed } = quantized;
+  const { n, meanProduct, shift, packed } = quantized;
   const { bias } = placed.linear;
-  if (bias === null && meanProduct === null) return NOTHING;
+  if (bias === null && meanProduct === null && shift === null) return NOTHING;
   const own = bias?.read();
-  const sum = Float32Array.from({ length: n }, (_, j) => (own?.[j] ?? 0) + (meanProduct?.[j] ?? 0));
+  const sum = Float32Array.from({ length: n }, (_, j) => {
+    return (own?.[j] ?? 0) + (meanProduct?.[j] ?? 0) + (shift?.[j] ?? 0);
+  });
   // half precision is far finer than quantized activations are, but not than 8-bit weights alone
   // beside a large bias
   const fine = packed === null || activations === null;

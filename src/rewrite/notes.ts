@@ -18,6 +18,7 @@ export function notesOf(
     ...(already > 0 ? [`${count(already, 'linear')} quantized already: left as they were`] : []),
     ...rulesWithoutMatch(linears, options),
     ...optionsWithoutEffect(done, options),
+    ...sequentially(done, options),
     ...rotationsLeftOut(done),
     ...notCentered(done),
     ...notANumber(done),
@@ -47,6 +48,16 @@ function criteria({ role, match }: Rule): string {
     ...(match === undefined ? [] : [`match ${shown}`]),
   ];
   return parts.join(', ') || 'for all';
+}
+
+/** Figures of such statistics are no others' beside them. */
+function sequentially(done: readonly Done[], { stats }: RewriteOptions): string[] {
+  const sites = done.filter(({ site }) => stats?.sites.get(site)?.original !== undefined);
+  if (sites.length === 0) return [];
+  const fitted = done.flatMap(({ refit }) => refit ?? []);
+  const refit = `${fitted.filter((one) => one).length} of ${count(fitted.length, 'linear')} refit`;
+  const what = "output SQNR is to the original's outputs, with what the linears before lose";
+  return [`calibrated sequentially: ${what}; ${refit} to that`];
 }
 
 function rotationsLeftOut(done: readonly Done[]): string[] {
