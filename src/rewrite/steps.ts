@@ -7,7 +7,7 @@ import { fuseNodes } from '../passes/fuseGraph.js';
 import { runnableNodes } from '../passes/runnable.js';
 import { type Task, transformKey } from '../quantize/plan.js';
 import { type Analysis, analyze } from '../recognize/analysis.js';
-import { type Match, passSteps } from '../recognize/normalize/engine.js';
+import { type Match, type Places, passSteps } from '../recognize/normalize/engine.js';
 import { normalizeNodes } from '../recognize/normalize/normalize.js';
 import { chooseMasks } from '../recognize/tokenMaskOption.js';
 import type { QuantizationReport } from '../report/report.js';
@@ -78,16 +78,19 @@ export function prepareRewrite(
 
 /**
  * Quantizes a linear with each step, group by group in the order given: before the first linear of
- * a group all of its weights must be there, and need not be any more once the last is done.
+ * a group all of its weights must be there, and need not be any more once the last is done. So must
+ * the statistics of its site.
+ * @param places As `passSteps` has it.
  */
 export function* quantizeSteps(
   { op, options, graph, builder, normal, analysis, masks }: PreparedRewrite,
   groups: readonly (readonly Task[])[],
+  places: Places = new Map(),
 ): Generator<RewriteProgress, RewrittenGraph> {
   const { view, linears } = analysis;
   const tasks = groups.flat();
   const pass = new QuantizePass(op, tasks, options, masks.masks);
-  const quantized = yield* progressOf(passSteps(op, view, builder, pass), tasks.length);
+  const quantized = yield* progressOf(passSteps(op, view, builder, pass, places), tasks.length);
   const rewritten = quantized === normal ? graph : finish(op, quantized, builder, options);
   const method = options.method ?? REWRITE_DEFAULTS.method;
   const notes = [

@@ -28,18 +28,22 @@ export interface Pass<M extends Match = Match> {
   replace(builder: GraphBuilder, match: M): void;
 }
 
+/** By the node in whose place they stand: the nodes that took it. */
+export type Places = Map<string, readonly GraphNode[]>;
+
 /**
  * Applies a pass and says after each match that it is in its place. Returns the graph after it,
  * verified; the same graph where the pass fits nowhere. Matches are not kept.
+ * @param places Gets what is in its place: `withPlaces` gives the graph as it is so far.
  */
 export function* passSteps<M extends Match>(
   op: string,
   view: ShapedView,
   builder: GraphBuilder,
   pass: Pass<M>,
+  places: Places = new Map(),
 ): Generator<M, Graph> {
   const { graph } = view;
-  const places = new Map<string, readonly GraphNode[]>();
   for (const match of pass.match(view)) {
     pass.replace(builder, match);
     places.set(match.at, waiting(graph, match, builder.take()));
@@ -87,7 +91,7 @@ function waiting(
 }
 
 /** The new nodes in their places, and the weights among them behind the old ones. */
-function withPlaces(
+export function withPlaces(
   graph: Graph,
   builder: GraphBuilder,
   places: ReadonlyMap<string, readonly GraphNode[]>,
@@ -99,8 +103,9 @@ function withPlaces(
     if (!places.has(node.name) && !made.has(node.name)) nodes.set(node.name, node);
   }
   const weights = new Map<string, Weight>(graph.weights);
-  for (const name of made) {
-    const weight = builder.weights.get(name);
+  // in the nodes' order: matches may have been found in any
+  for (const name of nodes.keys()) {
+    const weight = made.has(name) ? builder.weights.get(name) : undefined;
     if (weight !== undefined) weights.set(name, weight);
   }
   return withoutDead({ ...graph, nodes, weights }, graph);
