@@ -51,7 +51,13 @@ export {
   type CalibrationProgress,
   type TimestepOptions,
 } from './calibrate/settings.js';
-export type { KeepOptions, KeptSample, Moments, SiteStats } from './calibrate/siteStats.js';
+export type {
+  KeepOptions,
+  KeptSample,
+  Moments,
+  OriginalSums,
+  SiteStats,
+} from './calibrate/siteStats.js';
 export { CalibrationStats } from './calibrate/stats.js';
 export {
   CALIBRATION,
@@ -128,6 +134,7 @@ export {
   rewriteGraph,
   rewriteGraphAsync,
 } from './rewrite/rewriteGraph.js';
+export { sequentialMemory } from './rewrite/sequentialMemory.js';
 export { ModelFormatError, ModelLoadError } from './save/format.js';
 export { type LoadQuantizedOptions, loadQuantized } from './save/loadQuantized.js';
 export { type QuantizedFilesOptions, quantizedFiles, saveQuantized } from './save/saveQuantized.js';

@@ -1,5 +1,5 @@
 import { checkCallback, checkSignal } from '../../ops/common/callers.js';
-import { checkPlain } from '../../ops/common/checks.js';
+import { checkBoolean, checkPlain } from '../../ops/common/checks.js';
 import type { WatchOptions } from '../../ops/common/progress.js';
 import { InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { type Batch, checkBatches } from '../calibrate/batch.js';
@@ -14,6 +14,8 @@ import type { RewriteOptions, Rule } from './options.js';
 import { withPreset } from './presetOptions.js';
 import type { Preset, PresetName } from './presets.js';
 import { type RewriteResult, rewriteGraphAsync } from './rewriteGraph.js';
+import { rewriteSequentially, type SequentialResult } from './sequential.js';
+import { type OpenSequential, openSequential } from './sequentialInput.js';
 
 /** Options of `quantize`: those of `rewriteGraph` go over the preset's. */
 export interface QuantizeOptions extends Omit<RewriteOptions, 'stats'>, WatchOptions {
@@ -24,6 +26,12 @@ export interface QuantizeOptions extends Omit<RewriteOptions, 'stats'>, WatchOpt
    * Default none.
    */
   target?: RecipeTarget;
+  /**
+   * Calibrate each linear on what the quantized ones before it give, its weights refit so that it
+   * gives what the original gives: level by level, in one run of both models. Batches are kept
+   * until it is done: `sequentialMemory` says how much that takes. Default false.
+   */
+  sequential?: boolean;
   /** Of the calibration. */
   calibrate?: Omit<CalibrateOptions, 'signal' | 'onProgress'>;
 }
@@ -32,6 +40,7 @@ export interface QuantizeOptions extends Omit<RewriteOptions, 'stats'>, WatchOpt
 export const QUANTIZE_DEFAULTS = {
   preset: 'W4A8',
   compare: false,
+  sequential: false,
 } as const satisfies QuantizeOptions;
 
 /** A quantized model, and all that there is to know of it. */
@@ -44,12 +53,14 @@ export interface QuantizeResult extends RewriteResult {
 
 /**
  * Calibrates a model, quantizes it and reports, in one call: `calibrate` and `rewriteGraphAsync`,
- * and with a `target` `recommendRules` between two rewrites.
+ * and with a `target` `recommendRules` between two rewrites. `sequential` calibrates while it
+ * quantizes.
  *
  * @param model A loaded `tf.GraphModel`. It stays as it is.
  * @param batches Inputs of the model, as for `calibrate`; or statistics that it gave.
  * @throws What `calibrate` and `rewriteGraphAsync` throw; InvalidArgumentError for a target that
- * cannot be reached, with the best that can be had; AbortedError when cancelled.
+ * cannot be reached, with the best that can be had; AbortedError when cancelled: of what
+ * calibrates a `CalibrationAbortedError`, whose `stats` are for `calibrate.resume`.
  *
  * @example
  * ```ts
@@ -75,29 +86,68 @@ export async function quantize(
 ): Promise<QuantizeResult> {
   const op = 'quantize';
   checkPlain(op, 'options', options);
-  const { preset, target, calibrate: calibration = {}, signal, onProgress, ...given } = options;
+  const { preset, target, calibrate: calibration = {}, signal, onProgress, ...more } = options;
+  const { sequential = QUANTIZE_DEFAULTS.sequential, ...given } = more;
   checkSignal(op, signal);
   checkCallback(op, 'onProgress', onProgress);
   checkPlain(op, 'calibrate', calibration);
+  checkBoolean(op, 'sequential', sequential);
   const watch = { ...(signal && { signal }), ...(onProgress && { onProgress }) };
   const { compare } = QUANTIZE_DEFAULTS;
   const rewriting = { compare, ...withPreset(op, preset, given) };
-  const stats = await statsOf(op, model, batches, { ...calibration, ...watch });
-  const rewrite = (rules: Pick<RewriteOptions, 'rules'>) =>
-    named(op, '', () => rewriteGraphAsync(model, { ...rewriting, ...rules, stats, ...watch }));
-  const first = await rewrite({});
-  if (target === undefined) return { ...first, stats, recipe: null };
+  if (!sequential) {
+    const stats = await statsOf(op, model, batches, { ...calibration, ...watch });
+    return reaching(op, target, rewriting, async (wanted) => {
+      return { ...(await rewriteGraphAsync(model, { ...wanted, stats, ...watch })), stats };
+    });
+  }
+  const open = await openedFor(op, model, batches, calibration, watch);
+  try {
+    return await reaching(op, target, rewriting, (wanted, again) => {
+      // statistics to go on from are of other bits by then
+      const settings = again ? { ...open.settings, resume: null } : open.settings;
+      return rewriteSequentially({ ...open, settings }, wanted, watch);
+    });
+  } finally {
+    open.dispose();
+  }
+}
+
+/** Rewrites, and where that misses the target once more with what helps. */
+async function reaching(
+  op: string,
+  target: RecipeTarget | undefined,
+  rewriting: RewriteOptions,
+  rewrite: (options: RewriteOptions, again: boolean) => Promise<SequentialResult>,
+): Promise<QuantizeResult> {
+  const first = await named(op, '', () => rewrite(rewriting, false));
+  if (target === undefined) return { ...first, recipe: null };
   try {
     const recipe = recipeFor(op, first.report, target);
-    if (recipe.rules.length === 0) return { ...first, stats, recipe };
+    if (recipe.rules.length === 0) return { ...first, recipe };
     const rules = [...(rewriting.rules ?? []), ...rulesOf(op, first.report, recipe)];
-    const second = await rewrite({ rules });
+    const second = await named(op, '', () => rewrite({ ...rewriting, rules }, true));
     first.model.dispose();
-    return { ...second, stats, recipe };
+    return { ...second, recipe };
   } catch (error) {
     first.model.dispose();
     throw error;
   }
+}
+
+async function openedFor(
+  op: string,
+  model: AnyModel,
+  batches: Iterable<Batch> | AsyncIterable<Batch> | CalibrationStats,
+  calibration: CalibrateOptions,
+  watch: WatchOptions,
+): Promise<OpenSequential> {
+  if (batches instanceof CalibrationStats) {
+    const wanted = 'inputs of the model where sequential is true';
+    const wayOut = 'Statistics that a sequential calibration gave need no sequential: true.';
+    throw new InvalidArgumentError(op, 'batches', wanted, 'statistics', wayOut);
+  }
+  return named(op, 'calibrate.', () => openSequential(op, model, batches, calibration, watch));
 }
 
 async function statsOf(
@@ -118,7 +168,7 @@ async function named<T>(op: string, prefix: string, run: () => Promise<T>): Prom
   } catch (error) {
     if (!(error instanceof InvalidArgumentError)) throw error;
     const { argument, wanted, got, wayOut } = error;
-    const own = /^(model|batches)/.test(argument) ? '' : prefix;
+    const own = /^(model|batches|sequential)/.test(argument) ? '' : prefix;
     throw new InvalidArgumentError(op, `${own}${argument}`, wanted, got, wayOut);
   }
 }

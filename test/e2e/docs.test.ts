@@ -31,6 +31,7 @@ const SOURCES: readonly [string, number][] = [
   ['src/recognize/describeGraph.ts', 1],
   ['src/rewrite/quantize.ts', 1],
   ['src/rewrite/rewriteGraph.ts', 1],
+  ['src/rewrite/sequentialMemory.ts', 1],
   ['src/diffusion/denoise.ts', 1],
   ['src/diffusion/schedules/noiseSchedule.ts', 1],
   ['src/load/loadCheckpoint.ts', 1],

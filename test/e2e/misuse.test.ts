@@ -250,6 +250,9 @@ function tableOf(
       options: ['hessian', 'timestep', 'means', 'resume', 'signal', 'onProgress'],
     },
     calibrationMemory: { call: plugin.calibrationMemory, args: [model, {}], options: ['maxBytes'] },
+    sequentialMemory: {
+      ...{ call: plugin.sequentialMemory, args: [model, 1, {}], options: ['maxBytes'] },
+    },
     CalibrationStats: {
       call: (...args: never[]) => Reflect.construct(CalibrationStats, args),
       args: [stats.batches, stats.sites, stats.keep],

@@ -3,6 +3,7 @@ import type { GraphModel } from '@tensorflow/tfjs-converter';
 import type { Command } from 'commander';
 import { HadaNormError } from '../../../ops/numerics/errors.js';
 import { calibrate } from '../../calibrate/calibrate.js';
+import type { CalibrateOptions } from '../../calibrate/settings.js';
 import { CalibrationStats } from '../../calibrate/stats.js';
 import { useBackend } from '../shared/backends.js';
 import { batchesOf } from '../shared/batches.js';
@@ -90,18 +91,23 @@ export async function calibrated(
 ): Promise<CalibrationStats> {
   const { signal, onProgress } = context;
   const batches = await batchesOf(model, flags, signal);
-  const timed = model.inputs.some(({ name }) => name === 'timestep') ? 'timestep' : undefined;
-  const timestep = flags.timestep ?? timed;
   // progress of batches: those of a sampler are steps between them
-  const options = { signal, onProgress, disposeBatches: true };
-  const stats = await calibrate(model, batches, {
-    ...options,
-    ...(timestep === undefined ? {} : { timestep }),
-  });
+  const watch = { signal, onProgress };
+  const stats = await calibrate(model, batches, { ...calibrationOf(model, flags), ...watch });
   if (stats.batches > 0) return stats;
   const shard = flags.shard === undefined ? '' : ` in shard ${flags.shard.index}`;
   const wayOut = 'Take fewer shards, a smaller --batch-size, or more inputs.';
   throw new HadaNormError('calibrate', `there was no batch${shard}. ${wayOut}`);
+}
+
+/** Options of a calibration that the flags name: its batches are its own. */
+export function calibrationOf(
+  model: GraphModel,
+  { timestep: named }: Pick<CalibrationFlags, 'timestep'>,
+): Pick<CalibrateOptions, 'timestep' | 'disposeBatches'> {
+  const timed = model.inputs.some(({ name }) => name === 'timestep') ? 'timestep' : undefined;
+  const timestep = named ?? timed;
+  return { disposeBatches: true, ...(timestep === undefined ? {} : { timestep }) };
 }
 
 async function merge(context: Context, files: readonly string[], flags: Flags): Promise<void> {

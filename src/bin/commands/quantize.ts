@@ -16,6 +16,7 @@ import { PRESETS, type PresetName } from '../../rewrite/presets.js';
 import { type QuantizeResult, quantize } from '../../rewrite/quantize.js';
 import { quantizedFiles } from '../../save/saveQuantized.js';
 import { useBackend } from '../shared/backends.js';
+import { batchesOf } from '../shared/batches.js';
 import { checkpointAt, sizesOf, withSizes } from '../shared/checkpoints.js';
 import { type Context, printResult } from '../shared/context.js';
 import { type Common, type Out, withBackend, withInputs, withOut } from '../shared/flags.js';
@@ -27,6 +28,7 @@ import { readBytes, readNumber } from '../shared/values.js';
 import {
   type CalibrationFlags,
   calibrated,
+  calibrationOf,
   readStats,
   STEPS,
   TRAJECTORIES,
@@ -41,6 +43,7 @@ interface Flags extends Common, Out, CalibrationFlags {
   readonly meanSqnr?: number;
   readonly maxSize?: number;
   readonly compare?: boolean;
+  readonly sequential?: boolean;
   readonly selfCheck: boolean;
 }
 
@@ -59,6 +62,12 @@ export function quantizeCommand(program: Command, context: Context): void {
         'scheduler',
       ]),
     )
+    .addOption(
+      new Option(
+        '--sequential',
+        'calibrate each linear on what the quantized ones before it give',
+      ).conflicts('stats'),
+    )
     .option('--compare', 'measure other methods too, for the report')
     .option('--no-self-check', 'do not check the kernels against their definition');
   withSizes(withBackend(withTimestep(withInputs(command, TRAJECTORIES, STEPS))));
@@ -72,6 +81,7 @@ ${presetLines()}
 Examples:
   tfjs-hadanorm quantize model/ -o small/
   tfjs-hadanorm quantize model/ --preset W4A4 --min-sqnr 30 -o small/
+  tfjs-hadanorm quantize model/ --sequential --trajectories 16 -o small/
   tfjs-hadanorm quantize model/ --stats model.stats --max-size 3.5MB -o small/ --force
   tfjs-hadanorm quantize DiT-XL-2-256/transformer/ -o small/
   tfjs-hadanorm quantize DiT-XL-2-256/transformer/ --scheduler DiT-XL-2-256/scheduler -o small/
@@ -92,6 +102,10 @@ async function run(context: Context, source: string, flags: Flags): Promise<void
   await useBackend(flags.backend);
   const isMeasured = flags.inputs !== undefined || flags.scheduler !== undefined;
   const checkpoint = isMeasured ? null : await checkpointAt(source);
+  if (checkpoint !== null && flags.sequential) {
+    const wanted = 'with --inputs or --scheduler for a checkpoint';
+    throw new InvalidArgumentError('quantize', '--sequential', wanted, 'none of them');
+  }
   if (checkpoint !== null && target === undefined) {
     const stats = given === null ? {} : { stats: given };
     return streamed(context, checkpoint, { ...recipe, ...stats }, flags);
@@ -103,9 +117,13 @@ async function run(context: Context, source: string, flags: Flags): Promise<void
   }
   const model = await openModel(source, context, flags);
   try {
-    const stats = given ?? (await calibrated(context, model, flags));
-    const made = await quantize(model, stats, {
+    const { signal } = context;
+    const from = flags.sequential
+      ? await batchesOf(model, flags, signal)
+      : (given ?? (await calibrated(context, model, flags)));
+    const made = await quantize(model, from, {
       preset: 'W4A8',
+      ...(flags.sequential ? { sequential: true, calibrate: calibrationOf(model, flags) } : {}),
       ...recipe,
       ...(flags.preset === undefined ? {} : { preset: flags.preset }),
       ...(target === undefined ? {} : { target }),

@@ -193,6 +193,12 @@ describe('The command line', () => {
       expect(error.message).to.match(/^verify: the outputs have [\d.]+ dB, 90 were wanted\./);
     });
 
+    it('takes --sequential, and says so', async () => {
+      const small = at('sequential');
+      const { notes } = await json('quantize', model, ...QUICK, '--sequential', '-o', small);
+      expect(notes.join()).to.include('calibrated sequentially');
+    });
+
     it('verify says that the original is no quantized model', async () => {
       const error = await rejection(runCommand(['verify', model, model, ...QUICK]));
       expect(error).to.be.instanceOf(HadaNormError);
