@@ -10,6 +10,7 @@ import {
   transpose,
 } from '@tensorflow/tfjs-core';
 import { factorUpper, fetched } from './matrix.js';
+import { emptyTriangle, rowOf, type Triangle } from './triangle.js';
 
 /** Columns that are factored before those in front of them are looked at. */
 const PANEL = 256;
@@ -22,8 +23,8 @@ interface Panel {
 }
 
 /**
- * M of H + λI = (M + I) D (M + I)ᵀ, strictly upper triangular, row-major [d, d]; zeros elsewhere.
- * Null where the matrix is not positive definite to float32 precision.
+ * M of H + λI = (M + I) D (M + I)ᵀ, strictly upper triangular. Null where the matrix is not positive
+ * definite to float32 precision.
  *
  * As `factorUpper`, but left-looking (Golub & Van Loan, §4.2.8, mirrored): a panel is made of H and
  * of the panels behind it by the backend's products, all in float32, and read once. Diagonal blocks
@@ -31,9 +32,9 @@ interface Panel {
  *
  * @param h Symmetric [d, d]; the upper triangle is read.
  */
-export function unitFactorOf(h: Tensor2D, added: number): Float32Array | null {
+export function unitFactorOf(h: Tensor2D, added: number): Triangle | null {
   const d = h.shape[0];
-  const unit = new Float32Array(d * d);
+  const unit = emptyTriangle(d);
   const panels: Panel[] = [];
   try {
     for (let end = d; end > 0; end -= PANEL) {
@@ -54,7 +55,7 @@ function panelOf(
   start: number,
   end: number,
   added: number,
-  unit: Float32Array,
+  unit: Triangle,
 ): Panel | null {
   const width = end - start;
   const left = tidy(() =>
@@ -76,7 +77,6 @@ function panelOf(
       unit,
       fetched('gptq', () => add(columns, 0)),
       block,
-      h.shape[0],
       start,
       width,
     );
@@ -116,18 +116,17 @@ function transposedInverse(u: Float64Array, n: number): Float32Array {
 }
 
 function takeUnit(
-  unit: Float32Array,
+  { d, values }: Triangle,
   columns: Float32Array,
   block: Float64Array,
-  d: number,
   start: number,
   width: number,
 ): void {
   const inverse = Float64Array.from({ length: width }, (_, j) => 1 / block[j * width + j]!);
   for (let i = 0; i < start + width; i++) {
-    const [from, to] = [i * width, i * d + start];
+    const [from, to] = [i * width, rowOf(d, i) + start];
     for (let j = Math.max(i - start + 1, 0); j < width; j++) {
-      unit[to + j] = columns[from + j]! * inverse[j]!;
+      values[to + j] = columns[from + j]! * inverse[j]!;
     }
   }
 }

@@ -1,6 +1,7 @@
 import type { Tensor2D } from '@tensorflow/tfjs-core';
 import { HadaNormError } from '../../ops/numerics/errors.js';
 import { factorUpper } from '../math/matrix.js';
+import { emptyTriangle, rowOf, type Triangle } from '../math/triangle.js';
 import { unitFactorOf } from '../math/unitFactor.js';
 
 /** Share of the mean diagonal that is added to it, as in the paper. */
@@ -11,9 +12,8 @@ export const GPTQ_DAMPING = 0.01;
  * per site.
  */
 export interface Feedback {
-  readonly d: number;
-  /** M, row-major [d, d]; what is on or below the diagonal means nothing. */
-  readonly upper: Float32Array;
+  /** M; what is on the diagonal means nothing. */
+  readonly upper: Triangle;
 }
 
 /**
@@ -41,25 +41,22 @@ export function gptqFeedbackOf(h: Tensor2D, trace: number): Feedback {
   return damped(h.shape[0], trace, (added) => unitFactorOf(h, added));
 }
 
-function damped(
-  d: number,
-  trace: number,
-  factor: (added: number) => Float32Array | null,
-): Feedback {
+function damped(d: number, trace: number, factor: (added: number) => Triangle | null): Feedback {
   const unit = trace > 0 ? trace / d : 1;
   for (let damping = GPTQ_DAMPING; damping < 1e3 && Number.isFinite(trace); damping *= 10) {
     const upper = factor(damping * unit);
-    if (upper !== null) return { d, upper };
+    if (upper !== null) return { upper };
   }
   throw new HadaNormError('gptq', 'the Hessian holds NaN or Inf. Check the calibration data.');
 }
 
 /** U = (M + I) diag(U): each column over its diagonal. */
-function unitColumns(u: Float64Array, d: number): Float32Array {
+function unitColumns(u: Float64Array, d: number): Triangle {
   const inverse = Float64Array.from({ length: d }, (_, j) => 1 / u[j * d + j]!);
-  const unit = new Float32Array(d * d);
+  const unit = emptyTriangle(d);
   for (let i = 0; i < d; i++) {
-    for (let j = i + 1, at = i * d + i + 1; j < d; j++, at++) unit[at] = u[at]! * inverse[j]!;
+    const at = rowOf(d, i);
+    for (let j = i + 1; j < d; j++) unit.values[at + j] = u[i * d + j]! * inverse[j]!;
   }
   return unit;
 }

@@ -1,5 +1,4 @@
-import { matmulTransposed } from '../math/matrix.js';
-import { addRows, addScaled } from '../math/rows.js';
+import { addThrough, sweep, type Triangle } from '../math/triangle.js';
 import type { Feedback } from './feedback.js';
 import {
   checkFinite,
@@ -13,9 +12,6 @@ export type { Feedback } from './feedback.js';
 
 /** Rows whose feedback is applied together. */
 const BLOCK = 128;
-
-/** Within a block: rows whose errors go to the later ones in one pass over these. */
-const STRIP = 4;
 
 /**
  * GPTQ: rounds the input channels one after the other and lets each make up for the errors of those
@@ -40,127 +36,70 @@ export function quantizeGptq(
   const search = new ScaleSearch(quantizer);
   const { groupSize } = result.format.granularity;
   const errors = new Float32Array(d * n); // W − Q of the rows that are done
-  const target = new Float32Array(BLOCK * n);
   for (let start = 0; start < d; start += BLOCK) {
     const end = Math.min(start + BLOCK, d);
-    target.set(w.subarray(start * n, end * n));
-    addFeedback(target, errors, upper, d, n, start, end);
-    for (let first = start; first < end; ) {
-      if (first % groupSize === 0) {
-        const group = groupTarget(result, w, errors, target, upper, first, start, end);
-        chooseScales(result, search, group);
+    const target = w.slice(start * n, end * n);
+    addErrors(target, errors, upper, n, start, end);
+    // groups that begin within the block get their scales when it is their turn
+    for (let from = start; from < end; ) {
+      if (from % groupSize === 0) {
+        const own = target.subarray((from - start) * n);
+        const values = groupTarget(result, w, errors, own, upper, from, end);
+        chooseScales(result, search, values, from / groupSize);
       }
-      const strip = Math.min(STRIP - (first % STRIP), groupSize - (first % groupSize));
-      const last = Math.min(first + strip, end);
-      roundStrip(result, search, w, errors, target, upper, first, last, start);
-      for (let later = last; later < end; later++) {
-        addRows(target, (later - start) * n, upper, first * d + later, d, errors, first, last, n);
-      }
-      first = last;
+      const to = Math.min(from + groupSize - (from % groupSize), end);
+      const rest = target.subarray((from - start) * n);
+      const made = errors.subarray(from * n, to * n);
+      sweep(rest, upper, from, to - from, n, made, (i) => {
+        roundRow(result, search, w, errors, rest, from + i, i * n);
+      });
+      const behind = { from: to, to: end };
+      addThrough(rest.subarray((to - from) * n), upper, { from, to }, behind, made, n);
+      from = to;
     }
   }
   return result;
 }
 
 /**
- * The rows of a group as GPTQ would round them if no further error came: what their scales are to
- * fit.
- */
-interface GroupTarget {
-  readonly values: Float32Array; // [rows, n]
-  readonly rows: number;
-  readonly group: number;
-}
-
-/**
- * Rows of the group make up for the errors so far and, until they are rounded, for each other's
- * moves: what W is by then in Frantar et al. A group that reaches beyond the block is computed
- * apart.
+ * The rows of a group as GPTQ would round them if no further error came, [rows, n]: what their
+ * scales are to fit. They make up for the errors so far and, until they are rounded, for each
+ * other's moves: what W is by then in Frantar et al. A group that reaches beyond the block is
+ * computed apart.
  */
 function groupTarget(
   { format, d, n }: QuantizedWeights,
   w: Float32Array,
   errors: Float32Array,
   target: Float32Array,
-  upper: Float32Array,
+  upper: Triangle,
   k: number,
-  start: number,
   end: number,
-): GroupTarget {
-  const { groupSize } = format.granularity;
-  const rows = Math.min(groupSize, d - k);
-  const group = k / groupSize;
-  if (k + rows <= end) {
-    const from = (k - start) * n;
-    return { values: moved(target.slice(from, from + rows * n), w, upper, d, n, k), rows, group };
-  }
-  const values = w.slice(k * n, (k + rows) * n);
-  for (let r = 0; r < rows; r++) addRows(values, r * n, upper, k + r, d, errors, 0, k, n);
-  return { values: moved(values, w, upper, d, n, k), rows, group };
-}
-
-/**
- * values += Mᵀ (W − values), row by row from the first: what each row's move asks of those after
- * it. In place.
- */
-function moved(
-  values: Float32Array,
-  w: Float32Array,
-  upper: Float32Array,
-  d: number,
-  n: number,
-  k: number,
 ): Float32Array {
+  const rows = Math.min(format.granularity.groupSize, d - k);
+  const within = k + rows <= end;
+  const values = within ? target.slice(0, rows * n) : w.slice(k * n, (k + rows) * n);
+  if (!within) addErrors(values, errors, upper, n, k, k + rows);
   if (k === 0) return values;
-  const rows = values.length / n;
-  const move = new Float32Array(STRIP * n);
-  for (let first = 0; first < rows; first += STRIP) {
-    const last = Math.min(first + STRIP, rows);
-    for (let r = first; r < last; r++) {
-      const at = (r - first) * n;
-      for (let i = 0; i < n; i++) move[at + i] = w[(k + r) * n + i]! - values[r * n + i]!;
-      for (let later = r + 1; later < last; later++) {
-        addScaled(values, later * n, upper[(k + r) * d + k + later]!, move, at, n);
-      }
-    }
-    for (let later = last; later < rows; later++) {
-      const factors = (k + first) * d + k + later;
-      addRows(values, later * n, upper, factors, d, move, 0, last - first, n);
-    }
-  }
+  // what each row's move asks of those after it
+  const move = new Float32Array(rows * n);
+  sweep(values, upper, k, rows, n, move, (r) => {
+    for (let at = r * n; at < (r + 1) * n; at++) move[at] = w[k * n + at]! - values[at]!;
+  });
   return values;
 }
 
 function chooseScales(
   { scale, n }: QuantizedWeights,
   search: ScaleSearch,
-  { values, rows, group }: GroupTarget,
+  values: Float32Array,
+  group: number,
 ): void {
+  const rows = values.length / n;
   const column = new Float64Array(rows);
   for (let j = 0; j < n; j++) {
     for (let r = 0; r < rows; r++) column[r] = values[r * n + j]!;
     scale[group * n + j] = search.best(column, rows);
-  }
-}
-
-/** The rows [first, last) of a block that begins at `start`, each making up for those before. */
-function roundStrip(
-  result: QuantizedWeights,
-  search: ScaleSearch,
-  w: Float32Array,
-  errors: Float32Array,
-  target: Float32Array,
-  upper: Float32Array,
-  first: number,
-  last: number,
-  start: number,
-): void {
-  const { d, n } = result;
-  for (let k = first; k < last; k++) {
-    roundRow(result, search, w, errors, target, k, (k - start) * n);
-    for (let later = k + 1; later < last; later++) {
-      addScaled(target, (later - start) * n, upper[k * d + later]!, errors, k * n, n);
-    }
   }
 }
 
@@ -182,25 +121,15 @@ function roundRow(
   }
 }
 
-/**
- * target += Mᵀ errors, for the rows [start, end) and all errors before them: one product, where
- * most of the work is.
- */
-function addFeedback(
+/** target += Mᵀ errors, for the rows [start, end) and all errors before them. */
+function addErrors(
   target: Float32Array,
   errors: Float32Array,
-  upper: Float32Array,
-  d: number,
+  upper: Triangle,
   n: number,
   start: number,
   end: number,
 ): void {
-  if (start === 0) return;
-  const rows = end - start;
-  const block = new Float32Array(start * rows);
-  for (let j = 0; j < start; j++) {
-    block.set(upper.subarray(j * d + start, j * d + end), j * rows);
-  }
-  const made = matmulTransposed(block, errors.subarray(0, start * n), start, rows, n);
-  for (let i = 0; i < made.length; i++) target[i] = target[i]! + made[i]!;
+  const before = { from: 0, to: start };
+  addThrough(target, upper, before, { from: start, to: end }, errors.subarray(0, start * n), n);
 }

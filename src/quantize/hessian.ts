@@ -1,4 +1,12 @@
-import { add, matMul, type Tensor2D, tensor2d, tidy, transpose } from '@tensorflow/tfjs-core';
+import {
+  add,
+  matMul,
+  type Tensor,
+  type Tensor2D,
+  tensor2d,
+  tidy,
+  transpose,
+} from '@tensorflow/tfjs-core';
 import { hadamardTransform } from '../../ops/hadamardTransform/op.js';
 import { transformBlocks } from '../../ops/numerics/fastHadamard.js';
 import type { SiteStats } from '../calibrate/siteStats.js';
@@ -47,17 +55,25 @@ function onBackend(t: Transform, packed: Float64Array, passing: WeightedRows): F
   passing.rows.forEach((v, at) => {
     trace += v * v * passing.weight(Math.floor(at / d));
   });
-  const turned = (x: Tensor2D) => transpose(hadamardTransform(x, { blockSize }));
-  const h = tidy(() => {
-    const scatter = tensor2d(whole, [d, d]);
+  let h = tensor2d(whole, [d, d]);
+  // one after the other, each in the place of the last: three such matrices are enough
+  const become = (next: (x: Tensor2D) => Tensor) => {
+    const made = tidy(() => next(h)) as Tensor2D;
+    h.dispose();
+    h = made;
+  };
+  if (blockSize > 0) {
     // symmetric, so that what is turned twice has its rows and columns rotated
-    const rotated = blockSize === 0 ? scatter : turned(turned(scatter));
-    const { rows } = passing;
-    if (rows.length === 0) return rotated;
+    become((x) => transpose(hadamardTransform(x, { blockSize })));
+    become((x) => transpose(hadamardTransform(x, { blockSize })));
+  }
+  const { rows } = passing;
+  if (rows.length > 0) {
     const shape: [number, number] = [rows.length / d, d];
-    const outer = matMul(transpose(tensor2d(weighted(passing, d), shape)), tensor2d(rows, shape));
-    return add(rotated, outer) as Tensor2D;
-  });
+    become((x) =>
+      add(x, matMul(transpose(tensor2d(weighted(passing, d), shape)), tensor2d(rows, shape))),
+    );
+  }
   try {
     return gptqFeedbackOf(h, trace);
   } finally {

@@ -29,6 +29,9 @@ export interface Variant {
   crossFit: CrossFit | null | undefined;
 }
 
+/** Bytes beyond which what GPTQ needs of a site is held for one way only. */
+const FEEDBACK_BYTES = 2 ** 26;
+
 /** The ways of treating one site, each made once. */
 export class Variants {
   /** Why rotations are left out here; null where they can be, or must be. */
@@ -95,13 +98,25 @@ export class Variants {
   feedback(variant: Variant, { weights }: LinearSettings): Feedback | null {
     if (!wantsGptq(weights)) return null;
     const { rounding } = weights;
-    // made once: it is the dearest part of a transform
-    variant.feedback ??= this.stats === null ? null : feedbackFor(variant.transform, this.stats);
+    if (variant.feedback === undefined) {
+      variant.feedback = this.stats === null ? null : feedbackFor(variant.transform, this.stats);
+      this.trim(variant);
+    }
     if (variant.feedback !== null || rounding === null) return variant.feedback;
     const { name } = this.tasks[0]!.placed.linear;
     const wayOut = 'Calibrate with hessian: true, or set rounding to nearest.';
     const wanted = `'nearest' for ${name}, whose statistics hold no Hessian`;
     throw new InvalidArgumentError(this.op, 'weights.rounding', wanted, "'gptq'", wayOut);
+  }
+
+  /** Of wide layers only a few feedbacks are held: they are made again where they are asked for. */
+  private trim(latest: Variant): void {
+    let bytes = 0;
+    for (const variant of [latest, ...[...this.made.values()].reverse()]) {
+      if (variant.feedback === undefined || variant.feedback === null) continue;
+      if (variant !== latest && bytes > FEEDBACK_BYTES) variant.feedback = undefined;
+      else bytes += variant.feedback.upper.values.byteLength;
+    }
   }
 
   /** The kept samples as others would come; null where they are those already. */

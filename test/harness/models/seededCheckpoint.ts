@@ -50,7 +50,7 @@ export async function writeSeeded(given: SeededCheckpoint, folder: string): Prom
   await writeFile(join(folder, 'config.json'), JSON.stringify(given.config));
   const file = weightsFile(given);
   const handle = await open(join(folder, WEIGHTS), 'w');
-  const part = 2 ** 24;
+  const part = 2 ** 22;
   try {
     for (let at = 0; at < file.size!; at += part) {
       await handle.write(await file.read(at, Math.min(at + part, file.size!)));
