@@ -23,8 +23,8 @@ interface Panel {
 }
 
 /**
- * M of H + λI = (M + I) D (M + I)ᵀ, strictly upper triangular. Null where the matrix is not positive
- * definite to float32 precision.
+ * M of H + λI = (M + I) D (M + I)ᵀ, strictly upper triangular. Null where the matrix is not
+ * positive definite to float32 precision.
  *
  * As `factorUpper`, but left-looking (Golub & Van Loan, §4.2.8, mirrored): a panel is made of H and
  * of the panels behind it by the backend's products, all in float32, and read once. Diagonal blocks
