@@ -1,35 +1,28 @@
-import type { GraphModel } from '@tensorflow/tfjs-converter';
-import { reshape, type Tensor } from '@tensorflow/tfjs-core';
-import { bringToHost, checkBackends, throughout } from '../../ops/common/alive.js';
+import { bringToHost, checkBackends } from '../../ops/common/alive.js';
 import type { WatchOptions } from '../../ops/common/progress.js';
+import { InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { CalibrationAbortedError } from '../calibrate/calibrate.js';
 import { PairCollector } from '../calibrate/pairCollector.js';
 import type { CalibrateSettings, Target } from '../calibrate/settings.js';
 import type { SiteStats } from '../calibrate/siteStats.js';
 import { CalibrationStats } from '../calibrate/stats.js';
-import { masksOf, sitesOf } from '../calibrate/targets.js';
-import { GraphBuilder } from '../graph/builder.js';
-import type { Graph, Ref } from '../graph/ir.js';
+import { sitesOf } from '../calibrate/targets.js';
 import { graphOfModel, modelFromGraph, weightsOnHost, weightTensors } from '../graph/model.js';
-import { runnableNodes } from '../passes/runnable.js';
-import type { Task } from '../quantize/plan.js';
-import { withMasks } from '../recognize/emitMask.js';
 import { type Places, withPlaces } from '../recognize/normalize/engine.js';
-import { chooseMasks } from '../recognize/tokenMaskOption.js';
-import type { KeptBatches } from './keptBatches.js';
+import { checkMatched, chooseMasks } from '../recognize/tokenMaskOption.js';
 import { levelsOf } from './levels.js';
 import type { RewriteOptions } from './options.js';
-import { PartialRun, type Runnable, tensorAt } from './partialRun.js';
+import { type PairInput, PairRun } from './pairRun.js';
 import type { RewriteResult } from './rewriteGraph.js';
-import { siteRefs } from './sequentialMemory.js';
-import { type PreparedRewrite, prepareRewrite, quantizeSteps } from './steps.js';
+import {
+  type PreparedRewrite,
+  prepareRewrite,
+  quantizeSteps,
+  type RewrittenGraph,
+} from './steps.js';
 
 /** What a sequential rewrite works with. */
-export interface SequentialInput {
-  readonly op: string;
-  /** Its weights are on the host. */
-  readonly model: GraphModel;
-  readonly batches: KeptBatches;
+export interface SequentialInput extends PairInput {
   readonly settings: CalibrateSettings;
 }
 
@@ -45,7 +38,8 @@ export interface SequentialResult extends RewriteResult {
  *
  * `rewriteGraph` makes the same of the statistics that this returns.
  *
- * @throws CalibrationAbortedError when cancelled, with the statistics of the sites that are done.
+ * @throws CalibrationAbortedError when cancelled, with the statistics of the sites that are done;
+ * InvalidArgumentError for statistics of another model to go on from.
  */
 export async function rewriteSequentially(
   input: SequentialInput,
@@ -59,16 +53,17 @@ export async function rewriteSequentially(
   const keep = { means, samples, tokensPerSample };
   const stats = new CalibrationStats(batches.inputs.length, sites, keep);
   const prepared = prepareRewrite(op, () => graphOfModel(op, model), { ...options, stats });
-  const work = new SequentialWork(input, prepared, sites, watch);
+  let work: SequentialWork | null = null;
   let finished = false;
   try {
-    const { graph, report } = await work.run(stats);
+    work = new SequentialWork(input, prepared, sites, { stats, watch });
+    const { graph, report } = await work.run();
     checkBackends(op, weightTensors(model));
     const made = modelFromGraph(graph, model, prepared.builder.tensors);
     finished = true;
     return { model: made, report, stats };
   } finally {
-    work.dispose();
+    work?.dispose();
     if (!finished) prepared.builder.dispose();
   }
 }
@@ -77,53 +72,42 @@ type Groups = PreparedRewrite['groups'];
 
 class SequentialWork {
   private readonly places: Places = new Map();
-  private readonly original: Runnable;
-  private readonly refs: ReadonlyMap<string, Ref>;
-  private readonly levels: readonly Groups[];
   private readonly masks: ReturnType<typeof chooseMasks>;
-  /** Of the original, and of the model that is quantized so far. */
-  private readonly runs: readonly [original: PartialRun, quantized: PartialRun];
+  private readonly levels: readonly Groups[];
+  private readonly runs: PairRun;
 
   constructor(
     private readonly input: SequentialInput,
     private readonly prepared: PreparedRewrite,
     private readonly sites: Map<string, SiteStats>,
-    private readonly watch: WatchOptions,
+    private readonly told: { readonly stats: CalibrationStats; readonly watch: WatchOptions },
   ) {
-    const { op, settings, batches } = input;
-    const { groups, normal, analysis } = prepared;
+    const { op, settings } = input;
+    const { groups, analysis } = prepared;
     this.masks = chooseMasks(op, analysis, settings.tokenMask);
-    const masks = masksOf(this.targetsOf(groups));
-    const refs: Ref[] = [];
-    const named = new Map<string, Ref>();
-    this.original = this.runnable(normal, (graph, builder) => {
-      const masked = withMasks(graph, builder, masks);
-      for (const [key, ref] of masked.refs) named.set(key, ref);
-      refs.push(...masked.refs.values());
-      return masked.graph;
-    });
-    this.refs = named;
-    const maskOf = ([first]: readonly Task[]) => this.refs.get(first!.placed.key) ?? [];
-    this.levels = levelsOf(this.original.graph, groups, (group) => [maskOf(group)].flat());
-    this.runs = [new PartialRun(batches.inputs), new PartialRun(batches.inputs)];
+    checkMatched(op, this.masks);
+    const targets = this.targetsOf(groups);
+    checkSites(op, targets, sites);
+    this.runs = new PairRun(input, prepared, targets);
+    const maskOf = (group: Groups[number]) => this.runs.maskOf(group[0]!.placed.key);
+    this.levels = levelsOf(this.runs.graph, groups, maskOf);
   }
 
-  async run(stats: CalibrationStats): Promise<Pick<SequentialResult, 'report'> & { graph: Graph }> {
+  async run(): Promise<RewrittenGraph> {
     const { op, model } = this.input;
     const steps = quantizeSteps(this.prepared, this.levels.flat(), this.places);
     try {
       for (const [at, groups] of this.levels.entries()) {
-        const missing = this.targetsOf(groups).filter(({ key }) => !this.sites.has(key));
-        if (missing.length > 0) await this.gather(at, missing, stats);
+        await this.gather(at);
         await weightsOnHost(op, model, 'all');
         for (let i = groups.flat().length; i > 0; i--) {
-          this.throwIfAborted(stats);
+          this.throwIfAborted();
           const step = steps.next();
-          if (!step.done) this.watch.onProgress?.(step.value);
+          if (!step.done) this.told.watch.onProgress?.(step.value);
           await new Promise((resolve) => setTimeout(resolve, 0));
         }
       }
-      this.throwIfAborted(stats);
+      this.throwIfAborted();
       for (;;) {
         const { done, value } = steps.next();
         if (done) return value;
@@ -134,81 +118,31 @@ class SequentialWork {
   }
 
   dispose(): void {
-    this.original.model.dispose();
-    for (const run of this.runs) run.dispose();
+    this.runs.dispose();
   }
 
-  /** Statistics of a level's sites, all batches of them or none. */
-  private async gather(
-    at: number,
-    targets: readonly Target[],
-    stats: CalibrationStats,
-  ): Promise<void> {
+  /** Statistics of a level's sites that are not there yet: of all batches, or none. */
+  private async gather(at: number): Promise<void> {
     const { op, batches, settings, model } = this.input;
     const { builder, normal } = this.prepared;
-    const collector = new PairCollector(targets, settings);
+    const targets = this.targetsOf(this.levels[at]!).filter(({ key }) => !this.sites.has(key));
+    if (targets.length === 0) return;
+    const later = this.targetsOf(this.levels.slice(at).flat());
     // what looks at the graph reads its constants, which were on the device while it ran
     await weightsOnHost(op, model, 'small');
     await bringToHost(op, builder.tensors.values());
-    const quantized = this.runnable(withPlaces(normal, builder, this.places));
-    try {
-      const wanted = targets.flatMap(({ site }) => siteRefs(site));
-      const later = this.levels
-        .slice(at)
-        .flat(2)
-        .flatMap(({ placed }) => siteRefs(placed.site));
-      const masks = targets.flatMap(({ key }) => this.refs.get(key) ?? []);
-      this.runs[0].next(
-        this.original.graph,
-        [...wanted, ...masks],
-        [...later, ...this.refs.values()],
-      );
-      this.runs[1].next(quantized.graph, wanted, later);
-      for (const batch of batches.inputs.keys()) {
-        await this.observe(batch, targets, collector, quantized);
-        const done = at * batches.inputs.length + batch + 1;
-        const total = this.levels.length * batches.inputs.length;
-        this.watch.onProgress?.({ stage: 'calibrate', done, total, name: targets[0]!.key });
-        await new Promise((resolve) => setTimeout(resolve, 0));
-        this.throwIfAborted(stats);
-      }
-    } finally {
-      quantized.model.dispose();
-    }
-    for (const [key, site] of collector.sites()) this.sites.set(key, site);
-  }
-
-  private async observe(
-    batch: number,
-    targets: readonly Target[],
-    collector: PairCollector,
-    quantized: Runnable,
-  ): Promise<void> {
-    const { op, batches } = this.input;
-    const [before, now] = this.runs;
-    const alive = [this.original, quantized].flatMap(({ model }) => weightTensors(model));
-    const shown = (
-      tensors: ReadonlyMap<Ref, Tensor>,
-      { site }: Target,
-      mask: Ref | undefined,
-      masks: ReadonlyMap<Ref, Tensor>,
-    ) => ({
-      x: tensorAt(tensors, site.source),
-      like: site.like === null ? null : tensorAt(tensors, site.like),
-      mask: mask === undefined ? null : tensorAt(masks, mask),
+    const soFar = withPlaces(normal, builder, this.places);
+    const collector = new PairCollector(targets, settings);
+    const count = batches.inputs.length;
+    await this.runs.gather({ targets, later }, soFar, collector, async (batch) => {
+      const done = at * count + batch + 1;
+      const total = this.levels.length * count;
+      this.told.watch.onProgress?.({ stage: 'calibrate', done, total, name: targets[0]!.key });
+      // a page stays alive, and a signal can come, between two batches
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      this.throwIfAborted();
     });
-    await throughout(op, alive, () =>
-      before.run(this.original, batch, (original) =>
-        now.run(quantized, batch, async (tensors) => {
-          for (const [i, target] of targets.entries()) {
-            const mask = this.refs.get(target.key);
-            const there = shown(original, target, mask, original);
-            const here = shown(tensors, target, mask, original);
-            await collector.add(i, batches.origins[batch]!, here, there);
-          }
-        }),
-      ),
-    );
+    for (const [key, site] of collector.sites()) this.sites.set(key, site);
   }
 
   private targetsOf(groups: Groups): Target[] {
@@ -216,31 +150,33 @@ class SequentialWork {
     return sitesOf(placed, this.input.settings.hessian, this.masks.masks);
   }
 
-  /** A model of a graph, which shares all weights. */
-  private runnable(
-    graph: Graph,
-    more: (graph: Graph, builder: GraphBuilder) => Graph = (as) => as,
-  ): Runnable {
-    const { op, model } = this.input;
-    const builder = new GraphBuilder(graph);
-    try {
-      const runs = runnableNodes(op, more(graph, builder), builder);
-      const shared = [...this.prepared.builder.tensors].filter(([name]) => runs.weights.has(name));
-      const own = new Map([
-        ...shared.map(([name, tensor]) => [name, reshape(tensor, tensor.shape)] as const),
-        ...builder.tensors,
-      ]);
-      return { graph: runs, model: modelFromGraph(runs, model, own) };
-    } catch (error) {
-      builder.dispose();
-      throw error;
-    }
-  }
-
-  private throwIfAborted({ batches, sites, keep }: CalibrationStats): void {
-    const { signal } = this.watch;
+  private throwIfAborted(): void {
+    const { signal } = this.told.watch;
     if (!signal?.aborted) return;
+    const { batches, sites, keep } = this.told.stats;
     const stats = new CalibrationStats(batches, new Map(sites), keep);
     throw new CalibrationAbortedError(stats, signal.reason, `${sites.size} sites`);
   }
+}
+
+/** @throws InvalidArgumentError for sites that the model does not have, or not like this. */
+function checkSites(
+  op: string,
+  targets: readonly Target[],
+  sites: ReadonlyMap<string, SiteStats>,
+): void {
+  const known = new Map(targets.map((target) => [target.key, target]));
+  const other = [...sites].find(([key, { d, scatter }]) => {
+    const target = known.get(key);
+    return target?.site.d !== d || target.hessian !== (scatter !== null);
+  });
+  if (other === undefined) return;
+  const got = `those of a site ${JSON.stringify(other[0])} of ${other[1].d} channels`;
+  throw new InvalidArgumentError(
+    op,
+    'resume',
+    'statistics of this model',
+    got,
+    'Start without it.',
+  );
 }

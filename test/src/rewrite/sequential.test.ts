@@ -227,7 +227,10 @@ describe('A sequential calibration', () => {
   it('says what cannot be done, and leaves nothing', async () => {
     const stats = await calibrate(model, batches);
     const made = await quantize(model, batches, SEQUENTIAL);
+    const [site] = made.stats.sites.values();
+    const others = new CalibrationStats(3, new Map([['nowhere', site!]]), made.stats.keep);
     const cases: readonly [Parameters<typeof quantize>[1], object, RegExp][] = [
+      [batches, { calibrate: { resume: others } }, /resume must be .*of this model.*"nowhere"/],
       [stats, {}, /^quantize: batches must be inputs of the model where sequential is true/],
       [[], {}, /^quantize: batches must be one batch at least/],
       [batches, { sequential: 1 }, /^quantize: sequential must be true or false/],
