@@ -129,7 +129,10 @@ function productsWith(
   });
 }
 
-/** x · inverse + (beta − mean · inverse), as Keras writes it, or x · inverse − mean · inverse. */
+/**
+ * x · inverse + (beta − mean · inverse), as Keras writes it, and without beta x · inverse −
+ * mean · inverse or x · inverse + (−mean) · inverse, as TensorFlow's batch_normalization does.
+ */
 function foldedMean(
   view: ShapedView,
   product: GraphNode,
@@ -147,9 +150,17 @@ function foldedMean(
   if (at.op === 'Sub')
     return reads(at, 0, product) && isMeanPart(other) ? { at, beta: null } : null;
   const rest = view.node(other);
-  if (!/^Add(V2)?$/.test(at.op) || rest?.op !== 'Sub' || !isMeanPart(rest.inputs[1])) return null;
+  if (!/^Add(V2)?$/.test(at.op) || rest === null) return null;
+  if (isNegatedMean(view, rest, inverse, x)) return { at, beta: null };
+  if (rest.op !== 'Sub' || !isMeanPart(rest.inputs[1])) return null;
   const beta = rest.inputs[0]!;
   return view.constant(beta) === null ? null : { at, beta };
+}
+
+/** Whether a node is (−mean) · inverse. */
+function isNegatedMean(view: ShapedView, node: GraphNode, inverse: GraphNode, x: Ref): boolean {
+  const negated = node.op === 'Mul' ? view.node(otherInput(node, inverse.name) ?? undefined) : null;
+  return negated?.op === 'Neg' && isMeanOf(view, negated.inputs[0]!, x);
 }
 
 function norm(

@@ -67,6 +67,26 @@ const FOUND: readonly Found[] = [
     },
   },
   {
+    title: "TensorFlow's batch_normalization without gamma and beta",
+    shapes: [TOKENS],
+    build: (k, [x]) => {
+      const mean = k.mean(x!);
+      const inverse = k.node('Rsqrt', [guarded(k, k.node('SquaredDifference', [x!, mean]))]);
+      return k.add(k.mul(x!, inverse), k.mul(k.node('Neg', [mean]), inverse));
+    },
+  },
+  {
+    title: 'the same with gamma',
+    shapes: [TOKENS],
+    build: (k, [x]) => {
+      const mean = k.mean(x!);
+      const root = k.node('Rsqrt', [guarded(k, k.node('SquaredDifference', [x!, mean]))]);
+      const inverse = k.mul(root, k.weight([D], 0.2, 1));
+      return k.add(k.mul(k.node('Neg', [mean]), inverse), k.mul(inverse, x!));
+    },
+    parts: ['gamma'],
+  },
+  {
     title: 'with all that may follow',
     shapes: [TOKENS, ROW, ROW],
     build: (k, [x, factor, shift]) =>

@@ -77,6 +77,15 @@ const LEFT: readonly (SmallGraph & { title: string })[] = [
     },
   },
   {
+    title: 'the negated mean of another tensor added',
+    shapes: [TOKENS, TOKENS],
+    build: (k, [x, y]) => {
+      const variance = guarded(k, k.node('SquaredDifference', [x!, k.mean(x!)]));
+      const inverse = k.node('Rsqrt', [variance]);
+      return k.add(k.mul(x!, inverse), k.mul(k.node('Neg', [k.mean(y!)]), inverse));
+    },
+  },
+  {
     title: 'the sum where Keras has a difference',
     shapes: [TOKENS],
     build: (k, [x]) => {
