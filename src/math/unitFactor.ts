@@ -1,5 +1,4 @@
 import {
-  add,
   concat,
   matMul,
   slice,
@@ -10,15 +9,14 @@ import {
   transpose,
 } from '@tensorflow/tfjs-core';
 import { factorUpper, fetched } from './matrix.js';
-import { emptyTriangle, rowOf, type Triangle } from './triangle.js';
+import { emptyTriangle, type Range, rowOf, type Triangle } from './triangle.js';
 
 /** Columns that are factored before those in front of them are looked at. */
 const PANEL = 256;
 
-/** The columns [start, end) of U, rows up to `end`, on the backend. */
+/** Columns of U, of the rows up to their last, on the backend. */
 interface Panel {
-  readonly start: number;
-  readonly end: number;
+  readonly at: Range;
   readonly columns: Tensor2D;
 }
 
@@ -30,17 +28,26 @@ interface Panel {
  * of the panels behind it by the backend's products, all in float32, and read once. Diagonal blocks
  * are factored and inverted on the host, in float64.
  *
- * @param h Symmetric [d, d]; the upper triangle is read.
+ * @param rowsOf Rows of H [d, d], which is symmetric, whole; made when it is their turn.
  */
-export function unitFactorOf(h: Tensor2D, added: number): Triangle | null {
-  const d = h.shape[0];
+export function unitFactorOf(
+  d: number,
+  rowsOf: (rows: Range) => Tensor2D,
+  added: number,
+): Triangle | null {
   const unit = emptyTriangle(d);
   const panels: Panel[] = [];
   try {
-    for (let end = d; end > 0; end -= PANEL) {
-      const panel = panelOf(h, panels, Math.max(end - PANEL, 0), end, added, unit);
-      if (panel === null) return null;
-      panels.push(panel);
+    for (let to = d; to > 0; to -= PANEL) {
+      const at = { from: Math.max(to - PANEL, 0), to };
+      const left = tidy(() => leftOf(rowsOf(at), panels, at));
+      try {
+        const panel = panelOf(left, at, added, unit);
+        if (panel === null) return null;
+        panels.push(panel);
+      } finally {
+        left.dispose();
+      }
     }
     return unit;
   } finally {
@@ -48,54 +55,50 @@ export function unitFactorOf(h: Tensor2D, added: number): Triangle | null {
   }
 }
 
-/** The next panel; its columns over their diagonal go into `unit`. */
-function panelOf(
-  h: Tensor2D,
-  behind: readonly Panel[],
-  start: number,
-  end: number,
-  added: number,
-  unit: Triangle,
-): Panel | null {
-  const width = end - start;
-  const left = tidy(() =>
-    behind.reduce(
-      (rest, { columns, end: last, start: first }) => {
-        const above = slice(columns, [0, 0], [end, last - first]);
-        const own = transpose(slice(columns, [start, 0], [width, last - first]));
+/** What is left of H's columns, [to, width], behind the panels that are done. */
+function leftOf(rows: Tensor2D, behind: readonly Panel[], { from, to }: Range): Tensor2D {
+  const width = to - from;
+  return behind.reduce(
+    (rest, { columns, at }) =>
+      tidy(() => {
+        const depth = at.to - at.from;
+        const above = slice(columns, [0, 0], [to, depth]);
+        // transposed apart: tfjs's transposed product is scalar on WASM
+        const own = transpose(slice(columns, [from, 0], [width, depth]));
         return sub(rest, matMul(above, own)) as Tensor2D;
-      },
-      slice(h, [0, start], [end, width]) as Tensor2D,
-    ),
+      }),
+    transpose(slice(rows, [0, 0], [width, to])) as Tensor2D,
   );
-  try {
-    const block = Float64Array.from(fetched('gptq', () => slice(left, [start, 0], [width, width])));
-    for (let i = 0; i < width; i++) block[i * width + i] = block[i * width + i]! + added;
-    if (!factorUpper(block, width)) return null;
-    const columns = tidy(() => withFactor(left, block, start, width));
-    takeUnit(
-      unit,
-      fetched('gptq', () => add(columns, 0)),
-      block,
-      start,
-      width,
-    );
-    return { start, end, columns };
-  } finally {
-    left.dispose();
-  }
+}
+
+/** The next panel; its columns over their diagonal go into `unit`. */
+function panelOf(left: Tensor2D, at: Range, added: number, unit: Triangle): Panel | null {
+  const { from } = at;
+  const width = at.to - from;
+  const read = fetched('gptq', () => slice(left, [from, 0], [width, width]));
+  const block = Float64Array.from(read);
+  for (let i = 0; i < width; i++) block[i * width + i] = block[i * width + i]! + added;
+  if (!factorUpper(block, width)) return null;
+  const columns = tidy(() => withFactor(left, block, from, width));
+  takeUnit(
+    unit,
+    fetched('gptq', () => columns.clone()),
+    block,
+    at,
+  );
+  return { at, columns };
 }
 
 /** U of a panel: U_block on the diagonal, and above it what is left times U_block⁻ᵀ. */
-function withFactor(left: Tensor2D, block: Float64Array, start: number, width: number): Tensor2D {
+function withFactor(left: Tensor2D, block: Float64Array, from: number, width: number): Tensor2D {
   const own = new Float32Array(width * width);
   for (let i = 0; i < width; i++) {
     for (let j = i; j < width; j++) own[i * width + j] = block[i * width + j]!;
   }
   const diagonal = tensor2d(own, [width, width]);
-  if (start === 0) return diagonal;
+  if (from === 0) return diagonal;
   const inverse = tensor2d(transposedInverse(block, width), [width, width]);
-  const above = matMul(slice(left, [0, 0], [start, width]), inverse);
+  const above = matMul(slice(left, [0, 0], [from, width]), inverse);
   return concat([above as Tensor2D, diagonal], 0);
 }
 
@@ -119,14 +122,14 @@ function takeUnit(
   { d, values }: Triangle,
   columns: Float32Array,
   block: Float64Array,
-  start: number,
-  width: number,
+  { from, to }: Range,
 ): void {
+  const width = to - from;
   const inverse = Float64Array.from({ length: width }, (_, j) => 1 / block[j * width + j]!);
-  for (let i = 0; i < start + width; i++) {
-    const [from, to] = [i * width, rowOf(d, i) + start];
-    for (let j = Math.max(i - start + 1, 0); j < width; j++) {
-      values[to + j] = columns[from + j]! * inverse[j]!;
+  for (let i = 0; i < to; i++) {
+    const at = rowOf(d, i) + from;
+    for (let j = Math.max(i - from + 1, 0); j < width; j++) {
+      values[at + j] = columns[i * width + j]! * inverse[j]!;
     }
   }
 }

@@ -1,7 +1,7 @@
 import type { Tensor2D } from '@tensorflow/tfjs-core';
 import { HadaNormError } from '../../ops/numerics/errors.js';
 import { factorUpper } from '../math/matrix.js';
-import { emptyTriangle, rowOf, type Triangle } from '../math/triangle.js';
+import { emptyTriangle, type Range, rowOf, type Triangle } from '../math/triangle.js';
 import { unitFactorOf } from '../math/unitFactor.js';
 
 /** Share of the mean diagonal that is added to it, as in the paper. */
@@ -35,10 +35,14 @@ export function gptqFeedback(h: Float64Array, d: number): Feedback {
 
 /**
  * The same of a Hessian on a backend whose products are fast, in float32.
- * @param trace Of `h`.
+ * @param rowsOf Rows of it, whole, made when they are asked for.
  */
-export function gptqFeedbackOf(h: Tensor2D, trace: number): Feedback {
-  return damped(h.shape[0], trace, (added) => unitFactorOf(h, added));
+export function gptqFeedbackOf(
+  d: number,
+  trace: number,
+  rowsOf: (rows: Range) => Tensor2D,
+): Feedback {
+  return damped(d, trace, (added) => unitFactorOf(d, rowsOf, added));
 }
 
 function damped(d: number, trace: number, factor: (added: number) => Triangle | null): Feedback {

@@ -1,17 +1,10 @@
-import {
-  add,
-  matMul,
-  type Tensor,
-  type Tensor2D,
-  tensor2d,
-  tidy,
-  transpose,
-} from '@tensorflow/tfjs-core';
-import { hadamardTransform } from '../../ops/hadamardTransform/op.js';
+import { add, dispose, matMul, slice, tensor2d } from '@tensorflow/tfjs-core';
 import { transformBlocks } from '../../ops/numerics/fastHadamard.js';
 import type { SiteStats } from '../calibrate/siteStats.js';
 import { areProductsFast, matmulTransposed, transpose as transposed } from '../math/matrix.js';
+import { rowOf } from '../math/triangle.js';
 import { type Feedback, gptqFeedback, gptqFeedbackOf } from './feedback.js';
+import { RotatedScatter, scaledRows } from './rotatedScatter.js';
 import { splitMeans, type Transform } from './transform.js';
 
 /** From this many channels on, the backend is worth its calls where its products are fast. */
@@ -48,36 +41,26 @@ export function feedbackFor(t: Transform, stats: SiteStats): Feedback | null {
 
 /** The same by the backend's products, in float32: far below the damping that GPTQ adds. */
 function onBackend(t: Transform, packed: Float64Array, passing: WeightedRows): Feedback {
-  const { d, blockSize } = t;
-  const whole = unpacked(t, packed, new Float32Array(d * d));
+  const { d, sigma } = t;
   let trace = 0;
-  for (let i = 0; i < d; i++) trace += whole[i * d + i]!;
+  for (let i = 0; i < d; i++) trace += packed[rowOf(d, i) + i]! / (sigma?.[i] ?? 1) ** 2;
   passing.rows.forEach((v, at) => {
     trace += v * v * passing.weight(Math.floor(at / d));
   });
-  let h = tensor2d(whole, [d, d]);
-  // one after the other, each in the place of the last: three such matrices are enough
-  const become = (next: (x: Tensor2D) => Tensor) => {
-    const made = tidy(() => next(h)) as Tensor2D;
-    h.dispose();
-    h = made;
-  };
-  if (blockSize > 0) {
-    // symmetric, so that what is turned twice has its rows and columns rotated
-    become((x) => transpose(hadamardTransform(x, { blockSize })));
-    become((x) => transpose(hadamardTransform(x, { blockSize })));
-  }
-  const { rows } = passing;
-  if (rows.length > 0) {
-    const shape: [number, number] = [rows.length / d, d];
-    become((x) =>
-      add(x, matMul(transpose(tensor2d(weighted(passing, d), shape)), tensor2d(rows, shape))),
-    );
-  }
+  const shape: [number, number] = [passing.rows.length / d, d];
+  const means = tensor2d(passing.rows, shape);
+  const turned = tensor2d(transposed(weighted(passing, d), shape[0], d), [d, shape[0]]);
+  const scatter = new RotatedScatter(t, packed);
   try {
-    return gptqFeedbackOf(h, trace);
+    return gptqFeedbackOf(d, trace, (rows) => {
+      const own = scatter.rows(rows);
+      const { from, to } = rows;
+      if (shape[0] === 0) return own;
+      return add(own, matMul(slice(turned, [from, 0], [to - from, shape[0]]), means));
+    });
   } finally {
-    h.dispose();
+    scatter.dispose();
+    dispose([means, turned]);
   }
 }
 
@@ -97,36 +80,9 @@ function meansThatPass(t: Transform, means: Float32Array): Float32Array {
 /** Rᵀ diag(1/σ) S diag(1/σ) R from the upper triangle of S, row-major [d, d]. */
 function transformedScatter(t: Transform, packed: Float64Array): Float64Array {
   const { d } = t;
-  const full = unpacked(t, packed, new Float64Array(d * d));
+  const full = scaledRows(t, packed, { from: 0, to: d }, new Float64Array(d * d));
   if (t.blockSize === 0) return full;
   return rotatedRows(t, transposed(rotatedRows(t, full), d, d));
-}
-
-/** Columns and rows that are mirrored together, so that what is written is near by. */
-const TILE = 64;
-
-/** diag(1/σ) S diag(1/σ), all of it, from the upper triangle of S row by row. */
-function unpacked<T extends Float32Array | Float64Array>(
-  { d, sigma }: Transform,
-  packed: Float64Array,
-  full: T,
-): T {
-  const inverse = Float64Array.from({ length: d }, (_, c) => (sigma === null ? 1 : 1 / sigma[c]!));
-  for (let top = 0; top < d; top += TILE) {
-    const bottom = Math.min(top + TILE, d);
-    for (let left = top; left < d; left += TILE) {
-      const right = Math.min(left + TILE, d);
-      for (let i = top; i < bottom; i++) {
-        const row = i * d - (i * (i + 1)) / 2;
-        for (let j = Math.max(i, left); j < right; j++) {
-          const v = packed[row + j]! * inverse[i]! * inverse[j]!;
-          full[i * d + j] = v;
-          full[j * d + i] = v;
-        }
-      }
-    }
-  }
-  return full;
 }
 
 function rotatedRows(t: Transform, rows: Float64Array): Float64Array {
