@@ -1,4 +1,12 @@
-import { getBackend, matMul, type Tensor, tensor2d, tidy, transpose } from '@tensorflow/tfjs-core';
+import {
+  getBackend,
+  matMul,
+  slice,
+  type Tensor,
+  tensor2d,
+  tidy,
+  transpose,
+} from '@tensorflow/tfjs-core';
 import { fetchValues } from '../../ops/common/alive.js';
 import { fetched, matmulTransposed } from '../math/matrix.js';
 
@@ -21,15 +29,19 @@ export function centeredRows(
   return centered;
 }
 
+/** Rows of a site's products that are there at a time: a wide one's are 4 d² bytes. */
+const PRODUCT_ROWS = 1024;
+
 /** scatter += xᵀ x, upper triangle: the backend's product, summed in float64. x: [rows, d] */
 export function addScatter(scatter: Float64Array, x: Float32Array, d: number): void {
-  if (getBackend() === 'cpu') addOuterProducts(scatter, x, d);
-  else
-    addTriangle(
-      scatter,
-      fetched('calibrate', () => products(x, x, d)),
-      d,
-    );
+  if (getBackend() === 'cpu') {
+    addOuterProducts(scatter, x, d);
+    return;
+  }
+  for (let from = 0; from < d; from += PRODUCT_ROWS) {
+    const product = fetched('calibrate', () => innerProducts(x, d, from));
+    addTriangle(scatter, product, d, from);
+  }
 }
 
 /** The same where values are to be waited for. */
@@ -38,8 +50,13 @@ export async function addScatterLater(
   x: Float32Array,
   d: number,
 ): Promise<void> {
-  if (getBackend() === 'cpu') addOuterProducts(scatter, x, d);
-  else addTriangle(scatter, await productsLater(x, x, d), d);
+  if (getBackend() === 'cpu') {
+    addOuterProducts(scatter, x, d);
+    return;
+  }
+  for (let from = 0; from < d; from += PRODUCT_ROWS) {
+    addTriangle(scatter, await valuesLater(() => innerProducts(x, d, from)), d, from);
+  }
 }
 
 /** cross += aᵀ b, [d, d], whole. a, b: [rows, d] */
@@ -51,19 +68,28 @@ export async function addCrossLater(
 ): Promise<void> {
   // tfjs's own product on the cpu backend is slower than loops
   const isCpu = getBackend() === 'cpu';
-  const made = isCpu ? matmulTransposed(a, b, a.length / d, d, d) : await productsLater(a, b, d);
+  const made = isCpu
+    ? matmulTransposed(a, b, a.length / d, d, d)
+    : await valuesLater(() => products(a, b, d));
   for (let at = 0; at < cross.length; at++) cross[at] = cross[at]! + made[at]!;
 }
 
 /** aᵀ b, [d, d]. */
 function products(a: Float32Array, b: Float32Array, d: number): Tensor {
   const rows = a.length / d;
-  const left = tensor2d(a, [rows, d]);
-  return matMul(transpose(left), a === b ? left : tensor2d(b, [rows, d]));
+  return matMul(transpose(tensor2d(a, [rows, d])), tensor2d(b, [rows, d]));
 }
 
-async function productsLater(a: Float32Array, b: Float32Array, d: number): Promise<Float32Array> {
-  const product = tidy(() => products(a, b, d));
+/** Rows of xᵀ x from `from` on, and of them the columns from there on. */
+function innerProducts(x: Float32Array, d: number, from: number): Tensor {
+  const rows = x.length / d;
+  const right = slice(tensor2d(x, [rows, d]), [0, from], [rows, d - from]);
+  const left = slice(right, [0, 0], [rows, Math.min(PRODUCT_ROWS, d - from)]);
+  return matMul(transpose(left), right);
+}
+
+async function valuesLater(make: () => Tensor): Promise<Float32Array> {
+  const product = tidy(make);
   try {
     return await fetchValues<'float32'>('calibrate', product);
   } finally {
@@ -71,9 +97,11 @@ async function productsLater(a: Float32Array, b: Float32Array, d: number): Promi
   }
 }
 
-function addTriangle(scatter: Float64Array, product: Float32Array, d: number): void {
-  for (let i = 0, at = 0; i < d; i++) {
-    for (let j = i; j < d; j++, at++) scatter[at] = scatter[at]! + product[i * d + j]!;
+function addTriangle(scatter: Float64Array, product: Float32Array, d: number, from: number): void {
+  const width = d - from;
+  let at = from * d - (from * (from - 1)) / 2;
+  for (let i = 0; i < product.length / width; i++) {
+    for (let j = i; j < width; j++, at++) scatter[at] = scatter[at]! + product[i * width + j]!;
   }
 }
 

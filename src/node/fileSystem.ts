@@ -6,11 +6,13 @@ import { type ReadFor, readArray, readObject, readString } from '../../ops/commo
 import { describe, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { checkedSpecs, ELEMENT_BYTES, type WeightSpec } from '../graph/weightSpecs.js';
 import { ModelFormatError, ModelLoadError } from '../save/format.js';
-import { modelFiles } from '../save/modelFiles.js';
+import { modelFilesInTurn } from '../save/modelFiles.js';
 import { writeWhole } from './wholeFiles.js';
 
 /** A handler of tfjs that both loads and saves. */
 export interface FileSystem extends io.IOHandler {
+  /** Weights may come in many buffers of any length, which tfjs's own handlers get wrong. */
+  readonly takesChunks: true;
   load(): Promise<io.ModelArtifacts>;
   save(artifacts: io.ModelArtifacts): Promise<io.SaveResult>;
 }
@@ -50,6 +52,7 @@ export interface FileSystem extends io.IOHandler {
 export function fileSystem(path: string | URL): FileSystem {
   const file = modelPath(path);
   return {
+    takesChunks: true,
     load: () => loadFiles(file),
     save: (artifacts) => saveFiles(file, artifacts),
   };
@@ -191,12 +194,28 @@ async function saveFiles(file: string, artifacts: io.ModelArtifacts): Promise<io
   }
   const folder = dirname(file);
   const former = await shardsOf(file);
-  const { 'model.json': json, ...shards } = Object.fromEntries(modelFiles(artifacts, SAVE));
-  // model.json last: until then the former one stands
-  await writeWhole(folder, new Map([...Object.entries(shards), [basename(file), json!]]));
-  const left = former.filter((path) => !(path in shards));
+  const shards = new Set<string>();
+  await writeWhole(folder, shardsFirst(artifacts, basename(file), shards));
+  const left = former.filter((path) => !shards.has(path));
   await Promise.all(left.map((path) => rm(join(folder, path), { force: true })));
   return { modelArtifactsInfo: io.getModelArtifactsInfoForJSON(artifacts) };
+}
+
+/** model.json last: until then the former one stands. */
+function* shardsFirst(
+  artifacts: io.ModelArtifacts,
+  name: string,
+  shards: Set<string>,
+): Generator<[string, Uint8Array]> {
+  let json: Uint8Array | undefined;
+  for (const [path, bytes] of modelFilesInTurn(artifacts, SAVE)) {
+    if (json === undefined) json = bytes;
+    else {
+      shards.add(path);
+      yield [path, bytes];
+    }
+  }
+  yield [name, json!];
 }
 
 /** The shards that a model.json names; none where there is none that can be read. */

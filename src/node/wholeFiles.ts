@@ -6,14 +6,14 @@ import { describe, HadaNormError } from '../../ops/numerics/errors.js';
  * Writes files into a folder, each whole or not at all: the bytes go to a folder beside them first,
  * and are moved to their names once all are on disk. What is there stays until then.
  *
- * @param files By path within the folder; moved in their order.
+ * @param files By path within the folder, each asked for once; moved in their order.
  * @param signal Ends it before anything is moved.
  * @throws HadaNormError with the reason as its `cause`; nothing is left of what was written then,
  * nor of folders that were made for it. What the signal gave, where it is aborted.
  */
 export async function writeWhole(
   folder: string,
-  files: ReadonlyMap<string, Uint8Array>,
+  files: Iterable<readonly [string, Uint8Array]>,
   signal?: AbortSignal,
 ): Promise<void> {
   const made: string[] = [];
@@ -39,14 +39,16 @@ const ASIDE = '.saving-';
 async function writeAside(
   folder: string,
   aside: string,
-  files: ReadonlyMap<string, Uint8Array>,
+  files: Iterable<readonly [string, Uint8Array]>,
   signal: AbortSignal | undefined,
 ): Promise<void> {
+  const names: string[] = [];
   for (const [name, bytes] of files) {
+    names.push(name);
     await mkdir(dirname(join(aside, name)), { recursive: true });
     await writeFile(join(aside, name), bytes, { signal });
   }
-  for (const name of files.keys()) {
+  for (const name of names) {
     await mkdir(dirname(join(folder, name)), { recursive: true });
     await rename(join(aside, name), join(folder, name));
   }

@@ -51,7 +51,8 @@ export async function saveQuantized(
   if (handler === null || typeof handler !== 'object' || typeof handler.save !== 'function') {
     throw new InvalidArgumentError(op, 'target', 'a save handler or its URL', describe(target));
   }
-  return handler.save(await packedArtifacts(op, model, options));
+  const inChunks = (handler as { takesChunks?: unknown }).takesChunks === true;
+  return handler.save(await packedArtifacts(op, model, options, inChunks));
 }
 
 /** Options of `quantizedFiles`. */
@@ -89,7 +90,7 @@ export async function quantizedFiles(
   checkOptions(op, options, ['shardBytes', 'signal', 'onProgress']);
   const { shardBytes = SHARD_BYTES, ...watch } = options;
   checkInteger(op, 'shardBytes', shardBytes, 1);
-  return modelFiles(await packedArtifacts(op, model, watch), op, shardBytes);
+  return modelFiles(await packedArtifacts(op, model, watch, true), op, shardBytes);
 }
 
 /** The artifacts of a model with every weight as its file stores it, a tensor at a time. */
@@ -97,6 +98,7 @@ async function packedArtifacts(
   op: string,
   model: GraphModel,
   { signal, onProgress }: WatchOptions,
+  inChunks: boolean,
 ): Promise<io.ModelArtifacts> {
   checkSignal(op, signal);
   checkCallback(op, 'onProgress', onProgress);
@@ -111,8 +113,9 @@ async function packedArtifacts(
     onProgress?.({ stage: 'save', done: data.length, total, name: spec.name });
     throwIfAborted(op, signal);
   }
-  // one buffer: tfjs's CompositeArrayBuffer loses data where the first of several is empty
-  return sealed(op, { ...topologyArtifacts(graph), weightData: joined(data) });
+  // else one buffer: tfjs's CompositeArrayBuffer loses data where the first of several is empty
+  const weightData = inChunks ? data : joined(data);
+  return sealed(op, { ...topologyArtifacts(graph), weightData });
 }
 
 function saveHandler(op: string, url: string): io.IOHandler {

@@ -24,8 +24,8 @@ const FRAME_MS = 100;
 
 /** One line of progress on a terminal, or a line now and then in a log. */
 export class ProgressLine {
-  private stage: Stage | null = null;
-  private began = 0;
+  /** When each stage began: stages that take turns go on where they were. */
+  private readonly began = new Map<Stage, number>();
   private shown: number;
   private drawn = false;
 
@@ -39,16 +39,12 @@ export class ProgressLine {
 
   readonly tell = (progress: Progress): void => {
     const now = this.now();
-    const isNew = progress.stage !== this.stage || progress.done <= 1;
-    if (isNew) {
-      this.stage = progress.stage;
-      this.began = now;
-    }
+    if (progress.done <= 1 || !this.began.has(progress.stage)) this.began.set(progress.stage, now);
     const isLast = progress.done === progress.total && this.screen.isTTY;
     const wait = this.screen.isTTY ? FRAME_MS : LINE_MS;
     if (!isLast && now - this.shown < wait) return;
     this.shown = now;
-    const text = lineOf(progress, now - this.began);
+    const text = lineOf(progress, now - this.began.get(progress.stage)!);
     if (!this.screen.isTTY) {
       this.screen.write(`${text}\n`);
       return;
