@@ -1,29 +1,21 @@
-import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
-import type { WatchOptions } from '../../../ops/common/progress.js';
 import { InvalidArgumentError } from '../../../ops/numerics/errors.js';
+import type { CalibrationStats } from '../../calibrate/stats.js';
 import { selfCheck } from '../../evaluate/selfCheck.js';
-import {
-  type QuantizeCheckpointOptions,
-  quantizeCheckpoint,
-} from '../../load/quantizeCheckpoint.js';
-import type { CheckpointSource } from '../../load/source/open.js';
-import { writeWhole } from '../../node/wholeFiles.js';
 import type { RecipeTarget } from '../../report/recipe.js';
-import { reportJson } from '../../report/reportJson.js';
-import { reportTable } from '../../report/reportTable.js';
 import { PRESETS, type PresetName } from '../../rewrite/presets.js';
-import { type QuantizeResult, quantize } from '../../rewrite/quantize.js';
-import { quantizedFiles } from '../../save/saveQuantized.js';
+import { type QuantizeOptions, quantize } from '../../rewrite/quantize.js';
 import { useBackend } from '../shared/backends.js';
 import { batchesOf } from '../shared/batches.js';
-import { checkpointAt, sizesOf, withSizes } from '../shared/checkpoints.js';
-import { type Context, printResult } from '../shared/context.js';
+import { checkpointAt, withSizes } from '../shared/checkpoints.js';
+import { type Context, watched } from '../shared/context.js';
 import { type Common, type Out, withBackend, withInputs, withOut } from '../shared/flags.js';
 import { openModel } from '../shared/models.js';
 import { checkFree } from '../shared/outputs.js';
+import { writePacked } from '../shared/packed.js';
 import { presetLines, readRecipe } from '../shared/recipes.js';
-import { checkSchedule } from '../shared/scheduler.js';
+import { checkSchedule, checkUnscheduled } from '../shared/scheduler.js';
+import { isStreamed, streamed } from '../shared/streamed.js';
 import { readBytes, readNumber } from '../shared/values.js';
 import {
   type CalibrationFlags,
@@ -88,7 +80,8 @@ Examples:
 
 The last two are of a published checkpoint (config.json and .safetensors): as it is it is quantized
 while it loads, by rotation alone; with --scheduler it is loaded whole and calibrated on its own
-samples, with --inputs as any model is.`,
+samples. With --inputs of files it is calibrated part by part while it loads; with a module, a
+target, --sequential or from a server it is loaded whole.`,
     )
     .action((model: string, flags: Flags) => run(context, model, flags));
 }
@@ -100,73 +93,59 @@ async function run(context: Context, source: string, flags: Flags): Promise<void
   await checkFree(flags.out, flags.force, 'folder');
   await checkSchedule(flags);
   await useBackend(flags.backend);
-  const isMeasured = flags.inputs !== undefined || flags.scheduler !== undefined;
-  const checkpoint = isMeasured ? null : await checkpointAt(source);
-  if (checkpoint !== null && flags.sequential) {
-    const wanted = 'with --inputs or --scheduler for a checkpoint';
-    throw new InvalidArgumentError('quantize', '--sequential', wanted, 'none of them');
+  const checkpoint = flags.scheduler === undefined ? await checkpointAt(source) : null;
+  if (checkpoint !== null) {
+    checkUnscheduled(flags, 'checkpoint');
+    if (target === undefined && isStreamed(checkpoint, flags)) {
+      const stats = given === null ? {} : { stats: given };
+      return streamed(context, checkpoint, { ...recipe, ...stats }, flags);
+    }
+    if (flags.inputs === undefined) checkMeasured(flags, given);
   }
-  if (checkpoint !== null && target === undefined) {
-    const stats = given === null ? {} : { stats: given };
-    return streamed(context, checkpoint, { ...recipe, ...stats }, flags);
-  }
-  if (checkpoint !== null && given === null) {
-    const wayOut = 'A checkpoint has no samples of its own to measure on.';
-    const wanted = 'with --inputs or --scheduler';
-    throw new InvalidArgumentError('quantize', 'target', wanted, 'none of them', wayOut);
-  }
+  const options: QuantizeOptions = { ...recipe, ...(target === undefined ? {} : { target }) };
+  return whole(context, source, given, options, flags);
+}
+
+/** @throws InvalidArgumentError for what a checkpoint without inputs cannot have. */
+function checkMeasured({ sequential }: Flags, stats: CalibrationStats | null): void {
+  const wanted = 'with --inputs or --scheduler';
+  const wayOut = 'A checkpoint has no samples of its own to measure on.';
+  const wrong = (argument: string) =>
+    new InvalidArgumentError('quantize', argument, wanted, 'none of them', wayOut);
+  if (sequential) throw wrong('--sequential');
+  if (stats === null) throw wrong('target');
+}
+
+/** A model, or a checkpoint that is loaded whole. */
+async function whole(
+  context: Context,
+  source: string,
+  given: CalibrationStats | null,
+  options: QuantizeOptions,
+  flags: Flags,
+): Promise<void> {
   const model = await openModel(source, context, flags);
   try {
-    const { signal } = context;
     const from = flags.sequential
-      ? await batchesOf(model, flags, signal)
+      ? await batchesOf(model, flags, context.signal)
       : (given ?? (await calibrated(context, model, flags)));
     const made = await quantize(model, from, {
       preset: 'W4A8',
       ...(flags.sequential ? { sequential: true, calibrate: calibrationOf(model, flags) } : {}),
-      ...recipe,
+      ...options,
       ...(flags.preset === undefined ? {} : { preset: flags.preset }),
-      ...(target === undefined ? {} : { target }),
       ...(flags.compare ? { compare: true } : {}),
       ...watched(context),
     });
     try {
       if (flags.selfCheck) await selfCheck(made.model, watched(context));
-      await write(context, made, flags);
+      await writePacked(context, made, flags);
     } finally {
       made.model.dispose();
     }
   } finally {
     model.dispose();
   }
-}
-
-/** A published checkpoint, packed as its weights come. */
-async function streamed(
-  context: Context,
-  checkpoint: CheckpointSource,
-  options: QuantizeCheckpointOptions,
-  flags: Flags,
-): Promise<void> {
-  const { preset, compare, selfCheck: checks } = flags;
-  const made = await quantizeCheckpoint(checkpoint, {
-    ...options,
-    ...sizesOf(flags),
-    ...(preset === undefined ? {} : { preset }),
-    ...(compare ? { compare } : {}),
-    ...watched(context),
-  });
-  try {
-    if (checks) await selfCheck(made.model, watched(context));
-    await write(context, { ...made, recipe: null }, flags);
-  } finally {
-    made.model.dispose();
-  }
-}
-
-/** What long work is watched by. */
-function watched({ signal, onProgress }: Context): WatchOptions {
-  return { signal, onProgress };
 }
 
 function targetOf({ minSqnr, meanSqnr, maxSize }: Flags): RecipeTarget | undefined {
@@ -178,38 +157,4 @@ function targetOf({ minSqnr, meanSqnr, maxSize }: Flags): RecipeTarget | undefin
   if (targets.length <= 1) return targets[0];
   const wanted = 'one of --min-sqnr, --mean-sqnr and --max-size';
   throw new InvalidArgumentError('quantize', 'target', wanted, `${targets.length} of them`);
-}
-
-/** All files, or none. */
-async function write(
-  context: Context,
-  made: Omit<QuantizeResult, 'stats'>,
-  flags: Flags,
-): Promise<void> {
-  const { model, report, recipe } = made;
-  const { signal } = context;
-  const files = await quantizedFiles(model, watched(context));
-  const { 'model.json': json, ...shards } = Object.fromEntries(files);
-  const text = new TextEncoder();
-  // model.json last: until then the former one stands
-  const all = { ...shards, 'report.json': text.encode(reportJson(report)), 'model.json': json! };
-  const out = resolve(flags.out);
-  await writeWhole(out, new Map(Object.entries(all)), signal);
-  const fileBytes = [...files.values()].reduce((sum, bytes) => sum + bytes.length, 0);
-  const raised = recipe?.rules.map(({ match }) => match) ?? [];
-  const outputs = report.linears.flatMap(({ treatment, sqnr }) =>
-    treatment === 'transformed' && sqnr !== null ? [sqnr.output] : [],
-  );
-  const { totals, notes = [] } = report;
-  const sqnr = {
-    min: outputs.length === 0 ? null : Math.min(...outputs),
-    mean: totals.sqnr?.output ?? null,
-  };
-  const result = { out: flags.out, fileBytes, sqnr, in8Bits: raised, totals, notes };
-  printResult(context, flags.json, result, () => {
-    const in8 = recipe === null ? '' : `, ${raised.length} linears in 8 bits for the target`;
-    const least =
-      sqnr.min === null ? 'nothing measured' : `least output SQNR ${sqnr.min.toFixed(1)} dB`;
-    return `${reportTable(report, { by: 'role' })}\n${flags.out}: ${least}${in8}`;
-  });
 }

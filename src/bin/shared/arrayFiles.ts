@@ -17,7 +17,7 @@ export const MODULES = ['.js', '.mjs', '.cjs'];
 export async function arraysOf(
   flag: string,
   files: readonly string[],
-  model: GraphModel,
+  model: Pick<GraphModel, 'inputs'>,
 ): Promise<Map<string, FileArray>> {
   const arrays = new Map<string, FileArray>();
   for (const file of files) {
@@ -29,7 +29,7 @@ export async function arraysOf(
 async function arraysIn(
   flag: string,
   given: string,
-  model: GraphModel,
+  model: Pick<GraphModel, 'inputs'>,
 ): Promise<ReadonlyMap<string, FileArray>> {
   const [, name, file = given] = /^([^=/\\]+)=(.+)$/.exec(given) ?? [];
   const bytes = new Uint8Array(await bytesOf(flag, file));

@@ -48,7 +48,7 @@ export async function batchesOf(
     throw new InvalidArgumentError(OP, 'FILE', 'arrays, or one module', files.join(' '));
   }
   const all =
-    modules.length > 0 ? ofModule(model, modules[0]!) : await ofFiles(model, files, inputs);
+    modules.length > 0 ? ofModule(model, modules[0]!) : await batchesOfFiles(model, inputs);
   return sharded(all, inputs.shard);
 }
 
@@ -120,10 +120,15 @@ async function* ofSchedule(model: GraphModel, inputs: Inputs, signal: AbortSigna
   }
 }
 
-async function ofFiles(
-  model: GraphModel,
-  files: readonly string[],
-  { batchSize }: Inputs,
+/** Whether inputs are files of arrays, and no module that gives batches. */
+export function areArrays(files: readonly string[]): boolean {
+  return !files.some((file) => MODULES.includes(extname(file)));
+}
+
+/** Batches of files of arrays; the caller's. */
+export async function batchesOfFiles(
+  model: Pick<GraphModel, 'inputs'>,
+  { inputs: files = [], batchSize }: Pick<Inputs, 'inputs' | 'batchSize'>,
 ): Promise<Batches> {
   const arrays = await arraysOf(OP, files, model);
   const wanted = model.inputs.map(({ name }) => name);
@@ -142,7 +147,7 @@ async function ofFiles(
 }
 
 async function* slices(
-  model: GraphModel,
+  model: Pick<GraphModel, 'inputs'>,
   arrays: ReadonlyMap<string, FileArray>,
   length: number,
   batchSize: number,

@@ -1,4 +1,4 @@
-import type { Progress } from '../../../ops/common/progress.js';
+import type { Progress, WatchOptions } from '../../../ops/common/progress.js';
 
 /** What every command is given. */
 export interface Context {
@@ -10,6 +10,11 @@ export interface Context {
   note(text: string): void;
   /** To stderr: how far long work is, and the time that is left. */
   readonly onProgress: (progress: Progress) => void;
+}
+
+/** What long work is watched by. */
+export function watched({ signal, onProgress }: Context): WatchOptions {
+  return { signal, onProgress };
 }
 
 /** Prints a result as JSON where that is asked for, else as text. */

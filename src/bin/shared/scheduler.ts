@@ -49,11 +49,15 @@ export function withScheduler(command: Command): Command {
     .option('--mu <x>', 'of a flow with use_dynamic_shifting: its shift', readNumber);
 }
 
-/** @throws InvalidArgumentError for flags that mean something beside `--scheduler` only. */
-export function checkUnscheduled(flags: ScheduleFlags): void {
-  const { conditions, none, noneLabel, eta, mu } = flags;
-  const alone = Object.entries({ conditions, none, 'none-label': noneLabel, eta, mu });
-  for (const [name, value] of alone) {
+/**
+ * @param what Where nothing else samples, labels and guidance mean nothing either.
+ * @throws InvalidArgumentError for flags that mean something beside `--scheduler` only.
+ */
+export function checkUnscheduled(flags: ScheduleFlags, what?: 'checkpoint'): void {
+  const { conditions, none, noneLabel, eta, mu, labels, cfg } = flags;
+  const sampling = what === 'checkpoint' ? { labels, cfg: cfg === 1 ? undefined : cfg } : {};
+  const alone = { conditions, none, 'none-label': noneLabel, eta, mu, ...sampling };
+  for (const [name, value] of Object.entries(alone)) {
     if (value === undefined) continue;
     throw new InvalidArgumentError(`--${name}`, 'FLAGS', `beside ${FLAG}`, 'none');
   }

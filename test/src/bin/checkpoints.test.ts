@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
@@ -47,12 +47,33 @@ describe('The command line, of published checkpoints', () => {
     expect(stdout).to.match(/transformer_blocks\/1\/attn1\/to_out\/0\/MatMul +attention\.out/);
   });
 
-  it('quantize with inputs measures, and reaches a target', async () => {
+  /** The fixture's inputs as a file. */
+  function inputs(): string {
     const arrays = Object.entries(publishedCase('dit').inputs).map(([name, tensor]) => {
       const bytes = bytesOf(tensor.dataSync(), 4, 'setFloat32');
       return [name, { dtype: 'F32', shape: tensor.shape, bytes }];
     });
     writeFileSync(at('inputs.safetensors'), safetensorsOf(Object.fromEntries(arrays)));
+    return at('inputs.safetensors');
+  }
+
+  it('quantize with inputs is calibrate on the whole, part by part', async () => {
+    const given = ['-i', inputs(), '--batch-size', '1', ...CPU];
+    const dit = publishedFolder('dit');
+    await runCommand(['calibrate', dit, ...given, '-o', at('dit.stats')]);
+    await runCommand(['quantize', dit, '--stats', at('dit.stats'), ...CPU, '-o', at('byStats')]);
+    const { stdout } = await runCommand(['quantize', dit, ...given, '-o', at('byParts')]);
+    expect(stdout).to.match(/: least output SQNR [\d.]+ dB\n$/);
+    const [byStats, byParts] = ['byStats', 'byParts'].map((name) => readdirSync(at(name)));
+    expect(byParts).to.deep.equal(byStats);
+    const shard = byParts!.find((name) => name.endsWith('.bin'))!;
+    expect(readFileSync(join(at('byParts'), shard))).to.deep.equal(
+      readFileSync(join(at('byStats'), shard)),
+    );
+  });
+
+  it('quantize with inputs measures, and reaches a target', async () => {
+    inputs();
     const args = ['quantize', publishedFolder('dit'), '-i', at('inputs.safetensors'), ...CPU];
     const target = ['--min-sqnr', '25', '--json', '-o', at('measured')];
     const { stdout } = await runCommand([...args, ...target]);

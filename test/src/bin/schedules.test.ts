@@ -186,6 +186,10 @@ describe('The command line, drawing from published checkpoints', () => {
     const blind = await rejection(run('quantize', dit, '--min-sqnr', '9', '-o', at('never')));
     expect(blind).to.be.instanceOf(HadaNormError);
     expect(blind.message).to.include('with --inputs or --scheduler');
+    for (const flag of ['labels', 'cfg', 'mu']) {
+      const lone = await rejection(run('quantize', dit, `--${flag}`, '3', '-o', at('never')));
+      expect(lone.message).to.equal(`--${flag}: FLAGS must be beside --scheduler, got none.`);
+    }
     expect(readdirSync(folder).filter((name) => name.startsWith('never'))).to.deep.equal([]);
   });
 });

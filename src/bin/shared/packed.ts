@@ -1,0 +1,42 @@
+import { resolve } from 'node:path';
+import { writeWhole } from '../../node/wholeFiles.js';
+import { reportJson } from '../../report/reportJson.js';
+import { reportTable } from '../../report/reportTable.js';
+import type { QuantizeResult } from '../../rewrite/quantize.js';
+import { quantizedFiles } from '../../save/saveQuantized.js';
+import { type Context, printResult, watched } from './context.js';
+import type { Out } from './flags.js';
+
+/** Writes a quantized model and its report, all files or none, and prints what was done. */
+export async function writePacked(
+  context: Context,
+  made: Omit<QuantizeResult, 'stats'>,
+  flags: Out & { readonly json?: boolean },
+): Promise<void> {
+  const { model, report, recipe } = made;
+  const { signal } = context;
+  const files = await quantizedFiles(model, watched(context));
+  const { 'model.json': json, ...shards } = Object.fromEntries(files);
+  const text = new TextEncoder();
+  // model.json last: until then the former one stands
+  const all = { ...shards, 'report.json': text.encode(reportJson(report)), 'model.json': json! };
+  const out = resolve(flags.out);
+  await writeWhole(out, new Map(Object.entries(all)), signal);
+  const fileBytes = [...files.values()].reduce((sum, bytes) => sum + bytes.length, 0);
+  const raised = recipe?.rules.map(({ match }) => match) ?? [];
+  const outputs = report.linears.flatMap(({ treatment, sqnr }) =>
+    treatment === 'transformed' && sqnr !== null ? [sqnr.output] : [],
+  );
+  const { totals, notes = [] } = report;
+  const sqnr = {
+    min: outputs.length === 0 ? null : Math.min(...outputs),
+    mean: totals.sqnr?.output ?? null,
+  };
+  const result = { out: flags.out, fileBytes, sqnr, in8Bits: raised, totals, notes };
+  printResult(context, flags.json, result, () => {
+    const in8 = recipe === null ? '' : `, ${raised.length} linears in 8 bits for the target`;
+    const least =
+      sqnr.min === null ? 'nothing measured' : `least output SQNR ${sqnr.min.toFixed(1)} dB`;
+    return `${reportTable(report, { by: 'role' })}\n${flags.out}: ${least}${in8}`;
+  });
+}
