@@ -6,6 +6,9 @@ import { createServer, type ViteDevServer } from 'vite';
 import { OnnxBuilder } from '../bench/onnxModel.js';
 import { launch } from './demo/driver.js';
 
+/** It may take this long on a busy machine, where vite bundles tfjs meanwhile. */
+const LIMIT_MS = 120_000;
+
 /** The page of the guide, as `npx vite` serves its folder. */
 export class GuidePage {
   private constructor(
@@ -32,7 +35,11 @@ export class GuidePage {
     page.on('pageerror', ({ message }) => said.push(message));
     const { port } = this.server.httpServer!.address() as AddressInfo;
     await page.goto(`http://127.0.0.1:${port}/`);
-    await page.waitForFunction(() => document.querySelector('#status')?.textContent === 'Done');
+    await page.waitForFunction(
+      () => document.querySelector('#status')?.textContent === 'Done',
+      undefined,
+      { timeout: LIMIT_MS },
+    );
     const pixels = await page.evaluate(() =>
       [...document.querySelectorAll('canvas')].flatMap((canvas) => {
         const { width, height } = canvas;
