@@ -29,8 +29,8 @@ export interface QuantizedLinear {
   /** μ̄ W, [n], to be added to the bias; null where no static mean is subtracted. */
   readonly meanProduct: Float32Array | null;
   /**
-   * What the outputs' mean lacks of the original model's, [n], to be added to the bias: of a
-   * sequential calibration. Null: nothing.
+   * What the outputs' mean lacks where the weights are not the original's, [n], to be added to the
+   * bias: of a sequential calibration. Null: nothing.
    */
   readonly shift: Float32Array | null;
   /** Singular directions beside the codes: [d, rank] and [rank, n]. */
