@@ -27,3 +27,4 @@ export {
 } from './load/quantizeCheckpoint.js';
 export type { ByteFile, ByteFiles } from './load/source/byteFiles.js';
 export type { CheckpointSource } from './load/source/open.js';
+export { type OpfsHandler, type OpfsOptions, opfs } from './save/opfs.js';

@@ -1,6 +1,9 @@
 import type { io } from '@tensorflow/tfjs-core';
+import { type ReadFor, readArray, readObject, readString } from '../../ops/common/readers.js';
 import type { Bytes } from '../../ops/numerics/bytes.js';
 import { Chunks } from '../graph/chunks.js';
+import { caused, wordsOf } from './downloads.js';
+import { ModelFormatError } from './format.js';
 
 /**
  * Bytes per file of weights, as tensorflowjs_converter has it: browsers cache files of this size.
@@ -21,16 +24,31 @@ export function* modelFilesInTurn(
   artifacts: io.ModelArtifacts,
   op: string,
   shardBytes = SHARD_BYTES,
+  group = 'group1',
 ): Generator<[string, Bytes], void> {
   const { weightData, weightSpecs, modelTopology, ...rest } = artifacts;
   const data = new Chunks(weightData, op);
   const count = Math.max(Math.ceil(data.byteLength / shardBytes), 1);
-  const paths = Array.from({ length: count }, (_, i) => `group1-shard${i + 1}of${count}.bin`);
+  const paths = Array.from({ length: count }, (_, i) => `${group}-shard${i + 1}of${count}.bin`);
   const weightsManifest = [{ paths, weights: weightSpecs ?? [] }];
   const json = { modelTopology, ...rest, weightsManifest };
   yield ['model.json', new TextEncoder().encode(JSON.stringify(json))];
   for (const [i, path] of paths.entries()) {
     const end = Math.min((i + 1) * shardBytes, data.byteLength);
     yield [path, new Uint8Array(data.slice(i * shardBytes, end))];
+  }
+}
+
+/** The files of weights that a model.json names. @throws ModelFormatError for what is none. */
+export function shardsNamed(op: string, json: Uint8Array): string[] {
+  const by: ReadFor = { op, wayOut: 'Save the model again.' };
+  const shape = readObject({
+    weightsManifest: readArray(readObject({ paths: readArray(readString) })),
+  });
+  try {
+    const read = shape(JSON.parse(new TextDecoder().decode(json)), 'model.json', by);
+    return read.weightsManifest.flatMap(({ paths }) => paths);
+  } catch (cause) {
+    throw caused(new ModelFormatError(op, `model.json is no model: ${wordsOf(cause)}`), cause);
   }
 }

@@ -38,6 +38,7 @@ const SOURCES: readonly [string, number][] = [
   ['src/load/quantizeCheckpoint.ts', 1],
   ['src/node/fileSystem.ts', 1],
   ['src/save/saveQuantized.ts', 2],
+  ['src/save/opfs.ts', 1],
   ['src/support.ts', 1],
 ];
 

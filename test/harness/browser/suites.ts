@@ -33,6 +33,7 @@ const SUITES: readonly string[] = [
   'test/src/passes/norms.test.ts',
   'test/src/rewrite/halfRange.test.ts',
   'test/src/evaluate/selfCheck.test.ts',
+  'test/src/save/opfs.test.ts',
   'test/src/rewrite/tokenMasks.test.ts',
   'test/src/calibrate/calibrateMasks.test.ts',
   'test/e2e/graphModel.test.ts',
