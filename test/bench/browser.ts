@@ -31,7 +31,7 @@ export async function benchInBrowser(options: RunOptions): Promise<Record<string
   const { log, onRows, signal, ...asked } = options;
   const found = await provisionBrowser(log);
   if (!found.available) throw new Error(`There is no browser: ${found.reason}.`);
-  const server = await serve(await bundle());
+  const server = await servePage('page.ts');
   const browser = await chromium.launch({
     executablePath: found.path,
     // Chromium's sandbox does not start for root, as in containers
@@ -58,9 +58,14 @@ export async function benchInBrowser(options: RunOptions): Promise<Record<string
   }
 }
 
-async function bundle(): Promise<Uint8Array> {
+/** Serves a page that runs a script of this folder. */
+export async function servePage(script: string): Promise<Server> {
+  return serve(await bundle(script));
+}
+
+async function bundle(script: string): Promise<Uint8Array> {
   const { outputFiles } = await build({
-    entryPoints: [join(ROOT, 'test', 'bench', 'page.ts')],
+    entryPoints: [join(ROOT, 'test', 'bench', script)],
     ...PAGE_BUILD,
     // the runtime without WebGL and WebGPU: as in Node
     alias: { 'onnxruntime-web': 'onnxruntime-web/wasm' },

@@ -1,34 +1,34 @@
 /**
  * npm run full-size [-- --model dit|flux|tiny] [--depth N] [--method rtn|hadamard|hadanorm]
  * [--batches N] [--samples N] [--dtype F16|F32] [--on-demand] [--backend NAME]
- * [--step FOLDER]
+ * [--browser] [--step FOLDER]
  *
  * A seeded checkpoint of a published model at its full size, from safetensors to a packed model
  * that runs one step: time, peak memory and SQNR. Tensors are written to a temporary folder, or
  * with --on-demand made when they are read. With hadanorm it is calibrated part by part on so many
- * batches of so many samples, and rounded by GPTQ. With --step
- * it only loads what was saved in a folder and runs that once, as it does at the end.
+ * batches of so many samples, and rounded by GPTQ. With --browser
+ * a page of Chromium does it, from Files and on WASM. With --step it only loads what was saved in a
+ * folder and runs that once, as it does at the end.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import * as tf from '@tensorflow/tfjs-core';
-import type { Progress } from '../../ops/common/progress.js';
 import { useBackend } from '../../src/bin/shared/backends.js';
 import { ProgressLine } from '../../src/bin/shared/progressLine.js';
 import { flag, orExit, readFlags, SWITCH } from '../../src/cli/flags.js';
 import { integer, oneOf, text } from '../../src/cli/readers.js';
 import { loadQuantized, saveQuantized } from '../../src/index.js';
-import { type ByteFiles, quantizeCheckpoint } from '../../src/load.js';
 import { checkpointFiles, fileSystem } from '../../src/node.js';
 import {
   type SeededCheckpoint,
   seededFiles,
   writeSeeded,
 } from '../harness/models/seededCheckpoint.js';
+import { fullSizeInBrowser } from './fullSizeBrowser.js';
 import { FULL_SIZE, type FullSizeName } from './fullSizeModels.js';
+import { quantizeFullSize, stepOf, toldOf } from './fullSizeWork.js';
 
 const SCRIPT = fileURLToPath(import.meta.url);
 const FLAGS = {
@@ -39,6 +39,7 @@ const FLAGS = {
   batches: flag(integer(1), '4'),
   samples: flag(integer(1), '4'),
   'on-demand': SWITCH,
+  browser: SWITCH,
   step: flag(text('FOLDER')),
   backend: flag(oneOf(['tensorflow', 'wasm', 'cpu']), 'tensorflow'),
 };
@@ -65,13 +66,21 @@ async function all(): Promise<void> {
       console.log(`checkpoint: ${(bytes / 1e9).toFixed(2)} GB, ${values.dtype}`);
       source = checkpointFiles(from);
     }
-    const { model, report } = await timed('quantized', () => quantized(source));
-    const parts = [...stages].map(([stage, ms]) => `${stage} ${(ms / 1e3).toFixed(1)} s`);
-    console.log(`of that: ${parts.join(', ')}`);
-    const { sqnr, linearBytes } = report.totals;
-    const [before, after] = [linearBytes.before / 1e9, linearBytes.after / 1e9];
-    console.log(`linears: ${before.toFixed(2)} GB to ${after.toFixed(2)} GB`);
-    if (sqnr !== null) console.log(`output SQNR: ${sqnr.output.toFixed(2)} dB on average`);
+    if (values.browser) {
+      await fullSizeInBrowser(join(folder, 'checkpoint'), values, (text, isResult) => {
+        if (isResult) console.log(text);
+        else showLine(text);
+      });
+      return;
+    }
+    const made = await timed('quantized', () =>
+      quantizeFullSize(source, values, (progress, ms) => {
+        stages.set(progress.stage, (stages.get(progress.stage) ?? 0) + ms);
+        line.tell(progress);
+      }),
+    );
+    for (const text of toldOf(made, stages)) console.log(text);
+    const { model } = made;
     const packed = join(folder, 'packed');
     const to = fileSystem(packed);
     await timed('saved', () => saveQuantized(model, to, { onProgress: line.tell }));
@@ -89,34 +98,13 @@ async function all(): Promise<void> {
 /** Loads what was saved and runs it once. */
 async function oneStep(path: string): Promise<void> {
   const model = await timed('loaded', () => loadQuantized(fileSystem(path)));
-  await timed('one step', async () => {
-    const inputs = subject.inputs(1);
-    const output = model.predict(inputs) as tf.Tensor;
-    const numbers = await output.data();
-    if (!numbers.every(Number.isFinite)) throw new Error('the step gives NaN or Infinity');
-    tf.dispose([output, inputs]);
-  });
+  await timed('one step', () => stepOf(model, values.model));
   model.dispose();
 }
 
-function quantized(source: ByteFiles): ReturnType<typeof quantizeCheckpoint> {
-  const { method, batches: count, samples } = values;
-  const batches = Array.from({ length: count }, (_, i) => subject.inputs(samples, 100 + i));
-  const calibration =
-    method === 'hadanorm' ? { batches, calibrate: { disposeBatches: true } } : undefined;
-  const onProgress = watching();
-  return quantizeCheckpoint(source, { ...subject.sizes, method, ...calibration, onProgress });
-}
-
-/** Shows progress, and adds up the time that each stage takes. */
-function watching(): (progress: Progress) => void {
-  let last = performance.now();
-  return (progress) => {
-    const now = performance.now();
-    stages.set(progress.stage, (stages.get(progress.stage) ?? 0) + now - last);
-    last = now;
-    line.tell(progress);
-  };
+/** On a terminal, what a page is at. */
+function showLine(told: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${told.slice(0, 79)}`);
 }
 
 /** Runs a part, and tells its time and the most memory that the process has had so far. */
@@ -127,7 +115,7 @@ async function timed<T>(what: string, run: () => Promise<T>): Promise<T> {
   const seconds = (performance.now() - start) / 1e3;
   const { user, system } = process.cpuUsage(before);
   line.clear();
-  const peak = process.resourceUsage().maxRSS / 1e6;
+  const peak = (process.resourceUsage().maxRSS * 1024) / 1e9;
   const times = `${seconds.toFixed(1)} s, ${((user + system) / 1e6).toFixed(1)} s of the cores`;
   console.log(`${what}: ${times}, peak ${peak.toFixed(2)} GB`);
   return result;

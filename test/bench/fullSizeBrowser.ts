@@ -1,0 +1,62 @@
+import { readdir, readFile } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { type Browser, chromium } from 'playwright-core';
+import { provisionBrowser } from '../../scripts/provision/browser.js';
+import { servePage } from './browser.js';
+import type {} from './fullSizePage.js';
+import type { FullSizeWork } from './fullSizeWork.js';
+
+/**
+ * The same in a page of Chromium, on WASM: from the `File`s of a folder to a packed model in the
+ * page's own file system, and back. Each line is told with the most memory that the page's process
+ * has had.
+ *
+ * @param log Gets lines; those of progress with false.
+ */
+export async function fullSizeInBrowser(
+  folder: string,
+  work: FullSizeWork,
+  log: (line: string, isResult: boolean) => void,
+): Promise<void> {
+  const found = await provisionBrowser((line) => log(line, true));
+  if (!found.available) throw new Error(`There is no browser: ${found.reason}.`);
+  const server = await servePage('fullSizePage.ts');
+  const browser = await chromium.launch({
+    executablePath: found.path,
+    // Chromium's sandbox does not start for root, as in containers
+    chromiumSandbox: process.getuid?.() !== 0,
+  });
+  try {
+    const page = await browser.newPage();
+    page.setDefaultTimeout(0);
+    await page.exposeFunction('fullSizeLog', async (line: string, isResult: boolean) => {
+      const peak = isResult ? `, peak of the page ${await peakOf(browser)}` : '';
+      log(`${line}${peak}`, isResult);
+    });
+    const { port } = server.address() as AddressInfo;
+    await page.goto(`http://127.0.0.1:${port}/`);
+    await page.waitForFunction(() => globalThis.runFullSize !== undefined);
+    const files = (await readdir(folder)).map((name) => join(folder, name));
+    await page.setInputFiles('input', files);
+    await page.evaluate((wanted) => globalThis.runFullSize(wanted), work);
+  } finally {
+    await browser.close();
+    server.close();
+  }
+}
+
+/** The most memory that a process of pages has had, where Linux tells. */
+async function peakOf(browser: Browser): Promise<string> {
+  const session = await browser.newBrowserCDPSession();
+  const { processInfo } = await session.send('SystemInfo.getProcessInfo');
+  await session.detach();
+  const peaks = processInfo
+    .filter(({ type }) => type === 'renderer')
+    .map(async ({ id }) => {
+      const status = await readFile(`/proc/${id}/status`, 'utf8').catch(() => '');
+      return Number(/VmHWM:\s*(\d+) kB/.exec(status)?.[1] ?? Number.NaN);
+    });
+  const most = Math.max(...(await Promise.all(peaks)));
+  return Number.isFinite(most) ? `${((most * 1024) / 1e9).toFixed(2)} GB` : 'not known';
+}
