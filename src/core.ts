@@ -91,6 +91,7 @@ export {
 } from './evaluate/selfCheck.js';
 export { fuseGraph } from './passes/fuseGraph.js';
 export type { RecordedPlan } from './plan/recordedPlan.js';
+export type { BranchKind } from './quantize/branch.js';
 export type { Histogram, MeasuredWay, Sqnr, Treatment } from './quantize/measured.js';
 export { METHODS, type Method, type Parts } from './quantize/methods.js';
 export {

@@ -35,7 +35,7 @@ export type Composite<Inputs, Attrs> = (inputs: Inputs, attrs: Attrs) => Tensor 
 
 /** An op that any backend runs: one without a kernel of its own by the composition. */
 export interface ComposedOp<Inputs, Attrs> {
-  readonly contract: NodeContract<keyof Inputs & string, Attrs>;
+  readonly contract: NodeContract<string, Attrs>;
   readonly composite: Composite<Inputs, Attrs>;
 }
 

@@ -10,10 +10,13 @@ import type {
   HadaNormQuantizeOptions,
   StaticRange,
 } from './contract.js';
+import type { Directions } from './directions.js';
 
 const KEYS = [
   ...['bits', 'symmetric', 'groupSize', 'range', 'center', 'scale', 'mean', 'basis', 'mask'],
   'blockSize',
+  'directions',
+  'subtract',
 ];
 
 /** The options as attributes. @throws InvalidArgumentError or HadamardSizeError. */
@@ -87,6 +90,27 @@ export function checkVectors(
     throw new InvalidArgumentError(op, 'basis', wanted, `shape [${basis.shape}]`);
   }
   return { scale, mean, basis, mask };
+}
+
+/** What is asked for along directions; null for nothing. @throws InvalidArgumentError. */
+export function checkDirections(
+  op: string,
+  xShape: readonly number[],
+  { directions, subtract = false }: HadaNormQuantizeOptions,
+): Directions | null {
+  checkBoolean(op, 'subtract', subtract);
+  if (directions === undefined) {
+    if (!subtract) return null;
+    throw new InvalidArgumentError(op, 'subtract', 'absent without directions', 'true');
+  }
+  const d = xShape.at(-1)!;
+  const vectors = toFloatTensor(op, 'directions', directions);
+  if (vectors.rank !== 2 || vectors.shape[0] !== d || vectors.size === 0) {
+    const wanted = `of shape [${d}, r], r ≥ 1`;
+    throw new InvalidArgumentError(op, 'directions', wanted, `shape [${vectors.shape}]`);
+  }
+  checkSize(op, 'what goes along the directions', [...xShape.slice(0, -1), vectors.shape[1]!]);
+  return { vectors, subtract };
 }
 
 /** @throws InvalidArgumentError or WasmMemoryError for results that no backend has room for. */

@@ -75,6 +75,16 @@ export interface HadaNormQuantizeOptions {
   mask?: Tensor | TensorLike;
   /** Channels that one Hadamard matrix mixes; 0 for no rotation. Default d. */
   blockSize?: number;
+  /**
+   * Directions V of x', float32 [d, r], that are to be multiplied apart: (x' + δ) V is given too, δ
+   * the residual where center is 'dynamic', else 0. Default none.
+   */
+  directions?: Tensor | TensorLike;
+  /**
+   * Take what goes along `directions` out of what has the codes: x' − (x' V) Vᵀ, and of the
+   * residual likewise. Default false.
+   */
+  subtract?: boolean;
 }
 
 /** What `hadaNormQuantize` returns. */
@@ -90,6 +100,8 @@ export interface HadaNormQuantizeResult {
   readonly rest: Tensor | null;
   /** c = off Bᵀ, float32 [samples, r]; null without a basis. */
   readonly coefficients: Tensor | null;
+  /** (x' + δ) V, float32 [..., tokens, r]; null without directions. */
+  readonly along: Tensor | null;
 }
 
 /** What decides which kernel runs. */
@@ -104,7 +116,7 @@ export const HADANORM_QUANTIZE_DEFAULTS = {
 
 /** What every kernel of the op, and every graph that has it, agree on. */
 export const hadaNormQuantizeContract: NodeContract<
-  keyof HadaNormQuantizeInputs,
+  keyof HadaNormQuantizeInputs | 'directions',
   HadaNormQuantizeForm
 > = {
   kernelName: 'HadaNormQuantize',
@@ -115,23 +127,24 @@ export const hadaNormQuantizeContract: NodeContract<
   },
   inputNames: (attrs) => [
     'x',
-    ...flagged<'scale' | 'mean' | 'basis' | 'mask'>(attrs, [
+    ...flagged<'scale' | 'mean' | 'basis' | 'mask' | 'directions'>(attrs, [
       ['hasScale', 'scale'],
       ['hasMean', 'mean'],
       ['hasBasis', 'basis'],
       ['hasMask', 'mask'],
+      ['hasDirections', 'directions'],
     ]),
   ],
-  outputShapes: ({ x = null, basis }, attrs) => {
+  outputShapes: ({ x = null, basis, directions }, attrs) => {
     if (x === null) return [];
     const groups = [...x.slice(0, -1), groupCount(x.at(-1) ?? null, attrs.number('groupSize'))];
     const codes = [x, groups, groups];
-    if (centerAttr(attrs) !== 'dynamic') return codes;
+    const along = directions === undefined ? [] : [[...x.slice(0, -1), directions?.[1] ?? null]];
+    if (centerAttr(attrs) !== 'dynamic') return [...codes, ...along];
     const samples = product(x.slice(0, -2));
     const residual = [samples, x.at(-1) ?? null];
-    return basis === undefined
-      ? [...codes, residual]
-      : [...codes, residual, [samples, basis?.[0] ?? null]];
+    const coefficients = basis === undefined ? [] : [[samples, basis?.[0] ?? null]];
+    return [...codes, residual, ...coefficients, ...along];
   },
 };
 

@@ -13,10 +13,10 @@ import { hadaNormQuantize } from './op.js';
 
 /**
  * NodeDef `HadaNormQuantize`: inputs x, then scale if hasScale, mean if hasMean, basis if hasBasis,
- * mask if hasMask (all b); attributes bits, groupSize and blockSize (i), symmetric (b), centre (s:
- * none, static or dynamic), rangeMin and rangeMax (f). Outputs codes (`name`), scale (`name:1`),
- * zero point (`name:2`), where center is dynamic residual (`name:3`), and with a basis coefficients
- * (`name:4`).
+ * mask if hasMask, directions if hasDirections (all b); attributes bits, groupSize and blockSize
+ * (i), symmetric and subtract (b), centre (s: none, static or dynamic), rangeMin and rangeMax (f).
+ * Outputs codes (`name`), scale (`name:1`), zero point (`name:2`), where center is dynamic residual
+ * (`name:3`), with a basis coefficients (`name:4`), and with directions what goes along them, last.
  */
 export function hadaNormQuantizeGraphOp(node: GraphOpNode): Tensor[] {
   const op = hadaNormQuantizeContract.kernelName;
@@ -30,8 +30,10 @@ export function hadaNormQuantizeGraphOp(node: GraphOpNode): Tensor[] {
     center: centerAttr(nodeAttrs(op, node)) as HadaNormQuantizeOptions['center'],
     ...given,
     blockSize: numberParam(op, node, 'blockSize'),
+    subtract: boolParam(op, node, 'subtract'),
   });
-  const { quantized, residual, coefficients } = hadaNormQuantize(x!, options);
+  const { quantized, residual, coefficients, along } = hadaNormQuantize(x!, options);
   const { codes, scale, zeroPoint } = quantized;
-  return [codes, scale, zeroPoint, residual, coefficients].filter((output) => output !== null);
+  const outputs = [codes, scale, zeroPoint, residual, coefficients, along];
+  return outputs.filter((output) => output !== null);
 }

@@ -4,7 +4,7 @@ import { rememberCodes, rememberScale } from '../common/contents.js';
 import { runOp } from '../common/kernel.js';
 import { tellRenamed, withRenamed } from '../common/renamed.js';
 import { InvalidArgumentError } from '../numerics/errors.js';
-import { checkResults, checkVectors, resolveAttrs } from './checks.js';
+import { checkDirections, checkResults, checkVectors, resolveAttrs } from './checks.js';
 import { hadaNormQuantizeOp } from './composite.js';
 import {
   HADANORM_QUANTIZE_DEFAULTS,
@@ -14,6 +14,7 @@ import {
   type HadaNormQuantizeResult,
   hadaNormQuantizeContract,
 } from './contract.js';
+import { type Directions, quantizeAlong } from './directions.js';
 
 /**
  * Centers, scales, rotates and quantizes in one go: codes of x' = ((x − μ) / σ) H, and the means
@@ -26,8 +27,8 @@ import {
  * of x is a sample. For inference: it has no gradient.
  *
  * @param x float32, [..., tokens, d], rank ≥ 2, at least one token.
- * @returns Codes, scales and zero points; for `quantizedMatMul`, together with `residual` and
- * `coefficients`.
+ * @returns Codes, scales and zero points; for `quantizedMatMul`, together with `residual`,
+ * `coefficients` and `along`.
  * @throws InvalidArgumentError for a wrong dtype, shape or option; HadamardSizeError for a block
  * without a matrix.
  * Source: HadaNorm, arXiv 2506.09932, §3.
@@ -61,20 +62,19 @@ export function hadaNormQuantize(
     attrs = resolveAttrs(op, d, options, HADANORM_QUANTIZE_DEFAULTS);
     const vectors = checkVectors(op, input.shape, attrs, options);
     checkResults(op, input.shape, attrs, vectors.basis);
-    if (input.size === 0) return emptyOutputs(input.shape, attrs, vectors.basis);
+    const directions = checkDirections(op, input.shape, options);
+    if (input.size === 0) return emptyOutputs(input.shape, attrs, vectors.basis, directions);
+    const inputs = { x: input, ...vectors };
+    if (directions !== null) return quantizeAlong(inputs, attrs, directions);
     return runOp<HadaNormQuantizeInputs, HadaNormQuantizeAttrs, Tensor[]>(
       hadaNormQuantizeOp,
-      { x: input, ...vectors },
+      inputs,
       attrs,
     );
   });
-  const [codes, scale, zeroPoint, residual, coefficients] = outputs as [
-    Tensor,
-    Tensor,
-    Tensor,
-    Tensor?,
-    Tensor?,
-  ];
+  const [codes, scale, zeroPoint, ...more] = outputs as [Tensor, Tensor, Tensor, ...Tensor[]];
+  const along = options.directions === undefined ? null : more.pop()!;
+  const [residual, coefficients] = more;
   const { bits, granularity } = attrs!.format;
   const { groupSize } = granularity;
   rememberCodes(codes, bits);
@@ -85,6 +85,7 @@ export function hadaNormQuantize(
     quantized,
     residual: residual ?? null,
     coefficients: coefficients ?? null,
+    along,
   });
 }
 
@@ -103,6 +104,7 @@ function emptyOutputs(
   shape: readonly number[],
   { format, center }: HadaNormQuantizeAttrs,
   basis: Tensor | undefined,
+  directions: Directions | null,
 ): Tensor[] {
   const d = shape[shape.length - 1]!;
   const rows = shape.slice(0, -1);
@@ -110,5 +112,6 @@ function emptyOutputs(
   const groups = [...rows, Math.ceil(d / format.granularity.groupSize)];
   const means = center === 'dynamic' ? [zeros([samples, d])] : [];
   if (basis !== undefined) means.push(zeros([samples, basis.shape[0]!]));
+  if (directions !== null) means.push(zeros([...rows, directions.vectors.shape[1]!]));
   return [zeros([...shape], 'int32'), zeros(groups), zeros(groups), ...means];
 }

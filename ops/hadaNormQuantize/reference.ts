@@ -10,21 +10,24 @@ export interface HadaNormQuantizeNumbers {
   readonly mean?: ArrayLike<number>; // [d]
   readonly basis?: ArrayLike<number>; // [r, d]
   readonly mask?: ArrayLike<number>; // [samples, tokens]
+  readonly directions?: ArrayLike<number>; // V: [d, r]
+  readonly subtract?: boolean;
 }
 
 /** What `hadaNormQuantizeReference` returns, float64. */
 export interface HadaNormQuantizeReference {
-  /** x' before it is quantized, [samples, tokens, d]. */
+  /** What is quantized: x', or x' − (x' V) Vᵀ, [samples, tokens, d]. */
   transformed: Float64Array;
   /** Its codes, less their zero point or not: see `FakeQuantReference`. */
   quantized: FakeQuantReference;
   residual: Float64Array; // [samples, d]; empty unless center is 'dynamic'
   coefficients: Float64Array; // [samples, r]
+  along: Float64Array; // (x' + δ) V: [samples, tokens, r]; empty without directions
 }
 
 /** The op in float64, from its definition. */
 export function hadaNormQuantizeReference(
-  { x, scale, mean, basis, mask }: HadaNormQuantizeNumbers,
+  { x, scale, mean, basis, mask, directions = [], subtract = false }: HadaNormQuantizeNumbers,
   tokens: number,
   d: number,
   { format, range, center, blockSize }: HadaNormQuantizeAttrs,
@@ -37,7 +40,8 @@ export function hadaNormQuantizeReference(
   const counted = mask === undefined ? {} : { mask };
   const subtracted = dynamic ? counted : { mean: center === 'static' ? mean! : nothing };
   const centered = channelCenterReference(x, tokens, d, { ...scaling, ...subtracted });
-  const transformed = rotate(centered.centered);
+  const tokensPart = splitAlong(rotate(centered.centered), directions, d, subtract);
+  const transformed = tokensPart.left;
   const quantized = fakeQuantReference(transformed, [x.length / d, d], {
     ...{ bits: format.bits, symmetric: format.codes === 'symmetric' },
     ...(range === null
@@ -45,12 +49,43 @@ export function hadaNormQuantizeReference(
       : { granularity: { kind: 'perTensor' }, range }),
   });
   if (!dynamic) {
-    return { transformed, quantized, residual: nothing.slice(d), coefficients: nothing.slice(d) };
+    const none = nothing.slice(d);
+    const { along } = tokensPart;
+    return { transformed, quantized, residual: none, coefficients: none, along };
   }
   const origin = { ...scaling, mean: mean ?? nothing };
   const off = channelCenterReference(centered.mean, 1, d, origin).centered;
   const { residual, coefficients } = splitOff(off, basis ?? [], d);
-  return { transformed, quantized, residual: rotate(residual), coefficients };
+  const means = splitAlong(rotate(residual), directions, d, subtract);
+  const r = directions.length / d;
+  const along = tokensPart.along.map((v, at) => {
+    const sample = Math.floor(at / (r * tokens));
+    return v + means.along[sample * r + (at % r)]!;
+  });
+  return { transformed, quantized, residual: means.left, coefficients, along };
+}
+
+/** Rows [count, d] as what goes along V, [count, r], and what is left. */
+function splitAlong(
+  rows: Float64Array,
+  directions: ArrayLike<number>,
+  d: number,
+  subtract: boolean,
+): { along: Float64Array; left: Float64Array } {
+  const r = directions.length / d;
+  const along = new Float64Array((rows.length / d) * r);
+  const left = rows.slice();
+  for (let row = 0; row < rows.length / d; row++) {
+    for (let i = 0; i < r; i++) {
+      let sum = 0;
+      for (let c = 0; c < d; c++) sum += rows[row * d + c]! * directions[c * r + i]!;
+      along[row * r + i] = sum;
+      for (let c = 0; c < d && subtract; c++) {
+        left[row * d + c] = left[row * d + c]! - sum * directions[c * r + i]!;
+      }
+    }
+  }
+  return { along, left };
 }
 
 /** off [samples, d] → its coefficients c = off Bᵀ, and off − c B. */

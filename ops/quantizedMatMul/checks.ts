@@ -5,10 +5,12 @@ import type { QuantizedActivations } from '../common/quantizedActivations.js';
 import { checkLength } from '../common/sizes.js';
 import { describe, InvalidArgumentError } from '../numerics/errors.js';
 import { packedBytes } from '../numerics/packing.js';
-import type { Activation, PackedWeights, QuantizedMatMulOptions } from './contract.js';
+import type { Activation, Along, PackedWeights, QuantizedMatMulOptions } from './contract.js';
 
 /** The activations that the op applies, by name. */
 export const ACTIVATIONS = ['none', 'gelu', 'geluTanh', 'silu', 'relu'] as const;
+
+const ALONG = ['along', 'directionWeights', 'directionScale'];
 
 /** Whether x is meant as codes: any object with `codes` that is no tensor. */
 export function isQuantized(
@@ -20,7 +22,7 @@ export function isQuantized(
 /** @throws InvalidArgumentError for an unknown option or activation. */
 export function checkMatMulOptions(op: string, options: QuantizedMatMulOptions): void {
   const rows = ['bias', 'residual', 'coefficients', 'basis', 'basisScale'];
-  checkOptions(op, options, [...rows, 'activation']);
+  checkOptions(op, options, [...rows, ...ALONG, 'activation']);
   const { activation } = options;
   if (activation === undefined || ACTIVATIONS.includes(activation satisfies Activation)) return;
   const wanted = `one of ${ACTIVATIONS.join(', ')}`;
@@ -80,9 +82,42 @@ export function checkRows(
   checkShape(op, 'basisScale', basisScale, [rank ?? 'k']);
   const own = coefficients?.rank === 2 ? coefficients.shape[1]! : 0;
   checkShape(op, 'coefficients', coefficients, [samples, own > 0 ? own : 'r']);
-  if (own <= basisScale.size && basisScale.size <= 2 * own) return;
-  const wanted = `of ${own} to ${2 * own} rows for ${own} coefficients`;
-  throw new InvalidArgumentError(op, 'basis', wanted, `${basisScale.size}`);
+  checkCoarseRows(op, 'basis', own, basisScale.size);
+}
+
+/** What goes beside the codes; null for nothing. @throws InvalidArgumentError for a misfit. */
+export function checkAlong(
+  op: string,
+  x: Tensor,
+  n: number,
+  { along, directionWeights, directionScale }: QuantizedMatMulOptions,
+): Along | null {
+  if (along === undefined && directionWeights === undefined && directionScale === undefined) {
+    return null;
+  }
+  if (along === undefined || directionWeights === undefined) {
+    const missing = along === undefined ? 'along' : 'directionWeights';
+    throw new InvalidArgumentError(op, missing, 'given together with the other one', 'none');
+  }
+  const own = along instanceof Tensor ? along.shape.at(-1) : undefined;
+  const rank = own !== undefined && own > 0 ? own : 'r';
+  checkShape(op, 'along', along, [...x.shape.slice(0, -1), rank]);
+  if (directionScale === undefined) {
+    checkShape(op, 'directionWeights', directionWeights, [rank, n]);
+    return { along, directionWeights };
+  }
+  const count = directionWeights instanceof Tensor ? directionWeights.shape[0] : undefined;
+  checkShape(op, 'directionWeights', directionWeights, [count ?? 'k', n]);
+  checkShape(op, 'directionScale', directionScale, [count ?? 'k']);
+  checkCoarseRows(op, 'directionWeights', own ?? 0, count ?? 0);
+  return { along, directionWeights, directionScale };
+}
+
+/** Rows stored in coarse steps: one for each factor, and some of them once more. */
+function checkCoarseRows(op: string, name: string, factors: number, rows: number): void {
+  if (factors <= rows && rows <= 2 * factors) return;
+  const wanted = `of ${factors} to ${2 * factors} rows for ${factors} factors`;
+  throw new InvalidArgumentError(op, name, wanted, `${rows}`);
 }
 
 /** @throws InvalidArgumentError for weights whose parts do not fit each other. */

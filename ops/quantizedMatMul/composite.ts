@@ -64,14 +64,19 @@ export function matMulWithRows(
   return activate(add(product, row), activation);
 }
 
-/** coefficients · basis, [samples, n]; row i of a scaled basis belongs to coefficient i mod r. */
+/** coefficients · basis, [samples, n]. */
 function basisRows({ coefficients, basis, basisScale }: QuantizedMatMulInputs): Tensor {
-  const matrix = basis as Tensor2D;
-  if (basisScale === undefined) return matMul(coefficients as Tensor2D, matrix);
-  const [samples, rank] = coefficients!.shape as [number, number];
-  const more = basisScale.size - rank;
-  const again = more === 0 ? [] : [slice(coefficients!, [0, 0], [samples, more])];
-  return matMul(mul(concat([coefficients!, ...again], 1), basisScale) as Tensor2D, matrix);
+  return coarseProduct(coefficients!, basis!, basisScale);
+}
+
+/** factors [count, r] · rows [k, n]; row i of scaled rows belongs to factor i mod r. */
+export function coarseProduct(factors: Tensor, rows: Tensor, scale: Tensor | undefined): Tensor {
+  const matrix = rows as Tensor2D;
+  if (scale === undefined) return matMul(factors as Tensor2D, matrix);
+  const [count, rank] = factors.shape as [number, number];
+  const more = scale.size - rank;
+  const again = more === 0 ? [] : [slice(factors, [0, 0], [count, more])];
+  return matMul(mul(concat([factors, ...again], 1), scale) as Tensor2D, matrix);
 }
 
 /** x as float32: scale · (code − zero point) where it holds codes. */

@@ -105,8 +105,24 @@ export interface QuantizedMatMulOptions {
    * the row before.
    */
   basisScale?: Tensor;
+  /**
+   * float32 [..., tokens, r], with `directionWeights`: their product is added to each token's
+   * result. `hadaNormQuantize` gives it for directions.
+   */
+  along?: Tensor;
+  /** float32 [r, n]; with a `directionScale` [k, n]. */
+  directionWeights?: Tensor;
+  /** float32 [k], r ≤ k ≤ 2r, for weights stored in coarse steps: as `basisScale` for `basis`. */
+  directionScale?: Tensor;
   /** Applied to the sum of all. Default 'none'. */
   activation?: Activation;
+}
+
+/** What goes beside the codes. */
+export interface Along {
+  readonly along: Tensor; // (x' + δ) V: [..., tokens, r]
+  readonly directionWeights: Tensor; // R: [r, n], or [k, n] where there is a directionScale
+  readonly directionScale?: Tensor | undefined; // [k], r ≤ k ≤ 2r
 }
 
 /** What decides which kernel runs. */
@@ -114,7 +130,7 @@ export type QuantizedMatMulForm = Pick<QuantizedMatMulAttrs, 'format' | 'xFormat
 
 /** What every kernel of the op, and every graph that has it, agree on. */
 export const quantizedMatMulContract: NodeContract<
-  keyof QuantizedMatMulInputs,
+  keyof QuantizedMatMulInputs | keyof Along,
   QuantizedMatMulForm
 > = {
   kernelName: 'QuantizedMatMul',
@@ -127,12 +143,14 @@ export const quantizedMatMulContract: NodeContract<
     'x',
     'codes',
     ...(attrs.number('bits') === 32 ? [] : ['scale' as const]),
-    ...flagged<keyof QuantizedMatMulInputs>(attrs, [
+    ...flagged<keyof QuantizedMatMulInputs | keyof Along>(attrs, [
       ['hasCodes', 'xScale', 'xZeroPoint'],
       ['hasBias', 'bias'],
       ['hasRest', 'residual'],
       ['hasBasis', 'coefficients', 'basis'],
       ['hasBasisScale', 'basisScale'],
+      ['hasDirections', 'along', 'directionWeights'],
+      ['hasDirectionsScale', 'directionScale'],
     ]),
   ],
   outputShapes: ({ x = null }, attrs) => [

@@ -23,9 +23,10 @@ const checksums = new WeakMap<object, number>();
 /**
  * NodeDef `QuantizedMatMul`: inputs x, codes, then scale unless bits is 32, then xScale and
  * xZeroPoint if hasCodes, bias if hasBias, residual if hasRest, coefficients and basis if hasBasis,
- * basisScale if hasBasisScale (all b); attributes bits, groupSize, d, n, version, checksum, and if
- * hasCodes xBits and xGroupSize (i), activation (s: none, gelu, geluTanh, silu or relu, in any
- * case). Output y.
+ * basisScale if hasBasisScale, along and directionWeights if hasDirections, directionScale if
+ * hasDirectionsScale (all b); attributes bits, groupSize, d, n, version, checksum, and if hasCodes
+ * xBits and xGroupSize (i), activation (s: none, gelu, geluTanh, silu or relu, in any case).
+ * Output y.
  */
 export function quantizedMatMulGraphOp(node: GraphOpNode): Tensor {
   const op = quantizedMatMulContract.kernelName;

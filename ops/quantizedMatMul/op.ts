@@ -6,7 +6,14 @@ import { withRenamed } from '../common/renamed.js';
 import { checkSize } from '../common/sizes.js';
 import { InvalidArgumentError } from '../numerics/errors.js';
 import { FLOAT32 } from '../numerics/formats.js';
-import { checkCodes, checkMatMulOptions, checkRows, checkWeights, isQuantized } from './checks.js';
+import {
+  checkAlong,
+  checkCodes,
+  checkMatMulOptions,
+  checkRows,
+  checkWeights,
+  isQuantized,
+} from './checks.js';
 import { quantizedMatMulOp } from './composite.js';
 import {
   type PackedWeights,
@@ -16,6 +23,7 @@ import {
   type QuantizedMatMulOptions,
   quantizedMatMulContract,
 } from './contract.js';
+import { productAlong } from './directions.js';
 
 /** What an absent option means. */
 export const QUANTIZED_MATMUL_DEFAULTS = {
@@ -23,8 +31,8 @@ export const QUANTIZED_MATMUL_DEFAULTS = {
 } as const satisfies QuantizedMatMulOptions;
 
 /**
- * Multiplies by packed low-bit weights: y = f(x W + (residual W + coefficients · basis) + bias), W
- * = scale · code.
+ * Multiplies by packed low-bit weights: y = f(x W + along R + (residual W + coefficients · basis) +
+ * bias), W = scale · code.
  *
  * The bracket is one row per sample, added to each of its tokens: the mean that HadaNorm took out
  * of x. Everything before the last two axes of x is a sample. x may be codes too: then kernels
@@ -67,7 +75,9 @@ export function quantizedMatMul(
   checkWeights(op, weights);
   const { codes, scale, shape } = weights;
   const [d, n] = shape;
-  const { activation = QUANTIZED_MATMUL_DEFAULTS.activation, ...rows } = options;
+  const { activation = QUANTIZED_MATMUL_DEFAULTS.activation } = options;
+  const { bias, residual, coefficients, basis, basisScale } = options;
+  const rows = { bias, residual, coefficients, basis, basisScale };
   return tidy('quantizedMatMul', () => {
     const quantized = isQuantized(x) ? x : null;
     const input = quantized?.codes ?? toFloatTensor(op, 'x', x as Tensor | TensorLike);
@@ -77,13 +87,18 @@ export function quantizedMatMul(
       throw new InvalidArgumentError(op, 'x', `of shape [..., tokens, ${d}]`, got);
     }
     checkRows(op, input, n, d, options);
+    const along = checkAlong(op, input, n, options);
     checkSize(op, 'the result', [...input.shape.slice(0, -1), n]);
     if (input.size === 0) return zeros([...input.shape.slice(0, -1), n]);
     const { scale: xScale, zeroPoint: xZeroPoint } = quantized ?? {};
+    const inputs = { x: input, xScale, xZeroPoint, codes, scale, ...rows };
+    const formats = { format: weightFormat(weights), xFormat: activationFormat(quantized, d) };
+    const attrs = { ...formats, d, n, activation };
+    if (along !== null) return productAlong(inputs, attrs, along);
     return runOp<QuantizedMatMulInputs, QuantizedMatMulAttrs, Tensor>(
       quantizedMatMulOp,
-      { x: input, xScale, xZeroPoint, codes, scale, ...rows },
-      { format: weightFormat(weights), xFormat: activationFormat(quantized, d), d, n, activation },
+      inputs,
+      attrs,
     );
   });
 }

@@ -15,6 +15,9 @@ export interface QuantizedMatMulNumbers {
   readonly coefficients?: ArrayLike<number>; // [samples, r]
   readonly basis?: ArrayLike<number>; // [k, n]
   readonly basisScale?: ArrayLike<number>; // [k]; absent: 1
+  readonly along?: ArrayLike<number>; // [samples, tokens, r]
+  readonly directionWeights?: ArrayLike<number>; // [k, n]
+  readonly directionScale?: ArrayLike<number>; // [k]; absent: 1
 }
 
 /** The sizes of a product. */
@@ -60,7 +63,10 @@ export function quantizedMatMulReference(
       if (residual !== undefined) {
         for (let k = 0; k < d; k++) terms.push(residual[sample * d + k]! * weight(k, j));
       }
-      terms.push(...basisTerms(numbers, samples, sample, n, j));
+      const { coefficients, basis, basisScale } = numbers;
+      terms.push(...rowTerms(coefficients, basis, basisScale, samples, sample, n, j));
+      const { along, directionWeights, directionScale } = numbers;
+      terms.push(...rowTerms(along, directionWeights, directionScale, rows, row, n, j));
       out.values[row * n + j] = terms.reduce((sum, term) => sum + term);
       out.magnitudes[row * n + j] = terms.reduce((sum, term) => sum + Math.abs(term), 0);
     }
@@ -68,18 +74,21 @@ export function quantizedMatMulReference(
   return out;
 }
 
-function basisTerms(
-  { coefficients, basis, basisScale }: QuantizedMatMulNumbers,
-  samples: number,
-  sample: number,
+/** factors [count, r] times rows [k, n] of which row i belongs to factor i mod r. */
+function rowTerms(
+  factors: ArrayLike<number> | undefined,
+  rows: ArrayLike<number> | undefined,
+  scale: ArrayLike<number> | undefined,
+  count: number,
+  at: number,
   n: number,
   j: number,
 ): number[] {
-  if (coefficients === undefined) return [];
-  const rank = coefficients.length / samples;
-  return Array.from({ length: basis!.length / n }, (_, i) => {
-    const factor = coefficients[sample * rank + (i % rank)]! * (basisScale?.[i] ?? 1);
-    return factor * basis![i * n + j]!;
+  if (factors === undefined) return [];
+  const rank = factors.length / count;
+  return Array.from({ length: rows!.length / n }, (_, i) => {
+    const factor = factors[at * rank + (i % rank)]! * (scale?.[i] ?? 1);
+    return factor * rows![i * n + j]!;
   });
 }
 

@@ -69,6 +69,9 @@ export function productDifference(node: GraphNode, given: readonly Values[], got
       coefficients: ofRows(coefficients, sample),
       basis: inColumns(basis?.values),
       basisScale: named.basisScale?.values,
+      along: ofRows(named.along, own),
+      directionWeights: inColumns(named.directionWeights?.values),
+      directionScale: named.directionScale?.values,
     }),
   };
   const { values, magnitudes } = quantizedMatMulReference(numbers, {
@@ -106,6 +109,7 @@ export function quantizerDifference(
     {
       x: samples.flatMap((sample) => withSameMean(x!.values, mask, { sample, tokens, d, rows })),
       ...Object.fromEntries(Object.entries(others).map(([name, value]) => [name, value!.values])),
+      subtract: attrs.bool('subtract') ?? false,
     },
     rows.length + 1,
     d,
@@ -122,10 +126,16 @@ export function quantizerDifference(
     const sample = Math.floor(i / rows.length);
     return beyondOneStep(got, row, exact.quantized, i + sample, { d, groupSize });
   });
+  const along = named.directions === undefined ? undefined : got.at(-1);
+  const [residual, coefficients] = got.slice(3, along === undefined ? undefined : -1);
+  const beside = at.map((row, i) =>
+    alongOff(along, row, exact.along, i + Math.floor(i / rows.length)),
+  );
   return Math.max(
     largest(new Float64Array(beyond.length), beyond, () => size),
-    off(got[3], exact.residual),
-    off(got[4], exact.coefficients),
+    off(residual, exact.residual),
+    off(coefficients, exact.coefficients),
+    Math.max(...beside) / (size + magnitudeOf(exact.along)),
   );
 }
 
@@ -162,6 +172,20 @@ function withSameMean(
     return rows.reduce((left, _, i) => left - own[i * d + c]!, mean * (rows.length + 1));
   });
   return [...own, ...last];
+}
+
+/** How far what goes along the directions is off in a token. */
+function alongOff(
+  found: Values | undefined,
+  row: number,
+  exact: ArrayLike<number>,
+  exactRow: number,
+): number {
+  if (found === undefined) return 0;
+  const width = found.shape.at(-1)!;
+  const own = part(found.values, row * width, width);
+  const wanted = Array.from({ length: width }, (_, i) => exact[exactRow * width + i]!);
+  return largest(wanted, own, () => 1);
 }
 
 /** How far a token is off, less one step: near a tie float32 may fall on the other side. */

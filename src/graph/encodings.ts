@@ -43,9 +43,9 @@ export function affine(values: Float32Array, dtype: 'uint8' | 'uint16'): Stored 
   return { values: rounded, quantization: { dtype, scale, min } };
 }
 
-/** Values from −1 to 1 in steps of 1/127, 0 among them, as tfjs's uint8 quantization has it. */
-export function signed8(values: Float32Array): Stored {
-  const scale = 1 / 127;
-  const rounded = Float32Array.from(values, (v) => Math.round((v + 1) / scale) * scale - 1);
-  return { values: rounded, quantization: { dtype: 'uint8', scale, min: -1 } };
+/** Values from −reach to reach in steps of reach / 127, 0 among them, as tfjs's uint8 has it. */
+export function signed8(values: Float32Array, reach = 1): Stored {
+  const scale = reach / 127;
+  const rounded = Float32Array.from(values, (v) => Math.round((v + reach) / scale) * scale - reach);
+  return { values: rounded, quantization: { dtype: 'uint8', scale, min: -reach } };
 }

@@ -31,7 +31,18 @@ export interface QuantizeCheckpointOptions extends LoadCheckpointOptions, Rewrit
 
 const REWRITE_OPTIONS = [
   ...['preset', 'method', 'weights', 'activations', 'center', 'meanRank', 'scale', 'alpha'],
-  ...['rotate', 'signs', 'lowRank', 'blockSize', 'stats', 'rules', 'weightOnly', 'mode', 'fuse'],
+  ...[
+    'rotate',
+    'signs',
+    'lowRank',
+    'branch',
+    'blockSize',
+    'stats',
+    'rules',
+    'weightOnly',
+    'mode',
+    'fuse',
+  ],
   ...['tokenMask', 'seed', 'compare'],
 ];
 

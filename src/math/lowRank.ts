@@ -1,4 +1,5 @@
 import { matmul, matmulTransposed } from './matrix.js';
+import { orthonormalize, startingRows } from './symmetric.js';
 
 /**
  * Rounds of the power iteration: singular values a factor of 1.3 apart are told apart to better
@@ -23,7 +24,7 @@ export function leadingRightVectors(
 }
 
 function throughColumns(a: Float32Array, m: number, n: number, r: number): Float32Array {
-  let basis = startingBasis(n, r);
+  let basis: Float32Array = Float32Array.from(startingRows(n, r));
   orthonormalize(basis, n, r);
   for (let round = 0; round < ROUNDS; round++) {
     // [n, r] → a · [n, r] = [m, r] → aᵀ · [m, r] = [n, r]
@@ -38,7 +39,7 @@ function throughColumns(a: Float32Array, m: number, n: number, r: number): Float
 /** Of few long rows: the same iteration on a aᵀ [m, m], from the same start; then by aᵀ. */
 function throughRows(a: Float32Array, m: number, n: number, r: number): Float32Array {
   const gram = matmul(a, columns(a, m, n), m, n, m);
-  const start = startingBasis(n, r);
+  const start = Float32Array.from(startingRows(n, r));
   orthonormalize(start, n, r);
   let basis = columns(matmul(a, columns(start, r, n), m, n, r), m, r);
   for (let round = 1; round < ROUNDS; round++) {
@@ -57,39 +58,4 @@ function columns(x: Float32Array, rows: number, cols: number): Float32Array {
   for (let i = 0; i < rows; i++)
     for (let j = 0; j < cols; j++) out[j * rows + i] = x[i * cols + j]!;
   return out;
-}
-
-/**
- * Deterministic and in no special position: a hash of each index (mulberry32's), as a number from
- * −0.5 to 0.5.
- */
-function startingBasis(n: number, r: number): Float32Array {
-  return Float32Array.from({ length: r * n }, (_, i) => {
-    let t = Math.imul(i + 1, 0x6d2b79f5);
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32 - 0.5;
-  });
-}
-
-/** Gram–Schmidt on rows, twice: once is not enough in float32. Rows that vanish become zero. */
-function orthonormalize(basis: Float32Array, n: number, r: number): void {
-  const dot = (i: number, j: number) => {
-    let sum = 0;
-    for (let c = 0; c < n; c++) sum += basis[i * n + c]! * basis[j * n + c]!;
-    return sum;
-  };
-  const largest = Math.max(...Array.from({ length: r }, (_, i) => Math.sqrt(dot(i, i))));
-  for (let i = 0; i < r; i++) {
-    for (let pass = 0; pass < 2; pass++) {
-      for (let j = 0; j < i; j++) {
-        const along = dot(i, j);
-        for (let c = 0; c < n; c++)
-          basis[i * n + c] = basis[i * n + c]! - along * basis[j * n + c]!;
-      }
-    }
-    const norm = Math.sqrt(dot(i, i));
-    const factor = norm > 1e-6 * largest ? 1 / norm : 0;
-    for (let c = 0; c < n; c++) basis[i * n + c] = basis[i * n + c]! * factor;
-  }
 }

@@ -1,4 +1,5 @@
 import { fitsIn } from '../../ops/numerics/formats.js';
+import type { BranchKind } from './branch.js';
 import { METHODS, type Method, type Parts } from './methods.js';
 import type { Task } from './plan.js';
 import type { FixedParts } from './transform.js';
@@ -7,6 +8,8 @@ import type { FixedParts } from './transform.js';
 export interface Way {
   readonly method: Method;
   readonly parts: FixedParts;
+  /** What goes beside the codes; null for nothing. */
+  readonly branch: BranchKind | null;
 }
 
 /** What a site leaves open. */
@@ -38,6 +41,19 @@ export function latitudeOf(
 }
 
 /**
+ * The kinds of branch of a rank that may go beside the codes of a linear's site, the likeliest
+ * first; none where there is to be no branch.
+ */
+export function branchesOf({ settings }: Task, rank: number, hessian: boolean): BranchKind[] {
+  const { branch, weights, activations, treatment } = settings;
+  if (rank === 0 || weights.format.kind === 'float32' || treatment === 'weightOnly') return [];
+  if (!hessian) return ['weights'];
+  if (branch !== 'auto') return [branch];
+  // taking directions out of 8 bits is worth nothing
+  return fitsIn(activations.format, 5) ? ['subtracted', 'errors'] : ['errors'];
+}
+
+/**
  * The ways that a method, some of its parts replaced, may treat a site: each is one by itself, from
  * the cheapest at run time to the dearest. Centering costs most there, for its means take a way of
  * their own; then the rotation.
@@ -46,7 +62,12 @@ export function latitudeOf(
  * neither HadaNorm is QuaRot or, where the rotation is open too, plain rounding. Centered, the
  * scale was never worth leaving out.
  */
-export function waysOf(method: Method, replaced: Partial<Parts>, at: Latitude): Way[] {
+export function waysOf(
+  method: Method,
+  replaced: Partial<Parts>,
+  at: Latitude,
+  branch: BranchKind | null = null,
+): Way[] {
   const open = { ...METHODS[method], ...replaced };
   const free = open.center === 'auto' && at.centering;
   const scaled = open.scale !== 'none' && replaced.scale === undefined;
@@ -54,14 +75,17 @@ export function waysOf(method: Method, replaced: Partial<Parts>, at: Latitude): 
     free && scaled && center === 'none' ? (['none', open.scale] as const) : [open.scale];
   const ways = centersOf(open, at).flatMap((center) =>
     rotationsOf(open, at).flatMap((rotate) =>
-      scales(center).map((scale) => ({ method, parts: { ...open, center, rotate, scale } })),
+      scales(center).map((scale) => ({
+        ...{ method, branch },
+        parts: { ...open, center, rotate, scale },
+      })),
     ),
   );
   return [...new Map(ways.map((way) => [wayKey(way), way])).values()];
 }
 
 /** Ways with one key are one transform: parts that do nothing there are left out of it. */
-export function wayKey({ parts }: Pick<Way, 'parts'>): string {
+export function wayKey({ parts, branch }: Pick<Way, 'parts' | 'branch'>): string {
   const { center, meanRank, scale, alpha, rotate, signs } = parts;
   return JSON.stringify([
     center,
@@ -70,6 +94,7 @@ export function wayKey({ parts }: Pick<Way, 'parts'>): string {
     scale === 'smoothquant' ? alpha : null,
     rotate,
     rotate && signs,
+    branch,
   ]);
 }
 

@@ -87,14 +87,20 @@ function shiftOf(sampled: readonly number[], outputs: readonly number[]): number
  */
 function cheapest(ways: readonly Way[], measured: readonly MeasuredWay[]): number {
   const outputs = measured.map(({ output }) => comparable(output));
-  const bar = outputs[ways.findIndex((way) => wayKey(way) === QUAROT)] ?? Number.NEGATIVE_INFINITY;
+  const quarot = ways.findIndex(
+    ({ parts, branch }) => wayKey({ parts, branch }) === quarotKey(branch),
+  );
+  const bar = outputs[quarot] ?? Number.NEGATIVE_INFINITY;
   const enough = Math.max(Math.max(...outputs) - TIE_DB, bar);
   return outputs.findIndex((output) => output >= enough);
 }
 
-const QUAROT = wayKey({ parts: { ...METHODS.hadamard, center: 'none', rotate: true } });
+/** QuaRot beside the same branch. */
+function quarotKey(branch: Way['branch']): string {
+  return wayKey({ parts: { ...METHODS.hadamard, center: 'none', rotate: true }, branch });
+}
 
-function measuredWay({ method, parts }: Way, output: number): MeasuredWay {
+function measuredWay({ method, parts, branch }: Way, output: number): MeasuredWay {
   const { center, scale, rotate } = parts;
-  return { method, center, scale, rotate, output };
+  return { method, center, scale, rotate, ...(branch === null ? {} : { branch }), output };
 }

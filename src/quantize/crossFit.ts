@@ -45,12 +45,15 @@ export function crossFitOf(
   const { samples } = inputs;
   const residual = new Float32Array(samples.count * d);
   const coefficients = new Float32Array(samples.count * rank);
+  const along = t.branch?.rank ?? 0;
+  const residualAlong = new Float32Array(samples.count * along);
   const splits = fits.map((fit) => splitMeans(fit, samples.means));
   samples.sampleOf.forEach((sample, row) => {
     const fold = foldOf[sample]!;
     const split = splits[fold]!;
     const at = row * rank + fold * width;
     residual.set(split.residual.subarray(sample * d, (sample + 1) * d), row * d);
+    residualAlong.set(split.along.subarray(sample * along, (sample + 1) * along), row * along);
     coefficients[at] = 1;
     coefficients.set(split.coefficients.subarray(sample * t.rank, (sample + 1) * t.rank), at + 1);
   });
@@ -59,7 +62,7 @@ export function crossFitOf(
     directions.set(fit.mean!, fold * width * d);
     directions.set(unscaled(fit), (fold * width + 1) * d);
   });
-  return { directions, rank, inputs: { ...inputs, residual, coefficients } };
+  return { directions, rank, inputs: { ...inputs, residual, coefficients, residualAlong } };
 }
 
 /** Output of a linear for each kept token, as if the mean's part was not fitted to its sample. */
@@ -70,8 +73,8 @@ export function crossFittedOutput(
   { directions, rank, inputs }: CrossFit,
 ): Float32Array {
   const values = matmul(directions, w, rank, t.d, linear.n);
-  const basis = { values, quantization: undefined };
-  const fitted = { ...linear, basis, basisScale: null, meanProduct: null };
+  const basis = { rows: { values, quantization: undefined }, scale: null };
+  const fitted = { ...linear, basis, meanProduct: null };
   return linearOutput({ ...t, rank }, fitted, inputs);
 }
 

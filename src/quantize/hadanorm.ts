@@ -19,6 +19,14 @@ import { hadamardPlan, orthonormalRow } from '../../ops/numerics/hadamard.js';
  *   (6) μ  = μ̄ + σ (c B + δ Hᵀ)
  *   (7) Y  = Q(X') Q(W') + (μ̄ W + c (B diag(σ) W) + δ Q(W')) + b
  *
+ * Beside the codes there may be a branch of a few directions V, which few bits serve worst:
+ *
+ *   (8) Y  = Q(X'⊥) Q(W'⊥) + ((X' + δ) V) R + (μ̄ W + δ⊥ Q(W'⊥)) + b
+ *
+ * W'⊥ = W' − V Vᵀ W' is what is rounded. X'⊥ is X' or, where activations have few bits, X' less
+ * what goes along V; δ⊥ likewise. R has the least error of all by the second moments of what comes,
+ * so it also makes up for what Q(W'⊥) has along V. The branch carries the mean: it needs no B.
+ *
  * As H Hᵀ = 1, X' W' = (X − μ) W, and without Q the bracket of (7) is μ W: Y is X W + b. With Q the
  * errors of X' differ from token to token, while an error in the bracket is the same for all of
  * them. So what is known of μ before it comes goes through W as it was: μ̄, its mean over the
@@ -118,6 +126,22 @@ export function basisProduct({ basis, sigma }: Pick<Transform, 'basis' | 'sigma'
   return matmul(basis, scaledRows(w, sigma));
 }
 
+/** (8) Rows [count, d] as what goes along V [d, r], and what is left for the codes. */
+export function splitAlong(rows: Matrix, v: Matrix, subtract: boolean) {
+  const along = matmul(rows, v);
+  if (!subtract) return { along, left: rows };
+  const taken = matmul(along, transpose(v));
+  return { along, left: rows.map((row, i) => row.map((value, c) => value - taken[i]![c]!)) };
+}
+
+/** (8) R [r, n] with the least error by the moments H [d, d] of what comes, from Q(W'⊥) [d, n]. */
+export function branchWeights(h: Matrix, v: Matrix, w: Matrix, q: Matrix, subtract: boolean) {
+  const through = subtract ? splitAlong(transpose(q), v, true).left : transpose(q);
+  const error = transpose(w).map((row, j) => row.map((value, k) => value - through[j]![k]!));
+  const image = matmul(transpose(v), h); // Vᵀ H: [r, d]
+  return solve(matmul(image, v), matmul(image, transpose(error)));
+}
+
 /** (7) What is multiplied and added. */
 export interface Terms {
   readonly x: Matrix; // Q(X'): [tokens, d]
@@ -157,6 +181,19 @@ export function hadanorm(
     ...splitMean(mu, t),
     bias,
   });
+}
+
+/** a⁻¹ b by Gauss and Jordan, for a [r, r] with pivots on its diagonal. */
+function solve(a: Matrix, b: Matrix): Matrix {
+  const rows = a.map((row, i) => [...row, ...b[i]!]);
+  for (let p = 0; p < rows.length; p++) {
+    const pivot = rows[p]!.map((v) => v / rows[p]![p]!);
+    for (let i = 0; i < rows.length; i++) {
+      const factor = rows[i]![p]!;
+      rows[i] = i === p ? pivot : rows[i]!.map((v, j) => v - factor * pivot[j]!);
+    }
+  }
+  return rows.map((row) => row.slice(a.length));
 }
 
 function sum(values: Vector): number {

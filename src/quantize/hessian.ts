@@ -1,8 +1,13 @@
-import { add, dispose, matMul, slice, tensor2d } from '@tensorflow/tfjs-core';
+import { add, dispose, matMul, slice, type Tensor2D, tensor2d } from '@tensorflow/tfjs-core';
 import { transformBlocks } from '../../ops/numerics/fastHadamard.js';
 import type { SiteStats } from '../calibrate/siteStats.js';
-import { areProductsFast, matmulTransposed, transpose as transposed } from '../math/matrix.js';
-import { rowOf } from '../math/triangle.js';
+import {
+  areProductsFast,
+  fetched,
+  matmulTransposed,
+  transpose as transposed,
+} from '../math/matrix.js';
+import { type Range, rowOf } from '../math/triangle.js';
 import { type Feedback, gptqFeedback, gptqFeedbackOf } from './feedback.js';
 import { RotatedScatter, scaledRows } from './rotatedScatter.js';
 import { splitMeans, type Transform } from './transform.js';
@@ -22,9 +27,52 @@ interface WeightedRows {
  * no scatter.
  */
 export function feedbackFor(t: Transform, stats: SiteStats): Feedback | null {
-  if (stats.scatter === null) return null;
   const { d } = t;
-  const { kept, total } = stats;
+  const { scatter } = stats;
+  if (scatter === null) return null;
+  if (!isOnBackend(d)) return gptqFeedback(momentsOnHost(t, stats, scatter), d);
+  return onBackend(t, stats, scatter, (trace, rowsOf) => gptqFeedbackOf(d, trace, rowsOf));
+}
+
+/** The same moments, symmetric, row-major [d, d]: of what a branch is fitted to. */
+export function momentsFor(t: Transform, stats: SiteStats): Float64Array | null {
+  const { d } = t;
+  const { scatter } = stats;
+  if (scatter === null) return null;
+  if (!isOnBackend(d)) return momentsOnHost(t, stats, scatter);
+  return onBackend(t, stats, scatter, (_, rowsOf) => {
+    const h = new Float64Array(d * d);
+    for (let from = 0; from < d; from += MOMENT_ROWS) {
+      const rows = { from, to: Math.min(from + MOMENT_ROWS, d) };
+      h.set(
+        fetched('rewriteGraph', () => rowsOf(rows)),
+        from * d,
+      );
+    }
+    return h;
+  });
+}
+
+/** Moments [d, d], factored for GPTQ; written over. */
+export function feedbackOf(moments: Float64Array, d: number): Feedback {
+  if (!isOnBackend(d)) return gptqFeedback(moments, d);
+  let trace = 0;
+  for (let i = 0; i < d; i++) trace += moments[i * d + i]!;
+  return gptqFeedbackOf(d, trace, ({ from, to }) =>
+    tensor2d(Float32Array.from(moments.subarray(from * d, to * d)), [to - from, d]),
+  );
+}
+
+/** Rows of moments that are read at a time. */
+const MOMENT_ROWS = 512;
+
+function isOnBackend(d: number): boolean {
+  return d >= ON_BACKEND_FROM && areProductsFast();
+}
+
+/** What of the samples' means passes, and how much each counts. */
+function passingMeans(t: Transform, { kept, total }: SiteStats): WeightedRows {
+  const { d } = t;
   const means = new Float32Array(kept.length * d);
   kept.forEach(({ mean }, i) => {
     means.set(mean, i * d);
@@ -32,16 +80,24 @@ export function feedbackFor(t: Transform, stats: SiteStats): Feedback | null {
   // a subset of the samples stands for all of them
   const seen = kept.reduce((sum, { tokens }) => sum + tokens, 0);
   const weight = (i: number) => (kept[i]!.tokens * total.tokens) / seen;
-  const passing = { rows: meansThatPass(t, means), weight };
-  if (d >= ON_BACKEND_FROM && areProductsFast()) return onBackend(t, stats.scatter, passing);
-  const h = transformedScatter(t, stats.scatter);
-  addWeighted(h, passing, d);
-  return gptqFeedback(h, d);
+  return { rows: meansThatPass(t, means), weight };
+}
+
+function momentsOnHost(t: Transform, stats: SiteStats, scatter: Float64Array): Float64Array {
+  const h = transformedScatter(t, scatter);
+  addWeighted(h, passingMeans(t, stats), t.d);
+  return h;
 }
 
 /** The same by the backend's products, in float32: far below the damping that GPTQ adds. */
-function onBackend(t: Transform, packed: Float64Array, passing: WeightedRows): Feedback {
+function onBackend<T>(
+  t: Transform,
+  stats: SiteStats,
+  packed: Float64Array,
+  use: (trace: number, rowsOf: (rows: Range) => Tensor2D) => T,
+): T {
   const { d, sigma } = t;
+  const passing = passingMeans(t, stats);
   let trace = 0;
   for (let i = 0; i < d; i++) trace += packed[rowOf(d, i) + i]! / (sigma?.[i] ?? 1) ** 2;
   passing.rows.forEach((v, at) => {
@@ -52,7 +108,7 @@ function onBackend(t: Transform, packed: Float64Array, passing: WeightedRows): F
   const turned = tensor2d(transposed(weighted(passing, d), shape[0], d), [d, shape[0]]);
   const scatter = new RotatedScatter(t, packed);
   try {
-    return gptqFeedbackOf(d, trace, (rows) => {
+    return use(trace, (rows) => {
       const own = scatter.rows(rows);
       const { from, to } = rows;
       if (shape[0] === 0) return own;

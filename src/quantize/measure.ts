@@ -3,10 +3,18 @@ import { rangeWithZero } from '../../ops/numerics/ranges.js';
 import { addEnergies, type EnergySums, noEnergies, sqnr, sqnrDecibels } from '../math/decibels.js';
 import { matmul } from '../math/matrix.js';
 import type { Histogram, Sqnr } from './measured.js';
-import type { QuantizedLinear } from './quantizeLinear.js';
+import { effectiveWeights, type QuantizedLinear, restoredRows } from './quantizeLinear.js';
 import type { Samples } from './samples.js';
 import type { ActivationQuantizer, ActivationSettings } from './settings.js';
-import { restoredWeights, rotated, scaled, splitMeans, type Transform } from './transform.js';
+import {
+  restoredWeights,
+  rotated,
+  type SplitMeans,
+  scaled,
+  splitMeans,
+  type Transform,
+  throughBranch,
+} from './transform.js';
 
 /**
  * A transform's effect on the kept tokens of its site, made once for all the linears that share it.
@@ -14,10 +22,12 @@ import { restoredWeights, rotated, scaled, splitMeans, type Transform } from './
 export interface TransformedSamples {
   readonly samples: Samples;
   readonly transformed: Float32Array; // x', [count, d]
-  readonly quantized: Float32Array; // Q(x'), [count, d]
+  readonly quantized: Float32Array; // Q(x'), or Q(x'⊥) beside a branch, [count, d]
+  readonly along: Float32Array; // x' V, [count, rank of the branch]; empty without one
   // of each row's mean, transformed, [count, d]; empty where nothing is centered per sample
   readonly residual: Float32Array;
   readonly coefficients: Float32Array; // of each row's mean in the basis, [count, rank]
+  readonly residualAlong: Float32Array; // δ V of each row's mean, as `along`; empty likewise
   /** SQNR of the activations, dB. */
   readonly activations: number;
 }
@@ -42,12 +52,25 @@ export function transformSamples(
     }
   }
   const transformed = rotated(t, scaled(t, centered, dynamic ? null : t.mean));
+  const { along, residual: left } = throughBranch(t, transformed);
   const quantized =
     activations === null
-      ? transformed
-      : nearestValues(activations.format, transformed, [count, d], activations.range);
-  const split = dynamic ? splitMeans(t, means) : null;
-  const spread = (values: Float32Array, width: number) => {
+      ? left
+      : nearestValues(activations.format, left, [count, d], activations.range);
+  return {
+    samples,
+    transformed,
+    quantized,
+    along,
+    ...spreadMeans(t, samples, dynamic ? splitMeans(t, means) : null),
+    activations: activationSqnr(t, rows, left, quantized),
+  };
+}
+
+/** The parts of the samples' means, for each kept token. */
+function spreadMeans(t: Transform, { count, sampleOf }: Samples, split: SplitMeans | null) {
+  const spread = (values: Float32Array | undefined, width: number) => {
+    if (values === undefined || values.length === 0) return new Float32Array(0);
     const out = new Float32Array(count * width);
     sampleOf.forEach((sample, row) => {
       out.set(values.subarray(sample * width, (sample + 1) * width), row * width);
@@ -55,12 +78,9 @@ export function transformSamples(
     return out;
   };
   return {
-    samples,
-    transformed,
-    quantized,
-    residual: split === null ? new Float32Array(0) : spread(split.residual, d),
-    coefficients: split === null ? new Float32Array(0) : spread(split.coefficients, t.rank),
-    activations: activationSqnr(t, rows, transformed, quantized),
+    residual: spread(split?.residual, t.d),
+    coefficients: spread(split?.coefficients, t.rank),
+    residualAlong: spread(split?.along, t.branch?.rank ?? 0),
   };
 }
 
@@ -74,8 +94,8 @@ export function linearOutput(
   inputs: TransformedSamples,
 ): Float32Array {
   const { d, rank } = t;
-  const { n, weights, basis, basisScale, meanProduct, shift, lowRank } = linear;
-  const { samples, quantized, transformed, residual, coefficients } = inputs;
+  const { n, weights, basis, meanProduct, shift, branch } = linear;
+  const { samples, quantized, along, residual, residualAlong, coefficients } = inputs;
   const { count } = samples;
   const sum = (a: Float32Array, b: Float32Array) => a.map((v, i) => v + b[i]!);
   const input = residual.length === 0 ? quantized : sum(quantized, residual);
@@ -84,17 +104,12 @@ export function linearOutput(
     for (let i = 0; i < out.length; i++) out[i] = out[i]! + part[i]!;
   };
   if (basis !== null && coefficients.length > 0) {
-    const rows = basis.values.length / n;
-    const factors = Float32Array.from({ length: count * rows }, (_, i) => {
-      const coefficient = coefficients[Math.floor(i / rows) * rank + ((i % rows) % rank)]!;
-      return coefficient * (basisScale?.[i % rows] ?? 1);
-    });
-    add(matmul(factors, basis.values, count, rows, n));
+    add(matmul(coefficients, restoredRows(basis, rank, n), count, rank, n));
   }
-  if (lowRank !== null) {
-    const whole = residual.length === 0 ? transformed : sum(transformed, residual);
-    const left = matmul(whole, lowRank.left.values, count, d, lowRank.rank);
-    add(matmul(left, lowRank.right.values, count, lowRank.rank, n));
+  if (branch !== null) {
+    const whole = residualAlong.length === 0 ? along : sum(along, residualAlong);
+    const directions = t.branch!.rank;
+    add(matmul(whole, restoredRows(branch, directions, n), count, directions, n));
   }
   for (const row of [meanProduct, shift]) {
     if (row === null) continue;
@@ -114,16 +129,9 @@ export function measure(
   w: Float32Array,
   exact: Float32Array,
 ): Sqnr {
-  const { n, weights, lowRank } = linear;
-  const { d } = t;
-  let effective = weights;
-  if (lowRank !== null) {
-    const along = matmul(lowRank.left.values, lowRank.right.values, d, lowRank.rank, n);
-    effective = weights.map((v, i) => v + along[i]!);
-  }
   return {
     activations: inputs.activations,
-    weights: sqnr(w, restoredWeights(t, effective, n)),
+    weights: sqnr(w, restoredWeights(t, effectiveWeights(t, linear), linear.n)),
     output: sqnr(exact, linearOutput(t, linear, inputs)),
   };
 }

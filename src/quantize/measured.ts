@@ -1,3 +1,4 @@
+import type { BranchKind } from './branch.js';
 import type { Method, Parts } from './methods.js';
 import type { FixedParts } from './transform.js';
 
@@ -25,6 +26,9 @@ export type Treatment = Readonly<{
   center: FixedParts['center'];
   scale: Parts['scale'];
   rotate: boolean;
+  /** Which directions are multiplied apart, in that rank; absent where none are. */
+  branch?: BranchKind;
+  lowRank?: number;
 }>;
 
 /** A way to treat a site that was measured beside others. */

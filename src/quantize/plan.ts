@@ -45,9 +45,9 @@ export interface Task {
 
 /** Tasks with the same key share a transform. */
 export function transformKey({ placed, settings }: Task): string {
-  const { treatment, method, parts, activations, blockSize } = settings;
+  const { treatment, method, parts, activations, blockSize, lowRank, branch } = settings;
   // one by one, for a group's weights are read together, and all adaLN linears of a model may read
   // one tensor
   if (treatment === 'weightOnly') return `${placed.linear.name} weightOnly`;
-  return JSON.stringify([placed.key, method, parts, activations, blockSize]);
+  return JSON.stringify([placed.key, method, parts, activations, blockSize, lowRank, branch]);
 }

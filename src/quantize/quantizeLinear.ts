@@ -1,9 +1,9 @@
 import { bytesOf, FLOAT32, groupedAlong, halfInFull } from '../../ops/numerics/formats.js';
-import { half, type Stored, signed8 } from '../graph/encodings.js';
-import { leadingRightVectors } from '../math/lowRank.js';
-import { matmul, transpose } from '../math/matrix.js';
+import { type Stored, signed8 } from '../graph/encodings.js';
+import { matmul } from '../math/matrix.js';
+import { branchWeights, type FittedBranch, roundedTarget } from './branch.js';
 import { type Feedback, quantizeGptq } from './gptq.js';
-import type { LinearSettings, WeightSettings } from './settings.js';
+import type { WeightSettings } from './settings.js';
 import { basisProduct, type Transform, transformedWeights } from './transform.js';
 import { dequantized, type QuantizedWeights, quantizeNearest } from './uniform.js';
 
@@ -19,13 +19,8 @@ export interface QuantizedLinear {
   readonly weights: Float32Array;
   /** Which way the codes were rounded. */
   readonly rounding: 'nearest' | 'gptq' | null;
-  /**
-   * The basis of the mean through the original weights, [k, n], k ≥ r: rows from r on are what was
-   * left of the first of the others when they were rounded. See `quantizedMatMul`.
-   */
-  readonly basis: Stored | null;
-  /** What the rows were divided by, [k]; null where they are not rounded, and k is r. */
-  readonly basisScale: Float32Array | null;
+  /** The basis of the mean through the original weights; null for none. */
+  readonly basis: StoredRows | null;
   /** μ̄ W, [n], to be added to the bias; null where no static mean is subtracted. */
   readonly meanProduct: Float32Array | null;
   /**
@@ -33,61 +28,92 @@ export interface QuantizedLinear {
    * bias: of a sequential calibration. Null: nothing.
    */
   readonly shift: Float32Array | null;
-  /** Singular directions beside the codes: [d, rank] and [rank, n]. */
-  readonly lowRank: { readonly rank: number; readonly left: Stored; readonly right: Stored } | null;
+  /** R, by which what goes along the transform's branch is multiplied; null: nothing. */
+  readonly branch: StoredRows | null;
+}
+
+/**
+ * Rows [r, n] as they are stored: [k, n], k ≥ r, where rows from r on are what was left of the
+ * first of the others when they were rounded. See `quantizedMatMul`.
+ */
+export interface StoredRows {
+  readonly rows: Stored;
+  /** What the rows were divided by, [k]; null where they are not rounded, and k is r. */
+  readonly scale: Float32Array | null;
 }
 
 /**
  * Quantizes one linear: what equation (7) of hadanorm.ts needs of it beside what comes while it
  * runs. W: [d, n] as in the graph.
- * @param feedback For GPTQ rounding; null rounds to nearest.
+ * @param feedback For GPTQ rounding, of what the branch leaves; null rounds to nearest.
+ * @param fitted The transform's branch; null where it has none.
  */
 export function quantizeLinear(
   t: Transform,
   w: Float32Array,
   n: number,
-  { weights: options, lowRank }: Pick<LinearSettings, 'weights' | 'lowRank'>,
+  options: WeightSettings,
   feedback: Feedback | null,
+  fitted: FittedBranch | null,
 ): QuantizedLinear {
   const { d } = t;
   const full = transformedWeights(t, w, n);
-  const exact = options.format.kind === 'float32';
-  const branch = lowRank > 0 && !exact ? lowRankBranch(full, d, n, lowRank) : null;
-  const residual = branch === null ? full : branch.residual;
-  const packed = quantize(residual, d, n, options, feedback);
-  const basis = t.basis === null ? null : storedBasis(basisProduct(t, w, n), t.rank, n, options);
+  const target = fitted === null ? full : roundedTarget(fitted.branch, full, d);
+  const packed = quantize(target, d, n, options, feedback);
+  const weights = packed === null ? target : dequantized(packed);
+  const basis = t.basis === null ? null : storedRows(basisProduct(t, w, n), t.rank, n, options);
+  const right = fitted === null ? null : branchWeights(fitted, full, weights, d);
   return {
     n,
     packed,
-    weights: packed === null ? full : dequantized(packed),
+    weights,
     rounding: packed === null ? null : feedback === null ? 'nearest' : 'gptq',
-    basis: basis?.stored ?? null,
-    basisScale: basis?.scale ?? null,
+    basis,
     meanProduct: t.mean === null ? null : matmul(t.mean, w, 1, d, n),
     shift: null,
-    lowRank: branch === null ? null : { rank: branch.rank, left: branch.left, right: branch.right },
+    branch: right === null ? null : storedRows(right, t.branch!.rank, n, options),
   };
 }
 
+/** What the codes and the branch together do to x', [d, n]. */
+export function effectiveWeights(
+  { branch, d }: Transform,
+  { weights, branch: right, n }: QuantizedLinear,
+): Float32Array {
+  if (branch === null || right === null) return weights;
+  const left = branch.subtract ? roundedTarget(branch, weights, d) : weights;
+  const along = matmul(
+    branch.vectors.values,
+    restoredRows(right, branch.rank, n),
+    d,
+    branch.rank,
+    n,
+  );
+  return left.map((v, i) => v + along[i]!);
+}
+
 /** Bytes of a linear in the file: codes, scales, correction terms and bias. */
-export function storedBytes({
-  n,
-  packed,
-  weights,
-  basis,
-  basisScale,
-  lowRank,
-}: QuantizedLinear): number {
-  const stored = (part: Stored | null) =>
-    part === null ? 0 : part.values.length * elementBytes(part);
+export function storedBytes({ n, packed, weights, basis, branch }: QuantizedLinear): number {
+  const stored = (part: StoredRows | null) =>
+    part === null
+      ? 0
+      : part.rows.values.length * elementBytes(part.rows) + 4 * (part.scale?.length ?? 0);
   const matrix =
     packed === null
       ? bytesOf(FLOAT32, [weights.length / n, n])
       : bytesOf(packed.format, [packed.d, packed.n], halfInFull(packed.scale));
-  const branch = lowRank === null ? 0 : stored(lowRank.left) + stored(lowRank.right);
-  return (
-    matrix + stored(basis) + 4 * (basisScale?.length ?? 0) + branch + (packed === null ? 4 : 2) * n
-  );
+  return matrix + stored(basis) + stored(branch) + (packed === null ? 4 : 2) * n;
+}
+
+/** Weights [d, n] as their codes say them; as they are where they stay in float32. */
+export function roundedWeights(
+  w: Float32Array,
+  d: number,
+  options: WeightSettings,
+  feedback: Feedback | undefined,
+): Float32Array {
+  const packed = quantize(w, d, w.length / d, options, feedback ?? null);
+  return packed === null ? w : dequantized(packed);
 }
 
 function elementBytes({ quantization }: Stored): number {
@@ -117,25 +143,34 @@ function quantize(
   }
 }
 
-/**
- * Rows of the mean's basis whose remainder is stored too: most of the mean is in the first two or
- * so.
- */
+/** The numbers that stored rows stand for, [r, n]. */
+export function restoredRows({ rows, scale }: StoredRows, rank: number, n: number): Float32Array {
+  const { values } = rows;
+  if (scale === null) return values;
+  const out = new Float32Array(rank * n);
+  for (let at = 0; at < values.length; at++) {
+    const to = at % out.length;
+    out[to] = out[to]! + values[at]! * scale[Math.floor(at / n)]!;
+  }
+  return out;
+}
+
+/** Rows whose remainder is stored too: most of what comes is in the first two or so. */
 const FINE_ROWS = 2;
 
 /**
  * Every row scaled to a largest magnitude of 1, so that the same 8-bit steps serve each of them
  * alike.
  */
-function storedBasis(
+function storedRows(
   product: Float32Array,
   rank: number,
   n: number,
   { format }: WeightSettings,
-): { stored: Stored; scale: Float32Array | null } {
+): StoredRows {
   // weights that are not quantized have no error that rounding could hide in
   if (format.kind === 'float32') {
-    return { stored: { values: product, quantization: undefined }, scale: null };
+    return { rows: { values: product, quantization: undefined }, scale: null };
   }
   const coarse = scaledRows(product, rank, n);
   const fine = Math.min(FINE_ROWS, rank);
@@ -145,7 +180,7 @@ function storedBasis(
   }
   const remainder = scaledRows(left, fine, n);
   return {
-    stored: {
+    rows: {
       values: joined(coarse.rows.values, remainder.rows.values),
       quantization: coarse.rows.quantization,
     },
@@ -175,18 +210,4 @@ function joined(first: Float32Array, second: Float32Array): Float32Array {
   out.set(first);
   out.set(second, first.length);
   return out;
-}
-
-/**
- * SVDQuant's branch (Li et al., arXiv 2411.05007, §4): W' = left right + residual, left and right
- * in half precision.
- */
-function lowRankBranch(w: Float32Array, d: number, n: number, wanted: number) {
-  const rank = Math.min(wanted, d, n);
-  // left: orthonormal [d, rank], from the rows of W'ᵀ; right = leftᵀ W'
-  const vectors = leadingRightVectors(transpose(w, d, n), n, d, rank);
-  const left = half(transpose(vectors, rank, d));
-  const right = half(matmul(transpose(left.values, d, rank), w, rank, d, n));
-  const along = matmul(left.values, right.values, d, rank, n);
-  return { rank, left, right, residual: w.map((v, i) => v - along[i]!) };
 }

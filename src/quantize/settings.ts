@@ -1,5 +1,6 @@
 import type { StaticRange } from '../../ops/hadaNormQuantize/contract.js';
-import type { Float32Format, UniformFormat } from '../../ops/numerics/formats.js';
+import { type Float32Format, fitsIn, type UniformFormat } from '../../ops/numerics/formats.js';
+import type { BranchKind } from './branch.js';
 import type { Method, Parts } from './methods.js';
 
 /** One linear's options, all resolved. */
@@ -10,7 +11,9 @@ export interface LinearSettings {
   readonly activations: ActivationSettings;
   /** What the method's parts are replaced with. */
   readonly parts: Partial<Parts>;
-  readonly lowRank: number;
+  /** Directions that are multiplied apart, beside the codes; 'auto': as many as are worth it. */
+  readonly lowRank: number | 'auto';
+  readonly branch: BranchKind | 'auto';
   readonly blockSize: number | null;
 }
 
@@ -37,4 +40,10 @@ export interface ActivationSettings {
 export interface ActivationQuantizer {
   readonly format: UniformFormat;
   readonly range: StaticRange | null; // null: each group's own minimum and maximum
+}
+
+/** Whether the weights are rounded by GPTQ if the statistics allow it. */
+export function wantsGptq({ format, rounding }: WeightSettings): boolean {
+  if (format.kind === 'float32' || rounding === 'nearest') return false;
+  return rounding === 'gptq' || fitsIn(format, 4);
 }

@@ -57,13 +57,13 @@ export function measuresOf(
 
 /** What 8-bit weights and activations would give in the same transform. */
 function measuredAt8Bits(
-  { variant: { transform: t }, quantized: { shift } }: Trial,
+  { variant: { transform: t, fitted }, quantized: { shift } }: Trial,
   { settings, w, samples, exact }: Subject,
   variants: Variants,
 ) {
-  const { weights, activations, lowRank, treatment } = settings;
-  const finer = { weights: { ...weights, format: weights.at8Bits }, lowRank };
-  const quantized = { ...quantizeLinear(t, w, w.length / t.d, finer, null), shift };
+  const { weights, activations, treatment } = settings;
+  const finer = { ...weights, format: weights.at8Bits };
+  const quantized = { ...quantizeLinear(t, w, w.length / t.d, finer, null, fitted), shift };
   const quantizer =
     treatment === 'weightOnly' || activations.format.kind === 'float32'
       ? null

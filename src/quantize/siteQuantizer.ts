@@ -1,6 +1,7 @@
 import { HadaNormError, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import type { SiteStats } from '../calibrate/siteStats.js';
-import { type Latitude, latitudeOf, type Way, wayKey, waysOf } from './candidates.js';
+import type { BranchKind } from './branch.js';
+import { branchesOf, type Latitude, latitudeOf, type Way, wayKey, waysOf } from './candidates.js';
 import { type Choice, chooseMethod, chooseWay } from './choose.js';
 import type { Measured, Sqnr } from './measured.js';
 import type { Method } from './methods.js';
@@ -9,6 +10,7 @@ import { changedBy, refitWeights } from './refit.js';
 import { rotationOf } from './rotation.js';
 import { type Samples, samplesOf } from './samples.js';
 import type { LinearSettings } from './settings.js';
+import { branchRank } from './siteBranch.js';
 import { measuresOf, UNMEASURED } from './siteMeasures.js';
 import { type Trial, Trials } from './trials.js';
 import { Variants } from './variants.js';
@@ -29,6 +31,8 @@ export class SiteQuantizer {
   /** Of the weights as they were, where they are refit; null elsewhere. */
   private readonly unfitted: Unfitted | null;
   private readonly latitude: Latitude;
+  /** Kinds of branch that are open here; none without one. */
+  private readonly branches: readonly BranchKind[];
   private decided: Decision | null = null;
 
   constructor(
@@ -53,6 +57,12 @@ export class SiteQuantizer {
     const [first] = tasks as [Task];
     const rotatable = this.variants.unrotated === null;
     this.latitude = latitudeOf(first, this.samples !== null, rotatable);
+    const rank = branchRank(
+      tasks.map(({ settings }) => settings),
+      first.placed.site.d,
+      tasks.map(({ placed }) => placed.linear.n),
+    );
+    this.branches = branchesOf(first, rank, stats?.scatter != null);
     const { method, treatment } = first.settings;
     if (method === 'auto' && treatment === 'transform' && this.samples === null) {
       const wayOut = 'Pass stats: await calibrate(model, batches).';
@@ -98,10 +108,11 @@ export class SiteQuantizer {
   /** What is done to the linears of the site, all alike: measured together, where it is open. */
   private decide(): Decision {
     const { method, treatment, parts } = this.tasks[0]!.settings;
-    const waysFor = (one: Method) => waysOf(one, parts, this.latitude);
+    const [branch = null] = this.branches;
+    const waysFor = (one: Method) => waysOf(one, parts, this.latitude, branch);
     // weights alone are quantized as they are, whatever the options say of transforms
     if (treatment === 'weightOnly') {
-      const [way] = waysOf('rtn', {}, this.latitude) as [Way];
+      const [way] = waysOf('rtn', {}, this.latitude, branch) as [Way];
       return { choice: { way, measured: [] }, compared: new Map() };
     }
     const looked = this.samples !== null && this.options.compare !== false ? COMPARED : [];
@@ -112,13 +123,25 @@ export class SiteQuantizer {
     );
     const pinned = new Set([...compared.values()].map(wayKey));
     if (method !== 'auto') {
-      return { choice: chooseWay(this.trials, waysFor(method), pinned), compared };
+      return {
+        choice: this.beside(chooseWay(this.trials, waysFor(method), pinned), pinned),
+        compared,
+      };
     }
     const candidates = CANDIDATES.filter((one) => this.variants.has(one, parts));
     // as each would do by itself
     const choices = candidates.map((one) => chooseWay(this.trials, waysFor(one), pinned));
     for (const { way } of choices) compared.set(way.method, way);
-    return { choice: chooseMethod(this.trials, choices), compared };
+    return { choice: this.beside(chooseMethod(this.trials, choices), pinned), compared };
+  }
+
+  /** The same with the kind of branch that measures best. */
+  private beside(choice: Choice, pinned: ReadonlySet<string>): Choice {
+    const { branches } = this;
+    if (branches.length < 2 || this.samples === null) return choice;
+    const ways = branches.map((branch) => ({ ...choice.way, branch }));
+    const chosen = chooseWay(this.trials, ways, pinned);
+    return { way: chosen.way, measured: [...choice.measured, ...chosen.measured] };
   }
 
   private measured(

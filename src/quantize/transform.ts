@@ -7,6 +7,7 @@ import { type KeptSample, meanOf, type SiteStats } from '../calibrate/siteStats.
 import { affine } from '../graph/encodings.js';
 import { leadingRightVectors } from '../math/lowRank.js';
 import { matmul, transpose } from '../math/matrix.js';
+import { type Branch, passing, projected } from './branch.js';
 import { channelScale, randomSigns, withSigns } from './channelScale.js';
 import type { Parts } from './methods.js';
 
@@ -40,6 +41,8 @@ export interface Transform {
   readonly rank: number;
   /** 0: no rotation. */
   readonly blockSize: number;
+  /** What goes beside the codes; null for nothing. */
+  readonly branch: Branch | null;
 }
 
 /** What a transform depends on beside its parts. */
@@ -50,6 +53,8 @@ export interface TransformOptions {
   readonly seed: number;
   /** Whether the weights will be rounded by GPTQ. */
   readonly gptq: boolean;
+  /** Whether a branch will take the mean along, so that it needs no basis. */
+  readonly branched: boolean;
 }
 
 /**
@@ -64,7 +69,7 @@ export function makeTransform(
   stats: SiteStats | null,
   matrices: readonly Float32Array[],
   d: number,
-  { blockSize, seed, gptq }: TransformOptions,
+  { blockSize, seed, gptq, branched }: TransformOptions,
 ): Transform {
   needStats(op, parts, stats);
   const block = parts.rotate ? (blockSize ?? d) : 0;
@@ -74,8 +79,8 @@ export function makeTransform(
   const signed = withSigns(scale, parts.rotate && parts.signs ? randomSigns(d, seed) : null);
   const sigma = signed === null ? null : asStored(signed);
   const mean = centered && stats !== null ? asStored(meanOf(stats.total)) : null;
-  const rank = parts.center === 'dynamic' ? meanRankOf(parts, matrices, d) : 0;
-  const bare = { parts, d, sigma, mean, basis: null, rank: 0, blockSize: block };
+  const rank = parts.center === 'dynamic' ? meanRankOf(parts, matrices, d, branched) : 0;
+  const bare = { parts, d, sigma, mean, basis: null, rank: 0, blockSize: block, branch: null };
   if (rank === 0) return bare;
   const basis = meanBasis(bare, stats!.kept, rank);
   return { ...bare, basis, rank };
@@ -126,22 +131,32 @@ export function restoredWeights(t: Transform, w: Float32Array, n: number): Float
       );
 }
 
-/**
- * A sample's mean on its way to the weights, equation (6): coefficients in the basis, and the
- * residual, rotated.
- */
-export function splitMeans(
-  t: Transform,
-  means: Float32Array,
-): { coefficients: Float32Array; residual: Float32Array } {
+/** A sample's mean on its way to the weights. */
+export interface SplitMeans {
+  readonly coefficients: Float32Array; // in the basis, [samples, rank]
+  readonly residual: Float32Array; // what passes the weights, [samples, d]
+  readonly along: Float32Array; // what goes through the branch, [samples, rank of it]
+}
+
+/** Equations (6) and (8): coefficients in the basis, and the residual, rotated. */
+export function splitMeans(t: Transform, means: Float32Array): SplitMeans {
   const { d, basis, rank } = t;
   const rows = means.length / d;
   const off = scaled(t, means, t.mean);
-  if (basis === null) return { coefficients: new Float32Array(0), residual: rotated(t, off) };
+  if (basis === null) return { coefficients: NONE, ...throughBranch(t, rotated(t, off)) };
   const coefficients = matmul(off, transpose(basis, rank, d), rows, d, rank);
   const along = matmul(coefficients, basis, rows, rank, d);
   const residual = off.map((v, i) => v - along[i]!);
-  return { coefficients, residual: rotated(t, residual) };
+  return { coefficients, ...throughBranch(t, rotated(t, residual)) };
+}
+
+const NONE = new Float32Array(0);
+
+/** Rotated rows [rows, d] at the branch: what is left to pass the weights, and what goes along. */
+export function throughBranch({ branch, d }: Transform, rows: Float32Array) {
+  if (branch === null) return { residual: rows, along: NONE };
+  const along = projected(branch, rows, d);
+  return { residual: passing(branch, rows, along, d), along };
 }
 
 /** B diag(σ) W, [r, n], of equation (7): what the basis does to the output. */
@@ -154,8 +169,14 @@ export function basisProduct(t: Transform, w: Float32Array, n: number): Float32A
  * the correction takes the same share of the size at every width. On a DiT-XL/2 block 24 directions
  * were worth 0.2 dB more than 8.
  */
-function meanRankOf({ meanRank }: Parts, matrices: readonly Float32Array[], d: number): number {
+function meanRankOf(
+  { meanRank }: Parts,
+  matrices: readonly Float32Array[],
+  d: number,
+  branched: boolean,
+): number {
   if (meanRank !== 'auto') return Math.min(meanRank, d);
+  if (branched) return 0;
   const n = matrices.reduce((sum, { length }) => sum + length / d, 0);
   return Math.min(Math.max(Math.round(Math.min(d, n) / 48), 8), 32, d);
 }

@@ -8,6 +8,7 @@ import type { Task } from './plan.js';
 import { type QuantizedLinear, quantizeLinear } from './quantizeLinear.js';
 import type { Changed } from './refit.js';
 import type { Samples } from './samples.js';
+import type { LinearSettings } from './settings.js';
 import type { Variant, Variants } from './variants.js';
 
 /** Output channels of a linear that are looked at first, where it has more. */
@@ -144,8 +145,7 @@ export class Trials {
     const { transform, transformed } = variant;
     const w = this.matrices[i]!;
     const target = this.target(i);
-    const feedback = this.variants.feedback(variant, settings);
-    const own = quantizeLinear(transform, w, w.length / transform.d, settings, feedback);
+    const own = this.quantized(variant, settings, w);
     const quantized = { ...own, shift: this.changed?.shifts[i] ?? null };
     const measured = target !== null && transformed !== null;
     const figures = measured ? measure(transform, quantized, transformed, w, target) : null;
@@ -159,12 +159,17 @@ export class Trials {
     return sqnr(this.exact(i)!, output);
   }
 
+  private quantized(variant: Variant, settings: LinearSettings, w: Float32Array): QuantizedLinear {
+    const { transform: t, fitted } = variant;
+    const feedback = this.variants.feedback(variant, settings);
+    return quantizeLinear(t, w, w.length / t.d, settings.weights, feedback, fitted);
+  }
+
   /** Which of the i-th linear's output channels stand for it; null: all of them. */
   private picked(i: number): Int32Array | null {
-    const { placed, settings } = this.tasks[i]!;
+    const { placed } = this.tasks[i]!;
     const { n } = placed.linear;
-    // the singular directions are those of the whole matrix
-    if (n <= SAMPLED_OUTPUTS || settings.lowRank > 0) return null;
+    if (n <= SAMPLED_OUTPUTS) return null;
     const step = n / SAMPLED_OUTPUTS;
     return Int32Array.from({ length: SAMPLED_OUTPUTS }, (_, at) => Math.floor((at + 0.5) * step));
   }
@@ -174,11 +179,10 @@ export class Trials {
     const { site, linear } = placed;
     const variant = this.variants.get(way);
     const { transform, transformed } = variant;
-    const feedback = this.variants.feedback(variant, settings);
     const whole = this.matrices[i]!;
     const w = columns(whole, site.d, linear.n, picked);
     const exact = columns(this.exact(i)!, this.samples!.count, linear.n, picked);
-    const own = quantizeLinear(transform, w, w.length / site.d, settings, feedback);
+    const own = this.quantized(variant, settings, w);
     const shifts = this.changed?.shifts[i] ?? null;
     const shift = shifts && columns(shifts, 1, linear.n, picked);
     const quantized = { ...own, shift };

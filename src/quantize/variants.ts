@@ -1,27 +1,31 @@
 import { InvalidArgumentError } from '../../ops/numerics/errors.js';
-import { FLOAT32, fitsIn } from '../../ops/numerics/formats.js';
+import { FLOAT32 } from '../../ops/numerics/formats.js';
 import type { SiteStats } from '../calibrate/siteStats.js';
+import type { FittedBranch } from './branch.js';
 import { type Way, wayKey } from './candidates.js';
 import { type CrossFit, crossFitOf } from './crossFit.js';
-import type { Feedback } from './gptq.js';
+import type { Feedback } from './feedback.js';
 import { feedbackFor } from './hessian.js';
 import { activationQuantizer, type TransformedSamples, transformSamples } from './measure.js';
 import type { Method, Parts } from './methods.js';
 import type { Task } from './plan.js';
 import { rotationNamed, rotationOf, whyNotRotated } from './rotation.js';
 import type { Samples } from './samples.js';
-import type {
-  ActivationQuantizer,
-  ActivationSettings,
-  LinearSettings,
-  WeightSettings,
+import {
+  type ActivationQuantizer,
+  type ActivationSettings,
+  type LinearSettings,
+  wantsGptq,
 } from './settings.js';
+import { feedbackBeside, fitSiteBranch } from './siteBranch.js';
 import { makeTransform, type Transform } from './transform.js';
 
 /** One way of treating a site, and what follows from it for all of its linears. */
 export interface Variant {
   readonly transform: Transform;
   readonly activations: ActivationQuantizer | null;
+  /** The transform's branch with what fits weights to it; null where it has none. */
+  readonly fitted: FittedBranch | null;
   /** Undefined until it is asked for. */
   feedback: Feedback | null | undefined;
   readonly transformed: TransformedSamples | null;
@@ -70,25 +74,31 @@ export class Variants {
     this.made.delete(wayKey(way));
   }
 
-  private make({ parts }: Way): Variant {
+  private make({ parts, branch: kind }: Way): Variant {
     const { tasks, stats, samples, matrices, seed } = this;
     const { placed, settings } = tasks[0]!;
     const { site } = placed;
-    const transform = makeTransform(this.op, parts, stats, matrices, site.d, {
+    const bare = makeTransform(this.op, parts, stats, matrices, site.d, {
       blockSize: settings.blockSize,
       seed,
       gptq: stats?.scatter != null && wantsGptq(settings.weights),
+      branched: kind !== null,
     });
+    const all = tasks.map((task) => task.settings);
+    const beside = kind === null ? null : fitSiteBranch(bare, kind, all, stats, matrices);
+    const fitted = beside?.fitted ?? null;
+    const transform = { ...bare, branch: fitted?.branch ?? null };
     const raw = { ...settings.activations, format: FLOAT32 };
     const given = settings.treatment === 'weightOnly' ? raw : settings.activations;
     const rows = needsRange(given) ? this.transformedRows(transform) : null;
     const activations = activationQuantizer(given, rows);
     const transformed = samples === null ? null : transformSamples(transform, samples, activations);
-    return { transform, activations, transformed, feedback: undefined, crossFit: undefined };
+    const feedback = beside?.feedback;
+    return { transform, activations, fitted, transformed, feedback, crossFit: undefined };
   }
 
   private transformedRows(transform: Transform): Float32Array {
-    if (this.samples !== null) return transformSamples(transform, this.samples, null).transformed;
+    if (this.samples !== null) return transformSamples(transform, this.samples, null).quantized;
     const wayOut = 'Pass stats: await calibrate(model, batches).';
     const wanted = "given where activations.range is 'static'";
     throw new InvalidArgumentError(this.op, 'stats', wanted, 'none', wayOut);
@@ -99,7 +109,7 @@ export class Variants {
     if (!wantsGptq(weights)) return null;
     const { rounding } = weights;
     if (variant.feedback === undefined) {
-      variant.feedback = this.stats === null ? null : feedbackFor(variant.transform, this.stats);
+      variant.feedback = this.feedbackOf(variant);
       this.trim(variant);
     }
     if (variant.feedback !== null || rounding === null) return variant.feedback;
@@ -107,6 +117,14 @@ export class Variants {
     const wayOut = 'Calibrate with hessian: true, or set rounding to nearest.';
     const wanted = `'nearest' for ${name}, whose statistics hold no Hessian`;
     throw new InvalidArgumentError(this.op, 'weights.rounding', wanted, "'gptq'", wayOut);
+  }
+
+  private feedbackOf({ transform, fitted }: Variant): Feedback | null {
+    const { stats } = this;
+    if (stats === null) return null;
+    return fitted === null
+      ? feedbackFor(transform, stats)
+      : feedbackBeside(transform, stats, fitted);
   }
 
   /** Of wide layers only a few feedbacks are held: they are made again where they are asked for. */
@@ -132,12 +150,6 @@ export class Variants {
     const finer = { ...given, format: given.at8Bits };
     return activationQuantizer(finer, needsRange(finer) ? this.transformedRows(t) : null);
   }
-}
-
-/** Whether the weights are rounded by GPTQ if the statistics allow it. */
-function wantsGptq({ format, rounding }: WeightSettings): boolean {
-  if (format.kind === 'float32' || rounding === 'nearest') return false;
-  return rounding === 'gptq' || fitsIn(format, 4);
 }
 
 function needsRange({ format, range }: ActivationSettings): boolean {

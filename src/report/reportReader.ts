@@ -10,6 +10,7 @@ import {
   readString,
   recordOf,
 } from '../../ops/common/readers.js';
+import { BRANCH_KINDS } from '../quantize/branch.js';
 import type { Histogram, MeasuredWay, Sqnr, Treatment } from '../quantize/measured.js';
 import { ROLES } from '../recognize/role.js';
 import { METHODS } from './format.js';
@@ -39,11 +40,29 @@ const PARTS = {
   rotate: readBoolean,
 } as const;
 
-const readTreatment = readObject<Treatment>(PARTS);
+const readParts = readObject<Omit<Treatment, 'branch' | 'lowRank'>>(PARTS);
 
-const readWays = readArray(
-  readObject<MeasuredWay>({ method: readOneOf(METHODS), ...PARTS, output: readNumber }),
-);
+/** A branch may be absent, as there may be none. */
+const readTreatment: Reader<Treatment> = (value, path, by) => {
+  const { branch, lowRank } = recordOf(value, path, by);
+  return {
+    ...readParts(value, path, by),
+    ...(branch === undefined ? {} : { branch: readBranch(branch, `${path}.branch`, by) }),
+    ...(lowRank === undefined ? {} : { lowRank: readNumber(lowRank, `${path}.lowRank`, by) }),
+  };
+};
+
+const readBranch = readOneOf(BRANCH_KINDS);
+
+const readFigures = readObject<Pick<MeasuredWay, 'method' | 'output'>>({
+  method: readOneOf(METHODS),
+  output: readNumber,
+});
+
+const readWays = readArray<MeasuredWay>((value, path, by) => ({
+  ...readTreatment(value, path, by),
+  ...readFigures(value, path, by),
+}));
 
 const readAlways = readObject<Omit<LinearReport, 'parts' | 'ways'>>({
   name: readString,

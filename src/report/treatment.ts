@@ -1,3 +1,4 @@
+import type { BranchKind } from '../quantize/branch.js';
 import type { Treatment } from '../quantize/measured.js';
 
 const CENTERS: Readonly<Record<Treatment['center'], string>> = {
@@ -13,9 +14,17 @@ const SCALES: Readonly<Record<Treatment['scale'], string>> = {
   none: '',
 };
 
+const BRANCHES: Readonly<Record<BranchKind, string>> = {
+  activations: 'branch of activations',
+  subtracted: 'branch of activations, subtracted',
+  weights: 'branch of weights',
+  errors: 'branch of errors',
+};
+
 /** `center, balance, rotate`; `nothing` for what is quantized as it is. */
-export function treatmentName({ center, scale, rotate }: Treatment): string {
-  const parts = [CENTERS[center], SCALES[scale], rotate ? 'rotate' : ''];
+export function treatmentName({ center, scale, rotate, branch }: Treatment): string {
+  const beside = branch === undefined ? '' : BRANCHES[branch];
+  const parts = [CENTERS[center], SCALES[scale], rotate ? 'rotate' : '', beside];
   return parts.filter((part) => part !== '').join(', ') || 'nothing';
 }
 

@@ -15,7 +15,8 @@ export function isChosen(way: MeasuredWay, { method, parts }: LinearReport): boo
     way.method === method &&
     way.center === parts?.center &&
     way.scale === parts.scale &&
-    way.rotate === parts.rotate
+    way.rotate === parts.rotate &&
+    way.branch === parts.branch
   );
 }
 

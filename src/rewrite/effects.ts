@@ -42,8 +42,14 @@ const EFFECTS: Readonly<Record<string, Effect>> = {
   lowRank: {
     given: (o) => o.lowRank,
     idle: 0,
-    on: ({ packed }) => packed,
-    otherwise: 'no weights are quantized',
+    on: (done) => transformed(done) && done.packed,
+    otherwise: 'no weights of a transformed linear are quantized',
+  },
+  branch: {
+    given: (o) => o.branch,
+    idle: 'auto',
+    on: (done) => transformed(done) && done.packed && done.settings.lowRank !== 0,
+    otherwise: 'no linear has a lowRank',
   },
   'activations.groupSize': {
     given: (o) => o.activations?.groupSize,

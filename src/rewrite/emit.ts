@@ -6,9 +6,8 @@ import type { PlannedLinear } from '../quantize/plan.js';
 import type { ActivationBehind } from '../recognize/activations.js';
 import type { FusedActivation } from '../recognize/fusedParts.js';
 import type { Linear } from '../recognize/linears.js';
-import { type BranchWeights, emitProduct } from './emitProduct.js';
+import { emitProduct } from './emitProduct.js';
 import type { EmittedTransform } from './emitTransform.js';
-import { partMatMul } from './part.js';
 
 /** What the product takes along beside the linear. */
 export interface LinearForm {
@@ -32,14 +31,11 @@ export function emitLinear(
   { integer, behind }: LinearForm,
 ): void {
   const { linear } = planned.placed;
-  const branch = branchWeights(e, planned);
-  // a branch is added behind the product, and an activation comes after the sum
-  const relu = integer && branch === null && linear.activation?.op === 'Relu';
+  const relu = integer && linear.activation?.op === 'Relu';
   const activation = behind?.activation ?? (relu ? 'relu' : 'none');
   // each puts what follows from y into the graph; the last takes the place of what others read
   const product: Step[] = [
-    (_, end) => emitProduct(e, planned, from, branch, activation, end),
-    ...(branch === null ? [] : [branchSum(e, planned, from, branch)]),
+    (_, end) => emitProduct(e, planned, from, activation, end),
     ...shapeSteps(e, planned),
   ];
   const behindIt: Step[] = [
@@ -62,32 +58,6 @@ function inTurn(steps: readonly Step[], from: Ref, end: string | null): Ref {
  * output.
  */
 type Step = (y: Ref, end: string | null) => Ref;
-
-function branchWeights(e: GraphBuilder, { transform, quantized, placed }: PlannedLinear) {
-  const { lowRank, n } = quantized;
-  if (lowRank === null) return null;
-  const name = `${placed.linear.name}/hadanorm`;
-  return {
-    left: e.stored(`${name}/left`, [transform.d, lowRank.rank], lowRank.left),
-    right: e.stored(`${name}/right`, [lowRank.rank, n], lowRank.right),
-    rank: lowRank.rank,
-  };
-}
-
-/** y + x' left right. */
-function branchSum(
-  e: GraphBuilder,
-  { placed, transform, quantized }: PlannedLinear,
-  { rotated }: EmittedTransform,
-  { left, right }: BranchWeights,
-): Step {
-  const name = `${placed.linear.name}/hadanorm`;
-  const rows = e.rows(`${name}/rows`, rotated!, transform.d);
-  const along = partMatMul(e, `${name}/along`, rows, left);
-  const branch = partMatMul(e, `${name}/branch`, along, right);
-  const shaped = e.reshapeLike(`${name}/branchTokens`, branch, rotated!, 1, [quantized.n]);
-  return (y, end) => e.node('AddV2', `${name}/sum`, [y, shaped], {}, end);
-}
 
 /** [..., tokens, n] → the shape that the original has. */
 function shapeSteps(e: GraphBuilder, { placed }: PlannedLinear): Step[] {

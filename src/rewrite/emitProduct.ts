@@ -5,16 +5,8 @@ import type { GraphBuilder } from '../graph/builder.js';
 import { half, halfScales } from '../graph/encodings.js';
 import type { Ref } from '../graph/ir.js';
 import type { PlannedLinear } from '../quantize/plan.js';
-import type { QuantizedLinear } from '../quantize/quantizeLinear.js';
+import type { QuantizedLinear, StoredRows } from '../quantize/quantizeLinear.js';
 import type { EmittedTransform } from './emitTransform.js';
-import { partMatMul } from './part.js';
-
-/** The low-rank branch: [d, rank] and [rank, n]. */
-export interface BranchWeights {
-  readonly left: Ref;
-  readonly right: Ref;
-  readonly rank: number;
-}
 
 /** Inputs of a node in order, and the attributes that go with them. */
 interface Part {
@@ -32,7 +24,6 @@ export function emitProduct(
   e: GraphBuilder,
   planned: PlannedLinear,
   from: EmittedTransform,
-  branch: BranchWeights | null,
   activation: Activation,
   replaced: string | null,
 ): Ref {
@@ -54,7 +45,8 @@ export function emitProduct(
         },
     biasPart(e, name, planned),
     residual === null ? NOTHING : { inputs: [residual], attrs: { hasRest: attr.bool(true) } },
-    meanRows(e, name, planned, from, branch),
+    basisPart(e, name, planned, from),
+    branchPart(e, name, planned, from),
   ];
   const attrs: Attrs = Object.assign({}, ...parts.map((part) => part.attrs));
   const sizes = { d: attr.int(d), n: attr.int(quantized.n), version: attr.int(PACKING_VERSION) };
@@ -102,56 +94,44 @@ function biasPart(e: GraphBuilder, name: string, planned: PlannedLinear): Part {
   return { inputs: [e.stored(`${name}/bias`, [n], stored)], attrs: { hasBias: attr.bool(true) } };
 }
 
-/**
- * The rows that do not go through the codes: the mean's along its basis, and its part in the
- * low-rank branch.
- */
-function meanRows(
+/** The means along their basis, which do not go through the codes. */
+function basisPart(
   e: GraphBuilder,
   name: string,
-  { transform, quantized }: PlannedLinear,
-  { residual, coefficients }: EmittedTransform,
-  branch: BranchWeights | null,
+  { quantized }: PlannedLinear,
+  { coefficients }: EmittedTransform,
 ): Part {
-  const { basis, basisScale, n } = quantized;
-  const along = coefficients === null || basis === null ? null : coefficients;
-  const rows = along === null ? 0 : basis!.values.length / n;
-  const matrix = along === null ? null : e.stored(`${name}/basis`, [rows, n], basis!);
-  if (residual === null || branch === null) {
-    if (matrix === null) return NOTHING;
-    const attrs = { hasBasis: attr.bool(true) };
-    if (basisScale === null) return { inputs: [along!, matrix], attrs };
-    const scale = e.constant(`${name}/basisScale`, [rows], basisScale);
-    return {
-      inputs: [along!, matrix, scale],
-      attrs: { ...attrs, hasBasisScale: attr.bool(true) },
-    };
-  }
-  const columns = [partMatMul(e, `${name}/restAlong`, residual, branch.left)];
-  const parts = [branch.right];
-  if (matrix !== null) {
-    const spread = e.constant(
-      `${name}/basisScale`,
-      [transform.rank, rows],
-      spreading(transform.rank, rows, basisScale),
-    );
-    columns.unshift(partMatMul(e, `${name}/coefficients`, along!, spread));
-    parts.unshift(matrix);
-  }
-  const joined = (suffix: string, refs: readonly Ref[], axis: number) =>
-    refs.length === 1 ? refs[0]! : e.concat(`${name}/${suffix}`, refs, axis);
-  return {
-    inputs: [joined('columns', columns, 1), joined('parts', parts, 0)],
-    attrs: { hasBasis: attr.bool(true) },
-  };
+  const { basis, n } = quantized;
+  if (coefficients === null || basis === null) return NOTHING;
+  return storedRows(e, `${name}/basis`, coefficients, basis, n, 'hasBasis');
 }
 
-/**
- * [rank, rows] that takes each coefficient to its rows of the basis, scaled: what `basisScale` does
- * within the product.
- */
-function spreading(rank: number, rows: number, scale: Float32Array | null): Float32Array {
-  const out = new Float32Array(rank * rows);
-  for (let i = 0; i < rows; i++) out[(i % rank) * rows + i] = scale?.[i] ?? 1;
-  return out;
+/** What goes along the branch, and its weights. */
+function branchPart(
+  e: GraphBuilder,
+  name: string,
+  { quantized }: PlannedLinear,
+  { along }: EmittedTransform,
+): Part {
+  const { branch, n } = quantized;
+  if (along === null || branch === null) return NOTHING;
+  return storedRows(e, `${name}/directionWeights`, along, branch, n, 'hasDirections');
+}
+
+/** Factors, the rows that they are for, and where the rows are coarse their scales. */
+function storedRows(
+  e: GraphBuilder,
+  name: string,
+  factors: Ref,
+  { rows, scale }: StoredRows,
+  n: number,
+  flag: string,
+): Part {
+  const count = rows.values.length / n;
+  const matrix = e.stored(name, [count, n], rows);
+  const attrs = { [flag]: attr.bool(true) };
+  if (scale === null) return { inputs: [factors, matrix], attrs };
+  const scales = e.constant(`${name}Scale`, [count], scale);
+  const scaled = { ...attrs, [`${flag}Scale`]: attr.bool(true) };
+  return { inputs: [factors, matrix, scales], attrs: scaled };
 }

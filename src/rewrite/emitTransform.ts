@@ -4,7 +4,7 @@ import type { GraphBuilder } from '../graph/builder.js';
 import { affine, half } from '../graph/encodings.js';
 import { nodeOf, type Ref } from '../graph/ir.js';
 import { optionalInputs } from '../graph/optionalInputs.js';
-import type { Parts } from '../quantize/methods.js';
+import type { Branch } from '../quantize/branch.js';
 import type { ActivationQuantizer } from '../quantize/settings.js';
 import type { Transform } from '../quantize/transform.js';
 import type { Site } from '../recognize/sites.js';
@@ -13,13 +13,12 @@ import { partMatMul } from './part.js';
 
 /** What the linears of a site read once their transform is in the graph. */
 export interface EmittedTransform {
-  /** x', [..., tokens, d]; null where only its codes are in the graph. */
-  readonly rotated: Ref | null;
   /** Q(x'): as float32, or where there are `codes` the codes themselves. */
   readonly quantized: Ref;
   readonly codes: EmittedCodes | null;
   readonly residual: Ref | null; // [samples, d]
   readonly coefficients: Ref | null; // [samples, rank]
+  readonly along: Ref | null; // what goes along the branch, [..., tokens, rank of it]
 }
 
 /** What makes numbers of codes. */
@@ -33,8 +32,6 @@ export interface EmittedCodes {
 export interface TransformForm {
   /** Codes where the quantizer has them, else numbers that are quantized and dequantized. */
   readonly integer: boolean;
-  /** Whether a linear reads x' itself: a low-rank branch does. */
-  readonly rotated: boolean;
   /** Which tokens the mean is of, [samples..., tokens]; null: all. */
   readonly mask: Ref | null;
 }
@@ -69,39 +66,33 @@ export function emitTransform(
     mask: t.parts.center === 'dynamic' ? form.mask : null,
   };
   const quantizer = form.integer ? codeQuantizer(activations, t.d) : null;
-  if (quantizer !== null && !form.rotated) {
-    return codesOf(e, source, { ...t, center: t.parts.center }, quantizer);
-  }
+  if (quantizer !== null) return codesOf(e, source, t, quantizer);
   const dynamic = t.parts.center === 'dynamic';
   const centered = dynamic
     ? center(e, `${name}/center`, source.x, { ...source, mean: null })
     : shiftAndScale(e, `${name}/center`, source.x, source);
   const rotated = rotate(e, `${name}/rotate`, centered, t);
-  const means = dynamic
-    ? meanParts(e, source, t, centered)
-    : { residual: null, coefficients: null };
-  if (quantizer !== null) {
-    // rotated already: what is left of the op is its quantizer
-    const plain = { name, x: rotated, sigma: null, mean: null, mask: null };
-    const codes = codesOf(e, plain, { ...t, ...AS_IT_IS }, quantizer);
-    return { ...codes, ...means, rotated };
-  }
-  const quantized = activations === null ? rotated : quantize(e, name, rotated, activations);
-  return { rotated, quantized, codes: null, ...means };
+  const means = dynamic ? meanParts(e, source, t, centered) : NO_MEANS;
+  const beside = besideBranch(e, name, t, rotated, means.residual);
+  const { left } = beside;
+  const quantized = activations === null ? left : quantize(e, name, left, activations);
+  return { quantized, codes: null, ...means, residual: beside.residual, along: beside.along };
 }
 
-const AS_IT_IS = { center: 'none', blockSize: 0, basis: null, rank: 0 } as const;
+const NO_MEANS = { residual: null, coefficients: null };
 
 /** site → HadaNormQuantize: codes, scales and zero points, and the residual of the means. */
 function codesOf(
   e: GraphBuilder,
   { name, x, sigma, mean, mask }: Source,
-  t: Pick<Transform, 'd' | 'basis' | 'rank' | 'blockSize'> & Pick<Parts, 'center'>,
+  t: Transform,
   { format, range }: CodeQuantizer,
 ): EmittedTransform {
-  const { center } = t;
+  const { center } = t.parts;
+  const { branch } = t;
   const basis = t.basis === null ? null : basisOf(e, name, t);
-  const given = { hasScale: sigma, hasMean: mean, hasBasis: basis, ...ifMasked(mask) };
+  const vectors = branch === null ? {} : { hasDirections: directionsOf(e, name, branch, t.d) };
+  const given = { hasScale: sigma, hasMean: mean, hasBasis: basis, ...ifMasked(mask), ...vectors };
   const { inputs, flags } = optionalInputs(given);
   const node = e.node('HadaNormQuantize', `${name}/quantize`, [x, ...inputs], {
     bits: attr.int(format.bits),
@@ -109,15 +100,18 @@ function codesOf(
     groupSize: attr.int(format.granularity.groupSize),
     centre: attr.string(center),
     blockSize: attr.int(t.blockSize),
+    ...(branch?.subtract ? { subtract: attr.bool(true) } : {}),
     ...flags,
     ...rangeAttrs(range),
   });
+  const dynamic = center === 'dynamic';
+  const last = 3 + (dynamic ? 1 : 0) + (basis === null ? 0 : 1);
   return {
-    rotated: null,
     quantized: node,
     codes: { scale: `${node}:1`, zeroPoint: `${node}:2`, format },
-    residual: center === 'dynamic' ? `${node}:3` : null,
+    residual: dynamic ? `${node}:3` : null,
     coefficients: basis === null ? null : `${node}:4`,
+    along: branch === null ? null : `${node}:${last}`,
   };
 }
 
@@ -136,9 +130,42 @@ function meanParts(
   if (t.basis === null) return { residual: rotate(e, `${name}/rest`, off, t), coefficients: null };
   const basis = basisOf(e, name, t);
   const coefficients = partMatMul(e, `${name}/coefficients`, off, basis, true);
-  const along = partMatMul(e, `${name}/along`, coefficients, basis);
-  const residual = e.node('Sub', `${name}/beside`, [off, along]);
+  const inBasis = partMatMul(e, `${name}/inBasis`, coefficients, basis);
+  const residual = e.node('Sub', `${name}/beside`, [off, inBasis]);
   return { residual: rotate(e, `${name}/rest`, residual, t), coefficients };
+}
+
+/**
+ * x' and the residual at the branch, as nodes: equation (8). What goes along it, and what is left
+ * for the weights.
+ */
+function besideBranch(
+  e: GraphBuilder,
+  name: string,
+  { branch, d }: Transform,
+  rotated: Ref,
+  residual: Ref | null,
+): { left: Ref; residual: Ref | null; along: Ref | null } {
+  if (branch === null) return { left: rotated, residual, along: null };
+  const vectors = directionsOf(e, name, branch, d);
+  const split = (part: string, rows: Ref) => {
+    const along = partMatMul(e, `${name}/${part}Along`, rows, vectors);
+    if (!branch.subtract) return { along, left: rows };
+    const taken = partMatMul(e, `${name}/${part}Taken`, along, vectors, true);
+    return { along, left: e.node('Sub', `${name}/${part}Left`, [rows, taken]) };
+  };
+  const tokens = split('token', e.rows(`${name}/tokenRows`, rotated, d));
+  const left = e.reshapeLike(`${name}/left`, tokens.left, rotated, 1, [d]);
+  const along = e.reshapeLike(`${name}/along`, tokens.along, rotated, 1, [branch.rank]);
+  if (residual === null) return { left, residual, along };
+  const mean = split('mean', residual);
+  const row = e.reshapeLike(`${name}/meanRow`, mean.along, rotated, 2, [1, branch.rank]);
+  const whole = e.node('AddV2', `${name}/alongAll`, [along, row]);
+  return { left, residual: mean.left, along: whole };
+}
+
+function directionsOf(e: GraphBuilder, name: string, { vectors, rank }: Branch, d: number): Ref {
+  return e.stored(`${name}/directions`, [d, rank], vectors);
 }
 
 function basisOf(

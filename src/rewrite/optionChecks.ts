@@ -2,16 +2,17 @@ import { checkBoolean, checkInteger, checkOptions } from '../../ops/common/check
 import { checkLength } from '../../ops/common/sizes.js';
 import { describe, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { statsGiven } from '../calibrate/stats.js';
+import { BRANCH_KINDS } from '../quantize/branch.js';
 import { METHODS } from '../quantize/methods.js';
 import type { LinearSettings } from '../quantize/settings.js';
 import { checkSelector } from '../recognize/fits.js';
 import { checkTokenMask } from '../recognize/tokenMaskOption.js';
 import type { ActivationOptions, LinearOptions, RewriteOptions, WeightOptions } from './options.js';
 
-const LINEAR_KEYS =
-  'method weights activations center meanRank scale alpha rotate signs lowRank blockSize'.split(
-    ' ',
-  );
+const LINEAR_KEYS = [
+  ...['method', 'weights', 'activations', 'center', 'meanRank', 'scale', 'alpha', 'rotate'],
+  ...['signs', 'lowRank', 'branch', 'blockSize'],
+];
 
 /** Checks everything once. @throws InvalidArgumentError that names the option. */
 export function checkRewriteOptions(op: string, options: RewriteOptions): void {
@@ -63,7 +64,9 @@ function checkLinearOptions(op: string, at: string, options: LinearOptions): voi
   checkChoice(op, `${at}scale`, options.scale, ['balanced', 'std', 'smoothquant', 'none']);
   if (meanRank !== undefined && meanRank !== 'auto')
     checkInteger(op, `${at}meanRank`, meanRank, 0, 64);
-  if (lowRank !== undefined) checkInteger(op, `${at}lowRank`, lowRank, 0, 1024);
+  if (lowRank !== undefined && lowRank !== 'auto')
+    checkInteger(op, `${at}lowRank`, lowRank, 0, 1024);
+  checkChoice(op, `${at}branch`, options.branch, [...BRANCH_KINDS, 'auto']);
   if (blockSize !== undefined) checkLength(op, `${at}blockSize`, blockSize);
   if (options.signs !== undefined) checkBoolean(op, `${at}signs`, options.signs);
   if (options.rotate !== undefined && options.rotate !== 'auto') {

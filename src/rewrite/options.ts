@@ -1,4 +1,5 @@
 import type { CalibrationStats } from '../calibrate/stats.js';
+import type { BranchKind } from '../quantize/branch.js';
 import type { Method } from '../quantize/methods.js';
 import type { Selector } from '../recognize/fits.js';
 import type { TokenMaskOption } from '../recognize/tokenMaskOption.js';
@@ -87,10 +88,23 @@ export interface LinearOptions {
   /** Random signs before the rotation. Default true. */
   signs?: boolean;
   /**
-   * Leading singular directions of the weights that stay in half precision beside the quantized
-   * rest. Default 0.
+   * Directions of a site that are multiplied apart, beside the codes (a low-rank branch), of
+   * transformed linears. The linears that read one tensor share them. They take the mean along, so
+   * `meanRank` 'auto' is 0 with them. 8 bits a number. 'auto': as many as 18 % of the bytes of the
+   * site's weights have room for, 16 at most. Default 0: none.
    */
-  lowRank?: number;
+  lowRank?: number | 'auto';
+  /**
+   * Which directions:
+   * - `errors`: those in which rounding the weights errs most by what passes them;
+   * - `activations`: those in which what passes varies most (arXiv 2606.01412);
+   * - `subtracted`: the same, and they are taken out of what is quantized (arXiv 2605.16732);
+   * - `weights`: the singular directions of the weights (SVDQuant, arXiv 2411.05007).
+   *
+   * Default 'auto': `errors`; where activations have 5 bits or fewer the better by measurement of
+   * `subtracted` and `errors`. Without a Hessian in the statistics it is always `weights`.
+   */
+  branch?: BranchKind | 'auto';
   /** Channels that one Hadamard matrix mixes; must divide the layer's. Default all of them. */
   blockSize?: number;
 }
@@ -150,6 +164,7 @@ export const REWRITE_DEFAULTS = {
   activations: { bits: 8, symmetric: false, groupSize: 64, range: 'dynamic' },
   weightOnly: { bits: 8, granularity: 'perChannel', groupSize: 64, clipping: 'search' },
   lowRank: 0,
+  branch: 'auto',
   mode: 'integer',
   tokenMask: 'auto',
   seed: 0,

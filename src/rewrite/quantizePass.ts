@@ -4,7 +4,6 @@ import type { GraphBuilder } from '../graph/builder.js';
 import { weightBytes } from '../graph/weights.js';
 import { groupBy } from '../math/groups.js';
 import { type Outcome, type PlannedLinear, type Task, transformKey } from '../quantize/plan.js';
-import type { LinearSettings } from '../quantize/settings.js';
 import { SiteQuantizer } from '../quantize/siteQuantizer.js';
 import { statsFor } from '../quantize/siteStatistics.js';
 import type { Transform } from '../quantize/transform.js';
@@ -30,8 +29,6 @@ interface QuantizedMatch extends Match {
 
 /** The linears that share a transform. */
 interface Group {
-  /** Whether one of them reads x' itself. */
-  readonly rotated: boolean;
   readonly size: number;
 }
 
@@ -76,8 +73,7 @@ export class QuantizePass implements Pass<QuantizedMatch> {
     for (const tasks of groupBy(this.tasks, transformKey).values()) {
       const stats = statsFor(this.op, this.options, tasks[0]!);
       const work = new SiteQuantizer(this.op, tasks, stats, this.options);
-      const rotated = tasks.some(({ settings }) => hasBranch(settings));
-      const group = { rotated, size: tasks.length };
+      const group = { size: tasks.length };
       for (const [i, { placed }] of tasks.entries()) {
         const name = JSON.stringify(placed.linear.name);
         yield this.matchOf(
@@ -93,7 +89,7 @@ export class QuantizePass implements Pass<QuantizedMatch> {
     const { planned } = outcome;
     const { integer } = this;
     const known = this.transforms.get(planned.transform);
-    const { from, bytes } = known ?? this.addTransform(builder, outcome, group);
+    const { from, bytes } = known ?? this.addTransform(builder, outcome);
     const start = builder.weights.size;
     emitLinear(builder, planned, from, { integer, behind });
     const own = bytesSince(builder, start);
@@ -106,11 +102,8 @@ export class QuantizePass implements Pass<QuantizedMatch> {
   }
 
   private matchOf(view: ShapedView, outcome: Outcome, group: Group): QuantizedMatch {
-    const { placed, quantized } = outcome.planned;
-    const { linear } = placed;
-    // a branch is added behind the product, and an activation comes after the sum
-    const whole = quantized.lowRank === null;
-    const behind = this.integer && whole ? activationBehind(view, linear) : null;
+    const { linear } = outcome.planned.placed;
+    const behind = this.integer ? activationBehind(view, linear) : null;
     const activation = [...(behind?.path ?? []), ...(behind?.nodes ?? [])];
     const own = [linear.product, ...(linear.turned === null ? [] : [linear.turned.node])];
     const replaced = [...own, linear.name, ...activation.map(({ name }) => name)];
@@ -122,17 +115,13 @@ export class QuantizePass implements Pass<QuantizedMatch> {
     return transform.parts.center === 'dynamic' ? (this.masks.get(placed.key) ?? null) : null;
   }
 
-  private addTransform(
-    builder: GraphBuilder,
-    { planned }: Outcome,
-    { rotated }: Group,
-  ): SharedTransform {
+  private addTransform(builder: GraphBuilder, { planned }: Outcome): SharedTransform {
     const { transform, activations, placed } = planned;
     const start = builder.weights.size;
     const mask = this.maskOf(planned);
     this.emitter ??= new MaskEmitter(builder);
     const form = {
-      ...{ integer: this.integer, rotated },
+      integer: this.integer,
       mask: mask === null ? null : this.emitter.emit(mask),
     };
     const from = emitTransform(builder, placed.site, transform, activations, form);
@@ -140,11 +129,6 @@ export class QuantizePass implements Pass<QuantizedMatch> {
     this.transforms.set(transform, made);
     return made;
   }
-}
-
-/** Whether a linear has a low-rank branch, which reads what is not quantized. */
-function hasBranch({ lowRank, weights }: LinearSettings): boolean {
-  return lowRank > 0 && weights.format.kind !== 'float32';
 }
 
 /** Bytes in the file of the weights that were made since there were `start` of them. */

@@ -100,8 +100,9 @@ function bitsOf(format: LinearFormat): number | null {
   }
 }
 
-function treatmentOf({ parts, blockSize }: Transform): Treatment {
-  return { center: parts.center, scale: parts.scale, rotate: blockSize > 0 };
+function treatmentOf({ parts, blockSize, branch }: Transform): Treatment {
+  const beside = branch === null ? {} : { branch: branch.kind, lowRank: branch.rank };
+  return { center: parts.center, scale: parts.scale, rotate: blockSize > 0, ...beside };
 }
 
 /** HadaNorm without a part of it is worth a word, and so is what could not be compared. */

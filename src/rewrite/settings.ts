@@ -66,6 +66,7 @@ export function settingsFor(
     activations: activationSettings(activations),
     parts: withoutUndefined({ ...parts, ...more }) as Partial<Parts>,
     lowRank: pick('lowRank') ?? REWRITE_DEFAULTS.lowRank,
+    branch: pick('branch') ?? REWRITE_DEFAULTS.branch,
     blockSize: pick('blockSize') ?? null,
   };
 }

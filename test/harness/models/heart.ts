@@ -129,17 +129,19 @@ function fromTie(v: number): number {
 /** B diag(σ) W as files store it, a row of coarse steps and for the first ones what these left. */
 export interface StoredProduct {
   readonly n: number;
-  readonly basis: { readonly values: ArrayLike<number> } | null;
-  readonly basisScale: ArrayLike<number> | null;
+  readonly basis: {
+    readonly rows: { readonly values: ArrayLike<number> };
+    readonly scale: ArrayLike<number> | null;
+  } | null;
 }
 
 /** The rows that it stands for, [rank, n]. */
-export function storedProduct({ n, basis, basisScale }: StoredProduct, rank: number): Matrix {
-  const rows = basis === null ? [] : rowsOf(basis.values, n);
+export function storedProduct({ n, basis }: StoredProduct, rank: number): Matrix {
+  const rows = basis === null ? [] : rowsOf(basis.rows.values, n);
   return Array.from({ length: rank }, (_, i) =>
     Array.from({ length: n }, (_, j) =>
       rows.reduce(
-        (sum, row, k) => (k % rank === i ? sum + row[j]! * (basisScale?.[k] ?? 1) : sum),
+        (sum, row, k) => (k % rank === i ? sum + row[j]! * (basis?.scale?.[k] ?? 1) : sum),
         0,
       ),
     ),
@@ -148,7 +150,7 @@ export function storedProduct({ n, basis, basisScale }: StoredProduct, rank: num
 
 /** Checks that it is off by half a step at most: 8 bits of each row's largest magnitude, twice. */
 export function expectStoredProduct(stored: StoredProduct, rank: number, exact: Matrix): void {
-  const fine = (stored.basisScale?.length ?? 0) - rank;
+  const fine = (stored.basis?.scale?.length ?? 0) - rank;
   storedProduct(stored, rank).forEach((row, i) => {
     const largest = Math.max(...exact[i]!.map(Math.abs));
     const step = i < fine ? 1 / (127 * 127 * 4) : 1 / (127 * 2);

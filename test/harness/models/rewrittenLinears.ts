@@ -102,8 +102,12 @@ function readLinear(
     packed: packedWeights(node, constant(inputs.get('codes'))!, constant(inputs.get('scale'))!),
     stored: {
       n,
-      basis: inputs.has('basis') ? { values: constant(inputs.get('basis'))! } : null,
-      basisScale: constant(inputs.get('basisScale')),
+      basis: inputs.has('basis')
+        ? {
+            rows: { values: constant(inputs.get('basis'))! },
+            scale: constant(inputs.get('basisScale')),
+          }
+        : null,
     },
     storedBias: [...(constant(inputs.get('bias')) ?? new Float32Array(n))],
     activation: ACTIVATIONS.find((one) => one === stringAttr(node.attrs, 'activation', 'none'))!,

@@ -31,12 +31,12 @@ function calibrated(samples: number, seed: number): SiteStats {
 function measured(samples: number, bits: number | null, changes: Partial<Parts> = {}) {
   const stats = calibrated(samples, 1);
   const parts = { ...METHODS.centered, ...changes, rotate: true, center: 'dynamic' } as const;
-  const how = { blockSize: null, seed: 1, gptq: false };
+  const how = { blockSize: null, seed: 1, gptq: false, branched: false };
   const t = makeTransform('test', parts, stats, [W], D, how);
   const format = bits === null ? FLOAT32 : weightFormat(bits, D);
   const at8Bits = weightFormat(8, D);
   const weights = { format, at8Bits, clipping: 'none', rounding: null } as const;
-  const quantized = quantizeLinear(t, W, N, { weights, lowRank: 0 }, null);
+  const quantized = quantizeLinear(t, W, N, weights, null, null);
   const outputOn = (site: SiteStats) => {
     const kept = samplesOf(site)!;
     const inputs = transformSamples(t, kept, null);
@@ -74,7 +74,7 @@ describe('Samples that the mean’s part of a transform was not fitted to', () =
     const stats = calibrated(4, 1);
     for (const center of ['none', 'static'] as const) {
       const parts = { ...METHODS.centered, center, rotate: false };
-      const how = { blockSize: null, seed: 1, gptq: false };
+      const how = { blockSize: null, seed: 1, gptq: false, branched: false };
       const t = makeTransform('test', parts, stats, [W], D, how);
       const inputs = transformSamples(t, samplesOf(stats)!, null);
       expect(crossFitOf(t, stats, inputs)).to.equal(null);

@@ -60,7 +60,7 @@ function subject(method: Method, { bits, groupSize, blockSize }: (typeof SETTING
   const flat = normal(D * N, 9);
   const w = rowsOf(flat, N);
   const transform = makeTransform('test', parts, stats, [flat], D, {
-    ...{ blockSize, seed: SEED, gptq: false },
+    ...{ blockSize, seed: SEED, gptq: false, branched: false },
   });
   const t = transformOf(transform);
   const samples = samplesOf(stats)!;
@@ -78,7 +78,7 @@ function subject(method: Method, { bits, groupSize, blockSize }: (typeof SETTING
   return {
     ...{ parts, stats, flat, w, transform, t, x, dynamic, mus, groupSize, format },
     inputs: transformSamples(transform, samples, { format, range: null }),
-    linear: quantizeLinear(transform, flat, N, { weights, lowRank: 0 }, null),
+    linear: quantizeLinear(transform, flat, N, weights, null, null),
     exact: x.map((row, i) => heart.transform([row], mus[i]!, t)[0]!),
     split: mus.map((mu) => heart.splitMean(mu, t)),
     bound: transformBound(x, TOKENS, t),

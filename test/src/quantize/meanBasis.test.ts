@@ -19,7 +19,7 @@ function stored(bits: number | null): WeightSettings {
 function transform(rank: number): Transform {
   const parts = { ...METHODS.centered, center: 'dynamic', rotate: false } as const;
   const basis = normal(rank * D, rank);
-  return { parts, d: D, sigma: null, mean: null, basis, rank, blockSize: 0 };
+  return { parts, d: D, sigma: null, mean: null, basis, rank, blockSize: 0, branch: null };
 }
 
 /**
@@ -29,12 +29,12 @@ function transform(rank: number): Transform {
 function restored(rank: number, bits: number | null) {
   const t = transform(rank);
   const w = normal(D * N, 7);
-  const quantized = quantizeLinear(t, w, N, { weights: stored(bits), lowRank: 0 }, null);
-  const { basis, basisScale } = quantized;
+  const quantized = quantizeLinear(t, w, N, stored(bits), null, null);
+  const { rows: basis, scale } = quantized.basis!;
   const out = new Float64Array(rank * N);
-  basis!.values.forEach((v, at) => {
+  basis.values.forEach((v, at) => {
     const row = Math.floor(at / N);
-    out[(row % rank) * N + (at % N)]! += v * (basisScale?.[row] ?? 1);
+    out[(row % rank) * N + (at % N)]! += v * (scale?.[row] ?? 1);
   });
   return { quantized, rows: out, exact: basisProduct(t, w, N) };
 }
@@ -55,8 +55,8 @@ describe('The basis of the mean behind the weights', () => {
         expect(off / max, `row ${i}`).to.be.at.least(step / 8);
       }
       const stored = rank + Math.min(rank, 2);
-      expect(quantized.basis!.values.length).to.equal(stored * N);
-      expect(quantized.basis!.quantization).to.include({ dtype: 'uint8', min: -1 });
+      expect(quantized.basis!.rows.values.length).to.equal(stored * N);
+      expect(quantized.basis!.rows.quantization).to.include({ dtype: 'uint8', min: -1 });
       // a byte a value and a float a row, beside codes, half-precision scales and bias
       const codes = (D * N) / 2 + 2 * (D / 8) * N + 2 * N;
       expect(storedBytes(quantized)).to.equal(codes + stored * (N + 4));
@@ -66,15 +66,16 @@ describe('The basis of the mean behind the weights', () => {
   it('beside float32 weights it is float32', () => {
     const { rows, exact, quantized } = restored(3, null);
     expect([...rows]).to.deep.equal([...exact]);
-    expect([quantized.basisScale, quantized.basis!.quantization]).to.deep.equal([null, undefined]);
+    const { rows: stored, scale } = quantized.basis!;
+    expect([scale, stored.quantization]).to.deep.equal([null, undefined]);
   });
 
   it('a direction that the weights do not see is a row of zeros', () => {
     const t = transform(2);
     const none = new Float32Array(D * N);
     const weights = stored(4);
-    const { basis, basisScale } = quantizeLinear(t, none, N, { weights, lowRank: 0 }, null);
-    expect([...basisScale!]).to.deep.equal([0, 0, 0, 0]);
-    expect(basis!.values.every(Number.isFinite)).to.equal(true);
+    const { basis } = quantizeLinear(t, none, N, weights, null, null);
+    expect([...basis!.scale!]).to.deep.equal([0, 0, 0, 0]);
+    expect(basis!.rows.values.every(Number.isFinite)).to.equal(true);
   });
 });

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { emptySite, type SiteStats } from '../../../src/calibrate/siteStats.js';
 import { gptqFeedback } from '../../../src/quantize/feedback.js';
-import { feedbackFor } from '../../../src/quantize/hessian.js';
+import { feedbackFor, feedbackOf, momentsFor } from '../../../src/quantize/hessian.js';
 import { METHODS } from '../../../src/quantize/methods.js';
 import {
   makeTransform,
@@ -70,21 +70,31 @@ function reference(t: Transform, stats: SiteStats): Float64Array {
   return h;
 }
 
+/** ‖a − b‖ / ‖a‖. */
+function apart(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let [off, all] = [0, 0];
+  for (let i = 0; i < a.length; i++) {
+    off += (a[i]! - b[i]!) ** 2;
+    all += a[i]! ** 2;
+  }
+  return Math.sqrt(off / all);
+}
+
 describeOnBackends('Feedback of wide layers', () => {
   for (const rotate of [true, false]) {
     it(`${rotate ? 'rotated' : 'not rotated'}, is that of float64, and leaves no tensor`, () => {
       const stats = statistics();
       const parts = { ...METHODS.hadanorm, center: 'dynamic', rotate, meanRank: 1 } as const;
-      const how = { blockSize: null, seed: 1, gptq: true };
+      const how = { blockSize: null, seed: 1, gptq: true, branched: false };
       const t = makeTransform('test', parts, stats, [normal(D * 8, 5)], D, how);
       const { upper } = expectNoLeak(() => feedbackFor(t, stats)!);
-      const exact = gptqFeedback(reference(t, stats), D).upper;
-      let [off, all] = [0, 0];
-      exact.values.forEach((v, at) => {
-        off += (upper.values[at]! - v) ** 2;
-        all += v ** 2;
-      });
-      expect(Math.sqrt(off / all)).to.be.below(1e-3);
+      const h = reference(t, stats);
+      const moments = expectNoLeak(() => momentsFor(t, stats)!);
+      expect(apart(h, moments)).to.be.below(1e-5);
+      const exact = gptqFeedback(h, D).upper;
+      expect(apart(exact.values, upper.values)).to.be.below(1e-3);
+      const factored = expectNoLeak(() => feedbackOf(moments, D)).upper;
+      expect(apart(exact.values, factored.values)).to.be.below(1e-3);
     });
   }
 
@@ -92,7 +102,7 @@ describeOnBackends('Feedback of wide layers', () => {
     const stats = statistics();
     stats.scatter![1] = Number.NaN;
     const parts = { ...METHODS.rtn, center: 'none', rotate: false } as const;
-    const how = { blockSize: null, seed: 1, gptq: true };
+    const how = { blockSize: null, seed: 1, gptq: true, branched: false };
     const t = makeTransform('test', parts, stats, [], D, how);
     expect(() => feedbackFor(t, stats)).to.throw('the Hessian holds NaN or Inf');
   });

@@ -40,6 +40,14 @@ const VARIANTS: readonly (readonly [string, RewriteOptions, Partial<DitConfig>?]
   ['a static symmetric range', { activations: { range: 'static', symmetric: true, bits: 6 } }],
   ['a dynamic range of the tensor', { activations: { granularity: 'perTensor' } }],
   ['a low-rank branch', { lowRank: 4 }],
+  [
+    'directions taken out of few bits',
+    { lowRank: 3, branch: 'subtracted', activations: { bits: 4 } },
+  ],
+  [
+    'directions beside a static mean and range',
+    { lowRank: 'auto', branch: 'activations', center: 'static', activations: { range: 'static' } },
+  ],
   ['float32 activations', { activations: { bits: null } }],
   ['float32 weights', { weights: { bits: null }, weightOnly: { bits: null } }],
   ['no weight-only linears', { weightOnly: false }],

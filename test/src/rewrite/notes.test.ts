@@ -71,7 +71,7 @@ describe('Notes of a report', () => {
     ],
     [
       { weights: { bits: null }, lowRank: 2, weightOnly: false },
-      ['lowRank had no effect: no weights are quantized'],
+      ['lowRank had no effect: no weights of a transformed linear are quantized'],
     ],
     [
       { activations: { bits: null, groupSize: 8, symmetric: true } },

@@ -149,15 +149,18 @@ describe('Options of rewriteGraph', () => {
     const plain = rewritten({ weights: { bits: 2 } });
     const some = rewritten({ weights: { bits: 2 }, lowRank: 4 });
     const all = rewritten({ weights: { bits: 2 }, lowRank: 1000, activations: { bits: null } });
-    expect(shapesOf(plain, '/left')).to.deep.equal([]);
-    expect(shapesOf(some, '/left').map(([, rank]) => rank)).to.deep.equal(
-      shapesOf(some, '/left').map(() => 4),
-    );
+    expect(shapesOf(plain, '/directions')).to.deep.equal([]);
+    // a matrix of directions for each site, and for each linear their weights, two rows once more
+    expect(shapesOf(some, '/directions').map(([, rank]) => rank)).to.deep.equal([4, 4, 4, 4]);
     expect(mean(some)).to.be.above(mean(plain) + 0.5);
     for (const { shape, sqnr, treatment, name } of all.report.linears) {
-      const left = all.shapes.get(`${name}/hadanorm/left`)!;
-      expect(left).to.deep.equal([shape[0], Math.min(...shape)]);
-      if (treatment === 'transformed') expect(sqnr!.output, name).to.be.above(40);
+      const weights = all.shapes.get(`${name}/hadanorm/directionWeights`);
+      if (treatment !== 'transformed') {
+        expect(weights, name).to.equal(undefined);
+        continue;
+      }
+      expect(weights, name).to.deep.equal([shape[0] + 2, shape[1]]);
+      expect(sqnr!.output, name).to.be.above(40);
     }
   });
 

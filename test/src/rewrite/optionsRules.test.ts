@@ -115,7 +115,7 @@ describe('Rules', () => {
   it('with mixed bits of weights leave one transform for the linears of a site', () => {
     const rules: RewriteOptions['rules'] = [
       { role: 'attention.k', weights: { bits: 8 } },
-      { role: 'attention.v', weights: { bits: null }, lowRank: 3 },
+      { role: 'attention.v', weights: { bits: null } },
     ];
     for (const [mode, centers] of CENTERS) {
       for (const options of [{}, { rules }]) {
@@ -128,7 +128,7 @@ describe('Rules', () => {
   it('with other methods or activations give a site several transforms that do not clash', () => {
     const rules: RewriteOptions['rules'] = [
       { role: 'attention.k', method: 'hadamard', center: 'none' },
-      { role: 'attention.v', activations: { bits: 4 } },
+      { role: 'attention.v', activations: { bits: 4 }, lowRank: 3 },
       { role: 'attention.q', treatment: 'weightOnly' },
     ];
     for (const [mode, centers] of CENTERS) {

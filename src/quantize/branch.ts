@@ -1,0 +1,206 @@
+import { type Stored, signed8 } from '../graph/encodings.js';
+import { leadingRightVectors } from '../math/lowRank.js';
+import { matmul, matmulTransposed, transpose } from '../math/matrix.js';
+import {
+  innerProducts,
+  leadingEigenvectors,
+  leadingOf,
+  solveSymmetric,
+  timesColumns,
+} from '../math/symmetric.js';
+
+/**
+ * Which directions of a site are multiplied apart, beside the codes:
+ * - `activations`: those in which what passes varies most (arXiv 2606.01412);
+ * - `subtracted`: the same, and they are taken out of what is quantized (arXiv 2605.16732);
+ * - `weights`: the leading singular directions of the weights (SVDQuant, arXiv 2411.05007);
+ * - `errors`: those in which the weights' rounding errs most by what passes: rounded beside
+ *   `weights`, then fitted to what that left.
+ */
+export type BranchKind = (typeof BRANCH_KINDS)[number];
+
+export const BRANCH_KINDS = ['activations', 'subtracted', 'weights', 'errors'] as const;
+
+/** What a site's tokens go through beside their codes: equation (8) of hadanorm.ts. */
+export interface Branch {
+  readonly kind: BranchKind;
+  readonly rank: number;
+  /** V, as it is stored: [d, rank]. */
+  readonly vectors: Stored;
+  /** Whether x' − (x' V) Vᵀ is quantized, in the place of x'. */
+  readonly subtract: boolean;
+}
+
+/** A branch with what fits weights to it. */
+export interface FittedBranch {
+  readonly branch: Branch;
+  /** H V, [d, rank]. */
+  readonly image: Float64Array;
+  /** (Vᵀ H V)⁻¹ Vᵀ H, [rank, d]: of an error of the weights, what the branch makes up for. */
+  readonly gain: Float64Array;
+}
+
+/** What a branch is fitted to. */
+export interface BranchOrigin {
+  readonly d: number;
+  /** Second moments of what passes, [d, d]; null: not known. */
+  readonly h: Float64Array | null;
+  /** W' of the site's linears, [d, n] each. */
+  readonly weights: readonly Float32Array[];
+  /** Q(W') of the same, [d, n] each, rounded beside a branch; for `errors`. */
+  readonly rounded: (fitted: FittedBranch) => readonly Float32Array[];
+}
+
+/** Fits a branch of a kind to a site; without H there is only the kind `weights`. */
+export function fitBranch(kind: BranchKind, rank: number, from: BranchOrigin): FittedBranch {
+  const { d, h } = from;
+  if (h === null || kind === 'weights') {
+    return fitted('weights', weightsDirections(from, rank), d, h);
+  }
+  switch (kind) {
+    case 'activations':
+    case 'subtracted':
+      return fitted(kind, leadingEigenvectors(h, d, rank), d, h);
+    case 'errors':
+      return ofErrors(rank, from, h);
+    default:
+      return kind satisfies never;
+  }
+}
+
+/** x' V for rows x' [count, d]: [count, rank]. */
+export function projected({ vectors, rank }: Branch, rows: Float32Array, d: number): Float32Array {
+  return matmul(rows, vectors.values, rows.length / d, d, rank);
+}
+
+/** What of rows x' [count, d] is left to pass, from x' V. */
+export function passing(
+  { vectors, rank, subtract }: Branch,
+  rows: Float32Array,
+  along: Float32Array,
+  d: number,
+): Float32Array {
+  if (!subtract) return rows;
+  const taken = matmul(along, transpose(vectors.values, d, rank), rows.length / d, rank, d);
+  return rows.map((v, i) => v - taken[i]!);
+}
+
+/** W' less what goes along V, [d, n]: what is rounded. V may take any of it, so least is left. */
+export function roundedTarget({ vectors, rank }: Branch, w: Float32Array, d: number): Float32Array {
+  const n = w.length / d;
+  const along = matmul(transpose(vectors.values, d, rank), w, rank, d, n);
+  const taken = matmul(vectors.values, along, d, rank, n);
+  return w.map((v, i) => v - taken[i]!);
+}
+
+/**
+ * R [rank, n] with the least error of x'⊥ Q + (x' V) R as x' W', by the second moments of x': what
+ * the codes miss along V goes into it.
+ */
+export function branchWeights(
+  { branch, gain }: FittedBranch,
+  w: Float32Array,
+  rounded: Float32Array,
+  d: number,
+): Float32Array {
+  const n = w.length / d;
+  // x'⊥ = x' (1 − V Vᵀ)
+  const effective = branch.subtract ? roundedTarget(branch, rounded, d) : rounded;
+  const error = w.map((v, i) => v - effective[i]!);
+  return matmul(Float32Array.from(gain), error, branch.rank, d, n);
+}
+
+function fitted(
+  kind: BranchKind,
+  columns: Float64Array,
+  d: number,
+  h: Float64Array | null,
+): FittedBranch {
+  const rank = columns.length / d;
+  const single = Float32Array.from(byMoments(columns, d, h));
+  const vectors = signed8(single, largestOf(single));
+  const v = Float64Array.from(vectors.values);
+  const image = h === null ? v : timesColumns(h, d, v, rank);
+  const moments = innerProducts(v, image, d, rank, rank);
+  const gain = solveSymmetric(moments, transpose(image, d, rank), rank, d);
+  return { branch: { kind, rank, vectors, subtract: kind === 'subtracted' }, image, gain };
+}
+
+/** The columns through which most passes first: their rows of R are stored finest. */
+function byMoments(columns: Float64Array, d: number, h: Float64Array | null): Float64Array {
+  if (h === null) return columns;
+  const rank = columns.length / d;
+  const image = timesColumns(h, d, columns, rank);
+  const moments = Float64Array.from({ length: rank }, (_, j) => {
+    let sum = 0;
+    for (let i = 0; i < d; i++) sum += columns[i * rank + j]! * image[i * rank + j]!;
+    return sum;
+  });
+  const order = [...moments.keys()].sort((a, b) => moments[b]! - moments[a]!);
+  return columns.map((_, at) => columns[at - (at % rank) + order[at % rank]!]!);
+}
+
+/** Share of H's mean diagonal that stays on that of what a branch leaves: it may be all of H. */
+const LEFT = 1e-10;
+
+/** H − H V (Vᵀ H V)⁻¹ Vᵀ H, in place: an error of the weights along V costs nothing. */
+export function withoutBranch(h: Float64Array, d: number, { image, gain, branch }: FittedBranch) {
+  const { rank } = branch;
+  let trace = 0;
+  for (let i = 0; i < d; i++) trace += h[i * d + i]!;
+  for (let i = 0; i < d; i++) {
+    for (let k = 0; k < rank; k++) {
+      const factor = image[i * rank + k]!;
+      for (let j = 0; j < d; j++) h[i * d + j] = h[i * d + j]! - factor * gain[k * d + j]!;
+    }
+    h[i * d + i] = h[i * d + i]! + (LEFT * trace) / d;
+  }
+  return h;
+}
+
+/** The left singular vectors of the weights side by side, [d, Σ n]. */
+function weightsDirections({ d, weights }: BranchOrigin, rank: number): Float64Array {
+  const turned = weights.map((w) => transpose(w, d, w.length / d));
+  const rows = turned.reduce((sum, { length }) => sum + length / d, 0);
+  const all = new Float32Array(rows * d);
+  turned.reduce((at, part) => {
+    all.set(part, at);
+    return at + part.length;
+  }, 0);
+  return transpose(Float64Array.from(leadingRightVectors(all, rows, d, rank)), rank, d);
+}
+
+/**
+ * Beside the weights' directions first; then those of what the codes' error has most of in H. One
+ * turn: three were worth 0.1 dB of a trained DiT's velocity, and cost a rounding each.
+ */
+function ofErrors(rank: number, from: BranchOrigin, h: Float64Array): FittedBranch {
+  const { d, weights, rounded } = from;
+  const codes = rounded(fitted('errors', weightsDirections(from, rank), d, h));
+  const errors = weights.map((w, i) => w.map((v, at) => v - codes[i]![at]!));
+  const columns = leadingOf((v) => errorImage(errors, h, v, d, rank), d, rank);
+  return fitted('errors', columns, d, h);
+}
+
+/** Σ E Eᵀ H v over the errors E [d, n] of the weights: their leading directions in H. */
+function errorImage(
+  errors: readonly Float32Array[],
+  h: Float64Array,
+  v: Float64Array,
+  d: number,
+  rank: number,
+): Float64Array {
+  const image = Float32Array.from(timesColumns(h, d, v, rank));
+  const sum = new Float64Array(d * rank);
+  for (const e of errors) {
+    const n = e.length / d;
+    const back = matmulTransposed(e, image, d, n, rank);
+    const part = matmul(e, back, d, n, rank);
+    for (let at = 0; at < sum.length; at++) sum[at] = sum[at]! + part[at]!;
+  }
+  return sum;
+}
+
+function largestOf(values: Float32Array): number {
+  return values.reduce((max, v) => Math.max(max, Math.abs(v)), 0) || 1;
+}
