@@ -120,7 +120,12 @@ async function suites(
   const file = join(folder, 'tally.json');
   const output: string[] = [];
   const options = {
-    env: { MOCHA_TALLY: file, TF_CPP_MIN_LOG_LEVEL: '2' },
+    // WebGPU is tested in the browser: on Dawn only where it is named, whatever the cache holds
+    env: {
+      DAWN_NODE: process.env.DAWN_NODE ?? '',
+      MOCHA_TALLY: file,
+      TF_CPP_MIN_LOG_LEVEL: '2',
+    },
     ...(buffered ? { onOutput: (text: string) => output.push(text) } : {}),
   };
   const args = files === SLOW ? files : [...files, '--ignore', ...SLOW];

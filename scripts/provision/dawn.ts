@@ -14,9 +14,10 @@ const SOFTWARE_GPU = join(CHROMIUM, 'vk_swiftshader_icd.json');
 
 export type DawnResult = { available: true; path: string } | { available: false; reason: string };
 
-/** The module of Dawn: DAWN_NODE, else the one in the cache. */
+/** The module of Dawn: DAWN_NODE, else the one in the cache; none where DAWN_NODE is empty. */
 export function findDawn(): DawnResult {
   const path = process.env.DAWN_NODE ?? cached();
+  if (path === '') return { available: false, reason: 'npm run test:dawn runs WebGPU in Node' };
   if (existsSync(path)) return { available: true, path };
   return { available: false, reason: `there is no ${path}; npm run provision:dawn fetches it` };
 }
