@@ -1,7 +1,7 @@
 /**
- * `npm run test:dawn [-- FILE…]`: the suites on WebGPU in Node, by Dawn, which it fetches. `npm test`
- * has WebGPU in the browser, and this would be the same kernels once more: half an hour on a GPU in
- * software.
+ * `npm run test:dawn [-- FILE…]`: the suites on WebGPU in Node, by Dawn, which it fetches. `npm
+ * test` has WebGPU in the browser, and this would be the same kernels once more: half an hour on a
+ * GPU in software.
  */
 import { runScript } from '../scripts/process.js';
 import { provisionDawn } from '../scripts/provision/dawn.js';

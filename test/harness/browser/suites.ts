@@ -28,6 +28,8 @@ const SUITES: readonly string[] = [
   'test/ops/quantizedMatMul/quantizedMatMul.graph.test.ts',
   'test/ops/quantizedMatMul/quantizedMatMul.codes.test.ts',
   'test/ops/hadaNormQuantize/hadaNormQuantize.edges.test.ts',
+  'test/ops/hadaNormQuantize/hadaNormQuantize.directions.test.ts',
+  'test/ops/quantizedMatMul/quantizedMatMul.directions.test.ts',
   'test/ops/hadaNormQuantize/hadaNormQuantize.graph.test.ts',
   'test/ops/scaledDotProductAttention/scaledDotProductAttention.edges.test.ts',
   'test/src/passes/norms.test.ts',
