@@ -109,7 +109,7 @@ export {
   type RecipeTarget,
   recommendRules,
 } from './report/recipe.js';
-export type { LinearReport, QuantizationReport } from './report/report.js';
+export type { EmbeddingReport, LinearReport, QuantizationReport } from './report/report.js';
 export { parseReport, reportJson } from './report/reportJson.js';
 export { NothingToQuantizeError } from './rewrite/nothingToQuantize.js';
 export {

@@ -29,6 +29,18 @@ export interface LinearReport extends Measured {
   readonly bytes: { readonly before: number; readonly after: number };
 }
 
+/** A table of embeddings, read row by row, in a `QuantizationReport`. */
+export interface EmbeddingReport {
+  /** Of its weight in the graph. */
+  readonly name: string;
+  readonly shape: readonly [rows: number, d: number];
+  readonly bits: number;
+  /** Of the numbers in it, dB. */
+  readonly sqnr: number;
+  /** With a scale for each row, as saved; before: as float32. */
+  readonly bytes: { readonly before: number; readonly after: number };
+}
+
 /**
  * What `rewriteGraph` did and what it costs. As JSON: `reportJson`, which keeps infinite decibels.
  */
@@ -45,6 +57,8 @@ export interface QuantizationReport {
     /** Of every weight of the model. */
     readonly modelBytes: { readonly before: number; readonly after: number };
   };
+  /** Tables that were quantized; absent where there is none, and in reports of former versions. */
+  readonly embeddings?: readonly EmbeddingReport[];
   /**
    * What was not done though one could think so: rules that match nothing, options without effect,
    * linears that were quantized already. Absent where there is nothing to say.

@@ -23,6 +23,7 @@ import {
 } from './plots.js';
 import type { LinearReport, QuantizationReport } from './report.js';
 import { reportGiven } from './reportReader.js';
+import { tableLines } from './tables.js';
 
 export interface ReportHtmlOptions {
   /** The page's title and first heading. */
@@ -102,12 +103,20 @@ ${await channelSection(read.linears, draw)}
 ${await timestepSection(read.linears, draw)}${waysSection(read.linears)}${rulesSection(read)}
 <h2>Every linear</h2>
 <p>The worst output first.</p>
-${linearTable(read)}
+${linearTable(read)}${tablesSection(read)}
 </main>
 <script>${new Html(SCRIPT)}</script>
 </body>
 </html>
 `.toString();
+}
+
+function tablesSection(report: QuantizationReport): Html {
+  const lines = tableLines(report);
+  if (lines.length === 0) return html``;
+  return html`
+<h2>Tables of embeddings</h2>
+<ul>${lines.map((line) => html`<li>${line}</li>`)}</ul>`;
 }
 
 function notesSection({ notes = [] }: QuantizationReport): Html {

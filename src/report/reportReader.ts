@@ -15,7 +15,7 @@ import type { Histogram, MeasuredWay, Sqnr, Treatment } from '../quantize/measur
 import { ROLES } from '../recognize/role.js';
 import { METHODS } from './format.js';
 import { readNumber } from './jsonNumbers.js';
-import type { LinearReport, QuantizationReport } from './report.js';
+import type { EmbeddingReport, LinearReport, QuantizationReport } from './report.js';
 
 const VERSION = 1;
 
@@ -93,7 +93,7 @@ const readLinear: Reader<LinearReport> = (value, path, by) => {
   };
 };
 
-const readFields = readObject<Omit<QuantizationReport, 'notes'>>({
+const readFields = readObject<Omit<QuantizationReport, 'notes' | 'embeddings'>>({
   version: readOneOf([VERSION]),
   method: readOneOf([...METHODS, 'auto']),
   linears: readArray(readLinear),
@@ -107,12 +107,24 @@ const readFields = readObject<Omit<QuantizationReport, 'notes'>>({
 
 const readNotes = readArray(readString);
 
-/** Reads what `reportJson` wrote, and checks a report that someone made; notes may be absent. */
+const readEmbeddings = readArray(
+  readObject<EmbeddingReport>({
+    ...{ name: readString, shape: readShape, bits: readNumber, sqnr: readNumber },
+    bytes: readBytes,
+  }),
+);
+
+/** Reads what `reportJson` wrote, and checks a report that someone made; notes and tables may be absent. */
 export const readReport: Reader<QuantizationReport> = (value, path, by) => {
   const report = readFields(value, path, by);
-  const { notes } = recordOf(value, path, by);
-  if (notes === undefined) return report;
-  return { ...report, notes: readNotes(notes, `${path}.notes`, by) };
+  const { notes, embeddings } = recordOf(value, path, by);
+  return {
+    ...report,
+    ...(embeddings === undefined
+      ? {}
+      : { embeddings: readEmbeddings(embeddings, `${path}.embeddings`, by) }),
+    ...(notes === undefined ? {} : { notes: readNotes(notes, `${path}.notes`, by) }),
+  };
 };
 
 /**

@@ -17,6 +17,7 @@ import {
   type Shown,
   shownOf,
 } from './tableFigures.js';
+import { tableLines } from './tables.js';
 import { meanSqnr } from './totals.js';
 
 export interface ReportTableOptions {
@@ -34,7 +35,8 @@ export const REPORT_TABLE_DEFAULTS = {
 /**
  * A quantization report as a table for the console: a row for each linear or role, then the totals.
  * Decibels of the output stand under the method that made them; `–` is a value that there is none
- * of, `∞` dB a linear that lost nothing. The report's notes stand below, each after a `!`.
+ * of, `∞` dB a linear that lost nothing. Tables of embeddings stand below, and the report's notes,
+ * each after a `!`.
  *
  * @throws InvalidArgumentError for what is no report, and an option that there is none of.
  *
@@ -71,8 +73,10 @@ export function reportTable(report: QuantizationReport, options: ReportTableOpti
   return render(linearColumns(shown), rows, totals) + notesBelow(read);
 }
 
-function notesBelow({ notes = [] }: QuantizationReport): string {
-  return notes.map((note) => `\n! ${printable(note)}`).join('');
+function notesBelow(report: QuantizationReport): string {
+  const { notes = [] } = report;
+  const tables = tableLines(report).map((line) => `\n${line}`);
+  return [...tables, ...notes.map((note) => `\n! ${printable(note)}`)].join('');
 }
 
 function withDefaults(options: ReportTableOptions): Required<ReportTableOptions> {

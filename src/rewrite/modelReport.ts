@@ -2,7 +2,7 @@ import { util } from '@tensorflow/tfjs-core';
 import type { Graph } from '../graph/ir.js';
 import { weightBytes } from '../graph/weights.js';
 import type { PlacedLinear } from '../recognize/analysis.js';
-import type { LinearReport, QuantizationReport } from '../report/report.js';
+import type { EmbeddingReport, LinearReport, QuantizationReport } from '../report/report.js';
 import { totalsOf } from '../report/totals.js';
 import { untouchedReport } from './reporting.js';
 
@@ -13,12 +13,16 @@ export function modelReport(
   reports: ReadonlyMap<string, LinearReport>,
   before: Graph,
   after: Graph,
+  embeddings: readonly EmbeddingReport[],
   notes: readonly string[],
 ): QuantizationReport {
   const all = linears.map((placed) => reports.get(placed.linear.name) ?? untouchedReport(placed));
   const modelBytes = { before: unpackedBytes(before), after: storedBytes(after) };
-  const report = { version: 1, method, linears: all, totals: totalsOf(all, modelBytes) } as const;
-  return notes.length === 0 ? report : { ...report, notes };
+  return {
+    ...{ version: 1, method, linears: all, totals: totalsOf(all, modelBytes) },
+    ...(embeddings.length === 0 ? {} : { embeddings }),
+    ...(notes.length === 0 ? {} : { notes }),
+  };
 }
 
 /** As the file stores them. */

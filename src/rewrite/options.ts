@@ -123,7 +123,8 @@ export interface RewriteOptions extends LinearOptions {
   rules?: readonly Rule[];
   /**
    * The linears that are left untransformed (modulation, embeddings, final layer); false leaves
-   * them alone. Default 8 bits.
+   * them alone. Default 8 bits. Unless it is false or its `bits` null, tables of embeddings that
+   * are read row by row, of 2^18 numbers and more, get 8 bits too, with a scale for each row.
    */
   weightOnly?: WeightOptions | false;
   /**

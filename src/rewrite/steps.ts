@@ -7,11 +7,12 @@ import { fuseNodes } from '../passes/fuseGraph.js';
 import { runnableNodes } from '../passes/runnable.js';
 import { type Task, transformKey } from '../quantize/plan.js';
 import { type Analysis, analyze } from '../recognize/analysis.js';
-import { type Match, type Places, passSteps } from '../recognize/normalize/engine.js';
+import { applyPasses, type Match, type Places, passSteps } from '../recognize/normalize/engine.js';
 import { normalizeNodes } from '../recognize/normalize/normalize.js';
 import { chooseMasks } from '../recognize/tokenMaskOption.js';
 import type { QuantizationReport } from '../report/report.js';
 import { FORMAT_VERSION } from '../save/format.js';
+import { EmbeddingPass, quantizesTables } from './embeddings.js';
 import { withPresentNames } from './formerNames.js';
 import { maskNotes } from './maskNotes.js';
 import { modelReport } from './modelReport.js';
@@ -91,13 +92,22 @@ export function* quantizeSteps(
   const tasks = groups.flat();
   const pass = new QuantizePass(op, tasks, options, masks.masks);
   const quantized = yield* progressOf(passSteps(op, view, builder, pass, places), tasks.length);
-  const rewritten = quantized === normal ? graph : finish(op, quantized, builder, options);
+  const tables = new EmbeddingPass();
+  const rewritten = quantized === normal ? graph : finish(op, quantized, builder, options, tables);
   const method = options.method ?? REWRITE_DEFAULTS.method;
   const notes = [
     ...notesOf(linears, pass.done, quantizedAlready(graph), options),
     ...maskNotes(masks, pass.done, options.stats),
   ];
-  const report = modelReport(method, linears, pass.reports, graph, rewritten, notes);
+  const report = modelReport(
+    method,
+    linears,
+    pass.reports,
+    graph,
+    rewritten,
+    tables.reports,
+    notes,
+  );
   return { graph: rewritten, report };
 }
 
@@ -112,16 +122,21 @@ function* progressOf(
   }
 }
 
-/** A quantized graph says so, and is fused where that is wanted. */
+/** A quantized graph has small tables too, says so, and is fused where that is wanted. */
 function finish(
   op: string,
   quantized: Graph,
   builder: GraphBuilder,
-  { fuse, mode = REWRITE_DEFAULTS.mode }: RewriteOptions,
+  options: RewriteOptions,
+  tables: EmbeddingPass,
 ): Graph {
+  const { fuse, mode = REWRITE_DEFAULTS.mode } = options;
+  const small = quantizesTables(options)
+    ? applyPasses(op, quantized, builder, [tables])
+    : quantized;
   const hadanorm = { version: FORMAT_VERSION };
-  const userDefinedMetadata = { ...quantized.artifacts.userDefinedMetadata, hadanorm };
-  const marked = { ...quantized, artifacts: { ...quantized.artifacts, userDefinedMetadata } };
+  const userDefinedMetadata = { ...small.artifacts.userDefinedMetadata, hadanorm };
+  const marked = { ...small, artifacts: { ...small.artifacts, userDefinedMetadata } };
   const fused = (fuse ?? mode === 'integer') ? fuseNodes(marked, builder) : marked;
   // what tfjs lacks or gets wrong is so in any mode; it is gone where the graph was fused
   return runnableNodes(op, fused, builder);
