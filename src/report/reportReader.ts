@@ -114,7 +114,10 @@ const readEmbeddings = readArray(
   }),
 );
 
-/** Reads what `reportJson` wrote, and checks a report that someone made; notes and tables may be absent. */
+/**
+ * Reads what `reportJson` wrote, and checks a report that someone made; notes and tables may be
+ * absent.
+ */
 export const readReport: Reader<QuantizationReport> = (value, path, by) => {
   const report = readFields(value, path, by);
   const { notes, embeddings } = recordOf(value, path, by);
