@@ -5,6 +5,7 @@ import {
   calibrate,
   calibrateOnTrajectories,
   evaluateLinears,
+  quantize,
   rewriteGraphAsync,
   sample,
   saveQuantized,
@@ -67,6 +68,20 @@ describeOnBackends('What takes its time', (name) => {
     await saveQuantized(small, handler);
     expect(saved?.weightSpecs?.length).to.be.above(10);
     pictures.dispose();
+    small.dispose();
+    expect(tf.memory().numTensors).to.equal(before);
+    tf.dispose(batches);
+    model.dispose();
+  });
+
+  it('waits for values: sequential calibration', async () => {
+    const model = await tinyDit();
+    const batches = [tinyBatch(1), tinyBatch(2)];
+    tf.dispose(model.execute(batches[0]!) as tf.Tensor);
+    const before = tf.memory().numTensors;
+    const options = { sequential: true, calibrate: { timestep: 'timestep' } };
+    const { model: small, report } = await quantize(model, batches, options);
+    expect(report.totals.sqnr!.output).to.be.within(15, 80);
     small.dispose();
     expect(tf.memory().numTensors).to.equal(before);
     tf.dispose(batches);
