@@ -110,12 +110,24 @@ function transposedInverse(u: Float64Array, n: number): Float32Array {
     const row = j * n;
     out[row + j] = 1 / u[row + j]!;
     for (let i = j - 1; i >= 0; i--) {
-      let sum = 0;
-      for (let k = i + 1; k <= j; k++) sum += u[i * n + k]! * out[row + k]!;
-      out[row + i] = -sum / u[i * n + i]!;
+      out[row + i] = -dot(u, i * n + i + 1, out, row + i + 1, j - i) / u[i * n + i]!;
     }
   }
   return Float32Array.from(out);
+}
+
+/** Σ a b over `length` elements, in four sums that do not wait for each other. */
+function dot(a: Float64Array, aAt: number, b: Float64Array, bAt: number, length: number): number {
+  let [p, q, r, s] = [0, 0, 0, 0];
+  let i = 0;
+  for (; i + 4 <= length; i += 4) {
+    p += a[aAt + i]! * b[bAt + i]!;
+    q += a[aAt + i + 1]! * b[bAt + i + 1]!;
+    r += a[aAt + i + 2]! * b[bAt + i + 2]!;
+    s += a[aAt + i + 3]! * b[bAt + i + 3]!;
+  }
+  for (; i < length; i++) p += a[aAt + i]! * b[bAt + i]!;
+  return p + q + (r + s);
 }
 
 function takeUnit(

@@ -39,8 +39,9 @@ function clippingFactors({ format, clipping }: WeightQuantizer): number[] {
 
 /** @throws HadaNormError for weights that no code can stand for. */
 export function checkFinite(w: Float32Array, n: number): void {
-  const at = w.findIndex((v) => !Number.isFinite(v));
-  if (at < 0) return;
+  let at = 0;
+  while (at < w.length && Number.isFinite(w[at]!)) at++;
+  if (at === w.length) return;
   const where = `[${Math.floor(at / n)}, ${at % n}]`;
   const problem = `the weights hold ${w[at]} at ${where}, which no code stands for.`;
   throw new HadaNormError(
