@@ -1,4 +1,12 @@
-import { add, matMul, reshape, sub, type Tensor, type Tensor2D } from '@tensorflow/tfjs-core';
+import {
+  add,
+  matMul,
+  reshape,
+  sub,
+  type Tensor,
+  type Tensor2D,
+  transpose,
+} from '@tensorflow/tfjs-core';
 import { runOp } from '../common/kernel.js';
 import { hadaNormQuantizeOp, transformAndQuantize } from './composite.js';
 import type { HadaNormQuantizeAttrs, HadaNormQuantizeInputs } from './contract.js';
@@ -42,7 +50,8 @@ function split(x: Tensor, { vectors, subtract }: Directions): { along: Tensor; l
   const [d, r] = vectors.shape as [number, number];
   const rows = reshape(x, [x.size / d, d]) as Tensor2D;
   const along = matMul(rows, vectors as Tensor2D);
-  const left = subtract ? sub(rows, matMul(along, vectors as Tensor2D, false, true)) : rows;
+  // turned apart: tfjs's transposed product is scalar on WASM
+  const left = subtract ? sub(rows, matMul(along, transpose(vectors) as Tensor2D)) : rows;
   return { along: reshape(along, [...x.shape.slice(0, -1), r]), left: reshape(left, x.shape) };
 }
 
