@@ -62,12 +62,7 @@ export function branchesOf({ settings }: Task, rank: number, hessian: boolean): 
  * neither HadaNorm is QuaRot or, where the rotation is open too, plain rounding. Centered, the
  * scale was never worth leaving out.
  */
-export function waysOf(
-  method: Method,
-  replaced: Partial<Parts>,
-  at: Latitude,
-  branch: BranchKind | null = null,
-): Way[] {
+export function waysOf(method: Method, replaced: Partial<Parts>, at: Latitude): Way[] {
   const open = { ...METHODS[method], ...replaced };
   const free = open.center === 'auto' && at.centering;
   const scaled = open.scale !== 'none' && replaced.scale === undefined;
@@ -76,7 +71,7 @@ export function waysOf(
   const ways = centersOf(open, at).flatMap((center) =>
     rotationsOf(open, at).flatMap((rotate) =>
       scales(center).map((scale) => ({
-        ...{ method, branch },
+        ...{ method, branch: null },
         parts: { ...open, center, rotate, scale },
       })),
     ),

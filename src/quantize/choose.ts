@@ -25,13 +25,19 @@ export interface Choice {
  * least error of its linears' outputs wins, of equals the cheapest.
  *
  * @param pinned Keys of ways whose transforms are needed later.
+ * @param before What was measured of others, that these are to stand beside.
  */
 export function chooseWay(
   trials: Judge,
   ways: readonly Way[],
   pinned: ReadonlySet<string>,
+  before: readonly MeasuredWay[] = [],
 ): Choice {
-  if (ways.length === 1) return { way: ways[0]!, measured: [] };
+  if (ways.length === 1) {
+    const [way] = ways as [Way];
+    const own = before.length === 0 ? [] : [measuredWay(way, trials.whole(way))];
+    return { way, measured: [...before, ...own] };
+  }
   const drop = (way: Way) => trials.drop(way, { transform: !pinned.has(wayKey(way)) });
   const sampled: number[] = [];
   const isClose = (i: number) => {
@@ -53,7 +59,7 @@ export function chooseWay(
   ways.forEach((other, i) => {
     if (other !== way && isClose(i)) drop(other);
   });
-  return { way, measured };
+  return { way, measured: [...before, ...measured] };
 }
 
 /** As `chooseWay`, between what methods chose for themselves. */

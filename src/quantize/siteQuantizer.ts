@@ -108,11 +108,10 @@ export class SiteQuantizer {
   /** What is done to the linears of the site, all alike: measured together, where it is open. */
   private decide(): Decision {
     const { method, treatment, parts } = this.tasks[0]!.settings;
-    const [branch = null] = this.branches;
-    const waysFor = (one: Method) => waysOf(one, parts, this.latitude, branch);
+    const waysFor = (one: Method) => waysOf(one, parts, this.latitude);
     // weights alone are quantized as they are, whatever the options say of transforms
     if (treatment === 'weightOnly') {
-      const [way] = waysOf('rtn', {}, this.latitude, branch) as [Way];
+      const [way] = waysOf('rtn', {}, this.latitude) as [Way];
       return { choice: { way, measured: [] }, compared: new Map() };
     }
     const looked = this.samples !== null && this.options.compare !== false ? COMPARED : [];
@@ -135,13 +134,18 @@ export class SiteQuantizer {
     return { choice: this.beside(chooseMethod(this.trials, choices), pinned), compared };
   }
 
-  /** The same with the kind of branch that measures best. */
+  /**
+   * The same beside a branch, of the kind that measures best. A branch takes a second rounding: it
+   * comes to one way alone.
+   */
   private beside(choice: Choice, pinned: ReadonlySet<string>): Choice {
-    const { branches } = this;
-    if (branches.length < 2 || this.samples === null) return choice;
-    const ways = branches.map((branch) => ({ ...choice.way, branch }));
-    const chosen = chooseWay(this.trials, ways, pinned);
-    return { way: chosen.way, measured: [...choice.measured, ...chosen.measured] };
+    const [first, ...others] = this.branches;
+    if (first === undefined) return choice;
+    const ways = [first, ...others].map((branch) => ({ ...choice.way, branch }));
+    if (!pinned.has(wayKey(choice.way))) this.trials.drop(choice.way, { transform: true });
+    const { samples, trials } = this;
+    const chosen = samples === null ? null : chooseWay(trials, ways, pinned, choice.measured);
+    return chosen ?? { ...choice, way: ways[0]! };
   }
 
   private measured(
