@@ -1,4 +1,4 @@
-import { transpose } from './matrix.js';
+import { areProductsFast, matmul, transpose } from './matrix.js';
 
 /** Rounds of the iteration: what tells neighbouring eigenvalues apart is worth nothing here. */
 const ROUNDS = 12;
@@ -9,7 +9,21 @@ const ROUNDS = 12;
  * fixed start: the same matrix gives the same vectors. Columns beyond the rank of h are zero.
  */
 export function leadingEigenvectors(h: Float64Array, d: number, r: number): Float64Array {
-  return leadingOf((columns) => timesColumns(h, d, columns, r), d, r);
+  const times = timesOf(h, d);
+  return leadingOf((columns) => times(columns, r), d, r);
+}
+
+/** From this width on, the backend's float32 product is worth its calls where it is fast. */
+const FAST_FROM = 512;
+
+/** h v for columns v [d, r], many times: of wide matrices in float32, by a backend that is fast. */
+export function timesOf(
+  h: Float64Array,
+  d: number,
+): (columns: Float64Array, r: number) => Float64Array {
+  if (d < FAST_FROM || !areProductsFast()) return (v, r) => timesColumns(h, d, v, r);
+  const single = Float32Array.from(h);
+  return (v, r) => Float64Array.from(matmul(single, Float32Array.from(v), d, d, r));
 }
 
 /**

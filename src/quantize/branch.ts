@@ -7,6 +7,7 @@ import {
   leadingOf,
   solveSymmetric,
   timesColumns,
+  timesOf,
 } from '../math/symmetric.js';
 
 /**
@@ -178,19 +179,20 @@ function ofErrors(rank: number, from: BranchOrigin, h: Float64Array): FittedBran
   const { d, weights, rounded } = from;
   const codes = rounded(fitted('errors', weightsDirections(from, rank), d, h));
   const errors = weights.map((w, i) => w.map((v, at) => v - codes[i]![at]!));
-  const columns = leadingOf((v) => errorImage(errors, h, v, d, rank), d, rank);
+  const times = timesOf(h, d);
+  const image = (v: Float64Array) => errorImage(errors, times(v, rank), d, rank);
+  const columns = leadingOf(image, d, rank);
   return fitted('errors', columns, d, h);
 }
 
-/** Σ E Eᵀ H v over the errors E [d, n] of the weights: their leading directions in H. */
+/** Σ E Eᵀ u over the errors E [d, n] of the weights; of u = H v, what their directions are. */
 function errorImage(
   errors: readonly Float32Array[],
-  h: Float64Array,
-  v: Float64Array,
+  u: Float64Array,
   d: number,
   rank: number,
 ): Float64Array {
-  const image = Float32Array.from(timesColumns(h, d, v, rank));
+  const image = Float32Array.from(u);
   const sum = new Float64Array(d * rank);
   for (const e of errors) {
     const n = e.length / d;

@@ -1,5 +1,11 @@
 import { expect } from 'chai';
 import { emptySite, type SiteStats } from '../../../src/calibrate/siteStats.js';
+import {
+  innerProducts,
+  leadingEigenvectors,
+  leadingOf,
+  timesColumns,
+} from '../../../src/math/symmetric.js';
 import { gptqFeedback } from '../../../src/quantize/feedback.js';
 import { feedbackFor, feedbackOf, momentsFor } from '../../../src/quantize/hessian.js';
 import { METHODS } from '../../../src/quantize/methods.js';
@@ -70,6 +76,19 @@ function reference(t: Transform, stats: SiteStats): Float64Array {
   return h;
 }
 
+/** Of the diagonal of H, what is along orthonormal columns [D, 4], by cpu's float64. */
+function energies(columns: Float64Array, h: Float64Array): number {
+  const along = innerProducts(columns, timesColumns(h, D, columns, 4), D, 4, 4);
+  let trace = 0;
+  for (let i = 0; i < D; i++) trace += h[i * D + i]!;
+  return [0, 1, 2, 3].reduce((sum, i) => sum + along[i * 5]! / trace, 0);
+}
+
+function leading(h: Float64Array): number {
+  const columns = leadingOf((v) => timesColumns(h, D, v, 4), D, 4);
+  return energies(columns, h);
+}
+
 /** ‖a − b‖ / ‖a‖. */
 function apart(a: ArrayLike<number>, b: ArrayLike<number>): number {
   let [off, all] = [0, 0];
@@ -91,6 +110,7 @@ describeOnBackends('Feedback of wide layers', () => {
       const h = reference(t, stats);
       const moments = expectNoLeak(() => momentsFor(t, stats)!);
       expect(apart(h, moments)).to.be.below(1e-5);
+      expect(energies(leadingEigenvectors(moments, D, 4), h)).to.be.closeTo(leading(h), 1e-4);
       const exact = gptqFeedback(h, D).upper;
       expect(apart(exact.values, upper.values)).to.be.below(1e-3);
       const factored = expectNoLeak(() => feedbackOf(moments, D)).upper;
