@@ -63,9 +63,12 @@ function checkSite(by: ReadFor, at: string, given: unknown, keep: KeepOptions): 
   const sequential = original !== undefined;
   checkKept(by, `${at}.kept`, kept, { d, total: moments, keep, sequential });
   if (!sequential) return;
-  const { sum, cross } = fieldsOf(by, `${at}.original`, original);
+  const { sum, cross, changes } = fieldsOf(by, `${at}.original`, original);
   numbersOf(by, `${at}.original.sum`, sum, 'f64', d);
   if (cross !== null) numbersOf(by, `${at}.original.cross`, cross, 'f64', d * d);
+  if (changes === null) return;
+  const length = (d * (d + 1)) / 2;
+  numbersOf(by, `${at}.original.changes`, changes, 'f64', length);
 }
 
 function checkMoments(by: ReadFor, at: string, given: unknown, d: number): Moments {

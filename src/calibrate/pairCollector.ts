@@ -22,6 +22,7 @@ export class PairCollector {
       original: {
         sum: new Float64Array(d),
         cross: hessian ? new Float64Array(d * d) : null,
+        changes: hessian ? new Float64Array((d * (d + 1)) / 2) : null,
       },
     }));
   }
@@ -58,16 +59,17 @@ export class PairCollector {
     means: readonly Float32Array[],
   ): Promise<void> {
     const { d, scatter, original } = this.gathered[index]!;
-    const { sum, cross } = original!;
+    const { sum, cross, changes } = original!;
     there.values.forEach((v, at) => {
       sum[at % d] = sum[at % d]! + v;
     });
-    if (scatter === null || cross === null) return;
+    if (scatter === null || cross === null || changes === null) return;
     const centered = centeredRows(values, means, counts, d);
     await addScatterLater(scatter, centered, d);
     const apart = there.values.map((v, at) => v - values[at]!);
     const changed = centeredRows(apart, meansOf(apart, counts, d), counts, d);
     await addCrossLater(cross, centered, changed, d);
+    await addScatterLater(changes, changed, d);
   }
 }
 

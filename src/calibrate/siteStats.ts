@@ -55,6 +55,8 @@ export interface OriginalSums {
    * null where no Hessian was asked for.
    */
   readonly cross: Float64Array | null;
+  /** Σ of the changes' own products, as `scatter` has the tokens'; null where that is. */
+  readonly changes: Float64Array | null;
 }
 
 /** What calibration knows of the input of one site: the tensor that one or several linears read. */

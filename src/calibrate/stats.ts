@@ -93,6 +93,7 @@ export class CalibrationStats {
         original: {
           sum: put(site.original.sum),
           cross: site.original.cross === null ? null : put(site.original.cross),
+          changes: site.original.changes === null ? null : put(site.original.changes),
         },
       }),
     }));

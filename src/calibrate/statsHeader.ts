@@ -24,8 +24,14 @@ interface StatsHeader {
     readonly scatter: number | null;
     readonly timesteps: readonly (SavedMoments & { readonly time: number })[];
     readonly kept: readonly SavedSample[];
-    readonly original: { readonly sum: number; readonly cross: number | null } | undefined;
+    readonly original: SavedOriginal | undefined;
   }[];
+}
+
+interface SavedOriginal {
+  readonly sum: number;
+  readonly cross: number | null;
+  readonly changes: number | null;
 }
 
 type SavedSample = Omit<KeptSample, 'mean' | 'rows' | 'original'> & {
@@ -71,7 +77,13 @@ const readHeader = readObject<StatsHeader>({
           original: readOptional(readArray(count, 2)),
         }),
       ),
-      original: readOptional(readObject({ sum: count, cross: readNullable(count) })),
+      original: readOptional(
+        readObject<SavedOriginal>({
+          sum: count,
+          cross: readNullable(count),
+          changes: readNullable(count),
+        }),
+      ),
     }),
   ),
 });
@@ -129,6 +141,8 @@ export function readStatsHeader(
         original: {
           sum: take<Float64Array>(original.sum, `${path}.original.sum`),
           cross: original.cross === null ? null : take(original.cross, `${path}.original.cross`),
+          changes:
+            original.changes === null ? null : take(original.changes, `${path}.original.changes`),
         },
       }),
     });

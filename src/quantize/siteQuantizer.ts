@@ -1,4 +1,5 @@
 import { HadaNormError, InvalidArgumentError } from '../../ops/numerics/errors.js';
+import { fitsIn } from '../../ops/numerics/formats.js';
 import type { SiteStats } from '../calibrate/siteStats.js';
 import type { BranchKind } from './branch.js';
 import { branchesOf, type Latitude, latitudeOf, type Way, wayKey, waysOf } from './candidates.js';
@@ -45,7 +46,9 @@ export class SiteQuantizer {
     const own = tasks.map(({ placed }) => placed.linear.matrix());
     // weights that are not quantized stay what they are
     const packed = tasks.every(({ settings }) => settings.weights.format.kind !== 'float32');
-    const fitted = stats === null || !packed ? null : refitWeights(stats, own);
+    const { format } = tasks[0]!.settings.activations;
+    const unshrunk = fitsIn(format, 5);
+    const fitted = stats === null || !packed ? null : refitWeights(stats, own, { unshrunk });
     this.matrices = fitted ?? own;
     this.variants = new Variants(op, tasks, stats, this.samples, this.matrices, options.seed ?? 0);
     const trialsOf = (matrices: readonly Float32Array[]) => {

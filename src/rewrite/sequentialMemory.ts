@@ -59,7 +59,7 @@ export function pairBytes(
   const kept = 4 * (means + samples * tokensPerSample);
   return targets.reduce(
     (sum, { site: { d }, hessian }) => {
-      return sum + d * (8 + kept) + (hessian ? 8 * d * d : 0);
+      return sum + d * (8 + kept) + (hessian ? 8 * d * d + 4 * d * (d + 1) : 0);
     },
     memoryOf(targets, settings),
   );

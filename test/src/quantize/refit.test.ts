@@ -16,7 +16,7 @@ const TOKENS = 40;
 const ROWS = SAMPLES * TOKENS;
 
 /** Inputs of a site in the original, and what a quantized linear before it makes of them. */
-function changedInputs(seed: number) {
+function changedInputs(seed: number, noiseSize = 0.1) {
   const mixing = normal(D * D, 3);
   const [draws, noise] = [normal(ROWS * D, seed), normal(ROWS * D, seed + 1)];
   const original = new Float32Array(ROWS * D);
@@ -32,14 +32,14 @@ function changedInputs(seed: number) {
       let moved = 0;
       for (let k = 0; k < D; k++) moved += mixing[k * D + c]! * original[row * D + k]!;
       // as wrong weights do, and then as rounded activations do
-      changed[at] = original[at]! + 0.01 * moved + 0.1 * noise[at]!;
+      changed[at] = original[at]! + 0.01 * moved + noiseSize * noise[at]!;
     }
   }
   return { original, changed };
 }
 
-async function statsOf(seed: number): Promise<SiteStats> {
-  const { original, changed } = changedInputs(seed);
+async function statsOf(seed: number, noise?: number): Promise<SiteStats> {
+  const { original, changed } = changedInputs(seed, noise);
   const site = { source: 'x', axes: 1, d: D, tokens: 'axis', like: null, likeAxes: 0 } as const;
   const target = { key: 'x', site, hessian: true, mask: null };
   const keep = { means: 8, samples: 4, tokensPerSample: 3 };
@@ -94,6 +94,19 @@ describeOnBackends('Weights that are refit', () => {
       const gain = dot(outputs(changed, fitted!), wanted) / dot(wanted, wanted);
       expect(gain).to.be.within(0.99, 1.01);
     });
+  });
+
+  it('do not shrink the outputs of noisy inputs, where that is asked for', async () => {
+    const noise = 8;
+    const stats = await statsOf(11, noise);
+    const { original, changed } = changedInputs(77, noise);
+    const wanted = outputs(original, w);
+    const gains = [false, true].map((unshrunk) => {
+      const [fitted] = refitWeights(stats, [w], { unshrunk })!;
+      return dot(outputs(changed, fitted!), wanted) / dot(wanted, wanted);
+    });
+    expect(gains[0]).to.be.below(0.99);
+    expect(gains[1]).to.be.within(0.99, 1.03);
   });
 
   it('are the solution of the regression', async () => {

@@ -124,7 +124,8 @@ describe('A sequential calibration', () => {
     const key = 'blocks/1/mlp/act/mul_3';
     const soFar = upTo(stats, /^(blocks\/1\/mlp\/fc2|final)/);
     const { d, scatter, original } = stats.sites.get(key)!;
-    const [own, cross] = [new Float64Array(scatter!.length), new Float64Array(d * d)];
+    const [own, changes] = [scatter!, scatter!].map(({ length }) => new Float64Array(length));
+    const cross = new Float64Array(d * d);
     for (const batch of batches) {
       const [x, there] = [soFar, model].map((one) =>
         centered(one.execute(batch, key) as tf.Tensor),
@@ -132,15 +133,18 @@ describe('A sequential calibration', () => {
       for (let row = 0; row < x!.length; row += d) {
         for (let i = 0, at = 0; i < d; i++) {
           const a = x![row + i]!;
-          for (let j = i; j < d; j++, at++) own[at] = own[at]! + a * x![row + j]!;
-          for (let j = 0; j < d; j++) {
-            cross[i * d + j] = cross[i * d + j]! + a * (there![row + j]! - x![row + j]!);
+          const change = (c: number) => there![row + c]! - x![row + c]!;
+          for (let j = i; j < d; j++, at++) {
+            own![at] = own![at]! + a * x![row + j]!;
+            changes![at] = changes![at]! + change(i) * change(j);
           }
+          for (let j = 0; j < d; j++) cross[i * d + j] = cross[i * d + j]! + a * change(j);
         }
       }
     }
-    expectWithin(scatter!, own, 1e-4 * maxMagnitude(own));
+    expectWithin(scatter!, own!, 1e-4 * maxMagnitude(own!));
     expectWithin(original!.cross!, cross, 1e-3 * maxMagnitude(cross));
+    expectWithin(original!.changes!, changes!, 1e-3 * maxMagnitude(changes!));
     small.dispose();
   });
 
