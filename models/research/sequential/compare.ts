@@ -25,6 +25,7 @@ import {
 /** What is compared. */
 export interface ComparePlan {
   readonly preset: PresetName;
+  readonly lowRank: number | 'auto';
   readonly samples: number;
   readonly steps: number;
   /** Of the noise, which calibration does not see. */
@@ -57,7 +58,7 @@ export async function compareSequential(
   plan: ComparePlan,
   watched: Watched,
 ): Promise<Comparison> {
-  const { preset, samples, steps, seed } = plan;
+  const { preset, lowRank, samples, steps, seed } = plan;
   const classes = numClassesOf(model)!;
   const fused = fuseGraph(model);
   const labels = Array.from({ length: CALIBRATION.samples }, (_, i) => i % classes);
@@ -67,7 +68,7 @@ export async function compareSequential(
   const made: GraphModel[] = [];
   try {
     for (const sequential of [false, true]) {
-      const options = { preset, sequential, calibrate: TIMED, signal: watched.signal };
+      const options = { preset, lowRank, sequential, calibrate: TIMED, signal: watched.signal };
       made.push((await quantize(model, batches, options)).model);
     }
     const sums = made.map((): Sums => ({ forced: [], pictures: [] }));

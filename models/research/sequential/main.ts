@@ -1,5 +1,6 @@
 /**
- * npm run sequential -- [--model avatars-nano] [--preset W4A8] [--samples 64] [--seed 7]
+ * npm run sequential -- [--model avatars-nano] [--preset W4A8] [--low-rank 0] [--samples 64]
+ *   [--seed 7]
  *
  * What sequential calibration is worth on a trained model: velocity and pictures of both ways to
  * calibrate, from the same noise, with a paired interval. Ctrl-C stops.
@@ -8,7 +9,8 @@ import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import { flag, readFlags } from '../../../src/cli/flags.js';
 import { interruptible } from '../../../src/cli/interruptible.js';
-import { integer, oneOf } from '../../../src/cli/readers.js';
+import { integer, oneOf, type Reader } from '../../../src/cli/readers.js';
+import { parseInteger } from '../../../src/cli/values.js';
 import { HadaNormError, PRESETS, type PresetName } from '../../../src/index.js';
 import { mean } from '../../../src/math/decibels.js';
 import { loadTrained, TRAINED } from '../../load.js';
@@ -16,9 +18,15 @@ import { type Calibrated, compareSequential } from './compare.js';
 
 const STEPS = 8;
 
+const RANK: Reader<number | 'auto'> = {
+  ...{ shown: 'N|auto', wanted: 'an integer ≥ 0, or auto' },
+  read: (given, wrong) => (given === 'auto' ? given : (parseInteger(given, 0) ?? wrong(given))),
+};
+
 const FLAGS = {
   model: flag(oneOf(TRAINED), 'avatars-nano'),
   preset: flag(oneOf(Object.keys(PRESETS) as PresetName[]), 'W4A8'),
+  'low-rank': flag(RANK, '0'),
   samples: flag(integer(16), '64'),
   seed: flag(integer(0), '7'),
 };
@@ -28,10 +36,12 @@ try {
   await tf.setBackend('wasm');
   const model = await loadTrained(values.model);
   const compare = async (signal: AbortSignal) => {
-    const plan = { ...values, steps: STEPS };
+    const plan = { ...values, lowRank: values['low-rank'], steps: STEPS };
     const made = await compareSequential(model, plan, { signal, onRun: () => {} });
     const { plain, sequential, difference } = made;
-    console.log(`${values.model}, ${values.preset}, ${values.samples} pictures, ${STEPS} steps`);
+    const { model: name, preset, samples } = values;
+    const branch = `lowRank ${values['low-rank']}`;
+    console.log(`${name}, ${preset}, ${branch}, ${samples} pictures, ${STEPS} steps`);
     show('calibrated on the original', plain);
     show('calibrated sequentially', sequential);
     const [value, low, high] = [difference.value, difference.low, difference.high].map(decibels);

@@ -14,7 +14,7 @@ describe('npm run sequential', () => {
     const model = await tinyDit();
     const watched = { signal: new AbortController().signal, onRun: () => {} };
     await expectNoLeakAsync(async () => {
-      const plan = { preset: 'W4A8', samples: 24, steps: 2, seed: 7 } as const;
+      const plan = { preset: 'W4A8', lowRank: 0, samples: 24, steps: 2, seed: 7 } as const;
       const { plain, sequential, difference } = await compareSequential(model, plan, watched);
       for (const { pictures, velocity } of [plain, sequential]) {
         expect(pictures.length).to.equal(24);
