@@ -84,12 +84,22 @@ export function checkVectors(
   }
   const mask = options.mask === undefined ? undefined : toTokenMask(op, options.mask, xShape);
   if (options.basis === undefined) return { scale, mean, mask };
-  const basis = toFloatTensor(op, 'basis', options.basis);
-  if (basis.rank !== 2 || basis.shape[1] !== d || basis.size === 0) {
-    const wanted = `of shape [r, ${d}], r ≥ 1`;
-    throw new InvalidArgumentError(op, 'basis', wanted, `shape [${basis.shape}]`);
-  }
-  return { scale, mean, basis, mask };
+  return { scale, mean, basis: matrix(op, 'basis', options.basis, ['r', d]), mask };
+}
+
+/** Of a shape in which one size, r, is open. */
+function matrix(
+  op: string,
+  name: string,
+  given: Tensor | TensorLike,
+  wanted: readonly [number | 'r', number | 'r'],
+): Tensor {
+  const tensor = toFloatTensor(op, name, given);
+  const { shape } = tensor;
+  const fits = shape.length === 2 && wanted.every((size, i) => size === 'r' || size === shape[i]);
+  if (fits && tensor.size > 0) return tensor;
+  const how = `of shape [${wanted.join(', ')}], r ≥ 1`;
+  throw new InvalidArgumentError(op, name, how, `shape [${shape}]`);
 }
 
 /** What is asked for along directions; null for nothing. @throws InvalidArgumentError. */
@@ -103,12 +113,7 @@ export function checkDirections(
     if (!subtract) return null;
     throw new InvalidArgumentError(op, 'subtract', 'absent without directions', 'true');
   }
-  const d = xShape.at(-1)!;
-  const vectors = toFloatTensor(op, 'directions', directions);
-  if (vectors.rank !== 2 || vectors.shape[0] !== d || vectors.size === 0) {
-    const wanted = `of shape [${d}, r], r ≥ 1`;
-    throw new InvalidArgumentError(op, 'directions', wanted, `shape [${vectors.shape}]`);
-  }
+  const vectors = matrix(op, 'directions', directions, [xShape.at(-1)!, 'r']);
   checkSize(op, 'what goes along the directions', [...xShape.slice(0, -1), vectors.shape[1]!]);
   return { vectors, subtract };
 }

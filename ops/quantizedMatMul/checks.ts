@@ -5,12 +5,12 @@ import type { QuantizedActivations } from '../common/quantizedActivations.js';
 import { checkLength } from '../common/sizes.js';
 import { describe, InvalidArgumentError } from '../numerics/errors.js';
 import { packedBytes } from '../numerics/packing.js';
-import type { Activation, Along, PackedWeights, QuantizedMatMulOptions } from './contract.js';
+import type { Activation, PackedWeights, QuantizedMatMulOptions } from './contract.js';
 
 /** The activations that the op applies, by name. */
 export const ACTIVATIONS = ['none', 'gelu', 'geluTanh', 'silu', 'relu'] as const;
 
-const ALONG = ['along', 'directionWeights', 'directionScale'];
+const ALONG = ['along', 'directionWeights', 'directionScale'] as const;
 
 /** Whether x is meant as codes: any object with `codes` that is no tensor. */
 export function isQuantized(
@@ -58,67 +58,52 @@ export function checkCodes(op: string, x: QuantizedActivations): void {
 /** @throws InvalidArgumentError for rows that do not fit x [..., tokens, d] and n outputs. */
 export function checkRows(
   op: string,
-  x: Tensor,
+  { shape }: Tensor,
   n: number,
   d: number,
-  { bias, residual, coefficients, basis, basisScale }: QuantizedMatMulOptions,
+  options: QuantizedMatMulOptions,
 ): void {
-  const samples = x.shape.slice(0, -2).reduce((product, dim) => product * dim, 1);
-  checkShape(op, 'bias', bias, [n]);
-  checkShape(op, 'residual', residual, [samples, d]);
-  if ((coefficients === undefined) !== (basis === undefined)) {
-    const missing = basis === undefined ? 'basis' : 'coefficients';
-    throw new InvalidArgumentError(op, missing, 'given together with the other one', 'none');
-  }
-  // how many rows there are is what the basis says
-  const [rank] = basis instanceof Tensor && basis.rank === 2 ? basis.shape : ['k'];
-  checkShape(op, 'basis', basis, [rank ?? 'k', n]);
-  if (basisScale === undefined) {
-    checkShape(op, 'coefficients', coefficients, [samples, rank ?? 'r']);
-    return;
-  }
-  if (basis === undefined)
-    throw new InvalidArgumentError(op, 'basis', 'given for basisScale', 'none');
-  checkShape(op, 'basisScale', basisScale, [rank ?? 'k']);
-  const own = coefficients?.rank === 2 ? coefficients.shape[1]! : 0;
-  checkShape(op, 'coefficients', coefficients, [samples, own > 0 ? own : 'r']);
-  checkCoarseRows(op, 'basis', own, basisScale.size);
+  const samples = shape.slice(0, -2).reduce((product, dim) => product * dim, 1);
+  checkShape(op, 'bias', options.bias, [n]);
+  checkShape(op, 'residual', options.residual, [samples, d]);
+  checkFactors(op, options, ['coefficients', 'basis', 'basisScale'], [samples], n);
+  checkFactors(op, options, ALONG, shape.slice(0, -1), n);
 }
 
-/** What goes beside the codes; null for nothing. @throws InvalidArgumentError for a misfit. */
-export function checkAlong(
+/**
+ * Factors [..., r] and the rows [k, n] that they are for: k is r or, where the rows are stored in
+ * coarse steps with a scale each, r to 2r.
+ */
+function checkFactors(
   op: string,
-  x: Tensor,
+  options: QuantizedMatMulOptions,
+  [own, other, steps]: readonly [FactorName, FactorName, FactorName],
+  leading: readonly number[],
   n: number,
-  { along, directionWeights, directionScale }: QuantizedMatMulOptions,
-): Along | null {
-  if (along === undefined && directionWeights === undefined && directionScale === undefined) {
-    return null;
+): void {
+  const [factors, rows, scale] = [options[own], options[other], options[steps]];
+  if (factors === undefined && rows === undefined && scale === undefined) return;
+  if (factors === undefined || rows === undefined) {
+    const missing = rows === undefined ? other : own;
+    throw new InvalidArgumentError(
+      op,
+      missing,
+      `given beside ${own}, ${other} and ${steps}`,
+      'none',
+    );
   }
-  if (along === undefined || directionWeights === undefined) {
-    const missing = along === undefined ? 'along' : 'directionWeights';
-    throw new InvalidArgumentError(op, missing, 'given together with the other one', 'none');
-  }
-  const own = along instanceof Tensor ? along.shape.at(-1) : undefined;
-  const rank = own !== undefined && own > 0 ? own : 'r';
-  checkShape(op, 'along', along, [...x.shape.slice(0, -1), rank]);
-  if (directionScale === undefined) {
-    checkShape(op, 'directionWeights', directionWeights, [rank, n]);
-    return { along, directionWeights };
-  }
-  const count = directionWeights instanceof Tensor ? directionWeights.shape[0] : undefined;
-  checkShape(op, 'directionWeights', directionWeights, [count ?? 'k', n]);
-  checkShape(op, 'directionScale', directionScale, [count ?? 'k']);
-  checkCoarseRows(op, 'directionWeights', own ?? 0, count ?? 0);
-  return { along, directionWeights, directionScale };
+  // how many there are is what these say
+  const count = (rows instanceof Tensor && rows.shape[0]) || 'k';
+  const rank = (factors instanceof Tensor && factors.shape.at(-1)) || 'r';
+  checkShape(op, other, rows, [count, n]);
+  checkShape(op, own, factors, [...leading, scale === undefined ? count : rank]);
+  checkShape(op, steps, scale, [count]);
+  if (scale === undefined || (rank <= count && (count as number) <= 2 * (rank as number))) return;
+  const wanted = `of ${rank} to ${2 * (rank as number)} rows for ${rank} factors`;
+  throw new InvalidArgumentError(op, other, wanted, `${count}`);
 }
 
-/** Rows stored in coarse steps: one for each factor, and some of them once more. */
-function checkCoarseRows(op: string, name: string, factors: number, rows: number): void {
-  if (factors <= rows && rows <= 2 * factors) return;
-  const wanted = `of ${factors} to ${2 * factors} rows for ${factors} factors`;
-  throw new InvalidArgumentError(op, name, wanted, `${rows}`);
-}
+type FactorName = 'coefficients' | 'basis' | 'basisScale' | (typeof ALONG)[number];
 
 /** @throws InvalidArgumentError for weights whose parts do not fit each other. */
 export function checkWeights(op: string, weights: PackedWeights): void {

@@ -6,14 +6,7 @@ import { withRenamed } from '../common/renamed.js';
 import { checkSize } from '../common/sizes.js';
 import { InvalidArgumentError } from '../numerics/errors.js';
 import { FLOAT32 } from '../numerics/formats.js';
-import {
-  checkAlong,
-  checkCodes,
-  checkMatMulOptions,
-  checkRows,
-  checkWeights,
-  isQuantized,
-} from './checks.js';
+import { checkCodes, checkMatMulOptions, checkRows, checkWeights, isQuantized } from './checks.js';
 import { quantizedMatMulOp } from './composite.js';
 import {
   type PackedWeights,
@@ -87,14 +80,17 @@ export function quantizedMatMul(
       throw new InvalidArgumentError(op, 'x', `of shape [..., tokens, ${d}]`, got);
     }
     checkRows(op, input, n, d, options);
-    const along = checkAlong(op, input, n, options);
     checkSize(op, 'the result', [...input.shape.slice(0, -1), n]);
     if (input.size === 0) return zeros([...input.shape.slice(0, -1), n]);
     const { scale: xScale, zeroPoint: xZeroPoint } = quantized ?? {};
     const inputs = { x: input, xScale, xZeroPoint, codes, scale, ...rows };
     const formats = { format: weightFormat(weights), xFormat: activationFormat(quantized, d) };
     const attrs = { ...formats, d, n, activation };
-    if (along !== null) return productAlong(inputs, attrs, along);
+    const { along, directionWeights, directionScale } = options;
+    if (along !== undefined) {
+      const beside = { along, directionWeights: directionWeights!, directionScale };
+      return productAlong(inputs, attrs, beside);
+    }
     return runOp<QuantizedMatMulInputs, QuantizedMatMulAttrs, Tensor>(
       quantizedMatMulOp,
       inputs,

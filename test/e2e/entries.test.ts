@@ -8,7 +8,7 @@ import { UserProject } from '../harness/run/userProject.js';
  * What a page loads of an import before it chooses a backend, minified and gzipped, without tfjs.
  */
 const BUNDLES: readonly [what: string, code: string, maxBytes: number][] = [
-  ['hadamardTransform of /core', `export { hadamardTransform } from 'tfjs-hadanorm/core';`, 25_000],
+  ['hadamardTransform of /core', `export { hadamardTransform } from 'tfjs-hadanorm/core';`, 26_000],
   [
     'hadamardTransform of /core, on WASM',
     `import 'tfjs-hadanorm/wasm'; export { hadamardTransform } from 'tfjs-hadanorm/core';`,
@@ -16,7 +16,7 @@ const BUNDLES: readonly [what: string, code: string, maxBytes: number][] = [
   ],
   ['the main entry, whatever is used', `import 'tfjs-hadanorm';`, 60_000],
   ['loadCheckpoint of /load', `export { loadCheckpoint } from 'tfjs-hadanorm/load';`, 45_000],
-  ['all of the main entry', `export * from 'tfjs-hadanorm';`, 160_000],
+  ['all of the main entry', `export * from 'tfjs-hadanorm';`, 163_000],
 ];
 
 describe('Entry points', () => {

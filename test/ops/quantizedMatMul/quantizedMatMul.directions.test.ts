@@ -40,12 +40,10 @@ describeOnBackends('quantizedMatMul beside directions', () => {
     const of = (options: QuantizedMatMulOptions) => () =>
       quantizedMatMul(tensor('x'), packed(), options);
     const { along, directionWeights } = given;
-    expect(of({ along })).to.throw('directionWeights must be given together');
-    expect(of({ directionWeights })).to.throw('along must be given together');
-    expect(of({ directionScale: tf.ones([3]) })).to.throw('along must be given together');
-    expect(of({ along, directionWeights })).to.throw(
-      `directionWeights must be float32 of shape [3,6]`,
-    );
+    expect(of({ along })).to.throw('directionWeights must be given beside');
+    expect(of({ directionWeights })).to.throw('along must be given beside');
+    expect(of({ directionScale: tf.ones([3]) })).to.throw('directionWeights must be given beside');
+    expect(of({ along, directionWeights })).to.throw(`along must be float32 of shape [2,3,5]`);
     expect(of({ ...given, along: tf.ones([SAMPLES, TOKENS, 2]) })).to.throw('of 2 to 4 rows');
     expect(of({ ...given, along: tf.ones([TOKENS, RANK]) })).to.throw('along must be');
     expect(of({ ...given, directionScale: tf.ones([2]) })).to.throw('directionScale must be');

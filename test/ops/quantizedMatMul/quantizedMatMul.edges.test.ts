@@ -133,8 +133,16 @@ describeOnBackends('QuantizedMatMul at its edges', (backend) => {
       () => ({ residual: tf.zeros([SAMPLES * TOKENS, D]) }),
       'residual must be float32 of shape [2,10], got float32 of shape [6,10].',
     ],
-    ['a basis alone', () => ({ coefficients: undefined }), 'coefficients must be given together'],
-    ['coefficients alone', () => ({ basis: undefined }), 'basis must be given together with the'],
+    [
+      'a basis alone',
+      () => ({ coefficients: undefined }),
+      'coefficients must be given beside coefficients, basis and',
+    ],
+    [
+      'coefficients alone',
+      () => ({ basis: undefined }),
+      'basis must be given beside coefficients, basis',
+    ],
     [
       'coefficients that do not fit the basis',
       () => ({ coefficients: tf.zeros([SAMPLES, RANK + 1]) }),
@@ -148,7 +156,7 @@ describeOnBackends('QuantizedMatMul at its edges', (backend) => {
     [
       'a scale for a basis that is not there',
       () => ({ basisScale: tf.ones([RANK]), basis: undefined, coefficients: undefined }),
-      'basis must be given for basisScale, got none.',
+      'basis must be given beside coefficients, basis and basisScale, got none.',
     ],
     [
       'a scale of other rows than the basis',
@@ -158,12 +166,12 @@ describeOnBackends('QuantizedMatMul at its edges', (backend) => {
     [
       'more than two rows for a coefficient',
       () => ({ basisScale: tf.ones([5]), basis: tf.ones([5, N]) }),
-      'basis must be of 2 to 4 rows for 2 coefficients, got 5.',
+      'basis must be of 2 to 4 rows for 2 factors, got 5.',
     ],
     [
       'fewer rows than coefficients',
       () => ({ basisScale: tf.ones([1]), basis: tf.ones([1, N]) }),
-      'basis must be of 2 to 4 rows for 2 coefficients, got 1.',
+      'basis must be of 2 to 4 rows for 2 factors, got 1.',
     ],
     [
       'another activation',
