@@ -145,7 +145,11 @@ function byMoments(columns: Float64Array, d: number, h: Float64Array | null): Fl
 const LEFT = 1e-10;
 
 /** H − H V (Vᵀ H V)⁻¹ Vᵀ H, in place: an error of the weights along V costs nothing. */
-export function withoutBranch(h: Float64Array, d: number, { image, gain, branch }: FittedBranch) {
+export function withoutBranch(
+  h: Float64Array,
+  d: number,
+  { image, gain, branch }: FittedBranch,
+): Float64Array {
   const { rank } = branch;
   let trace = 0;
   for (let i = 0; i < d; i++) trace += h[i * d + i]!;

@@ -153,7 +153,10 @@ export function splitMeans(t: Transform, means: Float32Array): SplitMeans {
 const NONE = new Float32Array(0);
 
 /** Rotated rows [rows, d] at the branch: what is left to pass the weights, and what goes along. */
-export function throughBranch({ branch, d }: Transform, rows: Float32Array) {
+export function throughBranch(
+  { branch, d }: Pick<Transform, 'branch' | 'd'>,
+  rows: Float32Array,
+): Pick<SplitMeans, 'residual' | 'along'> {
   if (branch === null) return { residual: rows, along: NONE };
   const along = projected(branch, rows, d);
   return { residual: passing(branch, rows, along, d), along };
