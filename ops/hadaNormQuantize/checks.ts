@@ -1,6 +1,6 @@
 import type { Tensor, TensorLike } from '@tensorflow/tfjs-core';
 import { checkBoolean, checkInteger, checkOptions, toFloatTensor } from '../common/checks.js';
-import { checkLength, checkSize } from '../common/sizes.js';
+import { checkLength } from '../common/sizes.js';
 import { toTokenMask } from '../common/tokenMask.js';
 import { describe, InvalidArgumentError } from '../numerics/errors.js';
 import { hadamardPlan } from '../numerics/hadamard.js';
@@ -114,21 +114,7 @@ export function checkDirections(
     throw new InvalidArgumentError(op, 'subtract', 'absent without directions', 'true');
   }
   const vectors = matrix(op, 'directions', directions, [xShape.at(-1)!, 'r']);
-  checkSize(op, 'what goes along the directions', [...xShape.slice(0, -1), vectors.shape[1]!]);
   return { vectors, subtract };
-}
-
-/** @throws InvalidArgumentError or WasmMemoryError for results that no backend has room for. */
-export function checkResults(
-  op: string,
-  shape: readonly number[],
-  { format }: HadaNormQuantizeAttrs,
-  basis: Tensor | undefined,
-): void {
-  const { groupSize } = format.granularity;
-  checkSize(op, 'the scale', [...shape.slice(0, -1), Math.ceil(shape.at(-1)! / groupSize)]);
-  if (basis === undefined) return;
-  checkSize(op, 'the coefficients', [...shape.slice(0, -2), basis.shape[0]!]);
 }
 
 function vector(

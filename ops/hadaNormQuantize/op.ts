@@ -3,8 +3,9 @@ import { checkMinRank, toFloatTensor } from '../common/checks.js';
 import { rememberCodes, rememberScale } from '../common/contents.js';
 import { runOp } from '../common/kernel.js';
 import { tellRenamed, withRenamed } from '../common/renamed.js';
+import { checkSize } from '../common/sizes.js';
 import { InvalidArgumentError } from '../numerics/errors.js';
-import { checkDirections, checkResults, checkVectors, resolveAttrs } from './checks.js';
+import { checkDirections, checkVectors, resolveAttrs } from './checks.js';
 import { hadaNormQuantizeOp } from './composite.js';
 import {
   HADANORM_QUANTIZE_DEFAULTS,
@@ -14,7 +15,7 @@ import {
   type HadaNormQuantizeResult,
   hadaNormQuantizeContract,
 } from './contract.js';
-import { type Directions, quantizeAlong } from './directions.js';
+import { quantizeAlong } from './directions.js';
 
 /**
  * Centers, scales, rotates and quantizes in one go: codes of x' = ((x − μ) / σ) H, and the means
@@ -61,9 +62,10 @@ export function hadaNormQuantize(
     }
     attrs = resolveAttrs(op, d, options, HADANORM_QUANTIZE_DEFAULTS);
     const vectors = checkVectors(op, input.shape, attrs, options);
-    checkResults(op, input.shape, attrs, vectors.basis);
     const directions = checkDirections(op, input.shape, options);
-    if (input.size === 0) return emptyOutputs(input.shape, attrs, vectors.basis, directions);
+    const shapes = shapesOfResults(input, attrs, vectors.basis, directions?.vectors);
+    for (const shape of shapes) checkSize(op, 'a result', shape);
+    if (input.size === 0) return shapes.map((shape, i) => zeros(shape, i ? 'float32' : 'int32'));
     const inputs = { x: input, ...vectors };
     if (directions !== null) return quantizeAlong(inputs, attrs, directions);
     return runOp<HadaNormQuantizeInputs, HadaNormQuantizeAttrs, Tensor[]>(
@@ -100,18 +102,17 @@ function withFormerName(result: Omit<HadaNormQuantizeResult, 'rest'>): HadaNormQ
   return Object.defineProperty(result, 'rest', { get }) as HadaNormQuantizeResult;
 }
 
-function emptyOutputs(
-  shape: readonly number[],
+/** As the contract has them. */
+function shapesOfResults(
+  { shape: x }: Tensor,
   { format, center }: HadaNormQuantizeAttrs,
   basis: Tensor | undefined,
-  directions: Directions | null,
-): Tensor[] {
-  const d = shape[shape.length - 1]!;
-  const rows = shape.slice(0, -1);
-  const samples = rows.slice(0, -1).reduce((product, dim) => product * dim, 1);
-  const groups = [...rows, Math.ceil(d / format.granularity.groupSize)];
-  const means = center === 'dynamic' ? [zeros([samples, d])] : [];
-  if (basis !== undefined) means.push(zeros([samples, basis.shape[0]!]));
-  if (directions !== null) means.push(zeros([...rows, directions.vectors.shape[1]!]));
-  return [zeros([...shape], 'int32'), zeros(groups), zeros(groups), ...means];
+  directions: Tensor | undefined,
+): number[][] {
+  const { groupSize } = format.granularity;
+  const attrs = { number: () => groupSize, string: () => center, bool: () => undefined };
+  const others = { ...(basis && { basis: basis.shape }) };
+  const along = { ...(directions && { directions: directions.shape }) };
+  const shapes = hadaNormQuantizeContract.outputShapes({ x, ...others, ...along }, attrs);
+  return shapes as number[][];
 }

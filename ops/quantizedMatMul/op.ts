@@ -9,6 +9,7 @@ import { FLOAT32 } from '../numerics/formats.js';
 import { checkCodes, checkMatMulOptions, checkRows, checkWeights, isQuantized } from './checks.js';
 import { quantizedMatMulOp } from './composite.js';
 import {
+  type Along,
   type PackedWeights,
   type ProductFormat,
   type QuantizedMatMulAttrs,
@@ -86,11 +87,8 @@ export function quantizedMatMul(
     const inputs = { x: input, xScale, xZeroPoint, codes, scale, ...rows };
     const formats = { format: weightFormat(weights), xFormat: activationFormat(quantized, d) };
     const attrs = { ...formats, d, n, activation };
-    const { along, directionWeights, directionScale } = options;
-    if (along !== undefined) {
-      const beside = { along, directionWeights: directionWeights!, directionScale };
-      return productAlong(inputs, attrs, beside);
-    }
+    // checked: both or neither
+    if (options.along !== undefined) return productAlong(inputs, attrs, options as Along);
     return runOp<QuantizedMatMulInputs, QuantizedMatMulAttrs, Tensor>(
       quantizedMatMulOp,
       inputs,
