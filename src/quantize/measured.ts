@@ -46,7 +46,7 @@ export interface MeasuredWay extends Treatment {
 export interface Measured {
   /** On the calibration data; null without such data. */
   readonly sqnr: Sqnr | null;
-  /** Each method on the same data, bits and rounding; empty when not compared. */
+  /** Each method on the same data, bits and rounding, without a branch; empty: not compared. */
   readonly compared: Readonly<Partial<Record<Method, Sqnr>>>;
   /** What 8-bit weights and activations would give, for recipes; null without calibration data. */
   readonly at8Bits: { readonly output: number; readonly bytes: number } | null;

@@ -152,8 +152,8 @@ export interface RewriteOptions extends LinearOptions {
   /** Seed of the random signs. Default 0. */
   seed?: number;
   /**
-   * Measure rtn, smoothquant and hadamard too, for the report; it takes as long as quantizing with
-   * each. Default true.
+   * Measure rtn, smoothquant and hadamard too, for the report, each without a branch; it takes as
+   * long as quantizing with each. Default true.
    */
   compare?: boolean;
 }
