@@ -35,10 +35,12 @@ export interface Branch {
 /** A branch with what fits weights to it. */
 export interface FittedBranch {
   readonly branch: Branch;
-  /** H V, [d, rank]. */
+  /** H V, [d, rank], H damped. */
   readonly image: Float64Array;
   /** (Vᵀ H V)⁻¹ Vᵀ H, [rank, d]: of an error of the weights, what the branch makes up for. */
   readonly gain: Float64Array;
+  /** What H was damped by: added to its diagonal. */
+  readonly damping: number;
 }
 
 /** What a branch is fitted to. */
@@ -121,10 +123,24 @@ function fitted(
   const single = Float32Array.from(byMoments(columns, d, h));
   const vectors = signed8(single, largestOf(single));
   const v = Float64Array.from(vectors.values);
-  const image = h === null ? v : timesColumns(h, d, v, rank);
+  const damping = h === null ? 0 : DAMPING * meanDiagonal(h, d);
+  const image = h === null ? v : timesColumns(h, d, v, rank).map((x, at) => x + damping * v[at]!);
   const moments = innerProducts(v, image, d, rank, rank);
   const gain = solveSymmetric(moments, transpose(image, d, rank), rank, d);
-  return { branch: { kind, rank, vectors, subtract: kind === 'subtracted' }, image, gain };
+  const branch = { kind, rank, vectors, subtract: kind === 'subtracted' };
+  return { branch, image, gain, damping };
+}
+
+/**
+ * Share of the mean diagonal that is added to H: along what never came while calibrating, few
+ * tokens say, R is then what W' has there, and not nothing.
+ */
+const DAMPING = 1e-3;
+
+function meanDiagonal(h: Float64Array, d: number): number {
+  let trace = 0;
+  for (let i = 0; i < d; i++) trace += h[i * d + i]!;
+  return trace / d;
 }
 
 /** The columns through which most passes first: their rows of R are stored finest. */
@@ -144,21 +160,20 @@ function byMoments(columns: Float64Array, d: number, h: Float64Array | null): Fl
 /** Share of H's mean diagonal that stays on that of what a branch leaves: it may be all of H. */
 const LEFT = 1e-10;
 
-/** H − H V (Vᵀ H V)⁻¹ Vᵀ H, in place: an error of the weights along V costs nothing. */
+/** H − H V (Vᵀ H V)⁻¹ Vᵀ H, H damped, in place: an error of the weights along V costs nothing. */
 export function withoutBranch(
   h: Float64Array,
   d: number,
-  { image, gain, branch }: FittedBranch,
+  { image, gain, branch, damping }: FittedBranch,
 ): Float64Array {
   const { rank } = branch;
-  let trace = 0;
-  for (let i = 0; i < d; i++) trace += h[i * d + i]!;
+  const added = damping + LEFT * meanDiagonal(h, d);
   for (let i = 0; i < d; i++) {
     for (let k = 0; k < rank; k++) {
       const factor = image[i * rank + k]!;
       for (let j = 0; j < d; j++) h[i * d + j] = h[i * d + j]! - factor * gain[k * d + j]!;
     }
-    h[i * d + i] = h[i * d + i]! + (LEFT * trace) / d;
+    h[i * d + i] = h[i * d + i]! + added;
   }
   return h;
 }

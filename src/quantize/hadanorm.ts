@@ -134,7 +134,7 @@ export function splitAlong(rows: Matrix, v: Matrix, subtract: boolean) {
   return { along, left: rows.map((row, i) => row.map((value, c) => value - taken[i]![c]!)) };
 }
 
-/** (8) R [r, n] with the least error by the moments H [d, d] of what comes, from Q(W'⊥) [d, n]. */
+/** (8) R [r, n] with the least error by the moments H [d, d], damped, from Q(W'⊥) [d, n]. */
 export function branchWeights(h: Matrix, v: Matrix, w: Matrix, q: Matrix, subtract: boolean) {
   const through = subtract ? splitAlong(transpose(q), v, true).left : transpose(q);
   const error = transpose(w).map((row, j) => row.map((value, k) => value - through[j]![k]!));

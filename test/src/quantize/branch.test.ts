@@ -9,7 +9,11 @@ import * as heart from '../../../src/quantize/hadanorm.js';
 import { momentsFor } from '../../../src/quantize/hessian.js';
 import { linearOutput, transformSamples } from '../../../src/quantize/measure.js';
 import { METHODS } from '../../../src/quantize/methods.js';
-import { quantizeLinear, restoredRows } from '../../../src/quantize/quantizeLinear.js';
+import {
+  effectiveWeights,
+  quantizeLinear,
+  restoredRows,
+} from '../../../src/quantize/quantizeLinear.js';
 import { samplesOf } from '../../../src/quantize/samples.js';
 import type { WeightSettings } from '../../../src/quantize/settings.js';
 import { branchRank, fitSiteBranch } from '../../../src/quantize/siteBranch.js';
@@ -95,7 +99,10 @@ describe('The branch beside the codes', () => {
       near(inputs.residual, means.left.flat());
       near(inputs.along, tokens.along.flat());
       near(inputs.residualAlong, means.along.flat());
-      const h = rowsOf(Float32Array.from(momentsFor(bare, stats)!), D);
+      const moments = momentsFor(bare, stats)!;
+      const trace = rowsOf(moments, D).reduce((sum, row, i) => sum + row[i]!, 0);
+      const damping = (1e-3 * trace) / D;
+      const h = rowsOf(moments, D).map((row, i) => row.map((m, j) => (i === j ? m + damping : m)));
       const w = rowsOf(transformedWeights(bare, W, N), N);
       const right = heart.branchWeights(h, v, w, rowsOf(linear.weights, N), subtract);
       const stored = restoredRows(linear.branch!, rank, N);
@@ -141,6 +148,27 @@ describe('The branch beside the codes', () => {
     for (const at of [0, 7, 3 * N + 2]) {
       for (const change of [-0.1, 0.1]) expect(off(change, at)).to.be.below(off(0, at) + 1e-3);
     }
+  });
+
+  it('what never came while calibrating is not lost along it', () => {
+    // all that came was in 5 of 32 directions
+    const still = emptySite(D, true);
+    const x = matmul(normal(TOKENS * 5, 8), normal(5 * D, 9), TOKENS, 5, D);
+    const keep = { samples: 1, tokensPerSample: TOKENS, means: 1 };
+    const mean = addSample(still, x, 0, TOKENS, { hash: 1, timestep: null }, keep);
+    const centered = x.map((v, at) => v - mean[at % D]!);
+    addScatter(still.scatter!, centered, D);
+    const parts = { ...METHODS.rtn, center: 'dynamic', rotate: false, meanRank: 0 } as const;
+    const how = { blockSize: null, seed: 1, gptq: true, branched: true };
+    const bare = makeTransform('test', parts, still, [W], D, how);
+    const settings = [{ weights: weightsOf(4, 'gptq'), lowRank: D }];
+    const { fitted, feedback } = fitSiteBranch(bare, 'errors', settings, still, [W]);
+    const t = { ...bare, branch: fitted.branch };
+    const linear = quantizeLinear(t, W, N, weightsOf(4, 'gptq'), feedback!, fitted);
+    const others = normal(50 * D, 99);
+    const whole = effectiveWeights(t, linear);
+    const [exact, got] = [W, whole].map((w) => matmul(others, w, 50, D, N));
+    expect(sqnr(exact!, got!)).to.be.above(25);
   });
 
   it("rank 'auto' takes 18 % of the bytes of the site's weights at most, and 16 directions", () => {
