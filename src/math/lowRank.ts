@@ -1,4 +1,4 @@
-import { matmul, matmulTransposed } from './matrix.js';
+import { matmul, matmulTransposed, transpose } from './matrix.js';
 import { orthonormalize, startingRows } from './symmetric.js';
 
 /**
@@ -28,9 +28,9 @@ function throughColumns(a: Float32Array, m: number, n: number, r: number): Float
   orthonormalize(basis, n, r);
   for (let round = 0; round < ROUNDS; round++) {
     // [n, r] → a · [n, r] = [m, r] → aᵀ · [m, r] = [n, r]
-    const image = matmul(a, columns(basis, r, n), m, n, r);
+    const image = matmul(a, transpose(basis, r, n), m, n, r);
     const back = matmulTransposed(a, image, m, n, r);
-    basis = columns(back, n, r);
+    basis = transpose(back, n, r);
     orthonormalize(basis, n, r);
   }
   return basis;
@@ -38,10 +38,10 @@ function throughColumns(a: Float32Array, m: number, n: number, r: number): Float
 
 /** Of few long rows: the same iteration on a aᵀ [m, m], from the same start; then by aᵀ. */
 function throughRows(a: Float32Array, m: number, n: number, r: number): Float32Array {
-  const gram = matmul(a, columns(a, m, n), m, n, m);
+  const gram = matmul(a, transpose(a, m, n), m, n, m);
   const start = Float32Array.from(startingRows(n, r));
   orthonormalize(start, n, r);
-  let basis = columns(matmul(a, columns(start, r, n), m, n, r), m, r);
+  let basis = transpose(matmul(a, transpose(start, r, n), m, n, r), m, r);
   for (let round = 1; round < ROUNDS; round++) {
     orthonormalize(basis, m, r);
     basis = matmul(basis, gram, r, m, m);
@@ -50,12 +50,4 @@ function throughRows(a: Float32Array, m: number, n: number, r: number): Float32A
   const vectors = matmul(basis, a, r, m, n);
   orthonormalize(vectors, n, r);
   return vectors;
-}
-
-/** [rows, cols] → [cols, rows]. */
-function columns(x: Float32Array, rows: number, cols: number): Float32Array {
-  const out = new Float32Array(x.length);
-  for (let i = 0; i < rows; i++)
-    for (let j = 0; j < cols; j++) out[j * rows + i] = x[i * cols + j]!;
-  return out;
 }

@@ -107,6 +107,13 @@ function addProduct(
   }
 }
 
+/** The sum of the diagonal of a square matrix, row-major [d, d]. */
+export function traceOf(h: Float64Array, d: number): number {
+  let trace = 0;
+  for (let i = 0; i < d; i++) trace += h[i * d + i]!;
+  return trace;
+}
+
 /** Columns that are factored before the rest is updated. */
 const FACTOR_BLOCK = 64;
 

@@ -5,7 +5,7 @@ const BLOCK = 64;
 
 /**
  * Solves U Uᵀ X = B in place of B, row-major float32 [d, n]: U as `factorUpper` gives it, of which
- * the upper triangle is read. Updates are float32 where the backend is fast, as factoring's are.
+ * the upper triangle is read. Updates are float32 where the backend is fast.
  */
 export function solveFactored(upper: Float64Array, b: Float32Array, d: number, n: number): void {
   for (let end = d; end > 0; end -= BLOCK) {

@@ -1,6 +1,6 @@
 import { type Stored, signed8 } from '../graph/encodings.js';
 import { leadingRightVectors } from '../math/lowRank.js';
-import { matmul, matmulTransposed, transpose } from '../math/matrix.js';
+import { matmul, matmulTransposed, traceOf, transpose } from '../math/matrix.js';
 import {
   innerProducts,
   leadingEigenvectors,
@@ -123,7 +123,7 @@ function fitted(
   const single = Float32Array.from(byMoments(columns, d, h));
   const vectors = signed8(single, largestOf(single));
   const v = Float64Array.from(vectors.values);
-  const damping = h === null ? 0 : DAMPING * meanDiagonal(h, d);
+  const damping = h === null ? 0 : (DAMPING * traceOf(h, d)) / d;
   const image = h === null ? v : timesColumns(h, d, v, rank).map((x, at) => x + damping * v[at]!);
   const moments = innerProducts(v, image, d, rank, rank);
   const gain = solveSymmetric(moments, transpose(image, d, rank), rank, d);
@@ -136,12 +136,6 @@ function fitted(
  * tokens say, R is then what W' has there, and not nothing.
  */
 const DAMPING = 1e-3;
-
-function meanDiagonal(h: Float64Array, d: number): number {
-  let trace = 0;
-  for (let i = 0; i < d; i++) trace += h[i * d + i]!;
-  return trace / d;
-}
 
 /** The columns through which most passes first: their rows of R are stored finest. */
 function byMoments(columns: Float64Array, d: number, h: Float64Array | null): Float64Array {
@@ -167,7 +161,7 @@ export function withoutBranch(
   { image, gain, branch, damping }: FittedBranch,
 ): Float64Array {
   const { rank } = branch;
-  const added = damping + LEFT * meanDiagonal(h, d);
+  const added = damping + (LEFT * traceOf(h, d)) / d;
   for (let i = 0; i < d; i++) {
     for (let k = 0; k < rank; k++) {
       const factor = image[i * rank + k]!;

@@ -1,6 +1,6 @@
 import type { Tensor2D } from '@tensorflow/tfjs-core';
 import { HadaNormError } from '../../ops/numerics/errors.js';
-import { factorUpper } from '../math/matrix.js';
+import { factorUpper, traceOf } from '../math/matrix.js';
 import { emptyTriangle, type Range, rowOf, type Triangle } from '../math/triangle.js';
 import { unitFactorOf } from '../math/unitFactor.js';
 
@@ -22,10 +22,8 @@ export interface Feedback {
  * @throws HadaNormError for a matrix with NaN or Inf.
  */
 export function gptqFeedback(h: Float64Array, d: number): Feedback {
-  let trace = 0;
-  for (let i = 0; i < d; i++) trace += h[i * d + i]!;
   const kept = lowerTriangle(h, d);
-  return damped(d, trace, (added) => {
+  return damped(d, traceOf(h, d), (added) => {
     for (let i = 0; i < d; i++) h[i * d + i] = kept.diagonal[i]! + added;
     if (factorUpper(h, d)) return unitColumns(h, d);
     kept.restore(h);

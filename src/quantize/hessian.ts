@@ -5,6 +5,7 @@ import {
   areProductsFast,
   fetched,
   matmulTransposed,
+  traceOf,
   transpose as transposed,
 } from '../math/matrix.js';
 import { type Range, rowOf } from '../math/triangle.js';
@@ -56,9 +57,7 @@ export function momentsFor(t: Transform, stats: SiteStats): Float64Array | null 
 /** Moments [d, d], factored for GPTQ; written over. */
 export function feedbackOf(moments: Float64Array, d: number): Feedback {
   if (!isOnBackend(d)) return gptqFeedback(moments, d);
-  let trace = 0;
-  for (let i = 0; i < d; i++) trace += moments[i * d + i]!;
-  return gptqFeedbackOf(d, trace, ({ from, to }) =>
+  return gptqFeedbackOf(d, traceOf(moments, d), ({ from, to }) =>
     tensor2d(Float32Array.from(moments.subarray(from * d, to * d)), [to - from, d]),
   );
 }

@@ -1,6 +1,6 @@
 import { HadaNormError } from '../../ops/numerics/errors.js';
 import { meanOf, type SiteStats } from '../calibrate/siteStats.js';
-import { factorUpper, matmul, matmulTransposed } from '../math/matrix.js';
+import { factorUpper, matmul, matmulTransposed, traceOf } from '../math/matrix.js';
 import { solveFactored } from '../math/solve.js';
 import { channelScale } from './channelScale.js';
 import { METHODS } from './methods.js';
@@ -54,8 +54,7 @@ export function refitWeights(
       h[i * d + j] = (scatter[at]! + means.own[i * d + j]!) / (sigma[i]! * sigma[j]!);
     }
   }
-  let trace = 0;
-  for (let i = 0; i < d; i++) trace += h[i * d + i]!;
+  const trace = traceOf(h, d);
   // inputs that never move have nothing to fit
   if (trace === 0) return null;
   for (let i = 0; i < d; i++) h[i * d + i] = h[i * d + i]! + (RIDGE * trace) / d;
