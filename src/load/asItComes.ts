@@ -1,15 +1,12 @@
 import { throwIfAborted } from '../../ops/common/callers.js';
-import { HadaNormError } from '../../ops/numerics/errors.js';
-import type { Task } from '../quantize/plan.js';
-import { type PreparedRewrite, quantizeSteps, type RewrittenGraph } from '../rewrite/steps.js';
+import type { PreparedRewrite, RewrittenGraph } from '../rewrite/steps.js';
 import type { Arriving } from './arriving.js';
+import { GroupSteps, groupOf, type TaskGroup } from './groupSteps.js';
 import type { Need } from './net/net.js';
 import type { Opened } from './opening.js';
 
-/** Linears that are quantized together, and where in the order of reading their last weight is. */
-interface Group {
-  readonly tasks: readonly Task[];
-  readonly weights: readonly string[];
+/** Where in the order of reading the last weight of a group is. */
+interface Group extends TaskGroup {
   readonly last: number;
 }
 
@@ -24,21 +21,11 @@ export async function quantizedAsItComes(
   const { signal, onProgress } = watch;
   const groups = inOrderOfReading(prepared, needs);
   const consumed = new Set(groups.flatMap((group) => group.weights));
-  const steps = quantizeSteps(
-    prepared,
-    groups.map(({ tasks }) => tasks),
-  );
+  const steps = new GroupSteps(op, watch, weights, prepared, groups);
   let next = 0;
   const quantizeUpTo = async (read: number) => {
     for (; next < groups.length && groups[next]!.last < read; next++) {
-      const group = groups[next]!;
-      for (let i = 0; i < group.tasks.length; i++) {
-        throwIfAborted(op, signal);
-        const step = steps.next();
-        if (!step.done) onProgress?.(step.value);
-        await new Promise((resolve) => setTimeout(resolve, 0));
-      }
-      weights.drop(group.weights);
+      await steps.quantize(groups[next]!);
     }
   };
   try {
@@ -50,11 +37,9 @@ export async function quantizedAsItComes(
       await quantizeUpTo(i + 1);
     }
     throwIfAborted(op, signal);
-    const last = steps.next();
-    if (!last.done) throw new HadaNormError(op, `${last.value.name} was not expected.`);
-    return last.value;
+    return steps.finish();
   } finally {
-    steps.return(undefined as never);
+    steps.stop();
   }
 }
 
@@ -63,10 +48,9 @@ function inOrderOfReading({ groups }: PreparedRewrite, needs: readonly Need[]): 
   const order = new Map(needs.map(({ weight }, i) => [weight, i]));
   return groups
     .map((tasks) => {
-      const weights = tasks.flatMap(({ placed: { linear } }) =>
-        linear.bias === null ? [linear.weight] : [linear.weight, linear.bias.weight],
-      );
-      return { tasks, weights, last: Math.max(...weights.map((name) => order.get(name) ?? -1)) };
+      const group = groupOf(tasks);
+      const last = Math.max(...group.weights.map((name) => order.get(name) ?? -1));
+      return { ...group, last };
     })
     .sort((a, b) => a.last - b.last);
 }

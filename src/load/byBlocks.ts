@@ -1,18 +1,15 @@
 import { reshape, type Tensor } from '@tensorflow/tfjs-core';
 import { throwIfAborted } from '../../ops/common/callers.js';
-import { HadaNormError } from '../../ops/numerics/errors.js';
-import type { Task } from '../quantize/plan.js';
-import { type PreparedRewrite, quantizeSteps, type RewrittenGraph } from '../rewrite/steps.js';
+import type { PreparedRewrite, RewrittenGraph } from '../rewrite/steps.js';
 import type { Arriving } from './arriving.js';
 import { BlockStats } from './blockStats.js';
 import type { BlockCalibration } from './given.js';
+import { GroupSteps, groupOf, type TaskGroup } from './groupSteps.js';
 import type { Need } from './net/net.js';
 import type { Opened } from './opening.js';
 
-/** Linears that are quantized together, and the part behind which all that they need is there. */
-interface Group {
-  readonly tasks: readonly Task[];
-  readonly weights: readonly string[];
+/** The part behind which all is there that a group needs. */
+interface Group extends TaskGroup {
   readonly part: number;
 }
 
@@ -47,7 +44,7 @@ class BlockWork {
   private readonly needs: ReadonlyMap<string, Need>;
   private readonly groups: readonly Group[];
   private readonly consumed: ReadonlySet<string>;
-  private readonly steps: ReturnType<typeof quantizeSteps>;
+  private readonly steps: GroupSteps;
   private next = 0;
   private readonly seen = new Set<string>();
 
@@ -62,10 +59,7 @@ class BlockWork {
     this.needs = new Map(opened.plan.needs.map((need) => [need.weight, need]));
     this.groups = inOrderOfParts(prepared, stats);
     this.consumed = new Set(this.groups.flatMap((group) => group.weights));
-    this.steps = quantizeSteps(
-      prepared,
-      this.groups.map(({ tasks }) => tasks),
-    );
+    this.steps = new GroupSteps(op, opened.watch, weights, prepared, this.groups);
   }
 
   /** Reads what a part needs and is not there, as the file has it. */
@@ -107,31 +101,22 @@ class BlockWork {
 
   /** Quantizes the linears for which all is there now, and lets go of what they needed. */
   async quantize(part: number): Promise<void> {
-    const { signal, onProgress } = this.opened.watch;
     for (; this.groups[this.next] !== undefined; this.next++) {
       const group = this.groups[this.next]!;
       if (group.part > part) return;
       // what runs need not be what is quantized, where a pass put another weight in its place
       for (const name of group.weights) await this.bring(this.needs.get(name)!);
-      for (let i = 0; i < group.tasks.length; i++) {
-        throwIfAborted(this.op, signal);
-        const step = this.steps.next();
-        if (!step.done) onProgress?.(step.value);
-        await new Promise((resolve) => setTimeout(resolve, 0));
-      }
-      this.weights.drop(group.weights);
+      await this.steps.quantize(group);
       this.dropScatters();
     }
   }
 
   finish(): RewrittenGraph {
-    const last = this.steps.next();
-    if (last.done) return last.value;
-    throw new HadaNormError(this.op, `${last.value.name} was not expected.`);
+    return this.steps.finish();
   }
 
   stop(): void {
-    this.steps.return(undefined as never);
+    this.steps.stop();
   }
 
   /** Of sites whose linears are done; what the report says of them is made. */
@@ -159,12 +144,10 @@ function inOrderOfParts({ groups }: PreparedRewrite, { segments, partOf }: Block
   });
   return groups
     .map((tasks) => {
-      const weights = tasks.flatMap(({ placed: { linear } }) =>
-        linear.bias === null ? [linear.weight] : [linear.weight, linear.bias.weight],
-      );
-      const parts = weights.map((name) => readIn.get(name) ?? 0);
+      const group = groupOf(tasks);
+      const parts = group.weights.map((name) => readIn.get(name) ?? 0);
       const seen = tasks.map(({ placed }) => partOf.get(placed.key) ?? 0);
-      return { tasks, weights, part: Math.max(...parts, ...seen) };
+      return { ...group, part: Math.max(...parts, ...seen) };
     })
     .sort((a, b) => a.part - b.part);
 }
