@@ -10,7 +10,6 @@ import type {
   HadaNormQuantizeOptions,
   StaticRange,
 } from './contract.js';
-import type { Directions } from './directions.js';
 
 const KEYS = [
   ...['bits', 'symmetric', 'groupSize', 'range', 'center', 'scale', 'mean', 'basis', 'mask'],
@@ -102,19 +101,18 @@ function matrix(
   throw new InvalidArgumentError(op, name, how, `shape [${shape}]`);
 }
 
-/** What is asked for along directions; null for nothing. @throws InvalidArgumentError. */
+/** V as a tensor, and whether it is subtracted. @throws InvalidArgumentError. */
 export function checkDirections(
   op: string,
   xShape: readonly number[],
   { directions, subtract = false }: HadaNormQuantizeOptions,
-): Directions | null {
+): { directions?: Tensor; subtract: boolean } {
   checkBoolean(op, 'subtract', subtract);
   if (directions === undefined) {
-    if (!subtract) return null;
+    if (!subtract) return { subtract };
     throw new InvalidArgumentError(op, 'subtract', 'absent without directions', 'true');
   }
-  const vectors = matrix(op, 'directions', directions, [xShape.at(-1)!, 'r']);
-  return { vectors, subtract };
+  return { directions: matrix(op, 'directions', directions, [xShape.at(-1)!, 'r']), subtract };
 }
 
 function vector(

@@ -2,12 +2,9 @@ import {
   add,
   cast,
   concat,
-  div,
   fill,
   isNaN as isNaNTensor,
-  matMul,
   reshape,
-  scalar,
   slice,
   sub,
   sum,
@@ -17,19 +14,16 @@ import {
   where,
   zerosLike,
 } from '@tensorflow/tfjs-core';
-import { channelCenterOp, meanOfSamples } from '../channelCenter/composite.js';
 import { type ComposedOp, runOp } from '../common/kernel.js';
 import { type Bounds, dynamicBounds, quantizeGroups } from '../fakeQuant/composite.js';
-import { hadamardTransformOp } from '../hadamardTransform/composite.js';
 import { codeOffset, hasZeroPoint } from '../numerics/formats.js';
 import {
   type HadaNormQuantizeAttrs,
   type HadaNormQuantizeInputs,
   hadaNormQuantizeContract,
 } from './contract.js';
-
-/** x' [..., tokens, d] → codes, scale and zero point, as the kernel gives them. */
-export type Quantize = (x: Tensor, attrs: HadaNormQuantizeAttrs) => [Tensor, Tensor, Tensor];
+import { quantizeAlong } from './directions.js';
+import { type Quantize, transformAndQuantize } from './transform.js';
 
 /** The op on any backend. */
 export const hadaNormQuantizeOp: ComposedOp<HadaNormQuantizeInputs, HadaNormQuantizeAttrs> = {
@@ -42,47 +36,19 @@ export function hadaNormQuantizeComposite(
   inputs: HadaNormQuantizeInputs,
   attrs: HadaNormQuantizeAttrs,
 ): Tensor[] {
+  if (inputs.directions !== undefined) return quantizeAlong(inputs, attrs, quantizeByKernel);
   return transformAndQuantize(inputs, attrs, quantizeTensor);
 }
 
-/** Centers, scales and rotates by ops, and quantizes as the caller wants it. */
-export function transformAndQuantize(
-  { x, scale, mean, basis, mask }: HadaNormQuantizeInputs,
-  attrs: HadaNormQuantizeAttrs,
-  quantize: Quantize,
-): Tensor[] {
-  const { blockSize } = attrs;
-  const rotate = (tensor: Tensor): Tensor =>
-    blockSize === 0
-      ? tensor
-      : runOp(hadamardTransformOp, { x: tensor }, { transpose: false, blockSize });
-  if (attrs.center !== 'dynamic') {
-    return quantize(rotate(shiftAndScale(x, scale, mean)), attrs);
-  }
-  const [centered, means] = centerTokens(x, { scale, mask });
-  const codes = quantize(rotate(centered), attrs);
-  const d = x.shape[x.rank - 1]!;
-  const off = shiftAndScale(reshape(means, [means.size / d, d]), scale, mean) as Tensor2D;
-  if (basis === undefined) return [...codes, rotate(off)];
-  const coefficients = matMul(off, basis as Tensor2D, false, true);
-  const residual = sub(off, matMul(coefficients, basis as Tensor2D));
-  return [...codes, rotate(residual), coefficients];
-}
-
-function shiftAndScale(x: Tensor, scale: Tensor | undefined, mean: Tensor | undefined): Tensor {
-  if (mean !== undefined) return centerTokens(x, { scale, mean: meanOfSamples(mean, x.shape) })[0];
-  return scale === undefined ? x : div(x, scale);
-}
-
-/** Less the mean, each sample's own or the given one [..., 1, d], over the scale; and the mean. */
-function centerTokens(
-  x: Tensor,
-  { scale, mean, mask }: Pick<HadaNormQuantizeInputs, 'scale' | 'mean' | 'mask'>,
-): [Tensor, Tensor] {
-  const none = scalar(1);
-  const inputs = { x, scale: scale ?? none, mean, mask: mask ?? none };
-  return runOp(channelCenterOp, inputs, { dynamic: mean === undefined });
-}
+/** The quantizer alone, by the kernel that a backend has for it. */
+const quantizeByKernel: Quantize = (x, { format, range }) => {
+  const plain: HadaNormQuantizeAttrs = { format, range, center: 'none', blockSize: 0 };
+  return runOp<HadaNormQuantizeInputs, HadaNormQuantizeAttrs, [Tensor, Tensor, Tensor]>(
+    hadaNormQuantizeOp,
+    { x },
+    plain,
+  );
+};
 
 /** The quantizer of `fakeQuant` in the same float32 steps, on tensors. */
 const quantizeTensor: Quantize = (x, attrs) => {

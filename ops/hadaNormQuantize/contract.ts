@@ -10,7 +10,8 @@ import { type Dim, product } from '../numerics/lengths.js';
  *
  * Outputs, in this order: codes [..., tokens, d] (int32, or bool with a byte an element), scale and
  * zeroPoint [..., tokens, groups] (float32, groups = ⌈d / groupSize⌉); where center is 'dynamic'
- * also residual [samples, d], and with a basis coefficients [samples, r].
+ * also residual [samples, d], and with a basis coefficients [samples, r]; with directions, last,
+ * what goes along them [..., tokens, r].
  */
 export interface HadaNormQuantizeInputs {
   readonly x: Tensor; // [..., tokens, d], float32
@@ -20,6 +21,8 @@ export interface HadaNormQuantizeInputs {
   readonly basis?: Tensor | undefined; // [r, d], where center is 'dynamic'
   // [..., tokens], float32, where center is 'dynamic': tokens of 0 stay out of the mean
   readonly mask?: Tensor | undefined;
+  // [d, r]: V; only for kernels that say that they take it (common/directions.ts)
+  readonly directions?: Tensor | undefined;
 }
 
 /** Attributes of the `HadaNormQuantize` kernel, all resolved. */
@@ -29,6 +32,8 @@ export interface HadaNormQuantizeAttrs {
   readonly range: StaticRange | null; // null: each group's own minimum and maximum
   readonly center: 'none' | 'static' | 'dynamic';
   readonly blockSize: number; // channels that one Hadamard matrix mixes; 0: no rotation
+  // with directions: x' − (x' V) Vᵀ has the codes, in the place of x', and so the residual
+  readonly subtract?: boolean;
 }
 
 /** One range for the whole tensor, widened to hold 0; values outside are clamped. */
@@ -116,7 +121,7 @@ export const HADANORM_QUANTIZE_DEFAULTS = {
 
 /** What every kernel of the op, and every graph that has it, agree on. */
 export const hadaNormQuantizeContract: NodeContract<
-  keyof HadaNormQuantizeInputs | 'directions',
+  keyof HadaNormQuantizeInputs,
   HadaNormQuantizeForm
 > = {
   kernelName: 'HadaNormQuantize',

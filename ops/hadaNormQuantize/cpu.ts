@@ -1,4 +1,5 @@
 import { type TypedArray, tensor, tidy } from '@tensorflow/tfjs-core';
+import { withDirections } from '../common/directions.js';
 import { defineKernel } from '../common/kernel.js';
 import {
   codeOffset,
@@ -8,20 +9,24 @@ import {
 } from '../numerics/formats.js';
 import { quantizationLayout } from '../numerics/quantization.js';
 import { rangesOf } from '../numerics/ranges.js';
-import { type Quantize, transformAndQuantize } from './composite.js';
 import {
   type HadaNormQuantizeAttrs,
   type HadaNormQuantizeInputs,
   hadaNormQuantizeContract,
 } from './contract.js';
+import { quantizeAlong } from './directions.js';
+import { type Quantize, transformAndQuantize } from './transform.js';
 
 /** The other ops' own kernels, and one pass over their result for the codes. */
-export const hadaNormQuantizeCpu = defineKernel<
-  HadaNormQuantizeInputs,
-  HadaNormQuantizeAttrs,
-  unknown
->(hadaNormQuantizeContract, 'cpu', ({ inputs, attrs }) =>
-  tidy(() => transformAndQuantize(inputs, attrs, quantizeOnHost)),
+export const hadaNormQuantizeCpu = withDirections(
+  defineKernel<HadaNormQuantizeInputs, HadaNormQuantizeAttrs, unknown>(
+    hadaNormQuantizeContract,
+    'cpu',
+    ({ inputs, attrs }) => {
+      const run = inputs.directions === undefined ? transformAndQuantize : quantizeAlong;
+      return tidy(() => run(inputs, attrs, quantizeOnHost));
+    },
+  ),
 );
 
 const quantizeOnHost: Quantize = (x, attrs) => {

@@ -7,31 +7,30 @@ import {
   type Tensor2D,
   transpose,
 } from '@tensorflow/tfjs-core';
-import { runOp } from '../common/kernel.js';
-import { hadaNormQuantizeOp, transformAndQuantize } from './composite.js';
 import type { HadaNormQuantizeAttrs, HadaNormQuantizeInputs } from './contract.js';
+import { type Quantize, transformAndQuantize } from './transform.js';
 
-/** What goes along directions V beside the codes. */
-export interface Directions {
-  readonly vectors: Tensor; // V: [d, r]
-  /** Whether x' − (x' V) Vᵀ has the codes, in the place of x', and so the residual. */
+/** V [d, r], and whether what goes along it is taken out of what has the codes. */
+interface Directions {
+  readonly vectors: Tensor;
   readonly subtract: boolean;
 }
 
 /**
  * Codes, and what goes along V: the op's outputs, and behind them (x' + δ) V [..., tokens, r]. Of
- * the op's own kernels for all but the two narrow products.
+ * the op's parts, and two narrow products.
  */
 export function quantizeAlong(
   inputs: HadaNormQuantizeInputs,
   attrs: HadaNormQuantizeAttrs,
-  directions: Directions,
+  quantize: Quantize,
 ): Tensor[] {
+  const directions = { vectors: inputs.directions!, subtract: attrs.subtract === true };
   let along: Tensor | null = null;
   const outputs = transformAndQuantize(inputs, attrs, (x) => {
     const parts = split(x, directions);
     along = parts.along;
-    return codesOf(parts.left, attrs);
+    return quantize(parts.left, attrs);
   });
   const [codes, scale, zeroPoint, residual, ...coefficients] = outputs as [
     Tensor,
@@ -53,16 +52,6 @@ function split(x: Tensor, { vectors, subtract }: Directions): { along: Tensor; l
   // turned apart: tfjs's transposed product is scalar on WASM
   const left = subtract ? sub(rows, matMul(along, transpose(vectors) as Tensor2D)) : rows;
   return { along: reshape(along, [...x.shape.slice(0, -1), r]), left: reshape(left, x.shape) };
-}
-
-/** The quantizer alone, by the kernel that a backend has for it. */
-function codesOf(x: Tensor, { format, range }: HadaNormQuantizeAttrs): [Tensor, Tensor, Tensor] {
-  const plain: HadaNormQuantizeAttrs = { format, range, center: 'none', blockSize: 0 };
-  return runOp<HadaNormQuantizeInputs, HadaNormQuantizeAttrs, [Tensor, Tensor, Tensor]>(
-    hadaNormQuantizeOp,
-    { x },
-    plain,
-  );
 }
 
 /** A row for each sample, [samples, r], as one for each of its tokens: [..., 1, r]. */

@@ -1,12 +1,13 @@
 import { type Tensor, type TensorLike, tidy, zeros } from '@tensorflow/tfjs-core';
 import { checkMinRank, toFloatTensor } from '../common/checks.js';
 import { rememberCodes, rememberScale } from '../common/contents.js';
+import { whyNoDirections } from '../common/directions.js';
 import { runOp } from '../common/kernel.js';
 import { tellRenamed, withRenamed } from '../common/renamed.js';
 import { checkSize } from '../common/sizes.js';
 import { InvalidArgumentError } from '../numerics/errors.js';
 import { checkDirections, checkVectors, resolveAttrs } from './checks.js';
-import { hadaNormQuantizeOp } from './composite.js';
+import { hadaNormQuantizeComposite, hadaNormQuantizeOp } from './composite.js';
 import {
   HADANORM_QUANTIZE_DEFAULTS,
   type HadaNormQuantizeAttrs,
@@ -15,7 +16,6 @@ import {
   type HadaNormQuantizeResult,
   hadaNormQuantizeContract,
 } from './contract.js';
-import { quantizeAlong } from './directions.js';
 
 /**
  * Centers, scales, rotates and quantizes in one go: codes of x' = ((x − μ) / σ) H, and the means
@@ -62,17 +62,12 @@ export function hadaNormQuantize(
     }
     attrs = resolveAttrs(op, d, options, HADANORM_QUANTIZE_DEFAULTS);
     const vectors = checkVectors(op, input.shape, attrs, options);
-    const directions = checkDirections(op, input.shape, options);
-    const shapes = shapesOfResults(input, attrs, vectors.basis, directions?.vectors);
+    const { directions, subtract } = checkDirections(op, input.shape, options);
+    const shapes = shapesOfResults(input, attrs, vectors.basis, directions);
     for (const shape of shapes) checkSize(op, 'a result', shape);
     if (input.size === 0) return shapes.map((shape, i) => zeros(shape, i ? 'float32' : 'int32'));
-    const inputs = { x: input, ...vectors };
-    if (directions !== null) return quantizeAlong(inputs, attrs, directions);
-    return runOp<HadaNormQuantizeInputs, HadaNormQuantizeAttrs, Tensor[]>(
-      hadaNormQuantizeOp,
-      inputs,
-      attrs,
-    );
+    const inputs = { x: input, ...vectors, directions };
+    return outputsOf(inputs, { ...attrs, subtract });
   });
   const [codes, scale, zeroPoint, ...more] = outputs as [Tensor, Tensor, Tensor, ...Tensor[]];
   const along = options.directions === undefined ? null : more.pop()!;
@@ -89,6 +84,15 @@ export function hadaNormQuantize(
     coefficients: coefficients ?? null,
     along,
   });
+}
+
+/** By the backend's kernel; directions that it does not take by the composition around it. */
+function outputsOf(inputs: HadaNormQuantizeInputs, attrs: HadaNormQuantizeAttrs): Tensor[] {
+  const rank = inputs.directions?.shape[1];
+  if (rank !== undefined && whyNoDirections(hadaNormQuantizeContract, attrs, rank) !== null) {
+    return hadaNormQuantizeComposite(inputs, attrs);
+  }
+  return runOp(hadaNormQuantizeOp, inputs, attrs);
 }
 
 /**

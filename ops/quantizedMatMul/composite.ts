@@ -51,7 +51,8 @@ export function matMulWithRows(
   const shape = [...x.shape.slice(0, -1), n];
   const matrix = weights as Tensor2D;
   // not batched: tfjs's batched product is slow on WASM
-  const product = reshape(matMul(reshape(x, [x.size / d, d]) as Tensor2D, matrix), shape);
+  const own = reshape(matMul(reshape(x, [x.size / d, d]) as Tensor2D, matrix), shape);
+  const product = inputs.along === undefined ? own : add(own, productAlong(inputs, shape));
   const parts: Tensor[] = [];
   if (residual !== undefined) parts.push(matMul(residual as Tensor2D, matrix));
   if (coefficients !== undefined) parts.push(basisRows(inputs));
@@ -69,8 +70,18 @@ function basisRows({ coefficients, basis, basisScale }: QuantizedMatMulInputs): 
   return coarseProduct(coefficients!, basis!, basisScale);
 }
 
+/** along R, in the shape of the op's result. */
+export function productAlong(
+  { along, directionWeights, directionScale }: QuantizedMatMulInputs,
+  shape: number[],
+): Tensor {
+  const r = along!.shape[along!.rank - 1]!;
+  const factors = reshape(along!, [along!.size / r, r]);
+  return reshape(coarseProduct(factors, directionWeights!, directionScale), shape);
+}
+
 /** factors [count, r] · rows [k, n]; row i of scaled rows belongs to factor i mod r. */
-export function coarseProduct(factors: Tensor, rows: Tensor, scale: Tensor | undefined): Tensor {
+function coarseProduct(factors: Tensor, rows: Tensor, scale: Tensor | undefined): Tensor {
   const matrix = rows as Tensor2D;
   if (scale === undefined) return matMul(factors as Tensor2D, matrix);
   const [count, rank] = factors.shape as [number, number];

@@ -22,6 +22,11 @@ export interface QuantizedMatMulInputs {
   // [k, n]; k = r where there is no basisScale, else r ≤ k ≤ 2r
   readonly basis?: Tensor | undefined;
   readonly basisScale?: Tensor | undefined; // [k]
+  // the next three only for kernels that say that they take them (common/directions.ts)
+  readonly along?: Tensor | undefined; // (x' + δ) V: [..., tokens, r]
+  // R: [k, n]; k = r where there is no directionScale, else r ≤ k ≤ 2r
+  readonly directionWeights?: Tensor | undefined;
+  readonly directionScale?: Tensor | undefined; // [k]
 }
 
 /** Attributes of the `QuantizedMatMul` kernel. */
@@ -118,19 +123,12 @@ export interface QuantizedMatMulOptions {
   activation?: Activation;
 }
 
-/** What goes beside the codes. */
-export interface Along {
-  readonly along: Tensor; // (x' + δ) V: [..., tokens, r]
-  readonly directionWeights: Tensor; // R: [r, n], or [k, n] where there is a directionScale
-  readonly directionScale?: Tensor | undefined; // [k], r ≤ k ≤ 2r
-}
-
 /** What decides which kernel runs. */
 export type QuantizedMatMulForm = Pick<QuantizedMatMulAttrs, 'format' | 'xFormat' | 'd'>;
 
 /** What every kernel of the op, and every graph that has it, agree on. */
 export const quantizedMatMulContract: NodeContract<
-  keyof QuantizedMatMulInputs | keyof Along,
+  keyof QuantizedMatMulInputs,
   QuantizedMatMulForm
 > = {
   kernelName: 'QuantizedMatMul',
@@ -143,7 +141,7 @@ export const quantizedMatMulContract: NodeContract<
     'x',
     'codes',
     ...(attrs.number('bits') === 32 ? [] : ['scale' as const]),
-    ...flagged<keyof QuantizedMatMulInputs | keyof Along>(attrs, [
+    ...flagged<keyof QuantizedMatMulInputs>(attrs, [
       ['hasCodes', 'xScale', 'xZeroPoint'],
       ['hasBias', 'bias'],
       ['hasRest', 'residual'],

@@ -1,5 +1,6 @@
-import type { TypedArray } from '@tensorflow/tfjs-core';
-import { type CpuBackend, defineKernel } from '../common/kernel.js';
+import type { TensorInfo, TypedArray } from '@tensorflow/tfjs-core';
+import { withDirections } from '../common/directions.js';
+import { type CpuBackend, defineKernel, type KernelArgs } from '../common/kernel.js';
 import { activateNumber } from './activations.js';
 import {
   areCodes,
@@ -9,15 +10,19 @@ import {
 } from './contract.js';
 import { dequantizeCodes, multiplyPanel, multiplyWeights } from './cpuFloats.js';
 import { multiplyIntegers } from './cpuIntegers.js';
-import type { QuantizedMatMulValues } from './cpuValues.js';
+import type { Factors, QuantizedMatMulValues } from './cpuValues.js';
 
-export const quantizedMatMulCpu = defineKernel<
-  QuantizedMatMulInputs,
-  QuantizedMatMulAttrs,
-  CpuBackend
->(quantizedMatMulContract, 'cpu', ({ inputs, attrs, backend }) => {
+export const quantizedMatMulCpu = withDirections(
+  defineKernel(quantizedMatMulContract, 'cpu', quantizedMatMulOnCpu),
+);
+
+function quantizedMatMulOnCpu({
+  inputs,
+  attrs,
+  backend,
+}: KernelArgs<QuantizedMatMulInputs, QuantizedMatMulAttrs, CpuBackend>): TensorInfo {
   const values = valuesOf(inputs, backend);
-  const { x, residual, bias } = values;
+  const { x, residual, bias, means, beside } = values;
   const { d, n, xFormat, activation } = attrs;
   const out = new Float32Array((x.length / d) * n);
   const rows = new Float32Array(samplesOf(inputs) * n);
@@ -28,18 +33,26 @@ export const quantizedMatMulCpu = defineKernel<
     ...(integers ? [] : [{ x: floats, out }]),
     ...(residual === null ? [] : [{ x: residual, out: rows }]),
   ]);
-  addBasis(values, n, rows);
+  addFactors(means, n, rows);
+  addFactors(beside, n, out);
   addRows(out, rows, bias, n);
   if (activation !== 'none') {
     for (let at = 0; at < out.length; at++) out[at] = activateNumber(out[at]!, activation);
   }
   return backend.makeTensorInfo([...inputs.x.shape.slice(0, -1), n], 'float32', out);
-});
+}
+
+type Name = keyof QuantizedMatMulInputs;
 
 function valuesOf(inputs: QuantizedMatMulInputs, backend: CpuBackend): QuantizedMatMulValues {
-  const read = (name: keyof QuantizedMatMulInputs) => {
+  const read = (name: Name) => {
     const tensor = inputs[name];
     return tensor === undefined ? null : backend.readSync(tensor.dataId);
+  };
+  const factors = (name: Name, rows: Name, scale: Name): Factors | null => {
+    const rank = inputs[name]?.shape.at(-1);
+    if (rank === undefined) return null;
+    return { factors: read(name)!, rows: read(rows)!, scale: read(scale), rank };
   };
   return {
     x: read('x')!,
@@ -49,10 +62,8 @@ function valuesOf(inputs: QuantizedMatMulInputs, backend: CpuBackend): Quantized
     scale: read('scale'),
     bias: read('bias'),
     residual: read('residual'),
-    coefficients: read('coefficients'),
-    basis: read('basis'),
-    basisScale: read('basisScale'),
-    rank: inputs.coefficients?.shape[1] ?? 0,
+    means: factors('coefficients', 'basis', 'basisScale'),
+    beside: factors('along', 'directionWeights', 'directionScale'),
   };
 }
 
@@ -61,25 +72,19 @@ function samplesOf({ x, residual, coefficients }: QuantizedMatMulInputs): number
   return x.shape.slice(0, -2).reduce((product, dim) => product * dim, 1);
 }
 
-/**
- * rows [samples, n] += coefficients · basis; row i of a scaled basis belongs to coefficient i mod
- * rank.
- */
-function addBasis(
-  { coefficients, basis, basisScale, rank }: QuantizedMatMulValues,
-  n: number,
-  rows: Float32Array,
-): void {
-  if (coefficients === null) return;
-  const count = basis!.length / n;
-  const samples = coefficients.length / rank;
-  const factors = new Float32Array(samples * count);
-  for (let sample = 0, at = 0; sample < samples; sample++) {
-    for (let i = 0; i < count; i++, at++) {
-      factors[at] = coefficients[sample * rank + (i % rank)]! * (basisScale?.[i] ?? 1);
+/** out [count, n] += factors · rows. */
+function addFactors(given: Factors | null, n: number, out: Float32Array): void {
+  if (given === null) return;
+  const { factors, rows, scale, rank } = given;
+  const k = rows.length / n;
+  const count = factors.length / rank;
+  const scaled = new Float32Array(count * k);
+  for (let row = 0, at = 0; row < count; row++) {
+    for (let i = 0; i < k; i++, at++) {
+      scaled[at] = factors[row * rank + (i % rank)]! * (scale?.[i] ?? 1);
     }
   }
-  multiplyPanel(factors, basis!, 0, count, count, n, rows);
+  multiplyPanel(scaled, rows, 0, k, k, n, out);
 }
 
 function addRows(out: Float32Array, rows: Float32Array, bias: TypedArray | null, n: number): void {

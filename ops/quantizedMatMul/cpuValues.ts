@@ -9,8 +9,14 @@ export interface QuantizedMatMulValues {
   readonly scale: TypedArray | null;
   readonly bias: TypedArray | null;
   readonly residual: TypedArray | null;
-  readonly coefficients: TypedArray | null;
-  readonly basis: TypedArray | null;
-  readonly basisScale: TypedArray | null;
-  readonly rank: number; // of the coefficients
+  readonly means: Factors | null;
+  readonly beside: Factors | null;
+}
+
+/** Factors [count, rank] and rows [k, n]; row i of scaled rows belongs to factor i mod rank. */
+export interface Factors {
+  readonly factors: TypedArray;
+  readonly rows: TypedArray;
+  readonly scale: TypedArray | null; // [k]
+  readonly rank: number;
 }

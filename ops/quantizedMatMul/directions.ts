@@ -1,22 +1,16 @@
-import { add, reshape, type Tensor } from '@tensorflow/tfjs-core';
+import { add, type Tensor } from '@tensorflow/tfjs-core';
 import { runOp } from '../common/kernel.js';
 import { activate } from './activations.js';
-import { coarseProduct, quantizedMatMulOp } from './composite.js';
-import type { Along, QuantizedMatMulAttrs, QuantizedMatMulInputs } from './contract.js';
+import { productAlong, quantizedMatMulOp } from './composite.js';
+import type { QuantizedMatMulAttrs, QuantizedMatMulInputs } from './contract.js';
 
 /** The product by the op's own kernel, and a narrow one beside it, before the activation. */
-export function productAlong(
-  inputs: QuantizedMatMulInputs,
-  attrs: QuantizedMatMulAttrs,
-  { along, directionWeights, directionScale }: Along,
-): Tensor {
+export function productBeside(inputs: QuantizedMatMulInputs, attrs: QuantizedMatMulAttrs): Tensor {
+  const nothing = { along: undefined, directionWeights: undefined, directionScale: undefined };
   const own = runOp<QuantizedMatMulInputs, QuantizedMatMulAttrs, Tensor>(
     quantizedMatMulOp,
-    inputs,
+    { ...inputs, ...nothing },
     { ...attrs, activation: 'none' },
   );
-  const r = along.shape[along.rank - 1]!;
-  const rows = reshape(along, [along.size / r, r]);
-  const beside = reshape(coarseProduct(rows, directionWeights, directionScale), own.shape);
-  return activate(add(own, beside), attrs.activation);
+  return activate(add(own, productAlong(inputs, own.shape)), attrs.activation);
 }

@@ -1,5 +1,6 @@
 import { type Tensor, tensor, tensor2d, tidy } from '@tensorflow/tfjs-core';
 import { noKernel } from '../common/capability.js';
+import { withDirections } from '../common/directions.js';
 import { defineKernel } from '../common/kernel.js';
 import { dequantizedActivations, matMulWithRows } from './composite.js';
 import {
@@ -13,23 +14,23 @@ import { dequantizeCodes, dequantizeWeights } from './cpuFloats.js';
  * Weights are unpacked on the host, one linear at a time, and multiplied by TensorFlow, which uses
  * every core.
  */
-export const quantizedMatMulNode = defineKernel<
-  QuantizedMatMulInputs,
-  QuantizedMatMulAttrs,
-  unknown
->(
-  quantizedMatMulContract,
-  'tensorflow',
-  ({ inputs, attrs }) =>
-    tidy(() => {
-      const { codes, scale } = inputs;
-      const x = activationsOf(inputs, attrs);
-      if (attrs.format.kind === 'float32') return matMulWithRows(inputs, attrs, x, codes);
-      const weights = dequantizeWeights(codes.dataSync(), scale!.dataSync(), attrs);
-      return matMulWithRows(inputs, attrs, x, tensor2d(weights, [attrs.d, attrs.n]));
-    }),
-  (form) =>
-    form.xFormat.kind === 'float32' ? null : noKernel(quantizedMatMulContract, 'tensorflow', form),
+export const quantizedMatMulNode = withDirections(
+  defineKernel<QuantizedMatMulInputs, QuantizedMatMulAttrs, unknown>(
+    quantizedMatMulContract,
+    'tensorflow',
+    ({ inputs, attrs }) =>
+      tidy(() => {
+        const { codes, scale } = inputs;
+        const x = activationsOf(inputs, attrs);
+        if (attrs.format.kind === 'float32') return matMulWithRows(inputs, attrs, x, codes);
+        const weights = dequantizeWeights(codes.dataSync(), scale!.dataSync(), attrs);
+        return matMulWithRows(inputs, attrs, x, tensor2d(weights, [attrs.d, attrs.n]));
+      }),
+    (form) =>
+      form.xFormat.kind === 'float32'
+        ? null
+        : noKernel(quantizedMatMulContract, 'tensorflow', form),
+  ),
 );
 
 function activationsOf(inputs: QuantizedMatMulInputs, attrs: QuantizedMatMulAttrs): Tensor {

@@ -1,5 +1,6 @@
 import { type Tensor, type TensorLike, tidy, zeros } from '@tensorflow/tfjs-core';
 import { toFloatTensor } from '../common/checks.js';
+import { whyNoDirections } from '../common/directions.js';
 import { runOp } from '../common/kernel.js';
 import type { QuantizedActivations } from '../common/quantizedActivations.js';
 import { withRenamed } from '../common/renamed.js';
@@ -9,7 +10,6 @@ import { FLOAT32 } from '../numerics/formats.js';
 import { checkCodes, checkMatMulOptions, checkRows, checkWeights, isQuantized } from './checks.js';
 import { quantizedMatMulOp } from './composite.js';
 import {
-  type Along,
   type PackedWeights,
   type ProductFormat,
   type QuantizedMatMulAttrs,
@@ -17,7 +17,7 @@ import {
   type QuantizedMatMulOptions,
   quantizedMatMulContract,
 } from './contract.js';
-import { productAlong } from './directions.js';
+import { productBeside } from './directions.js';
 
 /** What an absent option means. */
 export const QUANTIZED_MATMUL_DEFAULTS = {
@@ -71,7 +71,9 @@ export function quantizedMatMul(
   const [d, n] = shape;
   const { activation = QUANTIZED_MATMUL_DEFAULTS.activation } = options;
   const { bias, residual, coefficients, basis, basisScale } = options;
-  const rows = { bias, residual, coefficients, basis, basisScale };
+  const { along, directionWeights, directionScale } = options;
+  const means = { residual, coefficients, basis, basisScale };
+  const rows = { bias, ...means, along, directionWeights, directionScale };
   return tidy('quantizedMatMul', () => {
     const quantized = isQuantized(x) ? x : null;
     const input = quantized?.codes ?? toFloatTensor(op, 'x', x as Tensor | TensorLike);
@@ -87,14 +89,17 @@ export function quantizedMatMul(
     const inputs = { x: input, xScale, xZeroPoint, codes, scale, ...rows };
     const formats = { format: weightFormat(weights), xFormat: activationFormat(quantized, d) };
     const attrs = { ...formats, d, n, activation };
-    // checked: both or neither
-    if (options.along !== undefined) return productAlong(inputs, attrs, options as Along);
-    return runOp<QuantizedMatMulInputs, QuantizedMatMulAttrs, Tensor>(
-      quantizedMatMulOp,
-      inputs,
-      attrs,
-    );
+    return outputOf(inputs, attrs);
   });
+}
+
+/** By the backend's kernel; directions that it does not take by a narrow product beside it. */
+function outputOf(inputs: QuantizedMatMulInputs, attrs: QuantizedMatMulAttrs): Tensor {
+  const rank = inputs.along?.shape.at(-1);
+  if (rank !== undefined && whyNoDirections(quantizedMatMulContract, attrs, rank) !== null) {
+    return productBeside(inputs, attrs);
+  }
+  return runOp(quantizedMatMulOp, inputs, attrs);
 }
 
 function weightFormat({ bits, groupSize, shape: [d] }: PackedWeights): ProductFormat {
