@@ -20,10 +20,9 @@ export function transformBlocks(
   const plan = findHadamardPlan(blockSize)!;
   const steps = stepsOf(plan, transpose);
   const scale = 1 / Math.sqrt(blockSize);
-  const length = blockSize * Math.max(1, Math.floor(ROW_LENGTH / blockSize));
-  // two row buffers in turn: each step reads one and writes the other
-  let from = new Float64Array(length);
-  let to = new Float64Array(length);
+  const length = Math.min(x.length, blockSize * Math.max(1, Math.floor(ROW_LENGTH / blockSize)));
+  // two row buffers in turn: each dense step reads one and writes the other
+  let [from, to] = rowsOf(length);
   for (let start = 0; start < x.length; start += length) {
     const count = Math.min(length, x.length - start);
     if (count < length) [from, to] = [from.subarray(0, count), to.subarray(0, count)];
@@ -38,6 +37,17 @@ export function transformBlocks(
     }
     for (let i = 0; i < count; i++) out[start + i] = from[i]!;
   }
+}
+
+/** Those of the last call: to make them takes a small tensor as long as its transform. */
+let rows: readonly [Float64Array, Float64Array] = [new Float64Array(), new Float64Array()];
+
+function rowsOf(length: number): readonly [Float64Array, Float64Array] {
+  const kept = rows;
+  if (kept[0].length === length) return kept;
+  const made = [new Float64Array(length), new Float64Array(length)] as const;
+  if (length <= ROW_LENGTH) rows = made;
+  return made;
 }
 
 export interface Step {

@@ -17,4 +17,12 @@ describe('A bounded map', () => {
     expect(map.get('a', () => 0)).to.equal(4);
     expect(map.size).to.equal(2);
   });
+
+  it('keeps the order of use where keys are asked for in turn', () => {
+    const map = new BoundedMap<string, number>(2);
+    const made: string[] = [];
+    const ask = (key: string) => map.get(key, () => made.push(key));
+    for (const key of ['a', 'b', 'b', 'a', 'b', 'c', 'b', 'a']) ask(key);
+    expect(made).to.deep.equal(['a', 'b', 'c', 'a']);
+  });
 });
