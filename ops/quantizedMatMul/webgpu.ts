@@ -1,4 +1,5 @@
 import { type TensorInfo, util } from '@tensorflow/tfjs-core';
+import { withDirections } from '../common/directions.js';
 import { fitsIn, type GroupedFormat } from '../numerics/formats.js';
 import { codeCenter, wordsOf } from '../webgpu/codes.js';
 import { type WebgpuKernelArgs, webgpuKernel } from '../webgpu/kernel.js';
@@ -6,11 +7,12 @@ import { ENOUGH_GROUPS } from '../webgpu/limits.js';
 import { quantizedMatMulOp } from './composite.js';
 import type { QuantizedMatMulInputs } from './contract.js';
 import { areCodes, type CodesAttrs, type QuantizedMatMulAttrs } from './contract.js';
+import { alongForm } from './webgpuAlong.js';
 import { productQuestion } from './webgpuQuestion.js';
 import { ROWS_TILE, rowsShader } from './webgpuRows.js';
 import { type Steps, stepsOf } from './webgpuSteps.js';
 import { type TileSpec, tileShader } from './webgpuTile.js';
-import { type PackedWeightWords, weightWords } from './webgpuWeights.js';
+import { type GivenDirections, type PackedWeightWords, weightWords } from './webgpuWeights.js';
 
 type Args = WebgpuKernelArgs<QuantizedMatMulInputs, QuantizedMatMulAttrs>;
 
@@ -22,11 +24,10 @@ const FEW_ROWS = 4;
 /**
  * Codes by packed codes in integers, in tiles; float32 x by packed weights for few rows. What is
  * added to a sample's tokens (its mean's product, and the bias) is made first, a row for each
- * sample.
+ * sample; what goes along directions is multiplied where the products are written.
  */
-export const quantizedMatMulWebgpu = webgpuKernel<QuantizedMatMulInputs, QuantizedMatMulAttrs>(
-  quantizedMatMulOp,
-  {
+export const quantizedMatMulWebgpu = withDirections(
+  webgpuKernel<QuantizedMatMulInputs, QuantizedMatMulAttrs>(quantizedMatMulOp, {
     run: quantizedMatMulOnWebgpu,
     supports: (attrs) => {
       const { format, xFormat } = attrs;
@@ -39,9 +40,9 @@ export const quantizedMatMulWebgpu = webgpuKernel<QuantizedMatMulInputs, Quantiz
     takes: ({ x }, { xFormat, d }) =>
       xFormat.kind === 'uniform' || util.sizeFromShape(x.shape) <= MOST_FLOAT_ROWS * d,
     // packed on the way to the GPU
-    unbound: ['codes'],
+    unbound: ['codes', 'directionWeights'],
     question: productQuestion(quantizedMatMulOnWebgpu),
-  },
+  }),
 );
 
 function quantizedMatMulOnWebgpu(args: Args): TensorInfo {
@@ -51,7 +52,9 @@ function quantizedMatMulOnWebgpu(args: Args): TensorInfo {
   const format = attrs.format as GroupedFormat;
   const steps = stepsOf(attrs, format)!;
   const out = webgpu.make([...x.shape.slice(0, -1), n]);
-  const weights = weightWords(webgpu, codes, scale!, [d, n], format, steps);
+  const directions = areCodes(attrs) ? directionsOf(inputs) : null;
+  const given = { codes, scale: scale!, directions };
+  const weights = weightWords(webgpu, given, [d, n], format, steps);
   const product = { ...args, weights, steps };
   if (!areCodes(attrs)) {
     multiplyFloats(product, out);
@@ -59,6 +62,13 @@ function quantizedMatMulOnWebgpu(args: Args): TensorInfo {
   }
   multiplyCodes({ ...product, attrs }, sampleRows(product), out);
   return out;
+}
+
+/** Weights that are packed with the others where codes are multiplied. */
+function directionsOf(inputs: QuantizedMatMulInputs): GivenDirections | null {
+  const { along, directionWeights, directionScale } = inputs;
+  if (along === undefined) return null;
+  return { rank: along.shape.at(-1)!, rows: directionWeights!, scale: directionScale };
 }
 
 interface Product extends Args {
@@ -73,54 +83,67 @@ function sampleRows(product: Product): TensorInfo | null {
   if (residual === undefined && coefficients === undefined) return bias ?? null;
   const samples = util.sizeFromShape(x.shape.slice(0, -2));
   const out = webgpu.make([samples, attrs.n]);
-  multiplyRows(product, residual, samples, { activation: 'none', added: null, bias, out });
+  const { basis, basisScale } = inputs;
+  const means = coefficients && { factors: coefficients, rows: basis!, scale: basisScale };
+  multiplyRows(product, residual, samples, {
+    activation: 'none',
+    added: null,
+    bias,
+    factors: means,
+    out,
+  });
   return out;
 }
 
 /** activation(x W + what is added) for float32 x. */
 function multiplyFloats(product: Product, out: TensorInfo): void {
   const { inputs, attrs } = product;
-  const { x, coefficients, residual, bias } = inputs;
+  const { x, coefficients, residual, bias, along, directionWeights, directionScale } = inputs;
   const rows = util.sizeFromShape(x.shape) / attrs.d;
+  const beside = along && { factors: along, rows: directionWeights!, scale: directionScale };
   const { activation } = attrs;
   const plain = residual === undefined && coefficients === undefined;
   const added = plain ? null : sampleRows(product);
   const rest = plain ? bias : undefined;
-  multiplyRows(product, x, rows, { activation, added, bias: rest, out, apart: true });
+  multiplyRows(product, x, rows, { activation, added, bias: rest, factors: beside, out });
 }
 
 interface RowsOptions {
   readonly activation: QuantizedMatMulAttrs['activation'];
   readonly added: TensorInfo | null; // [samples, n]
   readonly bias: TensorInfo | undefined;
+  readonly factors: Factors | undefined;
   readonly out: TensorInfo;
-  /** Without the basis, which is in `added`. */
-  readonly apart?: boolean;
 }
 
-/** activation(x W + coefficients · basis + bias + added), x: [rows, d] or nothing. */
+/** A few numbers for each row of x, [..., r], and the rows [k, n] that they are for. */
+interface Factors {
+  readonly factors: TensorInfo;
+  readonly rows: TensorInfo;
+  readonly scale: TensorInfo | undefined; // [k]
+}
+
+/** activation(x W + factors · their rows + bias + added), x: [rows, d] or nothing. */
 function multiplyRows(
-  { inputs, attrs, webgpu, weights, steps }: Product,
+  { attrs, webgpu, weights, steps }: Product,
   x: TensorInfo | undefined,
   rows: number,
-  { activation, added, bias, out, apart = false }: RowsOptions,
+  { activation, added, bias, factors, out }: RowsOptions,
 ): void {
-  const { coefficients, basis, basisScale } = apart ? ({} as Partial<Args['inputs']>) : inputs;
   const { d, n } = attrs;
   const tokens = added === null ? rows : rows / (util.sizeFromShape(added.shape) / n);
   const tilesN = Math.ceil(n / ROWS_TILE);
   const given = [
     ...(x === undefined ? [] : [x, weights.info]),
-    ...(coefficients === undefined ? [] : [coefficients, basis!]),
-    ...[basisScale, bias, added ?? undefined],
+    ...[factors?.factors, factors?.rows, factors?.scale, bias, added ?? undefined],
   ].filter((one) => one !== undefined);
   const spec = {
     count: Math.min(rows, FEW_ROWS),
     words: steps.words,
     nibbles: fitsIn(attrs.format, 4),
     product: x !== undefined,
-    basis: coefficients !== undefined,
-    scaled: basisScale !== undefined,
+    basis: factors !== undefined,
+    scaled: factors?.scale !== undefined,
     bias: bias !== undefined,
     rows: added !== null,
     activation,
@@ -130,7 +153,7 @@ function multiplyRows(
     writes: [out],
     sizes: [
       ...[rows, d, n, weights.paddedN / 4, steps.count, weights.scaleAt, steps.perGroup],
-      ...[coefficients?.shape[1] ?? 1, basis?.shape[0] ?? 0, tokens, tilesN],
+      ...[factors?.factors.shape.at(-1) ?? 1, factors?.rows.shape[0] ?? 0, tokens, tilesN],
     ],
     groups: tilesN * Math.ceil(rows / spec.count),
   });
@@ -142,7 +165,8 @@ function multiplyCodes(
   added: TensorInfo | null,
   out: TensorInfo,
 ): void {
-  const { x, xScale, xZeroPoint } = inputs;
+  const { x, xScale, xZeroPoint, along } = inputs;
+  const rank = along?.shape.at(-1);
   const { d, n, xFormat, activation } = attrs;
   const rows = util.sizeFromShape(x.shape) / d;
   const words = wordsOf(webgpu, x, rows, d, xFormat.bits);
@@ -153,18 +177,23 @@ function multiplyCodes(
     xGroups: xFormat.granularity.groupSize < d,
     xCenter: codeCenter(xFormat.bits),
     rows: added !== null,
+    along: alongForm(rank),
     aligned: n % 4 === 0,
     dot4: webgpu.dot4,
   };
   const tokens = added === null ? rows : rows / (util.sizeFromShape(added.shape) / n);
   const tilesN = Math.ceil(n / tileN);
   webgpu.run(tileShader, spec, {
-    reads: [words.info, weights.info, xScale!, xZeroPoint!, ...(added === null ? [] : [added])],
+    reads: [
+      ...[words.info, weights.info, xScale!, xZeroPoint!],
+      ...[added ?? undefined, along].filter((one) => one !== undefined),
+    ],
     writes: [out],
     sizes: [
       ...[rows, n, words.paddedRows / 4, weights.paddedN / 4, steps.count],
       ...[weights.scaleAt, weights.sumAt, steps.perGroup, steps.perXGroup],
       ...[util.sizeFromShape(xScale!.shape) / rows, tokens, tilesN],
+      ...[weights.directionAt, rank ?? 0],
     ],
     groups: tilesN * Math.ceil(rows / tileM),
   });

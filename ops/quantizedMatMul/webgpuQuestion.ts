@@ -11,13 +11,23 @@ const [ROWS, D, N] = [36, 128, 40];
 
 /**
  * Integers by integers, with scales that are powers of two: whoever multiplies rightly gives these
- * very numbers. Bits of weights and activations as linears have them, and groups.
+ * very numbers. Bits of weights and activations as linears have them, groups, and directions that
+ * are read in vectors and one by one, with a fine row.
  */
 export function productQuestion(run: Run): Question {
-  return (webgpu) => [ask(run, webgpu, 4, 64), ask(run, webgpu, 8, D)];
+  return (webgpu) => [
+    ask(run, webgpu, { bits: 4, groupSize: 64, rank: 4 }),
+    ask(run, webgpu, { bits: 8, groupSize: D, rank: 3 }),
+  ];
 }
 
-function ask(run: Run, webgpu: Parameters<Question>[0], bits: number, groupSize: number) {
+interface Asked {
+  readonly bits: number;
+  readonly groupSize: number;
+  readonly rank: number;
+}
+
+function ask(run: Run, webgpu: Parameters<Question>[0], { bits, groupSize, rank }: Asked) {
   const { backend } = webgpu;
   const info = (shape: number[], dtype: 'float32' | 'int32' | 'bool', values: unknown) =>
     webgpu.track(backend.makeTensorInfo(shape, dtype, values));
@@ -27,6 +37,9 @@ function ask(run: Run, webgpu: Parameters<Question>[0], bits: number, groupSize:
   const codes = Int8Array.from({ length: D * N }, (_, i) => ((i * 7907) % range) - range / 2);
   const groups = D / groupSize;
   const scale = Float32Array.from({ length: groups * N }, (_, i) => 2 ** -((i % 3) + 8));
+  const along = Float32Array.from({ length: ROWS * rank }, (_, i) => ((i * 31) % 17) - 8);
+  const factors = Float32Array.from({ length: (rank + 1) * N }, (_, i) => ((i * 53) % 255) - 127);
+  const steps = Float32Array.from({ length: rank + 1 }, (_, i) => (i < rank ? 0.5 : 2 ** -7));
   const weights = { kind: 'uniform', bits, codes: 'signed' } as const;
   const activations = { kind: 'uniform', bits: 8, codes: 'unsigned' } as const;
   const inputs = {
@@ -35,6 +48,9 @@ function ask(run: Run, webgpu: Parameters<Question>[0], bits: number, groupSize:
     xZeroPoint: info([ROWS, 1], 'float32', zeroPoint),
     codes: info([(bits / 8) * D * N], 'bool', packCodes(codes, D, N, bits)),
     scale: info([groups, N], 'float32', scale),
+    along: info([ROWS, rank], 'float32', along),
+    directionWeights: info([rank + 1, N], 'float32', factors),
+    directionScale: info([rank + 1], 'float32', steps),
   };
   const attrs: QuantizedMatMulAttrs = {
     format: { ...weights, granularity: { kind: 'perGroup', axis: 0, groupSize } },
@@ -47,6 +63,9 @@ function ask(run: Run, webgpu: Parameters<Question>[0], bits: number, groupSize:
     for (let k = 0; k < D; k++) {
       const factor = 0.5 * scale[Math.floor(k / groupSize) * N + j]!;
       wanted[i]! += (x[row * D + k]! - zeroPoint[row]!) * codes[k * N + j]! * factor;
+    }
+    for (let r = 0; r <= rank; r++) {
+      wanted[i]! += along[row * rank + (r % rank)]! * factors[r * N + j]! * steps[r]!;
     }
   }
   const got = run({ inputs: asInputs<QuantizedMatMulInputs>(inputs), attrs, webgpu });

@@ -2,6 +2,7 @@ import type { Built, Shader } from '../webgpu/shader.js';
 import { dot4Wgsl } from '../webgpu/wgsl.js';
 import type { Activation } from './contract.js';
 import { activationWgsl } from './webgpuActivations.js';
+import { type AlongForm, alongReads, alongWgsl } from './webgpuAlong.js';
 
 /** What tells products of codes by codes apart. */
 export interface TileSpec {
@@ -14,6 +15,7 @@ export interface TileSpec {
   readonly xGroups: boolean; // x has several groups
   readonly xCenter: number; // codes of x less their signed bytes
   readonly rows: boolean; // what is added to each row
+  readonly along: AlongForm;
   readonly aligned: boolean; // n is a multiple of 4
   readonly activation: Activation;
   readonly dot4: boolean;
@@ -23,13 +25,14 @@ export interface TileSpec {
 export const TILE_SIDE = 4;
 
 /**
- * activation(x W + rows): a workgroup gives a tile of y, an invocation 4 × 4 numbers of it. A step
- * of x and W at a time lies in workgroup memory, W unpacked, and the next is on its way meanwhile;
- * within a step products are integers,
+ * activation(x W + along R + rows): a workgroup gives a tile of y, an invocation 4 × 4 numbers of
+ * it. A step of x and W at a time lies in workgroup memory, W unpacked, and the next is on its way
+ * meanwhile; within a step products are integers,
  *
  * Σ (code − zeroPoint) q = Σ byte · q + (center − zeroPoint) Σ q, with byte = code − center,
  *
- * and both scales come once a step, or once in all where there is one group.
+ * and both scales come once a step, or once in all where there is one group. R are the last rows of
+ * the packed weights.
  */
 export const tileShader: Shader<TileSpec> = { name: 'QuantizedMatMulTile', build: buildTile };
 
@@ -44,11 +47,12 @@ function buildTile(spec: TileSpec): Built {
       xScale: 'f32',
       xZeroPoint: 'f32',
       ...(rows ? { added: 'f32' as const } : {}),
+      ...alongReads(spec.along),
     },
     writes: { Y: aligned ? 'vec4<f32>' : 'f32' },
     sizes: [
       ...['m', 'n', 'xVectors', 'wVectors', 'steps', 'scaleAt', 'sumAt', 'perGroup'],
-      ...['perXGroup', 'xGroups', 'tokens', 'tilesN'],
+      ...['perXGroup', 'xGroups', 'tokens', 'tilesN', 'directionAt', 'rank'],
     ],
     invocations,
     workgroupBytes: 4 * words * (tileM + tileN),
@@ -94,7 +98,9 @@ fn run(lid: u32, group: u32) {
     ${spec.whole ? '' : flushWgsl(spec, 'step')}
   }
   ${spec.whole ? `${weightsWgsl(spec, '0u')}${flushWgsl(spec, '0u')}` : ''}
-  ${each((i) => `store(row + ${i}u, column, f${i}${factorWgsl(spec, i)});`)}
+  ${spec.xGroups ? '' : each((i) => `f${i} *= ${scaleWgsl(spec, i, '0u')};`)}
+  ${alongWgsl(spec.along, TILE_SIDE)}
+  ${each((i) => `store(row + ${i}u, column, f${i});`)}
 }`,
   };
 }
@@ -106,11 +112,6 @@ function each(text: (i: number) => string): string {
 
 function dotsWgsl(x: string): string {
   return `vec4<i32>(dot4(${x}, w.x), dot4(${x}, w.y), dot4(${x}, w.z), dot4(${x}, w.w))`;
-}
-
-/** What is left to be done at the end: the scale of a row, where x has one group. */
-function factorWgsl(spec: TileSpec, i: number): string {
-  return spec.xGroups ? '' : ` * (${scaleWgsl(spec, i, '0u')})`;
 }
 
 /** The scale of a row of x, less the factor that packed codes of W have. */

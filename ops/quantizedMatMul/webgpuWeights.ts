@@ -1,12 +1,11 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { dataNumber } from '../common/dataNumber.js';
 import type { GroupedFormat } from '../numerics/formats.js';
-import { planesOf } from '../numerics/packing.js';
 import { attach, findAttached } from '../webgpu/attached.js';
 import { bytesOfShape, type WebgpuBackend } from '../webgpu/backend.js';
 import type { WebgpuScope } from '../webgpu/scope.js';
-import type { Shader } from '../webgpu/shader.js';
 import { channelsPerWord, type Steps } from './webgpuSteps.js';
+import { WEIGHTS_INVOCATIONS, weightsShader } from './webgpuWeightsShader.js';
 
 /**
  * Weights in the order in which products load them, in one buffer of words, [rows, paddedN] each:
@@ -16,13 +15,29 @@ import { channelsPerWord, type Steps } from './webgpuSteps.js';
  *   Above, 4 channels a word, a signed byte each. Channels beyond d are 0;
  * - scales, float32, a row for each group;
  * - sums of the codes (16 times, at 4 bits and fewer) of a step, or of all where there is one
- *   group, int32: what activations' zero points are multiplied by.
+ *   group, int32: what activations' zero points are multiplied by;
+ * - weights of directions, float32, a row for each: with their scales, and fine rows in them.
  */
 export interface PackedWeightWords {
   readonly info: TensorInfo; // int32 [words]
   readonly paddedN: number;
   readonly scaleAt: number; // row of the first scales
   readonly sumAt: number; // row of the first sums
+  readonly directionAt: number; // row of the first direction's weights
+}
+
+/** What is packed. */
+export interface GivenWeights {
+  readonly codes: TensorInfo;
+  readonly scale: TensorInfo;
+  readonly directions: GivenDirections | null;
+}
+
+/** Weights of directions: `QuantizedMatMulInputs`. */
+export interface GivenDirections {
+  readonly rank: number;
+  readonly rows: TensorInfo; // [k, n]
+  readonly scale: TensorInfo | undefined; // [k]
 }
 
 /** What the codes in those words are times the codes. */
@@ -36,11 +51,13 @@ export function weightRows(
   d: number,
   format: GroupedFormat,
   steps: Steps,
+  rank: number,
 ): Omit<PackedWeightWords, 'info'> & { readonly rows: number } {
   const scaleAt = (steps.count * steps.words * 4) / channelsPerWord(format);
   const sumAt = scaleAt + Math.ceil(d / format.granularity.groupSize);
-  const rows = sumAt + (steps.whole ? 1 : steps.count);
-  return { paddedN: 4 * Math.ceil(n / 4), scaleAt, sumAt, rows };
+  const directionAt = sumAt + (steps.whole ? 1 : steps.count);
+  const paddedN = 4 * Math.ceil(n / 4);
+  return { paddedN, scaleAt, sumAt, directionAt, rows: directionAt + rank };
 }
 
 /**
@@ -49,35 +66,38 @@ export function weightRows(
  */
 export function weightWords(
   webgpu: WebgpuScope,
-  codes: TensorInfo,
-  scale: TensorInfo,
+  { codes, scale, directions }: GivenWeights,
   [d, n]: readonly [number, number],
   format: GroupedFormat,
   steps: Steps,
 ): PackedWeightWords {
   const { backend } = webgpu;
-  const { rows, ...place } = weightRows(n, d, format, steps);
-  const cut = [steps.words, steps.whole, format.granularity.groupSize, dataNumber(scale)];
-  const key = ['weights', d, n, format.bits, ...cut].join();
+  const rank = directions?.rank ?? 0;
+  const { rows, ...place } = weightRows(n, d, format, steps, rank);
+  const others = [scale, directions?.rows, directions?.scale].filter((one) => one !== undefined);
+  const cut = [steps.words, steps.whole, format.granularity.groupSize, ...others.map(dataNumber)];
+  const key = ['weights', d, n, format.bits, rank, ...cut].join();
   const known = findAttached(backend, codes, key);
   if (known !== undefined) return { info: known, ...place };
   const info = webgpu.make([rows, place.paddedN], 'int32');
-  const bytes = uploaded(backend, codes);
-  const floats = uploaded(backend, scale);
+  const given = [codes, ...others].map((one) => uploaded(backend, one));
   webgpu.run(
     weightsShader,
-    { bits: format.bits, words: steps.words, whole: steps.whole, wide: bytes.wide },
     {
-      reads: [bytes.source, floats.source],
+      ...{ bits: format.bits, words: steps.words, whole: steps.whole, wide: given[0]!.wide },
+      ...{ directions: directions !== null, scaled: directions?.scale !== undefined },
+    },
+    {
+      reads: given.map(({ source }) => source),
       writes: [info],
       sizes: [
-        ...[d, n, place.paddedN, place.scaleAt, place.sumAt, rows],
-        ...[steps.count, Math.ceil(d / 4)],
+        ...[d, n, place.paddedN, place.scaleAt, place.sumAt, place.directionAt, rows],
+        ...[steps.count, Math.ceil(d / 4), rank, directions?.rows.shape[0] ?? 0],
       ],
-      groups: Math.ceil((rows * place.paddedN) / INVOCATIONS),
+      groups: Math.ceil((rows * place.paddedN) / WEIGHTS_INVOCATIONS),
     },
   );
-  release(backend, [bytes, floats]);
+  release(backend, given);
   attach(backend, codes, key, webgpu.keep(info));
   return { info, ...place };
 }
@@ -111,88 +131,4 @@ function release(backend: WebgpuBackend, all: readonly Uploaded[]): void {
   backend.endComputePassEncoder();
   backend.submitQueue();
   for (const { own } of all) own?.destroy();
-}
-
-const INVOCATIONS = 64;
-
-interface WeightsSpec {
-  readonly [field: string]: number | boolean;
-  readonly bits: number;
-  readonly words: number;
-  readonly whole: boolean;
-  readonly wide: boolean;
-}
-
-/** An invocation makes a word: of codes, a scale, or a sum. The layout of files: packing.ts. */
-const weightsShader: Shader<WeightsSpec> = {
-  name: 'packWeights',
-  build: ({ bits, words, whole, wide }) => {
-    const channels = bits <= 4 ? 8 : 4;
-    const factor = bits <= 4 ? 16 : 1;
-    return {
-      reads: { bytes: 'u32', scales: 'f32' },
-      writes: { out: 'u32' },
-      sizes: ['d', 'n', 'paddedN', 'scaleAt', 'sumAt', 'rows', 'steps', 'blocks'],
-      invocations: INVOCATIONS,
-      workgroupBytes: 0,
-      code: `
-fn byteAt(at: u32) -> u32 {
-  return ${wide ? 'bytes[at] & 0xffu' : '(bytes[at / 4u] >> (8u * (at % 4u))) & 0xffu'};
-}
-fn codeAt(k: u32, column: u32) -> i32 {
-  if (k >= sizes.d || column >= sizes.n) { return 0; }
-  let number = 4u * (column % 8u) + k % 4u;
-  var start = ((column / 8u) * sizes.blocks + k / 4u) * ${4 * bits}u;
-  var code = 0u;
-  ${planesWgsl(bits)}
-  return i32(code) - ${2 ** (bits - 1)};
-}
-fn run(lid: u32, group: u32) {
-  let at = group * ${INVOCATIONS}u + lid;
-  let row = at / sizes.paddedN;
-  let column = at % sizes.paddedN;
-  if (row >= sizes.rows) { return; }
-  var word = 0u;
-  if (row < sizes.scaleAt) {
-    for (var i = 0u; i < ${channels}u; i++) {
-      let code = bitcast<u32>(codeAt(row * ${channels}u + i, column));
-      ${
-        channels === 8
-          ? 'word |= (code & 0xfu) << (8u * (i % 4u) + 4u * (i / 4u));'
-          : 'word |= (code & 0xffu) << (8u * i);'
-      }
-    }
-  } else if (row < sizes.sumAt) {
-    if (column < sizes.n) {
-      word = bitcast<u32>(scales[(row - sizes.scaleAt) * sizes.n + column]);
-    }
-  } else {
-    let first = (row - sizes.sumAt) * ${4 * words}u;
-    let end = ${whole ? 'sizes.d' : `first + ${4 * words}u`};
-    var sum = 0;
-    for (var k = first; k < end; k++) { sum += codeAt(k, column); }
-    word = bitcast<u32>(${factor} * sum);
-  }
-  out[at] = word;
-}`,
-    };
-  },
-};
-
-/** Adds the bits of each plane of a block. */
-function planesWgsl(bits: number): string {
-  let shift = 0;
-  return planesOf(bits)
-    .map((width) => {
-      const length = 4 * width;
-      const lines = `
-  {
-    let byte = byteAt(start + number % ${length}u);
-    code |= ((byte >> (${width}u * (number / ${length}u))) & ${2 ** width - 1}u) << ${shift}u;
-    start += ${length}u;
-  }`;
-      shift += width;
-      return lines;
-    })
-    .join('');
 }

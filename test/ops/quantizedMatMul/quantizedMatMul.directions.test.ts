@@ -1,9 +1,15 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
+import { packCodes } from '../../../ops/numerics/packing.js';
 import type { Activation } from '../../../ops/quantizedMatMul/contract.js';
-import { type QuantizedMatMulOptions, quantizedMatMul } from '../../../src/index.js';
+import {
+  hadaNormQuantize,
+  type QuantizedMatMulOptions,
+  quantizedMatMul,
+} from '../../../src/index.js';
 import { describeOnBackends } from '../../harness/backends/onBackends.js';
-import { normal } from '../../harness/numbers/random.js';
+import { EPS, maxMagnitude } from '../../harness/numbers/compare.js';
+import { normal, uniform } from '../../harness/numbers/random.js';
 import {
   D,
   N,
@@ -23,6 +29,21 @@ const CASES: readonly [Activation, number | null][] = [
   ...[null, 0, RANK].map((fine): [Activation, number | null] => ['none', fine]),
 ];
 
+/** Linears in the order in which they are multiplied: several tiles, with ragged edges. */
+interface Linear {
+  readonly shape: readonly [tokens: number, d: number, n: number];
+  readonly bits: readonly [weights: number, activations: number];
+  readonly groups: readonly [weights: number, activations: number];
+  readonly rank: number;
+  readonly fine: number;
+}
+
+const SHAPES: readonly Linear[] = [
+  { shape: [70, 192, 68], bits: [4, 8], groups: [64, 192], rank: 16, fine: 2 },
+  { shape: [37, 192, 70], bits: [4, 4], groups: [64, 64], rank: 33, fine: 0 },
+  { shape: [5, 96, 131], bits: [8, 8], groups: [96, 96], rank: 1, fine: 1 },
+];
+
 describeOnBackends('quantizedMatMul beside directions', () => {
   for (const [bits, codes] of [
     [5, false],
@@ -33,6 +54,10 @@ describeOnBackends('quantizedMatMul beside directions', () => {
       const name = `${bits} bits${codes ? ', codes' : ''}, ${activation}, fine rows ${fine}`;
       it(name, () => expectRight(bits, codes, activation, fine));
     }
+  }
+
+  for (const of of SHAPES) {
+    it(`${JSON.stringify(of)}: what is added is along R`, () => expectAdded(of));
   }
 
   it('says what does not fit', () => {
@@ -117,4 +142,41 @@ function activated(x: tf.Tensor, activation: Activation): tf.Tensor {
     default:
       return activation satisfies never;
   }
+}
+
+/** Codes by codes, of which what is added beside directions is known; a bias, several samples. */
+function expectAdded({ shape: [tokens, d, n], bits, groups, rank, fine }: Linear): void {
+  tf.tidy(() => {
+    const quantized = hadaNormQuantize(tf.tensor(normal(2 * tokens * d, 1), [2, tokens, d]), {
+      ...{ bits: bits[1], groupSize: groups[1] },
+    });
+    const half = 2 ** (bits[0] - 1);
+    const next = uniform(d + n);
+    const codes = Int8Array.from({ length: d * n }, () => Math.floor(next() * 2 * half) - half);
+    const weights = {
+      codes: tf.tensor1d(packCodes(codes, d, n, bits[0]), 'bool'),
+      scale: tf.fill([d / groups[0], n], 1 / d),
+      ...{ bits: bits[0], groupSize: groups[0], shape: [d, n] as const },
+    };
+    const given = { bias: tf.tensor1d(normal(n, 2)), residual: quantized.residual! };
+    const along = tf.tensor(normal(2 * tokens * rank, 3), [2, tokens, rank]);
+    const directionWeights = tf.tensor2d(normal((rank + fine) * n, 4), [rank + fine, n]);
+    const directionScale = tf.tensor1d(normal(rank + fine, 5));
+    const of = (options: QuantizedMatMulOptions) =>
+      quantizedMatMul(quantized.quantized, weights, { ...given, ...options }).dataSync();
+    const plain = of({});
+    const y = of({ along, directionWeights, ...(fine ? { directionScale } : {}) });
+    const [a, r, s] = [along, directionWeights, directionScale].map((t) => t.dataSync());
+    const added = plain.map((_, at) => {
+      const [token, j] = [Math.floor(at / n), at % n];
+      let sum = 0;
+      for (let i = 0; i < rank + fine; i++) {
+        sum += a![token * rank + (i % rank)]! * (fine ? s![i]! : 1) * r![i * n + j]!;
+      }
+      return sum;
+    });
+    const slack = 4 * (rank + 8) * EPS * (maxMagnitude(plain) + maxMagnitude(added));
+    const far = y.findIndex((v, at) => !(Math.abs(v - plain[at]! - added[at]!) <= slack));
+    expect(far, `${y[far]} for ${plain[far]! + added[far]!}`).to.equal(-1);
+  });
 }
