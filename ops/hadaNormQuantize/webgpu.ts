@@ -1,4 +1,5 @@
 import { type TensorInfo, util } from '@tensorflow/tfjs-core';
+import { withDirections } from '../common/directions.js';
 import { centerRows } from '../webgpu/centering.js';
 import { codesFromWords, paddedRows, wordsShape } from '../webgpu/codes.js';
 import { transformed } from '../webgpu/hadamard.js';
@@ -10,6 +11,13 @@ import type { WebgpuScope } from '../webgpu/scope.js';
 import { floatBits } from '../webgpu/wgsl.js';
 import { hadaNormQuantizeOp } from './composite.js';
 import type { HadaNormQuantizeAttrs, HadaNormQuantizeInputs } from './contract.js';
+import {
+  type DirectionVectors,
+  directionVectors,
+  projectRows,
+  rotatedDirections,
+  whyNoRank,
+} from './webgpuDirections.js';
 import { type MeanParts, meanParts, offRows } from './webgpuMeans.js';
 import { quantizeQuestion } from './webgpuQuestion.js';
 import { type QuantizeSpec, quantizeShader } from './webgpuShader.js';
@@ -21,37 +29,45 @@ type Args = WebgpuKernelArgs<HadaNormQuantizeInputs, HadaNormQuantizeAttrs>;
  * rotates and quantizes. Codes exist as words that products load, until somebody else looks.
  *
  * Rows that workgroup memory does not hold, and matrices with a large factor of Paley's, are
- * centered and rotated before, and quantized from memory.
+ * centered and rotated before, projected onto directions, and quantized from memory.
  */
-export const hadaNormQuantizeWebgpu = webgpuKernel<HadaNormQuantizeInputs, HadaNormQuantizeAttrs>(
-  hadaNormQuantizeOp,
-  {
+export const hadaNormQuantizeWebgpu = withDirections(
+  webgpuKernel<HadaNormQuantizeInputs, HadaNormQuantizeAttrs>(hadaNormQuantizeOp, {
     run: hadaNormQuantizeOnWebgpu,
     question: quantizeQuestion(hadaNormQuantizeOnWebgpu),
-  },
+  }),
+  (_, rank) => whyNoRank(rank),
 );
 
 function hadaNormQuantizeOnWebgpu({ inputs, attrs, webgpu }: Args): TensorInfo[] {
-  const { x, mean, scale, basis, mask } = inputs;
+  const { x, mean, scale } = inputs;
   const { center, blockSize, format } = attrs;
   const d = x.shape[x.shape.length - 1]!;
-  const outputs = makeOutputs(webgpu, x.shape, attrs);
-  const dynamic = center === 'dynamic';
-  const parts = dynamic
-    ? meanParts(webgpu, partialSums(webgpu, x, mask), { mean, scale, basis })
-    : null;
+  const outputs = makeOutputs(webgpu, inputs, attrs);
+  const parts = center === 'dynamic' ? partsOf(webgpu, inputs, blockSize) : null;
   const subtracted = parts?.info ?? (center === 'static' ? mean : undefined);
-  const source = { x, mean: subtracted, scale, parts };
+  const directions =
+    inputs.directions === undefined ? null : directionVectors(webgpu, inputs.directions);
+  const source = { x, mean: subtracted, scale, parts, directions };
   const spec = specFor(d, attrs, source);
   const fits = isSpelled(factorsOf(blockSize)) && webgpu.whyNot(quantizeShader, spec) === null;
-  if (fits) quantizeRows(webgpu, spec, { ...source, basis }, attrs, outputs);
-  else quantizeFromMemory(webgpu, { ...source, basis }, attrs, outputs);
+  if (fits) quantizeRows(webgpu, spec, source, attrs, outputs);
+  else quantizeFromMemory(webgpu, source, attrs, outputs);
   const codes = codesFromWords(webgpu, outputs.words, x.shape, format.bits);
-  const { scales, zeroPoints, residual } = outputs;
-  const all = [codes, scales, zeroPoints];
-  if (residual !== null) all.push(residual);
-  if (parts?.coefficients != null) all.push(parts.coefficients);
-  return all;
+  const { scales, zeroPoints, residual, along } = outputs;
+  const coefficients = parts?.coefficients ?? null;
+  const all = [codes, scales, zeroPoints, residual, coefficients, along];
+  return all.filter((one) => one !== null);
+}
+
+function partsOf(
+  webgpu: WebgpuScope,
+  { x, mean, scale, basis, mask, directions }: HadaNormQuantizeInputs,
+  blockSize: number,
+): MeanParts {
+  const rotated = directions && rotatedDirections(webgpu, directions, blockSize);
+  const sums = partialSums(webgpu, x, mask);
+  return meanParts(webgpu, sums, { mean, scale, basis, directions: rotated });
 }
 
 interface Outputs {
@@ -59,6 +75,7 @@ interface Outputs {
   readonly scales: TensorInfo;
   readonly zeroPoints: TensorInfo;
   readonly residual: TensorInfo | null;
+  readonly along: TensorInfo | null;
 }
 
 /** What is quantized: (x − mean) / scale, and the means themselves. */
@@ -67,14 +84,15 @@ interface Source {
   readonly mean: TensorInfo | undefined; // [d], or `parts`
   readonly scale: TensorInfo | undefined;
   readonly parts: MeanParts | null;
-  readonly basis?: TensorInfo | undefined;
+  readonly directions: DirectionVectors | null;
 }
 
 function makeOutputs(
   webgpu: WebgpuScope,
-  shape: readonly number[],
+  { x: { shape }, directions }: HadaNormQuantizeInputs,
   { format, center }: HadaNormQuantizeAttrs,
 ): Outputs {
+  const rank = directions?.shape[1];
   const d = shape[shape.length - 1]!;
   const rows = util.sizeFromShape([...shape]) / d;
   const groups = [...shape.slice(0, -1), Math.ceil(d / format.granularity.groupSize)];
@@ -84,15 +102,17 @@ function makeOutputs(
     scales: webgpu.make(groups),
     zeroPoints: webgpu.make(groups),
     residual: center === 'dynamic' ? webgpu.make([samples, d]) : null,
+    along: rank === undefined ? null : webgpu.make([...shape.slice(0, -1), rank]),
   };
 }
 
 /** Channels that a workgroup takes at a time, in several rows where these are short. */
 const MOST_CHANNELS = 4800;
+
 function specFor(
   d: number,
-  { format, blockSize, range, center }: HadaNormQuantizeAttrs,
-  { x, mean, scale, parts }: Source,
+  { format, blockSize, range, center, subtract = false }: HadaNormQuantizeAttrs,
+  { x, mean, scale, parts, directions }: Source,
 ): QuantizeSpec {
   const all = util.sizeFromShape(x.shape) / d;
   const enough = (count: number) => Math.ceil(all / count) >= ENOUGH_GROUPS;
@@ -107,53 +127,70 @@ function specFor(
     codes: format.codes,
     ranged: range !== null,
     mean: mean === undefined ? 'none' : center === 'dynamic' ? 'parts' : 'one',
-    scale: scale !== undefined,
+    scale: scale === undefined ? 'none' : isBehindMeans(parts, directions) ? 'parts' : 'own',
     memory: false,
     residual: parts !== null,
-    basis: parts?.coefficients != null,
+    quads: directions?.quads ?? 0,
+    subtract: directions !== null && subtract,
   };
+}
+
+/** So that a program binds no more than every device does. */
+function isBehindMeans(parts: MeanParts | null, directions: DirectionVectors | null): boolean {
+  return parts !== null && directions !== null;
 }
 
 function quantizeRows(
   webgpu: WebgpuScope,
   spec: QuantizeSpec,
-  { x, mean, scale, parts, basis }: Source,
+  { x, mean, scale, parts, directions }: Source,
   { range }: HadaNormQuantizeAttrs,
-  { words, scales, zeroPoints, residual }: Outputs,
+  { words, scales, zeroPoints, residual, along }: Outputs,
 ): void {
   const rows = util.sizeFromShape(x.shape) / spec.d;
   const tokens = x.shape[x.shape.length - 2]!;
   const samples = rows / tokens;
   const rowGroups = Math.ceil(rows / spec.rows);
   const meanGroups = spec.residual ? Math.ceil(samples / spec.rows) : 0;
-  const offs = spec.basis ? parts!.rest! : undefined;
+  const ownScale = spec.scale === 'own' ? scale : undefined;
+  const others = [spec.residual ? residual : null, spec.quads > 0 ? along : null];
   webgpu.run(quantizeShader, spec, {
-    reads: [x, mean, scale, offs].filter((one) => one !== undefined),
-    writes: [words, scales, zeroPoints, ...(spec.residual ? [residual!] : [])],
+    reads: [x, mean, ownScale, directions?.rows].filter((one) => one !== undefined),
+    writes: [words, scales, zeroPoints, ...others.filter((one) => one !== null)],
     sizes: [
-      ...[rows, paddedRows(rows), tokens, samples, basis?.shape[0] ?? 0, rowGroups],
+      ...[rows, paddedRows(rows), tokens, samples, parts?.info.shape[1] ?? 0],
+      ...[parts?.alongAt ?? 0, parts?.scaleAt ?? 0, directions?.rank ?? 0, rowGroups],
       ...[floatBits(Math.min(range?.min ?? 0, 0)), floatBits(Math.max(range?.max ?? 0, 0))],
     ],
     groups: rowGroups + meanGroups,
   });
 }
 
-/** Centers and rotates by programs of their own, and quantizes what these left in memory. */
+/** Centers, rotates and projects by programs of their own, and quantizes what these left. */
 function quantizeFromMemory(
   webgpu: WebgpuScope,
-  source: Source,
+  { x, mean, scale, parts, directions }: Source,
   attrs: HadaNormQuantizeAttrs,
   outputs: Outputs,
 ): void {
-  const { x, mean, scale, parts } = source;
-  const { blockSize } = attrs;
-  const d = x.shape[x.shape.length - 1]!;
-  const centered = centerRows(webgpu, { x, mean, scale });
-  const rotated = transformed(webgpu, centered, blockSize, false);
-  if (parts !== null) {
-    transformed(webgpu, offRows(webgpu, parts, d), blockSize, false, outputs.residual!);
+  const { blockSize, subtract = false } = attrs;
+  const [tokens, d] = x.shape.slice(-2) as [number, number];
+  const rotate = (rows: TensorInfo, to?: TensorInfo) =>
+    transformed(webgpu, rows, blockSize, false, to);
+  let rows = rotate(centerRows(webgpu, { x, mean, scale }));
+  const taken = directions !== null && subtract;
+  if (directions !== null) {
+    const left = subtract ? webgpu.make(x.shape) : null;
+    projectRows(webgpu, directions, { x: rows, along: outputs.along, left, parts, tokens });
+    rows = left ?? rows;
   }
-  const plain = { x: rotated, mean: undefined, scale: undefined, parts: null };
+  if (parts !== null) {
+    const off = offRows(webgpu, parts, d);
+    const means = rotate(off, taken ? undefined : outputs.residual!);
+    const left = outputs.residual!;
+    if (taken) projectRows(webgpu, directions, { x: means, along: null, left, parts, tokens });
+  }
+  const plain = { x: rows, mean: undefined, scale: undefined, parts: null, directions: null };
   const spec = { ...specFor(d, attrs, plain), blockSize: 0, rows: 1, memory: true };
   quantizeRows(webgpu, spec, plain, attrs, outputs);
 }

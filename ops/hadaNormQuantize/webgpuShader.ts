@@ -11,6 +11,12 @@ import {
 import { quantizerWgsl } from '../webgpu/quantizer.js';
 import type { Built, Shader } from '../webgpu/shader.js';
 import { wgslFloat } from '../webgpu/wgsl.js';
+import {
+  alongWgsl,
+  projectedBytes,
+  projectionWgsl,
+  projectWgsl,
+} from './webgpuDirectionsShaders.js';
 
 /** What tells programs that quantize rows apart. */
 export interface QuantizeSpec {
@@ -24,20 +30,21 @@ export interface QuantizeSpec {
   readonly codes: UniformFormat['codes'];
   readonly ranged: boolean; // a static range, in sizes
   readonly mean: 'none' | 'one' | 'parts'; // of all samples, or of each: MeanParts
-  readonly scale: boolean;
+  readonly scale: 'none' | 'own' | 'parts'; // in a buffer of its own, or behind the means
   readonly memory: boolean; // rows that are rotated already stay in memory
   readonly residual: boolean; // rows of the means are rotated too
-  readonly basis: boolean; // these are in a buffer of their own, less what goes by the basis
+  readonly quads: number; // directions, in vectors of four; 0: none
+  readonly subtract: boolean; // what goes along them has no codes
 }
 
 /**
  * Codes of ((x − mean) / scale) H for rows of x, in one pass over memory: a workgroup takes rows
  * into its memory, centers, scales and rotates them there, finds each group's range and writes the
- * codes in the order in which products load them. Behind the rows of x come those of the means,
- * (off − c B) H, which are written as they are.
+ * codes in the order in which products load them; beside directions also what goes along these.
+ * Behind the rows of x come those of the means, (off − c B) H, which are written as they are.
  *
- * Bound: writes words, scales, zeroPoints (and residual); reads x, then mean, scale and off − c B
- * where they are: eight at most, as every device binds.
+ * Bound: writes words, scales, zeroPoints, and residual and along; reads x, then mean, scale (where
+ * it is not behind the means) and V where they are: eight at most, as every device binds.
  */
 export const quantizeShader: Shader<QuantizeSpec> = {
   name: 'HadaNormQuantizeRows',
@@ -55,24 +62,29 @@ function buildQuantize(spec: QuantizeSpec): Built {
     reads: {
       x: 'f32',
       ...(spec.mean === 'none' ? {} : { mean: 'f32' as const }),
-      ...(spec.scale ? { scale: 'f32' as const } : {}),
-      ...(spec.basis ? { offs: 'f32' as const } : {}),
+      ...(spec.scale === 'own' ? { scale: 'f32' as const } : {}),
+      ...(spec.quads > 0 ? { V: 'vec4<f32>' as const } : {}),
     },
     writes: {
       words: 'u32',
       scales: 'f32',
       zeroPoints: 'f32',
       ...(residual ? { residual: 'f32' as const } : {}),
+      ...(spec.quads > 0 ? { along: 'f32' as const } : {}),
     },
-    sizes: ['rows', 'padded', 'tokens', 'samples', 'rank', 'rowGroups', 'low', 'high'],
+    sizes: [
+      ...['rows', 'padded', 'tokens', 'samples', 'stride', 'alongAt', 'scaleAt', 'rank'],
+      ...['rowGroups', 'low', 'high'],
+    ],
     invocations,
-    workgroupBytes: 4 * (held + 3 * invocations),
+    workgroupBytes: 4 * (held + 3 * invocations) + projectedBytes(spec),
     code: `${quantizerWgsl(format)}${PLACE_WGSL}
 ${memory ? '' : `var<workgroup> line: array<f32, ${held}>;`}
 var<workgroup> least: array<f32, ${invocations}>;
 var<workgroup> most: array<f32, ${invocations}>;
 var<workgroup> top: array<u32, ${invocations}>;
 ${loadWgsl(spec)}
+${spec.quads > 0 ? projectionWgsl(spec) : ''}
 fn run(lid: u32, group: u32) {
   let ofMeans = ${residual ? 'group >= sizes.rowGroups' : 'false'};
   let first = (group - select(0u, sizes.rowGroups, ofMeans)) * ${rows}u;
@@ -80,7 +92,7 @@ fn run(lid: u32, group: u32) {
   if (first >= end) { return; }
   ${memory ? '' : fillWgsl(spec, before)}
   ${stagesWgsl(stagesOf(factors, false), length, invocations, after)}
-  ${residual ? residualWgsl(spec) : ''}
+  ${directionsWgsl(spec)}
   ${rangesWgsl(spec)}
   storageBarrier();
   ${codesWgsl(spec)}
@@ -110,23 +122,44 @@ function formatOf({ bits, codes }: QuantizeSpec): UniformFormat {
 }
 
 /** Functions that give a number of x, centered and scaled, and one of the means. */
-function loadWgsl({ d, mean, scale, basis, residual, blockSize }: QuantizeSpec): string {
-  const stride = `(${2 * d}u + sizes.rank)`;
-  const at = mean === 'parts' ? `(row / sizes.tokens) * ${stride} + column` : 'column';
+function loadWgsl({ d, mean, scale, residual, blockSize }: QuantizeSpec): string {
+  const first = mean === 'parts' ? '(row / sizes.tokens) * sizes.stride + ' : '';
   const { before } = blockSize <= 1 ? { before: 1 } : scalesOf(blockSize);
   const means = `
 fn meanAt(row: u32, column: u32) -> f32 {
-  let off = ${basis ? `offs[row * ${d}u + column]` : `mean[row * ${stride} + ${d}u + column]`};
+  let off = mean[row * sizes.stride + ${d}u + column];
   return off${before === 1 ? '' : ` * ${wgslFloat(before)}`};
 }`;
   return `
 fn valueAt(row: u32, column: u32) -> f32 {
   var v = x[row * ${d}u + column];
-  ${mean === 'none' ? '' : `v -= mean[${at}];`}
-  ${scale ? 'v /= scale[column];' : ''}
+  ${mean === 'none' ? '' : `v -= mean[${first}column];`}
+  ${scale === 'own' ? 'v /= scale[column];' : ''}
+  ${scale === 'parts' ? `v /= mean[${first}sizes.scaleAt + column];` : ''}
   return v;
 }
 ${residual ? means : ''}`;
+}
+
+/**
+ * What goes along the directions, and the residual of the means, of which that is taken out too
+ * where it is of x.
+ */
+function directionsWgsl(spec: QuantizeSpec): string {
+  const { d, quads, mean, residual, subtract } = spec;
+  const write = residual ? residualWgsl(spec) : '';
+  if (quads === 0) return write;
+  const project = projectWgsl(spec, (row) => `line[place(${row * d}u + k)]`);
+  const along = alongWgsl(spec, mean === 'parts');
+  return subtract ? `${project}${takeWgsl(spec)}${write}${along}` : `${write}${project}${along}`;
+}
+
+function takeWgsl({ d, rows, invocations }: QuantizeSpec): string {
+  return `
+  for (var i = lid; i < ${rows * d}u; i += ${invocations}u) {
+    line[place(i)] -= takenAt(i / ${d}u, i % ${d}u);
+  }
+  workgroupBarrier();`;
 }
 
 function residualWgsl({ d, rows, invocations }: QuantizeSpec): string {

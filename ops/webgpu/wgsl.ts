@@ -67,3 +67,25 @@ fn dot4(a: u32, b: u32) -> i32 {
   return products.x + products.y + products.z + products.w;
 }`;
 }
+
+/** Numbers that an invocation adds up at a time: fewer at a time take more barriers. */
+const SUMMED = 8;
+
+/**
+ * WGSL statements: adds up `count` numbers (a power of two) of a workgroup's array, which the
+ * invocations `member` have written at `lid`, `apart` from each other; the sum lies where member 0
+ * wrote. Ends with a barrier.
+ */
+export function sumWgsl(name: string, count: number, member = 'lid', apart = 1): string {
+  let text = '\n  workgroupBarrier();';
+  for (let left = count; left > 1; left = Math.ceil(left / SUMMED)) {
+    const next = Math.ceil(left / SUMMED);
+    const others = Array.from({ length: left / next - 1 }, (_, i) => (i + 1) * next * apart);
+    text += `
+  if (${member} < ${next}u) {
+    ${name}[lid] += ${others.map((at) => `${name}[lid + ${at}u]`).join(' + ')};
+  }
+  workgroupBarrier();`;
+  }
+  return text;
+}

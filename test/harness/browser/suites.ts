@@ -58,6 +58,7 @@ const SUITES: readonly string[] = [
   'test/src/lostDevice.test.ts',
   'test/src/readsLater.test.ts',
   'test/ops/webgpu/webgpuKernels.test.ts',
+  'test/ops/webgpu/webgpuDirections.test.ts',
   'test/models/builder/dit.test.ts',
   'test/src/load/published.webgl.test.ts',
   'test/src/rewrite/converted.webgl.test.ts',

@@ -32,6 +32,10 @@ const ROWS: readonly Row[] = [
   { shape: [2, 5, 24], rank: 16, options: { blockSize: 4, bits: 2 }, mean: true },
   { shape: [2, 33, 384], rank: 16, scale: true, mean: true },
   { shape: [70, 192], rank: 33, options: { bits: 4, groupSize: 64 }, scale: true, basis: 8 },
+  // several rows of a workgroup, of two samples
+  { shape: [2, 531, 20], rank: 5, scale: true, mean: true },
+  { shape: [2, 3, 1152], rank: 16, scale: true, mean: true, mask: true },
+  { shape: [3, 1152], rank: 20, options: { bits: 4, groupSize: 64 }, basis: 16 },
 ];
 
 describeOnBackends('hadaNormQuantize along directions', () => {
