@@ -8,12 +8,15 @@ import { hadaNormQuantizeWasm } from '../hadaNormQuantize/wasm.js';
 import { layerNormWasm } from '../modulatedLayerNorm/wasm.js';
 import { quantizedMatMulWasm } from '../quantizedMatMul/wasm.js';
 import { attentionWasm } from '../scaledDotProductAttention/wasm.js';
+import { correctKernels } from '../wasm/corrections/kernels.js';
 import { RELAXED_SIMD_FLAG } from '../wasm/module.js';
 import { watchTfjsThreads } from '../wasm/threads/tfjsThreads.js';
 
 env().registerFlag(RELAXED_SIMD_FLAG, () => true);
 kernelsImported('wasm');
 watchTfjsThreads();
+// where tfjs's backend comes after this package: when it is chosen
+correctKernels();
 
 registerKernelOnce(hadamardTransformWasm);
 registerKernelOnce(channelCenterWasm);

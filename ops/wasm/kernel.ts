@@ -1,5 +1,6 @@
 import { type KernelConfig, type TensorInfo, tidy } from '@tensorflow/tfjs-core';
 import { type ComposedOp, defineKernel } from '../common/kernel.js';
+import { correctKernels } from './corrections/kernels.js';
 import type { WasmBackend } from './instance/backend.js';
 import { wasmCode } from './instance/code.js';
 import { guardHeap } from './instance/heap.js';
@@ -41,7 +42,10 @@ export function wasmKernel<Inputs, Attrs>(
   // tfjs types the backend as any
   const disposeFunc = (backend: unknown) => disposeWasmModules(backend as WasmBackend);
   // tfjs calls it when the backend is chosen: before any tensor is, where this package came first
-  const setupFunc = (backend: unknown) => guardHeap((backend as WasmBackend).wasm);
+  const setupFunc = (backend: unknown) => {
+    guardHeap((backend as WasmBackend).wasm);
+    correctKernels();
+  };
   return { ...config, setupFunc, disposeFunc };
 }
 

@@ -1,15 +1,12 @@
 import {
   backend_util,
-  getKernel,
-  type KernelConfig,
-  registerKernel,
   type SplitVAttrs,
   type SplitVInputs,
   type Tensor,
   type TensorInfo,
-  unregisterKernel,
   util,
 } from '@tensorflow/tfjs-core';
+import { takeOver } from '../common/takeOver.js';
 import type { WebgpuBackend } from './backend.js';
 import { inScope } from './kernel.js';
 import { isOnGpu } from './lazy.js';
@@ -17,28 +14,17 @@ import type { Shader } from './shader.js';
 
 const KERNEL = 'SplitV';
 
-/** Kernels that are this package's: a backend that comes anew finds them. */
-const taken = new WeakSet<KernelConfig>();
-
 /**
  * Splits the last axis into equal parts, as the modulation of a DiT's block is, by one program;
  * tfjs takes one for each part. All else is left to tfjs.
  */
 export function takeOverSplits(): void {
-  const theirs = getKernel(KERNEL, 'webgpu');
-  if (theirs === undefined || taken.has(theirs)) return;
-  const ours: KernelConfig = {
-    ...theirs,
-    kernelFunc: (params) => {
-      const { x } = params.inputs as SplitVInputs;
-      const backend = params.backend as WebgpuBackend;
-      const count = partsOf(backend, x!, params.attrs as object as SplitVAttrs);
-      return count === null ? theirs.kernelFunc(params) : split(backend, x!, count);
-    },
-  };
-  taken.add(ours);
-  unregisterKernel(KERNEL, 'webgpu');
-  registerKernel(ours);
+  takeOver(KERNEL, 'webgpu', (theirs) => (params) => {
+    const { x } = params.inputs as SplitVInputs;
+    const backend = params.backend as WebgpuBackend;
+    const count = partsOf(backend, x!, params.attrs as object as SplitVAttrs);
+    return count === null ? theirs(params) : split(backend, x!, count);
+  });
 }
 
 /** How many equal parts the last axis is split into; null where it is something else. */

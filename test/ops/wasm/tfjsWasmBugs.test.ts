@@ -14,6 +14,15 @@ import { expectNoLeakAsync } from '../../harness/run/memory.js';
 const WRONG = [1, 10, 10, 10, 10, 10];
 const RIGHT = [1, 10, 1, 10, 1, 10];
 
+/** The parts of tfjs's backend that call a kernel, and its name of a type. */
+interface TfjsWasm {
+  readonly wasm: {
+    cwrap(name: string, result: null, types: string[]): (...args: unknown[]) => void;
+  };
+  readonly dataIdMap: { get(dataId: object): { id: number } };
+}
+const FLOAT32 = 0;
+
 const FUSED = (transposeA: boolean, transposeB: boolean) => ({
   transpose_a: attr.bool(transposeA),
   transpose_b: attr.bool(transposeB),
@@ -73,6 +82,25 @@ describe('tfjs 4.22 on wasm', () => {
       expect([...y.dataSync()], 'of the first sample: 1, 1, 1').to.deep.equal([
         1, 10, 1, 10, 1, 10,
       ]);
+    });
+  });
+
+  it('looks up by sample where other samples have their indices', () => {
+    tf.tidy(() => {
+      const x = tf.tensor([0, 1, 2, 3, 4, 5]); // [2, 1, 3, 1]
+      const at = tf.tensor([1, 0, 2, 1, 0, 2, 1, 0], [2, 4], 'int32');
+      const y = tf.zeros([2, 4]);
+      bare('Gather', x, FLOAT32, [3, 3, 1], 3, at, 2, [4, 4, 1], y);
+      // the second sample by 2, 1, 0, 2 where 0, 2, 1, 0 are its own
+      expect([...y.dataSync()]).to.deep.equal([1, 0, 2, 1, 5, 4, 3, 5]);
+    });
+  });
+
+  it('does not look at its indices', () => {
+    tf.tidy(() => {
+      const [x, y] = [tf.tensor([1, 2, 3, 4]), tf.zeros([1])];
+      const beyond = tf.tensor([4], [1], 'int32');
+      expect(() => bare('GatherNd', x, FLOAT32, beyond, 1, 1, 1, [1], y)).not.to.throw();
     });
   });
 
@@ -172,6 +200,18 @@ const GRAPHS: readonly (SmallGraph & { title: string; expected: readonly number[
     },
     expected: [1, 1, 1, 10, 10, 10],
   },
+  {
+    title: 'a lookup by sample',
+    shapes: [[2, 4]],
+    build: (k, [x]) => {
+      const ids = k.constant([2, 3], Int32Array.of(1, 0, 2, 0, 2, 1));
+      const columns = k.constant([4], Float32Array.of(0, 1, 2, 3));
+      const table = k.add(k.node('ZerosLike', [x!]), columns);
+      const along = k.constant([], Int32Array.of(1));
+      return k.node('GatherV2', [table, ids, along], { batch_dims: attr.int(1) });
+    },
+    expected: [1, 0, 2, 0, 2, 1],
+  },
 ];
 
 describe('A fused model on wasm', () => {
@@ -195,6 +235,17 @@ describe('A fused model on wasm', () => {
     });
   }
 });
+
+/** One of tfjs's kernels itself: what stands before it in JavaScript is corrected here. */
+function bare(kernel: string, ...given: readonly (tf.Tensor | number | number[])[]): void {
+  const { wasm, dataIdMap } = tf.backend() as unknown as TfjsWasm;
+  const types = given.map((value) => (Array.isArray(value) ? 'array' : 'number'));
+  const args = given.map((value) => {
+    if (Array.isArray(value)) return new Uint8Array(Int32Array.from(value).buffer);
+    return typeof value === 'number' ? value : dataIdMap.get(value.dataId).id;
+  });
+  wasm.cwrap(kernel, null, types)(...args);
+}
 
 function row(k: Parameters<SmallGraph['build']>[0]) {
   return k.constant([2], Float32Array.of(1, 10));
