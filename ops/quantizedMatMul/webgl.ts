@@ -1,9 +1,10 @@
 import { type TensorInfo, util } from '@tensorflow/tfjs-core';
+import { withDirections } from '../common/directions.js';
 import { UnsupportedDeviceError } from '../numerics/errors.js';
 import { FLOAT32, type GroupedFormat } from '../numerics/formats.js';
 import { attached } from '../webgl/attached.js';
 import { fetchesBytesExactly } from '../webgl/bytes.js';
-import { checkHalf } from '../webgl/half.js';
+import { checkHalf, whyNoHalfDirections } from '../webgl/half.js';
 import { type WebglKernelArgs, type WebglScope, webglKernel } from '../webgl/kernel.js';
 import { type TexelGrid, texelGrid } from '../webgl/texelGrid.js';
 import { quantizedMatMulOp } from './composite.js';
@@ -12,6 +13,7 @@ import {
   type QuantizedMatMulInputs,
   quantizedMatMulContract,
 } from './contract.js';
+import { type AlongTexels, alongGlsl, alongTexels } from './webglAlong.js';
 import { packProgram, productProgram, rowsProgram } from './webglShaders.js';
 import { type PackedAttrs, weightsGrid, weightsTexture, withSegments } from './webglWeights.js';
 
@@ -22,33 +24,40 @@ import { type PackedAttrs, weightsGrid, weightsTexture, withSegments } from './w
  * float32 and the result are of half precision, as all tensors are, and a result beyond 65504 is
  * infinite. Scales that come from the host are checked.
  */
-export const quantizedMatMulWebgl = webglKernel<QuantizedMatMulInputs, QuantizedMatMulAttrs>(
-  quantizedMatMulOp,
-  (args) => {
-    const { inputs, webgl } = args;
-    // packed: others are not supported
-    const attrs = withSegments(args.attrs, args.attrs.format as GroupedFormat);
-    const { x, xScale, xZeroPoint, bias } = inputs;
-    const rows = util.sizeFromShape(x.shape) / attrs.d;
-    // all that may be refused comes first, so that nothing is made in vain
-    checkOutput(rows, attrs.n, webgl.maxTextureSize);
-    weightsGrid(attrs, webgl.maxTextureSize);
-    activationsGrid(rows, attrs, webgl.maxTextureSize);
-    if (!webgl.writesFloat32 && xScale !== undefined) checkScale(webgl, xScale);
-    const sampleRows = sampleRowsOf(args, attrs);
-    const tokens = sampleRows === null ? 0 : x.shape[x.rank - 2]!;
-    const others = [
-      ...(attrs.xFormat.kind === 'float32'
-        ? []
-        : [matrix(webgl, xScale!, rows), matrix(webgl, xZeroPoint!, rows)]),
-      ...(bias === undefined ? [] : [bias]),
-      ...(sampleRows === null ? [] : [sampleRows]),
-    ];
-    const spec = { x, rows, tokens, bias: bias !== undefined, others };
-    return webgl.view(product(args, attrs, spec), [...x.shape.slice(0, -1), attrs.n]);
-  },
-  ({ format }) => (format.kind === 'uniform' ? null : 'float32 weights are no bytes of a texture'),
+export const quantizedMatMulWebgl = withDirections(
+  webglKernel<QuantizedMatMulInputs, QuantizedMatMulAttrs>(
+    quantizedMatMulOp,
+    quantizedMatMulOnWebgl,
+    ({ format }) =>
+      format.kind === 'uniform' ? null : 'float32 weights are no bytes of a texture',
+  ),
+  whyNoHalfDirections,
 );
+
+function quantizedMatMulOnWebgl(args: Args): TensorInfo {
+  const { inputs, webgl } = args;
+  // packed: others are not supported
+  const attrs = withSegments(args.attrs, args.attrs.format as GroupedFormat);
+  const { x, xScale, xZeroPoint, bias } = inputs;
+  const rows = util.sizeFromShape(x.shape) / attrs.d;
+  // all that may be refused comes first, so that nothing is made in vain
+  checkOutput(rows, attrs.n, webgl.maxTextureSize);
+  weightsGrid(attrs, webgl.maxTextureSize);
+  activationsGrid(rows, attrs, webgl.maxTextureSize);
+  if (!webgl.writesFloat32 && xScale !== undefined) checkScale(webgl, xScale);
+  const sampleRows = sampleRowsOf(args, attrs);
+  const tokens = sampleRows === null ? 0 : x.shape[x.rank - 2]!;
+  const others = [
+    ...(attrs.xFormat.kind === 'float32'
+      ? []
+      : [matrix(webgl, xScale!, rows), matrix(webgl, xZeroPoint!, rows)]),
+    ...(bias === undefined ? [] : [bias]),
+    ...(sampleRows === null ? [] : [sampleRows]),
+  ];
+  const beside = alongTexels(webgl, inputs);
+  const spec = { x, rows, tokens, bias: bias !== undefined, others, beside };
+  return webgl.view(product(args, attrs, spec), [...x.shape.slice(0, -1), attrs.n]);
+}
 
 type Args = WebglKernelArgs<QuantizedMatMulInputs, QuantizedMatMulAttrs>;
 
@@ -68,15 +77,14 @@ function sampleRowsOf(args: Args, attrs: PackedAttrs): TensorInfo | null {
   if (residual !== undefined) {
     // the segments of the tokens' product, so that it finds the same texture
     const floats = { ...attrs, xFormat: FLOAT32, activation: 'none' } as const;
-    given.push(
-      product(args, floats, { x: residual, rows: samples, tokens: 0, bias: false, others: [] }),
-    );
+    const plain = { tokens: 0, bias: false, others: [], beside: null };
+    given.push(product(args, floats, { x: residual, rows: samples, ...plain }));
   }
   for (const part of [coefficients, basis, basisScale]) if (part !== undefined) given.push(part);
   return webgl.run(rowsProgram([samples, attrs.n], parts), given);
 }
 
-/** activation(x W + rows), [rows, n]. */
+/** activation(x W + rows + what is beside), [rows, n]. */
 function product(
   { inputs, webgl }: Args,
   attrs: PackedAttrs,
@@ -86,18 +94,23 @@ function product(
     readonly tokens: number;
     readonly bias: boolean;
     readonly others: readonly TensorInfo[];
+    readonly beside: AlongTexels | null;
   },
 ): TensorInfo {
-  const { x, rows, tokens, bias, others } = spec;
+  const { x, rows, tokens, bias, others, beside } = spec;
   const { backend, maxTextureSize } = webgl;
   const grid = weightsGrid(attrs, maxTextureSize);
   const xGrid = activationsGrid(rows, attrs, maxTextureSize);
   const weights = weightsTexture(backend, inputs.codes, inputs.scale!, attrs, grid);
   const exactBytes = fetchesBytesExactly(backend);
   const layout = { xGrid, weightsGrid: grid, exactBytes };
-  const program = productProgram({ rows, tokens, bias, attrs, ...layout });
+  const glsl = beside && alongGlsl(webgl, beside);
+  const program = productProgram({ rows, tokens, bias, attrs, ...layout, beside: glsl });
   const texels = packedX(webgl, x, rows, attrs, xGrid);
-  return withRawTexels(webgl, texels, () => webgl.run(program, [texels, weights, ...others]));
+  const more = beside === null ? [] : [beside.along.info, beside.weights.info];
+  return withRawTexels(webgl, [texels, ...more], () =>
+    webgl.run(program, [texels, weights, ...others, ...more]),
+  );
 }
 
 /** Where the texels of x lie: an item is a row. */
@@ -134,21 +147,22 @@ function packedX(
 }
 
 /**
- * Runs `body` with a texture that has RGBA texels of its own, not the 2 × 2 elements that tfjs
- * would unpack.
+ * Runs `body` with textures that have RGBA texels of their own, not elements that tfjs would
+ * unpack.
  */
 function withRawTexels(
   { backend }: WebglScope,
-  { dataId }: TensorInfo,
+  infos: readonly TensorInfo[],
   body: () => TensorInfo,
 ): TensorInfo {
-  const data = backend.texData.get(dataId);
-  if (data.isPacked !== true) return body();
-  data.isPacked = false;
+  const packed = infos
+    .map(({ dataId }) => backend.texData.get(dataId))
+    .filter(({ isPacked }) => isPacked === true);
+  for (const data of packed) data.isPacked = false;
   try {
     return body();
   } finally {
-    data.isPacked = true;
+    for (const data of packed) data.isPacked = true;
   }
 }
 

@@ -73,17 +73,20 @@ export interface ProductSpec {
   readonly weightsGrid: TexelGrid;
   /** Whether texels are byte / 255 to float32's precision. */
   readonly exactBytes: boolean;
+  /** GLSL of `besideOf`: alongGlsl; null for nothing beside. */
+  readonly beside: string | null;
 }
 
 /**
- * activation(x W + row), [rows, n]. An invocation gives two rows and two columns: per 4 rows of W
- * it fetches two texels of x and one of W (two above 4 bits). x is codes where its format says so;
- * their products add up to integers.
+ * activation(x W + row + what is beside), [rows, n]. An invocation gives two rows and two columns:
+ * per 4 rows of W it fetches two texels of x and one of W (two above 4 bits). x is codes where its
+ * format says so; their products add up to integers.
  *
- * Inputs: X, W, then xScale and xZeroPoint where x is codes, then bias, then sampleRows.
+ * Inputs: X, W, then xScale and xZeroPoint where x is codes, then bias, then sampleRows, then Along
+ * and Directions.
  */
 export function productProgram(spec: ProductSpec): WebglProgram {
-  const { rows, tokens, bias, attrs, xGrid, weightsGrid, exactBytes } = spec;
+  const { rows, tokens, bias, attrs, xGrid, weightsGrid, exactBytes, beside } = spec;
   const { n, xFormat, d, activation, segments } = attrs;
   const codes = xFormat.kind !== 'float32';
   const oneGroup = groupSizeOf(xFormat, d) === d;
@@ -95,6 +98,7 @@ export function productProgram(spec: ProductSpec): WebglProgram {
       ...(codes ? ['xScale', 'xZeroPoint'] : []),
       ...(bias ? ['bias'] : []),
       ...(tokens > 0 ? ['sampleRows'] : []),
+      ...(beside === null ? [] : ['Along', 'Directions']),
     ],
     outputShape: [rows, n],
     packedOutput: true,
@@ -103,6 +107,7 @@ export function productProgram(spec: ProductSpec): WebglProgram {
     ${placeGlsl('placeX', xGrid)}
     ${placeGlsl('placeW', weightsGrid)}
     ${activationGlsl(activation)}
+    ${beside ?? ''}
     float floatOf(vec4 texel) {
       uvec4 bytes = uvec4(bytesOf(texel));
       return uintBitsToFloat(bytes.x | bytes.y << 8 | bytes.z << 16 | bytes.w << 24);
@@ -142,6 +147,7 @@ export function productProgram(spec: ProductSpec): WebglProgram {
       total += vec4(
         rowOf(row.x, column.x), rowOf(row.x, column.y),
         rowOf(row.y, column.x), rowOf(row.y, column.y));
+      ${beside === null ? '' : 'total += besideOf(row, at.y / 2);'}
       setOutput(vec4(activate(total.x), activate(total.y), activate(total.z), activate(total.w)));
     }`,
   };

@@ -1,3 +1,4 @@
+import { env } from '@tensorflow/tfjs-core';
 import { UnsupportedDeviceError } from '../numerics/errors.js';
 
 /** The largest float16, and the least with all of its 11 bits. */
@@ -39,4 +40,12 @@ export function checkHalf(op: string, what: string, values: ArrayLike<number>): 
 function isOutside(v: number): boolean {
   const size = Math.abs(v);
   return Number.isFinite(v) && v !== 0 && !(size >= LEAST_NORMAL_HALF && size <= MAX_HALF);
+}
+
+/**
+ * Why what goes along directions, and their weights, are left to the composition: float16 textures
+ * hold no sum of coarse and fine weights. Null where textures are float32.
+ */
+export function whyNoHalfDirections(): string | null {
+  return env().getBool('WEBGL_RENDER_FLOAT32_ENABLED') ? null : 'textures are float16';
 }

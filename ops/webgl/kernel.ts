@@ -25,7 +25,7 @@ export interface WebglKernelArgs<Inputs, Attrs> {
  * call's end.
  */
 export class WebglScope {
-  private readonly made: TensorInfo[] = [];
+  private made: TensorInfo[] = [];
 
   constructor(readonly backend: WebglBackend) {}
 
@@ -62,6 +62,12 @@ export class WebglScope {
   /** Hands a tensor over: it is disposed of at the end of the call unless the kernel returns it. */
   track(info: TensorInfo): TensorInfo {
     this.made.push(info);
+    return info;
+  }
+
+  /** Takes a tensor back: whoever attached it disposes of it. */
+  keep(info: TensorInfo): TensorInfo {
+    this.made = this.made.filter(({ dataId }) => dataId !== info.dataId);
     return info;
   }
 

@@ -94,6 +94,17 @@ function readersGlsl(webgl: WebglScope, inputs: TexelProgram['inputs']): string 
   return readers.join('');
 }
 
+/** The same reader for a program without shape uniforms, which is another one for each texture. */
+export function fixedReaderGlsl(webgl: WebglScope, name: string, matrix: TexelMatrix): string {
+  const { info, width } = matrix;
+  const line = Math.ceil(webgl.backend.texData.get(info.dataId).texShape![1] / 2);
+  const folded = `ivec2((row * ${width} + column) % ${line}, (row * ${width} + column) / ${line})`;
+  return `
+    vec4 texel${name}(int column, int row) {
+      return texelFetch(${name}, ${line === width ? 'ivec2(column, row)' : folded}, 0);
+    }`;
+}
+
 /** GLSL: `ivec2 outputTexel()`, (column, row) of the texel that is written. */
 function placeGlsl(width: number, folded: boolean): string {
   const index = 'int index = place.y * (outTexShape[1] / 2) + place.x;';

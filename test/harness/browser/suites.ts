@@ -46,6 +46,7 @@ const SUITES: readonly string[] = [
   'test/ops/wasm/wasmThreads.test.ts',
   'test/ops/webgl/webglKernels.test.ts',
   'test/ops/webgl/webglKernelsHalf.test.ts',
+  'test/ops/webgl/webglDirections.test.ts',
   'test/ops/quantizedMatMul/webglProduct.test.ts',
   'test/ops/quantizedMatMul/webglWeights.test.ts',
   'test/ops/webgl/webglHalf.test.ts',

@@ -11,7 +11,10 @@ const CODES = { format: channelGroups(8, false, 64), blockSize: 64 };
 const PRODUCT = { d: 64, format: weightFormat(4, 16), xFormat: CODES.format };
 
 /** Backends whose kernels take directions among their inputs: of the quantizer, of the product. */
-const TAKE = { quantizer: ['cpu', 'webgpu'], product: ['cpu', 'tensorflow', 'webgpu'] };
+const TAKE = {
+  quantizer: ['cpu', 'webgl', 'webgpu'],
+  product: ['cpu', 'tensorflow', 'webgl', 'webgpu'],
+};
 
 describe('Directions beside the codes', () => {
   describeOnBackends('Kernels', (name) => {
