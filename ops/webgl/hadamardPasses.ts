@@ -81,6 +81,11 @@ export function hadamardPasses(plan: HadamardPlan, transpose: boolean): Hadamard
 const PASS_COST = 6;
 const MOST_BITS = 4;
 
+/** What the passes of a plan cost, in texels that are read for one of y. */
+export function passesCost(plan: HadamardPlan): number {
+  return hadamardPasses(plan, false).reduce((sum, { radix }) => sum + radix + PASS_COST, 0);
+}
+
 /** Cuts 2^bits into radices of at most 16, as bits, where they cost least. */
 function splitBits(bits: number): number[] {
   let best: number[] = [];
