@@ -45,6 +45,9 @@ const ROWS: readonly Row[] = [
   { shape: [1, 2752] },
   // large enough for the other path of kernels that have two
   { shape: [48, 384] },
+  { shape: [86, 48] },
+  { shape: [2050, 2] },
+  { shape: [2, 72], transpose: true },
   { shape: [15, 1152], transpose: true },
   { shape: [3, 6], blockSize: 2 },
   { shape: [3, 36], blockSize: 12, transpose: true },
