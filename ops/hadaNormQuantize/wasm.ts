@@ -1,16 +1,19 @@
 import { type TensorInfo, util } from '@tensorflow/tfjs-core';
 import { type WasmHadamardPlan, wasmHadamardPlan } from '../hadamardTransform/wasmPlan.js';
 import { codeOffset, codeRange, hasZeroPoint } from '../numerics/formats.js';
-import { type WasmKernelArgs, wasmKernel } from '../wasm/kernel.js';
+import { type WasmKernelArgs, wasmKernel, wasmKernelBeside } from '../wasm/kernel.js';
 import type { WasmModule } from '../wasm/module.js';
-import { rowScratchBytes, writeQuantizedRows } from '../wasm/records.js';
+import { alongScratchBytes, rowScratchBytes, writeQuantizedRows } from '../wasm/records.js';
 import { columnMeans, grainOf } from '../wasm/rows.js';
 import { hadaNormQuantizeOp } from './composite.js';
 import type { HadaNormQuantizeAttrs, HadaNormQuantizeInputs } from './contract.js';
+import { type DirectionFields, directionFields, NO_DIRECTIONS } from './wasmDirections.js';
 
 const NO_PLAN: WasmHadamardPlan = { address: 0, tempBytes: 0, blocks: 1 };
 
-export const hadaNormQuantizeWasm = wasmKernel(hadaNormQuantizeOp, hadaNormQuantizeOnWasm);
+export const hadaNormQuantizeWasm = wasmKernelBeside(
+  wasmKernel(hadaNormQuantizeOp, hadaNormQuantizeOnWasm),
+);
 
 /** Everything to a token while it is in L1; codes are a byte each. */
 export function hadaNormQuantizeOnWasm({
@@ -43,8 +46,24 @@ export function hadaNormQuantizeOnWasm({
     scale: module.addressIfAny(inputs.scale),
     plan,
   };
-  quantizeRows(module, preparedRows(module, rows, x.shape, blockSize), attrs, x.shape, outputs);
+  const prepared = preparedRows(module, rows, x.shape, blockSize);
+  const along = besideRows(module, inputs, attrs, outputs);
+  quantizeRows(module, { ...prepared, along }, attrs, x.shape, outputs);
   return outputs;
+}
+
+/** What goes along directions, the last output; the residual is the one behind the codes. */
+function besideRows(
+  module: WasmModule,
+  { x, directions }: HadaNormQuantizeInputs,
+  attrs: HadaNormQuantizeAttrs,
+  outputs: TensorInfo[],
+): DirectionFields {
+  if (directions === undefined) return NO_DIRECTIONS;
+  const residual = outputs[3];
+  const along = module.output([...x.shape.slice(0, -1), directions.shape[1]!], 'float32');
+  outputs.push(along);
+  return directionFields(module, directions, attrs, along, residual);
 }
 
 /** residual and coefficients. */
@@ -113,7 +132,7 @@ function preparedRows(
 
 function quantizeRows(
   module: WasmModule,
-  { plan, ...rows }: Rows,
+  { plan, along, ...rows }: Rows & { readonly along: DirectionFields },
   { format, range }: HadaNormQuantizeAttrs,
   shape: readonly number[],
   outputs: readonly TensorInfo[],
@@ -137,8 +156,14 @@ function quantizeRows(
     codes: codes!,
     scales: scales!,
     zeroPoints: zeroPoints!,
+    ...along,
   });
-  const scratchBytes = rowScratchBytes(d, plan.tempBytes);
   const count = util.sizeFromShape([...shape]) / d;
-  module.run('hadaNormQuantize', [record], count, { grain: 8, scratchBytes });
+  if (along.rank === 0) {
+    const scratchBytes = rowScratchBytes(d, plan.tempBytes);
+    module.run('hadaNormQuantize', [record], count, { grain: 8, scratchBytes });
+    return;
+  }
+  const scratchBytes = alongScratchBytes(d, along.paddedRank, plan.tempBytes);
+  module.run('hadaNormQuantizeAlong', [record], count, { grain: 8, scratchBytes });
 }

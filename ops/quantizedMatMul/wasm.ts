@@ -1,22 +1,21 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { util } from '@tensorflow/tfjs-core';
 import type { GroupedFormat } from '../numerics/formats.js';
-import { type WasmKernelArgs, wasmKernel } from '../wasm/kernel.js';
+import { type WasmKernelArgs, wasmKernel, wasmKernelBeside } from '../wasm/kernel.js';
 import type { WasmModule } from '../wasm/module.js';
 import { segmentsOf } from '../wasm/segments.js';
 import { quantizedMatMulOp } from './composite.js';
 import { groupSizeOf, type QuantizedMatMulAttrs, type QuantizedMatMulInputs } from './contract.js';
 import { floatProduct, integerProduct } from './wasmProduct.js';
-import type { CodeArgs, ProductArgs } from './wasmProductArgs.js';
+import type { BesideArgs, CodeArgs, ProductArgs } from './wasmProductArgs.js';
 
-export const quantizedMatMulWasm = wasmKernel(
-  quantizedMatMulOp,
-  quantizedMatMulOnWasm,
-  ({ d, format, xFormat }) =>
+export const quantizedMatMulWasm = wasmKernelBeside(
+  wasmKernel(quantizedMatMulOp, quantizedMatMulOnWasm, ({ d, format, xFormat }) =>
     xFormat.kind === 'float32' ||
     segmentsOf(d, groupSizeOf(format, d), groupSizeOf(xFormat, d)) !== null
       ? null
       : 'integer kernels for wasm need groups of a multiple of 4',
+  ),
 );
 
 /**
@@ -65,8 +64,23 @@ function productArgs(
     basis: module.addressIfAny(basis),
     rank: basis?.shape[0] ?? 0,
     bias: module.addressIfAny(inputs.bias),
+    beside: besideArgs(module, inputs),
     activation,
     out: module.addressOf(out),
+  };
+}
+
+function besideArgs(
+  module: WasmModule,
+  { along, directionWeights, directionScale }: QuantizedMatMulInputs,
+): BesideArgs | null {
+  if (along === undefined || directionWeights === undefined) return null;
+  return {
+    along: module.addressOf(along),
+    rank: along.shape.at(-1)!,
+    directions: module.addressOf(directionWeights),
+    scale: module.addressIfAny(directionScale),
+    rows: directionWeights.shape[0]!,
   };
 }
 

@@ -10,6 +10,7 @@ import {
   rowDigitsBytes,
   SEGMENT_BYTES,
   STEP,
+  tileAlongBytes,
   tileGroupsBytes,
   tileOffsetsBytes,
   writePackedRows,
@@ -63,8 +64,8 @@ export function packRows(
     offsets: bytes === 1 ? module.scratch(tiles * tileOffsetsBytes(segmentCount)) : 0,
     groupScale: groups > 1 ? module.scratch(groupBytes) : 0,
     groupShift: shifted ? module.scratch(groupBytes) : 0,
-    tokenScale: module.scratch(4 * tokens),
-    sampleOf: module.scratch(4 * tokens),
+    tokenScale: module.scratch(4 * MR * tokenTiles),
+    sampleOf: module.scratch(4 * MR * tokenTiles),
   };
   const record = writePackedRows(module, {
     codes: x.codes,
@@ -84,6 +85,15 @@ export function packRows(
   });
   module.run(bytes === 1 ? 'packRows8' : 'packRows16', [record], tiles, { grain: 16 });
   return { ...tables, ...made, tokenTiles, residualTiles, activationGroups: groups, residualScale };
+}
+
+/** TileAlong of all tiles of tokens; 0 where nothing goes along. */
+export function packAlong(module: WasmModule, { beside, tokens }: ProductArgs): number {
+  if (beside === null) return 0;
+  const tiles = Math.ceil(tokens / MR);
+  const to = module.scratch(tiles * tileAlongBytes(beside.rank));
+  module.run('packAlong', [beside.along, tokens, beside.rank, to], tiles, { grain: 64 });
+  return to;
 }
 
 function segmentTables(

@@ -11,7 +11,7 @@ import {
 } from '../wasm/records.js';
 import { CHUNK_ROWS, segmentsOf } from '../wasm/segments.js';
 import { groupSizeOf } from './contract.js';
-import { packRows } from './wasmPackedRows.js';
+import { packAlong, packRows } from './wasmPackedRows.js';
 import type { CodeArgs, ProductArgs, Variant } from './wasmProductArgs.js';
 
 /**
@@ -23,7 +23,7 @@ const LONGEST_8_BITS = 1024;
 /** out = activation(x W + rows) for float32 x [tokens, k]. */
 export function floatProduct(module: WasmModule, args: ProductArgs, x: number): void {
   runProduct(module, 'gemmFloat', {
-    ...productFields(args),
+    ...productFields(module, args),
     ...NO_CODES,
     segmentCount: 1,
     chunkRows: Math.min(CHUNK_ROWS, Math.ceil(args.k / STEP) * STEP),
@@ -47,7 +47,7 @@ export function integerProduct(module: WasmModule, args: ProductArgs, x: CodeArg
   const cut = segmentsOf(k, groupSize!, xGroupSize!, longest);
   if (cut === null) return false;
   runProduct(module, variant.kernel, {
-    ...productFields(args),
+    ...productFields(module, args),
     ...packRows(module, { ...args, format }, x, cut, variant),
     residual: 0,
     flushSteps: flushSteps(format),
@@ -94,21 +94,23 @@ const NO_CODES = {
   residualScale: 0,
 } as const;
 
-/** i32 [tokens]: which sample each belongs to. */
+/** i32 [tokenTiles · MR]: which sample each token belongs to, 0 for rows without one. */
 function sampleTable(module: WasmModule, { tokens, samples }: ProductArgs): number {
-  const at = module.scratch(4 * tokens);
-  const table = new Int32Array(module.memory.buffer, at, tokens);
+  const rows = MR * Math.ceil(tokens / MR);
+  const at = module.scratch(4 * rows);
+  const table = new Int32Array(module.memory.buffer, at, rows);
   const perSample = tokens / samples;
   for (let sample = 0; sample < samples; sample++) {
     table.fill(sample, sample * perSample, (sample + 1) * perSample);
   }
+  table.fill(0, tokens);
   return at;
 }
 
 /** The fields that products of codes and of floats fill alike. */
-function productFields(args: ProductArgs) {
+function productFields(module: WasmModule, args: ProductArgs) {
   const { codes, format, k, n, scale, tokens, samples } = args;
-  const { coefficients, basis, rank, bias, out } = args;
+  const { coefficients, basis, rank, bias, beside, out } = args;
   return {
     codes,
     bits: format.kind === 'float32' ? 32 : format.bits,
@@ -125,6 +127,11 @@ function productFields(args: ProductArgs) {
     out,
     tokenTiles: Math.ceil(tokens / MR),
     activation: ACTIVATION[args.activation],
+    along: packAlong(module, args),
+    alongRank: beside?.rank ?? 0,
+    directions: beside?.directions ?? 0,
+    directionScale: beside?.scale ?? 0,
+    directionRows: beside?.rows ?? 0,
   };
 }
 

@@ -15,8 +15,18 @@ export interface ProductArgs {
   readonly basis: number; // [rank, n]
   readonly rank: number;
   readonly bias: number; // [n]
+  readonly beside: BesideArgs | null;
   readonly activation: Activation;
   readonly out: number; // [tokens, n]
+}
+
+/** What goes along directions. */
+export interface BesideArgs {
+  readonly along: number; // [tokens, rank]
+  readonly rank: number;
+  readonly directions: number; // [rows, n]
+  readonly scale: number; // [rows]
+  readonly rows: number; // rank to 2 · rank
 }
 
 /** Activations as codes. */

@@ -1,4 +1,5 @@
 import { type KernelConfig, type TensorInfo, tidy } from '@tensorflow/tfjs-core';
+import { withDirections } from '../common/directions.js';
 import { type ComposedOp, defineKernel } from '../common/kernel.js';
 import { correctKernels } from './corrections/kernels.js';
 import type { WasmBackend } from './instance/backend.js';
@@ -47,6 +48,13 @@ export function wasmKernel<Inputs, Attrs>(
     correctKernels();
   };
   return { ...config, setupFunc, disposeFunc };
+}
+
+/** A kernel on tfjs-backend-wasm that takes directions too. */
+export function wasmKernelBeside(config: KernelConfig): KernelConfig {
+  return withDirections<unknown, WasmBackend>(config, (_form, _rank, backend) =>
+    wasmModule(backend) === null ? whyNoModule() : null,
+  );
 }
 
 function whyNoModule(): string {

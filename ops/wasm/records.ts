@@ -60,7 +60,7 @@ export function putSegment<T extends Segment>(
 }
 
 /** Bytes of Product. */
-export const PRODUCT_BYTES = 128;
+export const PRODUCT_BYTES = 148;
 
 /** out [tokens, n] = activation(scale · (codes − zeroPoint) W + rows). */
 export interface Product {
@@ -88,13 +88,18 @@ export interface Product {
   readonly activationGroups: number;
   readonly tokens: number;
   readonly samples: number;
-  readonly tokenScale: number; // f32 [tokens]; 0 where x is float32
-  readonly sampleOf: number; // i32 [tokens]
+  readonly tokenScale: number; // f32 [tokenTiles · MR]; 0 where x is float32
+  readonly sampleOf: number; // i32 [tokenTiles · MR]
   readonly residualScale: number; // f32 [samples]; 0 where the residual is no digits
   readonly coefficients: number; // f32 [samples, rank]
   readonly basis: number; // f32 [rank, n]
   readonly rank: number;
   readonly bias: number; // f32 [n]; 0 for none
+  readonly along: number; // TileAlong[tokenTiles]; 0 for none
+  readonly alongRank: number;
+  readonly directions: number; // f32 [directionRows, n]
+  readonly directionScale: number; // f32 [directionRows]; 0 for none
+  readonly directionRows: number; // alongRank, and up to as many again, of the same directions
   readonly activation: number; // ACTIVATION
   readonly out: number; // f32 [tokens, n]
 }
@@ -135,8 +140,13 @@ export function putProduct<T extends Product>(
   view.setInt32(at + 108, word('basis', fields.basis), true);
   view.setInt32(at + 112, word('rank', fields.rank), true);
   view.setInt32(at + 116, word('bias', fields.bias), true);
-  view.setInt32(at + 120, word('activation', fields.activation), true);
-  view.setInt32(at + 124, word('out', fields.out), true);
+  view.setInt32(at + 120, word('along', fields.along), true);
+  view.setInt32(at + 124, word('alongRank', fields.alongRank), true);
+  view.setInt32(at + 128, word('directions', fields.directions), true);
+  view.setInt32(at + 132, word('directionScale', fields.directionScale), true);
+  view.setInt32(at + 136, word('directionRows', fields.directionRows), true);
+  view.setInt32(at + 140, word('activation', fields.activation), true);
+  view.setInt32(at + 144, word('out', fields.out), true);
 }
 
 /** Writes Product to scratch memory of the call; gives its address. */
@@ -168,8 +178,8 @@ export interface PackedRows {
   readonly offsets: number; // out, relaxed: TileOffsets[tiles]
   readonly groupScale: number; // out: TileGroups[tiles], 0 for none
   readonly groupShift: number; // out: zero points less `subtract`, likewise
-  readonly tokenScale: number; // out: f32 [tokens]
-  readonly sampleOf: number; // out: i32 [tokens]
+  readonly tokenScale: number; // out: f32 [token tiles · MR]
+  readonly sampleOf: number; // out: i32 [token tiles · MR], 0 for rows without one
 }
 
 /** Writes PackedRows at byte `at`. */
@@ -399,7 +409,7 @@ export function writeFakeQuantColumns<T extends FakeQuantColumns>(
 }
 
 /** Bytes of QuantizedRows. */
-export const QUANTIZED_ROWS_BYTES = 72;
+export const QUANTIZED_ROWS_BYTES = 96;
 
 /** What HadaNormQuantize does to the rows. */
 export interface QuantizedRows {
@@ -422,6 +432,12 @@ export interface QuantizedRows {
   readonly codes: number; // out: u8 [samples · tokens, d]
   readonly scales: number; // out: f32 [samples · tokens, groups]
   readonly zeroPoints: number; // out: likewise
+  readonly directions: number; // PaddedDirections; 0 for none
+  readonly taken: number; // TakenDirections, of what is taken out of the rows; 0 for nothing
+  readonly rank: number;
+  readonly paddedRank: number; // a multiple of NR
+  readonly meanAlong: number; // f32 [samples, rank], added to what goes along; 0 for nothing
+  readonly along: number; // out: f32 [samples · tokens, rank]
 }
 
 /** Writes QuantizedRows at byte `at`. */
@@ -448,6 +464,12 @@ export function putQuantizedRows<T extends QuantizedRows>(
   view.setInt32(at + 60, word('codes', fields.codes), true);
   view.setInt32(at + 64, word('scales', fields.scales), true);
   view.setInt32(at + 68, word('zeroPoints', fields.zeroPoints), true);
+  view.setInt32(at + 72, word('directions', fields.directions), true);
+  view.setInt32(at + 76, word('taken', fields.taken), true);
+  view.setInt32(at + 80, word('rank', fields.rank), true);
+  view.setInt32(at + 84, word('paddedRank', fields.paddedRank), true);
+  view.setInt32(at + 88, word('meanAlong', fields.meanAlong), true);
+  view.setInt32(at + 92, word('along', fields.along), true);
 }
 
 /** Writes QuantizedRows to scratch memory of the call; gives its address. */
@@ -506,7 +528,8 @@ export function putHadamardFactor<T extends HadamardFactor>(
 
 /** Bytes of Panel. Scratch of a thread for a panel of weights. */
 export function panelBytes(fields: Product): number {
-  const { chunkRows, tokenScale, segmentCount, samples, tokenTiles, residualTiles } = fields;
+  const { chunkRows, tokenScale, segmentCount, samples, alongRank, tokenTiles, residualTiles } =
+    fields;
   const weightBytes = tokenScale === 0 ? 4 : 2;
   const tiles = tokenTiles + residualTiles;
   let bytes = 32;
@@ -514,6 +537,8 @@ export function panelBytes(fields: Product): number {
   bytes += 32 * segmentCount;
   bytes += 32 * segmentCount;
   bytes += 32 * samples;
+  bytes += 32 * alongRank;
+  bytes += 32;
   bytes += 128 * tiles;
   return bytes;
 }
@@ -535,6 +560,11 @@ export function tileOffsetsBytes(segmentCount: number): number {
 /** Bytes of TileGroups. What is known of the groups of activations in a tile. */
 export function tileGroupsBytes(groups: number): number {
   return 16 * groups;
+}
+
+/** Bytes of TileAlong. What goes along the directions in a tile, turned; 0 past the last token. */
+export function tileAlongBytes(rank: number): number {
+  return 16 * rank;
 }
 
 /** Bytes of RowDigits. A row of floats as digits. */
@@ -570,6 +600,27 @@ export function rowScratchBytes(d: number, tempBytes: number): number {
   bytes += 4 * paddedD;
   bytes += tempBytes;
   return bytes;
+}
+
+/** Bytes of AlongScratch. Scratch of a thread of `hadaNormQuantizeAlong` and `splitRows`. */
+export function alongScratchBytes(d: number, paddedRank: number, tempBytes: number): number {
+  const paddedD = 16 * Math.ceil(d / 16);
+  let bytes = 64;
+  bytes += 16 * paddedD;
+  bytes += 16 * paddedRank;
+  bytes += tempBytes;
+  return bytes;
+}
+
+/** Bytes of PaddedDirections. V, its rows filled up by 0. */
+export function paddedDirectionsBytes(d: number, paddedRank: number): number {
+  return 4 * d * paddedRank;
+}
+
+/** Bytes of TakenDirections. V by panels of NR rows, turned; filled up by 0. */
+export function takenDirectionsBytes(d: number, rank: number): number {
+  const paddedD = 8 * Math.ceil(d / 8);
+  return 4 * paddedD * rank;
 }
 
 /** Bytes of DenseTemp. Scratch of a factor that goes by a table. */

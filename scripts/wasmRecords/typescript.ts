@@ -107,11 +107,12 @@ function layoutText(layout: ResolvedLayout): string {
   return `${about}${signature(`${camelCase(name)}Bytes`, parameters, 'number')}${body}}\n`;
 }
 
+/** As the formatter breaks it. */
 function unpackText(names: readonly string[]): string {
-  const line = `  const { ${names.join(', ')} } = fields;\n`;
-  return line.length <= 101
-    ? line
-    : `  const {\n${names.map((name) => `    ${name},\n`).join('')}  } = fields;\n`;
+  const line = `  const { ${names.join(', ')} } =`;
+  if (line.length <= 92) return `${line} fields;\n`;
+  if (line.length <= 100) return `${line}\n    fields;\n`;
+  return `  const {\n${names.map((name) => `    ${name},\n`).join('')}  } = fields;\n`;
 }
 
 function sumText(regions: readonly ResolvedRegion[], headerBytes: number): string {

@@ -12,11 +12,11 @@ const BUNDLES: readonly [what: string, code: string, maxBytes: number][] = [
   [
     'hadamardTransform of /core, on WASM',
     `import 'tfjs-hadanorm/wasm'; export { hadamardTransform } from 'tfjs-hadanorm/core';`,
-    62_000,
+    68_000,
   ],
   ['the main entry, whatever is used', `import 'tfjs-hadanorm';`, 60_000],
   ['loadCheckpoint of /load', `export { loadCheckpoint } from 'tfjs-hadanorm/load';`, 45_000],
-  ['all of the main entry', `export * from 'tfjs-hadanorm';`, 165_000],
+  ['all of the main entry', `export * from 'tfjs-hadanorm';`, 166_000],
 ];
 
 describe('Entry points', () => {

@@ -1,8 +1,9 @@
 // The integer product on plain SIMD128: codes widened to 16 bits, i32x4.dot_i16x8_s (8
 // multiply-adds an instruction).
 import {
-  flushTile, high16, loadScales, low16, ofSegment, ofTile, real, sampleRows, storePanel,
+  flushTile, high16, loadScales, low16, ofSegment, ofTile, real, sampleRows,
 } from './gemmPanel';
+import { storePanel } from './gemmStore';
 import { NR, packedTileBytes, Panel, placePanel, Product, Segment, SEGMENT_BYTES } from './records';
 
 /**

@@ -1,8 +1,7 @@
 // Products of float32 activations with packed weights (or float32 ones): layers whose weights alone
 // are quantized.
-import {
-  clearAccumulators, copyFloats, high16, low16, sampleRows, storePanel,
-} from './gemmPanel';
+import { clearAccumulators, copyFloats, high16, low16, sampleRows } from './gemmPanel';
+import { storePanel } from './gemmStore';
 import { madd } from './math';
 import { MR, NR, placePanel, Product } from './records';
 

@@ -1,11 +1,6 @@
 // What the integer kernels have in common around their tiles: a panel's weights unpacked, the rows
-// of the samples, the epilogue.
-import { gelu4, geluTanh4, silu4 } from './math';
-import {
-  ACTIVATION_GELU as GELU, ACTIVATION_GELU_TANH as GELU_TANH, ACTIVATION_NONE as NONE,
-  ACTIVATION_RELU as RELU, ACTIVATION_SILU as SILU, DIGITS, NR, Panel, Product, Segment,
-  SEGMENT_BYTES,
-} from './records';
+// of the samples, what a tile adds to the accumulators.
+import { DIGITS, NR, Panel, Product, Segment, SEGMENT_BYTES } from './records';
 
 /**
  * Codes u of a block of 8 columns and 4 rows, 16 a vector: columns 0–3, then 4–7, four rows each.
@@ -137,58 +132,6 @@ function addBasis(row: usize, product: Product, sample: i32, column: i32, count:
       }
     }
   }
-}
-
-/** out = activation(scale · accumulator + the sample's row). */
-export function storePanel(panel: Panel, product: Product, column: i32): void {
-  // a branch per panel, not per token
-  if (product.activation === GELU) storeRows(panel, product, column, GELU);
-  else if (product.activation === GELU_TANH) storeRows(panel, product, column, GELU_TANH);
-  else if (product.activation === SILU) storeRows(panel, product, column, SILU);
-  else if (product.activation === RELU) storeRows(panel, product, column, RELU);
-  else storeRows(panel, product, column, NONE);
-}
-
-@inline
-function storeRows(panel: Panel, product: Product, column: i32, activation: i32): void {
-  const count = min(NR, product.n - column);
-  const scales = product.tokenScale;
-  const stride = <usize>product.n << 2;
-  let sampleOf = product.sampleOf;
-  let from = panel.accumulators;
-  let out = product.out + (<usize>column << 2);
-  const end = from + (<usize>product.tokens << 5);
-  for (let at: usize = 0; from < end; at += 4, from += 32, out += stride, sampleOf += 4) {
-    const row = panel.rows + (<usize>i32.load(sampleOf) << 5);
-    let a = v128.load(from);
-    let b = v128.load(from, 16);
-    if (scales !== 0) {
-      const scale = v128.load32_splat(scales + at);
-      a = f32x4.mul(a, scale);
-      b = f32x4.mul(b, scale);
-    }
-    a = activate(f32x4.add(a, v128.load(row)), activation);
-    b = activate(f32x4.add(b, v128.load(row, 16)), activation);
-    if (count === NR) {
-      v128.store(out, a);
-      v128.store(out, b, 16);
-    } else {
-      v128.store(from, a); // the accumulators of this row are done with
-      v128.store(from, b, 16);
-      for (let i: usize = 0; i < <usize>count; i++) {
-        f32.store(out + (i << 2), f32.load(from + (i << 2)));
-      }
-    }
-  }
-}
-
-@inline
-function activate(x: v128, activation: i32): v128 {
-  if (activation === GELU) return gelu4(x);
-  if (activation === GELU_TANH) return geluTanh4(x);
-  if (activation === SILU) return silu4(x);
-  if (activation === RELU) return f32x4.max(x, f32x4.splat(0));
-  return x;
 }
 
 /** One vector of a tile's segment: accumulators += scale · sums. */

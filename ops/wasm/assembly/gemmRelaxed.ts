@@ -3,8 +3,9 @@
 // −2^(b−1) Σ activations of the segment; or as q (8 bits where the machine's dot product is
 // signed), from 0.
 import {
-  flushTile, high16, loadScales, low16, ofSegment, ofTile, real, sampleRows, storePanel,
+  flushTile, high16, loadScales, low16, ofSegment, ofTile, real, sampleRows,
 } from './gemmPanel';
+import { storePanel } from './gemmStore';
 import { NR, packedTileBytes, Panel, placePanel, Product, Segment, SEGMENT_BYTES } from './records';
 
 /**

@@ -27,7 +27,7 @@ function packRows(rows: PackedRows, begin: i32, end: i32, bytes: bool): void {
       else if (tokens) packToken(rows, first + r, out, offsets, bytes);
       else packDigits(rows, first + r, out, offsets, bytes);
       packGroups(rows, tile, r, tokens && r < count ? first + r : -1);
-      if (tokens && r < count) packTail(rows, first + r);
+      if (tokens) packTail(rows, first + r, r < count);
     }
   }
 }
@@ -136,9 +136,14 @@ function packGroups(rows: PackedRows, tile: i32, r: i32, token: i32): void {
   }
 }
 
-/** What the epilogue needs of a token. */
-function packTail(rows: PackedRows, token: i32): void {
+/** What the epilogue needs of a token; it reads whole tiles, so of a row without one too. */
+function packTail(rows: PackedRows, token: i32, there: bool): void {
   const at = <usize>token << 2;
+  if (!there) {
+    i32.store(rows.sampleOf + at, 0);
+    f32.store(rows.tokenScale + at, 0);
+    return;
+  }
   i32.store(rows.sampleOf + at, token / rows.tokensPerSample);
   if (rows.groupScale !== 0) {
     f32.store(rows.tokenScale + at, 1);
@@ -175,6 +180,24 @@ export function residualDigits(
       store<i8>(low + <usize>i, <i8>c);
       store<i8>(middle + <usize>i, <i8>b);
       store<i8>(high + <usize>i, <i8>((((v - c) >> 8) - b) >> 8));
+    }
+  }
+}
+
+/** What goes along, f32 [tokens, rank] → TileAlong[tiles], tiles begin … end. */
+export function packAlong(
+  along: usize, tokens: i32, rank: i32, to: usize, scratch: usize, begin: i32, end: i32,
+): void {
+  const bytes = <usize>rank << 2;
+  for (let tile = begin; tile < end; tile++) {
+    const first = tile * MR;
+    let out = to + (<usize>(first * rank) << 2);
+    for (let r: usize = 0; r < bytes; r += 4, out += 16) {
+      const from = along + <usize>first * bytes + r;
+      for (let i = 0; i < MR; i++) {
+        const value: f32 = first + i < tokens ? f32.load(from + <usize>i * bytes) : 0;
+        f32.store(out + (<usize>i << 2), value);
+      }
     }
   }
 }

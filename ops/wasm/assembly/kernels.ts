@@ -3,8 +3,12 @@
 export { hadamardTransform } from './hadamard';
 export { gemm16 } from './gemm16';
 export { gemmFloat } from './gemmFloat';
-export { dequantizeRows, narrowCodes, packRows16, packRows8, residualDigits } from './gemmRows';
+export {
+  dequantizeRows, narrowCodes, packAlong, packRows16, packRows8, residualDigits,
+} from './gemmRows';
 export { hadaNormQuantize, meanParts } from './quantize';
+export { padDirections, splitRows, turnDirections } from './directions';
+export { hadaNormQuantizeAlong } from './quantizeAlong';
 export { columnMeans } from './rows';
 export { maskedMeans } from './tokenMask';
 export { centerRows } from './channelCenter';

@@ -27,7 +27,10 @@ export function hadaNormQuantize(at: usize, scratch: usize, begin: i32, end: i32
   }
 }
 
-function quantizeRow(rows: QuantizedRows, q: Quantizer, row: usize, token: i32, groups: i32): void {
+/** Codes of a row that is centered, scaled and rotated, their scales and zero points. */
+export function quantizeRow(
+  rows: QuantizedRows, q: Quantizer, row: usize, token: i32, groups: i32,
+): void {
   const d = rows.d;
   const out = <usize>(token * groups) << 2;
   let codes = rows.codes + <usize>(token * d);

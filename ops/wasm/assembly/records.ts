@@ -90,17 +90,22 @@ export class Product {
   activationGroups: i32;
   tokens: i32;
   samples: i32;
-  tokenScale: usize; // f32 [tokens]; 0 where x is float32
-  sampleOf: usize; // i32 [tokens]
+  tokenScale: usize; // f32 [tokenTiles · MR]; 0 where x is float32
+  sampleOf: usize; // i32 [tokenTiles · MR]
   residualScale: usize; // f32 [samples]; 0 where the residual is no digits
   coefficients: usize; // f32 [samples, rank]
   basis: usize; // f32 [rank, n]
   rank: i32;
   bias: usize; // f32 [n]; 0 for none
+  along: usize; // TileAlong[tokenTiles]; 0 for none
+  alongRank: i32;
+  directions: usize; // f32 [directionRows, n]
+  directionScale: usize; // f32 [directionRows]; 0 for none
+  directionRows: i32; // alongRank, and up to as many again, of the same directions
   activation: i32; // ACTIVATION
   out: usize; // f32 [tokens, n]
 }
-export const PRODUCT_BYTES: usize = 128;
+export const PRODUCT_BYTES: usize = 148;
 
 /** Activations as codes, and the tiles to make of them. */
 @unmanaged
@@ -122,8 +127,8 @@ export class PackedRows {
   offsets: usize; // out, relaxed: TileOffsets[tiles]
   groupScale: usize; // out: TileGroups[tiles], 0 for none
   groupShift: usize; // out: zero points less `subtract`, likewise
-  tokenScale: usize; // out: f32 [tokens]
-  sampleOf: usize; // out: i32 [tokens]
+  tokenScale: usize; // out: f32 [token tiles · MR]
+  sampleOf: usize; // out: i32 [token tiles · MR], 0 for rows without one
 }
 export const PACKED_ROWS_BYTES: usize = 76;
 
@@ -230,8 +235,14 @@ export class QuantizedRows {
   codes: usize; // out: u8 [samples · tokens, d]
   scales: usize; // out: f32 [samples · tokens, groups]
   zeroPoints: usize; // out: likewise
+  directions: usize; // PaddedDirections; 0 for none
+  taken: usize; // TakenDirections, of what is taken out of the rows; 0 for nothing
+  rank: i32;
+  paddedRank: i32; // a multiple of NR
+  meanAlong: usize; // f32 [samples, rank], added to what goes along; 0 for nothing
+  along: usize; // out: f32 [samples · tokens, rank]
 }
-export const QUANTIZED_ROWS_BYTES: usize = 72;
+export const QUANTIZED_ROWS_BYTES: usize = 96;
 
 /** HadamardFactor[denseFactors] and their tables come behind it. */
 @unmanaged
@@ -259,6 +270,8 @@ export class Panel {
   scales: usize; // f32 [segmentCount][NR]
   sums: usize; // f32 [segmentCount][NR], Σ q down a column
   rows: usize; // f32 [samples][NR]
+  directions: usize; // f32 [alongRank][NR], R as floats
+  direction: usize; // f32 [NR], a row that is read
   accumulators: usize; // f32 [tiles][MR][NR]
 }
 
@@ -269,7 +282,9 @@ export function placePanel(at: usize, product: Product): Panel {
   placed.scales = placed.weights + (<usize>product.chunkRows << (product.tokenScale === 0 ? 5 : 4));
   placed.sums = placed.scales + (<usize>product.segmentCount << 5);
   placed.rows = placed.sums + (<usize>product.segmentCount << 5);
-  placed.accumulators = placed.rows + (<usize>product.samples << 5);
+  placed.directions = placed.rows + (<usize>product.samples << 5);
+  placed.direction = placed.directions + (<usize>product.alongRank << 5);
+  placed.accumulators = placed.direction + 32;
   return placed;
 }
 
@@ -282,6 +297,8 @@ export function panelBytes(product: Product): usize {
     (<usize>product.segmentCount << 5) +
     (<usize>product.segmentCount << 5) +
     (<usize>product.samples << 5) +
+    (<usize>product.alongRank << 5) +
+    32 +
     (<usize>(product.tokenTiles + product.residualTiles) << 7)
   );
 }
@@ -305,6 +322,12 @@ export function tileOffsetsBytes(segmentCount: i32): usize {
 @inline
 export function tileGroupsBytes(groups: i32): usize {
   return <usize>groups << 4;
+}
+
+/** Bytes of TileAlong. What goes along the directions in a tile, turned; 0 past the last token. */
+@inline
+export function tileAlongBytes(rank: i32): usize {
+  return <usize>rank << 4;
 }
 
 /** Bytes of RowDigits. A row of floats as digits. */
@@ -385,6 +408,39 @@ export function rowScratchTemp(at: usize, d: i32): usize {
 @inline
 export function rowScratchBytes(d: i32, tempBytes: i32): usize {
   return 64 + (<usize>((d + 15) & ~15) << 2) + <usize>tempBytes;
+}
+
+/** f32 [MR][paddedD] */
+export const ALONG_SCRATCH_ROWS: usize = 64;
+
+/** f32 [MR][paddedRank], what goes along */
+@inline
+export function alongScratchSums(at: usize, d: i32): usize {
+  return at + 64 + (<usize>((d + 15) & ~15) << 4);
+}
+
+/** u8 [tempBytes], what the Hadamard plan wants */
+@inline
+export function alongScratchTemp(at: usize, d: i32, paddedRank: i32): usize {
+  return at + 64 + (<usize>((d + 15) & ~15) << 4) + (<usize>paddedRank << 4);
+}
+
+/** Bytes of AlongScratch. Scratch of a thread of `hadaNormQuantizeAlong` and `splitRows`. */
+@inline
+export function alongScratchBytes(d: i32, paddedRank: i32, tempBytes: i32): usize {
+  return 64 + (<usize>((d + 15) & ~15) << 4) + (<usize>paddedRank << 4) + <usize>tempBytes;
+}
+
+/** Bytes of PaddedDirections. V, its rows filled up by 0. */
+@inline
+export function paddedDirectionsBytes(d: i32, paddedRank: i32): usize {
+  return (<usize>d * <usize>paddedRank) << 2;
+}
+
+/** Bytes of TakenDirections. V by panels of NR rows, turned; filled up by 0. */
+@inline
+export function takenDirectionsBytes(d: i32, rank: i32): usize {
+  return (<usize>((d + 7) & ~7) * <usize>rank) << 2;
 }
 
 /** u8 [gathered][PANEL_BYTES], a panel, where columns are narrow */

@@ -81,6 +81,13 @@ export function centerRow(src: usize, dst: usize, mean: usize, scale: usize, d: 
   }
 }
 
+/** `bytes` from one row to another, a multiple of 4. */
+export function copyRow(src: usize, dst: usize, bytes: usize): void {
+  let at: usize = 0;
+  for (; at + 16 <= bytes; at += 16) v128.store(dst + at, v128.load(src + at));
+  for (; at < bytes; at += 4) f32.store(dst + at, f32.load(src + at));
+}
+
 /** Twice the bits of infinity, its sign dropped: those of a finite number are less. */
 const TWICE_INFINITE: i32 = 0xff000000;
 

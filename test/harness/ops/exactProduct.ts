@@ -63,7 +63,10 @@ export function exactProduct(given: Product, numbers: ProductNumbers): ExactProd
     for (let j = 0; j < n; j++) {
       const residual = restSum(given, numbers, sample, j);
       const basis = basisSum(given, numbers, sample, j);
-      for (let t = 0; t < tokens; t++) add(sample * tokens + t, j, [residual, basis]);
+      for (let t = 0; t < tokens; t++) {
+        const row = sample * tokens + t;
+        add(row, j, [residual, basis, alongSum(given, numbers, row, j)]);
+      }
     }
   }
   return { values, bounds, magnitudes };
@@ -82,15 +85,12 @@ function runsOf(given: Product): readonly Pick<Segment, 'start' | 'length'>[] {
 
 /**
  * Rounded are scales, products and sums; and a residual has three digits, 24 bits in all below its
- * largest.
+ * largest. What goes along is added to all others, direction by direction.
  */
-function roundings({ basisRows }: Product, sums: readonly Sum[], runs: number): number {
-  const [main, residual, basis] = sums.map(({ magnitude }) => magnitude) as [
-    number,
-    number,
-    number,
-  ];
-  return EPS * ((runs + 6) * main + (runs + 14) * residual + (basisRows + 10) * basis);
+function roundings({ basisRows, alongRows }: Product, sums: readonly Sum[], runs: number): number {
+  const times = [runs + 6, runs + 14, basisRows + 10, 4];
+  const each = sums.map(({ magnitude }, i) => (times[i]! + alongRows) * magnitude);
+  return EPS * each.reduce((sum, part) => sum + part, 0);
 }
 
 function mainSum(
@@ -134,6 +134,20 @@ function restSum(given: Product, numbers: ProductNumbers, sample: number, j: num
   // what is below the smallest float32, of a product each
   const denormal = (k + 16) * 2 ** -149;
   return { value, magnitude, lost: denormal + (integer && top < TINY_REST ? magnitude : 0) };
+}
+
+/** along R. */
+function alongSum(given: Product, numbers: ProductNumbers, row: number, j: number): Sum {
+  const { n, alongRank, alongRows } = given;
+  const { along, directionWeights, directionScale } = numbers;
+  let value = 0;
+  let magnitude = 0;
+  for (let i = 0; i < alongRows; i++) {
+    const factor = along[row * alongRank + (i % alongRank)]! * directionScale[i]!;
+    value += factor * directionWeights[i * n + j]!;
+    magnitude += Math.abs(factor * directionWeights[i * n + j]!);
+  }
+  return { value, magnitude, lost: 0 };
 }
 
 /** coefficients · basis + bias. */

@@ -6,7 +6,9 @@ import {
   channelCenter,
   fakeQuant,
   hadamardTransform,
+  hadaNormQuantize,
   modulatedLayerNorm,
+  quantizedMatMul,
   scaledDotProductAttention,
 } from '../../../src/index.js';
 import { normal } from '../numbers/random.js';
@@ -39,8 +41,23 @@ export function results(): Float32Array[] {
       fakeQuant(x),
       fakeQuant(x, { granularity: { kind: 'perTensor' } }),
       fakeQuant(x, { granularity: { kind: 'perChannel' } }),
+      ...beside(x),
     ].map((y) => y.dataSync<'float32'>().slice());
   });
+}
+
+/** What goes along directions of x [131, 480], and a product beside them. */
+function beside(x: tf.Tensor2D): tf.Tensor[] {
+  const directions = tf.reshape(tf.slice(x, [0, 0], [33, 480]), [480, 33]);
+  const { quantized, residual, along } = hadaNormQuantize(x, { directions, subtract: true });
+  const codes = tf.tensor1d(
+    Uint8Array.from({ length: 480 * 64 }, (_, i) => i * 37),
+    'bool',
+  );
+  const weights = { codes, scale: tf.ones([8, 64]), bits: 8, groupSize: 60 };
+  const rows = { residual: residual!, along: along!, directionWeights: tf.slice(x, 0, [33, 64]) };
+  const y = quantizedMatMul(quantized, { ...weights, shape: [480, 64] }, rows);
+  return [along!, residual!, tf.cast(quantized.codes, 'float32'), y];
 }
 
 /** How many elements of the results differ, to the bit. */

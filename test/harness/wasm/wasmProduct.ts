@@ -24,6 +24,8 @@ export interface Product extends ProductSides {
   readonly residual: number | null; // its magnitude; null: none
   readonly rank: number;
   readonly basisRows: number; // rank to 2 rank; more than rank: with scales
+  readonly alongRank: number; // 0: nothing goes along
+  readonly alongRows: number; // as basisRows
   readonly bias: boolean;
   readonly activation: Activation;
   readonly seed: number;
@@ -40,12 +42,16 @@ export interface ProductNumbers {
   readonly coefficients: Float32Array; // [samples, rank]
   readonly basis: Float32Array; // [basisRows, n]
   readonly basisScale: Float32Array;
+  readonly along: Float32Array; // [rows, alongRank]
+  readonly directionWeights: Float32Array; // [alongRows, n]
+  readonly directionScale: Float32Array;
   readonly bias: Float32Array | null;
 }
 
 /** The same numbers at every call. */
 export function productNumbers(given: Product): ProductNumbers {
   const { samples, tokens, k, n, bits, xBits, rank, basisRows, seed } = given;
+  const { alongRank, alongRows } = given;
   const rows = samples * tokens;
   const groups = Math.ceil(k / given.groupSize) * n;
   const xGroups = rows * Math.ceil(k / given.xGroupSize);
@@ -73,6 +79,9 @@ export function productNumbers(given: Product): ProductNumbers {
     coefficients: some(samples * rank, 4),
     basis: some(basisRows * n, 5),
     basisScale: scales(basisRows, basisRows > rank ? 0.5 : null),
+    along: some(rows * alongRank, 7),
+    directionWeights: some(alongRows * n, 8),
+    directionScale: scales(alongRows, alongRows > alongRank ? 0.5 : null),
     bias: given.bias ? some(n, 6) : null,
   };
 }
@@ -120,9 +129,10 @@ export function multiply(
 }
 
 function tensorsOf(given: Product, numbers: ProductNumbers): Record<string, TensorValues> {
-  const { samples, tokens, k, n, bits, xBits, rank, basisRows } = given;
+  const { samples, tokens, k, n, bits, xBits, rank, basisRows, alongRank, alongRows } = given;
   const { codes, scale, x, xScale, xZeroPoint, residual, coefficients, basis, basisScale } =
     numbers;
+  const { along, directionWeights, directionScale } = numbers;
   const leading = [samples, tokens];
   const packed = bits === 32 ? null : packCodes(codes as Int8Array, k, n, bits);
   const groups = [...leading, xScale.length / (samples * tokens)];
@@ -140,6 +150,9 @@ function tensorsOf(given: Product, numbers: ProductNumbers): Record<string, Tens
     basis: rank > 0 && { shape: [basisRows, n], values: basis },
     basisScale: basisRows > rank && { shape: [basisRows], values: basisScale },
     bias: numbers.bias !== null && { shape: [n], values: numbers.bias },
+    along: alongRank > 0 && { shape: [...leading, alongRank], values: along },
+    directionWeights: alongRank > 0 && { shape: [alongRows, n], values: directionWeights },
+    directionScale: alongRows > alongRank && { shape: [alongRows], values: directionScale },
   };
   return Object.fromEntries(
     Object.entries(tensors).filter((entry): entry is [string, TensorValues] => entry[1] !== false),

@@ -41,12 +41,14 @@ export const products: fc.Arbitrary<Product> = fc
     residual: fc.constantFrom(null, null, 0, 1e-35, 1e-20, 1, 1e20),
     rank: integer(0, 3),
     basisRows: integer(0, 3),
+    alongRank: fc.constantFrom(0, 0, 1, 3, 16, 33),
+    alongRows: integer(0, 3),
     bias: fc.boolean(),
     activation: fc.constantFrom('none', 'none', 'gelu', 'geluTanh', 'silu', 'relu'),
     seed: integer(1, 1e6),
   })
   .map((given) => {
-    const { k, bits, rank } = given;
+    const { k, bits, rank, alongRank } = given;
     const groupSize = bits === 32 ? k : Math.min(given.groupSize, k);
     const xGroupSize = given.xBits === 0 ? k : Math.min(given.xGroupSize, k);
     return {
@@ -54,6 +56,7 @@ export const products: fc.Arbitrary<Product> = fc
       groupSize,
       xGroupSize,
       basisRows: rank + Math.min(rank, given.basisRows),
+      alongRows: alongRank + Math.min(alongRank, given.alongRows),
     } as Product;
   });
 
@@ -73,7 +76,9 @@ export const forAllVariants = fc
     const groupSize = Math.min(given.k, 4 * Math.ceil(given.groupSize / 4));
     const xGroupSize = Math.min(given.k, 4 * Math.ceil(given.xGroupSize / 4));
     const formats = { bits, codes, groupSize, xGroupSize, xBits: given.xBits || 8 };
-    return { variant, given: { ...given, ...formats, activation: 'none' } as Product };
+    // floats are rounded as often as the module's instructions have it
+    const none = { activation: 'none', alongRank: 0, alongRows: 0 } as const;
+    return { variant, given: { ...given, ...formats, ...none } as Product };
   });
 
 const LONG: Product = {
@@ -86,7 +91,16 @@ const LONG: Product = {
     scales: null,
     xScales: null,
   },
-  ...{ residual: null, rank: 0, basisRows: 0, bias: false, activation: 'none', seed: 1 },
+  ...{
+    residual: null,
+    rank: 0,
+    basisRows: 0,
+    alongRank: 0,
+    alongRows: 0,
+    bias: false,
+    activation: 'none',
+    seed: 1,
+  },
 };
 
 /** Codes of weights and activations, and zero points. */

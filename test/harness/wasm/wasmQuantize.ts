@@ -20,6 +20,7 @@ export interface Quantization {
   readonly scaled: boolean;
   readonly mean: boolean; // always where center is 'static'
   readonly rank: number; // 0 unless center is 'dynamic'
+  readonly alongRank: number; // of the directions; 0 for none
   readonly std: number;
   readonly odd: readonly (readonly [at: number, value: number])[]; // put into x
   readonly seed: number;
@@ -31,6 +32,7 @@ export interface QuantizationNumbers {
   readonly scale?: Float32Array; // [d]
   readonly mean?: Float32Array; // [d]
   readonly basis?: Float32Array; // [rank, d]
+  readonly directions?: Float32Array; // [d, alongRank]
 }
 
 /** What the kernel gives, everything but the means [samples · tokens] rows. */
@@ -40,13 +42,15 @@ export interface Quantized {
   readonly zeroPoint: Float32Array; // [rows, groups]
   readonly residual: Float32Array; // [samples, d]; none: empty
   readonly coefficients: Float32Array; // [samples, rank]; none: empty
+  readonly along: Float32Array; // [rows, alongRank]; none: empty
 }
 
 /**
  * The same numbers at every call: channels with means of their own, and with scales of their own.
  */
 export function quantizationNumbers(given: Quantization): QuantizationNumbers {
-  const { samples, tokens, d, scaled, mean, rank, std, seed } = given;
+  const { samples, tokens, d, scaled, mean, rank, alongRank, std, seed } = given;
+  const spread = 1 / Math.sqrt(d);
   const means = normal(d, seed, 0, 3 * std);
   const x = normal(samples * tokens * d, seed + 1, 0, std).map((v, i) => v + means[i % d]!);
   for (const [at, value] of given.odd) x[at % x.length] = value;
@@ -54,14 +58,15 @@ export function quantizationNumbers(given: Quantization): QuantizationNumbers {
     x,
     ...(scaled ? { scale: normal(d, seed + 2).map((v) => 0.5 + Math.abs(v)) } : {}),
     ...(mean ? { mean: normal(d, seed + 3, 0, std) } : {}),
-    ...(rank > 0 ? { basis: normal(rank * d, seed + 4, 0, 1 / Math.sqrt(d)) } : {}),
+    ...(rank > 0 ? { basis: normal(rank * d, seed + 4, 0, spread) } : {}),
+    ...(alongRank > 0 ? { directions: normal(d * alongRank, seed + 5, 0, spread) } : {}),
   };
 }
 
 /** The kernel on guarded memory, cut at `cuts`. */
 export function quantize(
-  { samples, tokens, d, attrs, rank }: Quantization,
-  { x, scale, mean, basis }: QuantizationNumbers,
+  { samples, tokens, d, attrs, rank, alongRank }: Quantization,
+  { x, scale, mean, basis, directions }: QuantizationNumbers,
   cuts: readonly number[],
   options: GuardOptions = {},
 ): Quantized {
@@ -73,8 +78,10 @@ export function quantize(
       scale: place([d], scale),
       mean: place([d], mean),
       basis: place([rank, d], basis),
+      directions: place([d, alongRank], directions),
     };
     const outputs = hadaNormQuantizeOnWasm({ inputs, attrs, module });
+    const along = alongRank > 0 ? module.valuesOf(outputs.pop()!) : new Float32Array();
     const floats = (i: number) => {
       const output = outputs[i];
       return output === undefined ? new Float32Array() : module.valuesOf(output);
@@ -85,6 +92,7 @@ export function quantize(
       zeroPoint: floats(2),
       residual: floats(3),
       coefficients: floats(4),
+      along,
     };
   };
   return GuardedWasm.check(memoryBytes(x), cuts, run, options);
@@ -92,7 +100,7 @@ export function quantize(
 
 /** For x and what is made of it, with groups down to one element. */
 function memoryBytes(x: Float32Array): number {
-  return 2 ** Math.ceil(Math.log2(400_000 + 40 * x.length));
+  return 2 ** Math.ceil(Math.log2(800_000 + 40 * x.length));
 }
 
 /**

@@ -12,8 +12,8 @@ const PRODUCT = { d: 64, format: weightFormat(4, 16), xFormat: CODES.format };
 
 /** Backends whose kernels take directions among their inputs: of the quantizer, of the product. */
 const TAKE = {
-  quantizer: ['cpu', 'webgl', 'webgpu'],
-  product: ['cpu', 'tensorflow', 'webgl', 'webgpu'],
+  quantizer: ['cpu', 'wasm', 'webgl', 'webgpu'],
+  product: ['cpu', 'tensorflow', 'wasm', 'webgl', 'webgpu'],
 };
 
 describe('Directions beside the codes', () => {

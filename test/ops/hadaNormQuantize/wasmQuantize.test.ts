@@ -79,6 +79,8 @@ const quantizations: fc.Arbitrary<Quantization> = fc
     scaled: fc.boolean(),
     mean: fc.boolean(),
     rank: integer(0, 3),
+    alongRank: fc.constantFrom(0, 0, 1, 3, 8, 16, 33),
+    subtract: fc.boolean(),
     std: fc.constantFrom(1, 1, 1, 1e-37, 1e30),
     odd: fc.array(fc.tuple(fc.nat(), oddities), { maxLength: 2 }),
     seed: integer(1, 1e6),
@@ -86,7 +88,7 @@ const quantizations: fc.Arbitrary<Quantization> = fc
   .map(({ rows: { d, blockSize }, bits, symmetric, groupSize, range, center, ...others }) => {
     const attrs: HadaNormQuantizeAttrs = {
       format: channelGroups(bits, symmetric, Math.min(groupSize, d)),
-      ...{ center, blockSize },
+      ...{ center, blockSize, subtract: others.subtract },
       range: range === null ? null : { min: range[0]!, max: range[1]! },
     };
     const rank = center === 'dynamic' ? others.rank : 0;
@@ -115,23 +117,27 @@ describe('The WASM kernel of HadaNormQuantize', () => {
       const numbers = quantizationNumbers(given);
       const whole = quantize(given, numbers, []);
       expect(quantize(given, numbers, at, { atEnd })).to.deep.equal(whole);
+      // what is subtracted is rounded on its way
+      if (given.alongRank > 0 && given.attrs.subtract) return;
       expectChain(given, whole, chain(given, numbers));
     });
     fc.assert(property, { seed: 31, numRuns: 400 });
   });
 
-  it('gives what is left of the means, and their coefficients', () => {
+  it('gives what is left of the means, their coefficients, and what goes along', () => {
     const property = fc.property(quantizations, (given) => {
       fc.pre(given.attrs.center === 'dynamic');
       const plain = { ...given, std: 1, odd: [] };
       const { tokens, d, attrs } = plain;
+      const subtract = plain.alongRank > 0 && attrs.subtract === true;
       const numbers = quantizationNumbers(plain);
-      const { residual, coefficients } = quantize(plain, numbers, []);
-      const exact = hadaNormQuantizeReference(numbers, tokens, d, attrs);
+      const { residual, coefficients, along } = quantize(plain, numbers, []);
+      const exact = hadaNormQuantizeReference({ ...numbers, subtract }, tokens, d, attrs);
       // sums over the tokens, over the channels, and over a block
       const bound = EPS * (tokens + d + 8) * 2 * Math.max(1, maxMagnitude(exact.residual));
       expectWithin(residual, exact.residual, bound);
       expectWithin(coefficients, exact.coefficients, bound);
+      expectWithin(along, exact.along, bound * Math.max(1, maxMagnitude(exact.along)));
     });
     fc.assert(property, { seed: 32, numRuns: 150 });
   });
