@@ -12,12 +12,13 @@ interface Attrs {
   readonly groupSize?: number;
   readonly blockSize?: number;
   readonly center?: 'none' | 'static' | 'dynamic';
+  readonly subtract?: boolean;
 }
 
 /**
- * Codes, scales, zero points and means of HadaNormQuantize against the float64 reference: values
- * within half a step of what they stand for, at an end of a range with a zero point within one, and
- * within what float32 adds up to.
+ * Codes, scales, zero points, means and what goes along of HadaNormQuantize against the float64
+ * reference: values within half a step of what they stand for, at an end of a range with a zero
+ * point within one, and within what float32 adds up to.
  */
 export function checkQuantized(given: Given, outputs: readonly Output[]): string | null {
   const { x } = given.tensors;
@@ -27,6 +28,7 @@ export function checkQuantized(given: Given, outputs: readonly Output[]): string
   const wrong = wrongShapes(given, outputs, groupSize);
   if (wrong !== null || x!.values.length === 0) return wrong;
   const [codes, scale, zeroPoint, ...means] = outputs;
+  const last = given.tensors.directions === undefined ? null : means.pop()!;
   const { bits = 8, symmetric = false } = attrs;
   const off = codes!.values.findIndex((code) => !(code >= 0 && code < 2 ** bits));
   if (off >= 0) return `code [${off}] is ${codes!.values[off]} at ${bits} bits`;
@@ -34,15 +36,18 @@ export function checkQuantized(given: Given, outputs: readonly Output[]): string
     return [name, name === 'mask' ? maskOfAll(tensor, x!.shape) : tensor.values];
   });
   const { range = null } = rangeOption(given.attrs);
-  const { transformed, quantized, residual, coefficients } = hadaNormQuantizeReference(
-    Object.fromEntries(numbers) as { x: Float32Array },
+  const { subtract = false } = attrs;
+  const { transformed, quantized, residual, coefficients, along } = hadaNormQuantizeReference(
+    { ...(Object.fromEntries(numbers) as { x: Float32Array }), subtract },
     ...[tokens, d],
     {
       ...{ format: channelGroups(bits, symmetric, groupSize), range },
       ...{ center: attrs.center ?? 'dynamic', blockSize: attrs.blockSize ?? d },
     },
   );
-  const slack = roundingError(given, tokens, d);
+  const own = roundingError(given, tokens, d);
+  const perDirection = own * d * (1 + magnitudeOf(given.tensors.directions));
+  const slack = subtract ? own + perDirection * takenOf(given) : own;
   const groups = Math.ceil(d / groupSize);
   const groupOf = (i: number) => Math.floor(i / d) * groups + Math.floor((i % d) / groupSize);
   const values = Float64Array.from(codes!.values, (code, i) => {
@@ -75,12 +80,24 @@ export function checkQuantized(given: Given, outputs: readonly Output[]): string
       : firstOff('residual', means[0]!.values, residual, within(residual))) ??
     (means.length < 2
       ? null
-      : firstOff('coefficients', means[1]!.values, coefficients, within(coefficients)))
+      : firstOff('coefficients', means[1]!.values, coefficients, within(coefficients))) ??
+    (last === null
+      ? null
+      : firstOff('along', last.values, along, (i) => {
+          const { basis } = given.tensors;
+          const ofBasis = 1 + 4 * (basis?.shape[0] ?? 0);
+          return 8 * ofBasis * perDirection + 8 * EPS * d * Math.abs(along[i]!);
+        }))
   );
 }
 
+/** How much of an error along the directions comes back where they are subtracted. */
+function takenOf({ tensors: { directions } }: Given): number {
+  return directions === undefined ? 0 : directions.shape[1]! * magnitudeOf(directions);
+}
+
 function wrongShapes(
-  { tensors: { x, basis }, attrs }: Given,
+  { tensors: { x, basis, directions }, attrs }: Given,
   outputs: readonly Output[],
   groupSize: number,
 ): string | null {
@@ -90,6 +107,7 @@ function wrongShapes(
   const shapes = [x!.shape, groups, groups];
   if ((attrs.center ?? 'dynamic') === 'dynamic') shapes.push([samples, d]);
   if (basis !== undefined) shapes.push([samples, basis.shape[0]!]);
+  if (directions !== undefined) shapes.push([...x!.shape.slice(0, -1), directions.shape[1]!]);
   if (outputs.length !== shapes.length) return `${outputs.length} outputs, not ${shapes.length}`;
   const off = shapes.map((shape, i) => shapeOff(`output ${i}`, outputs[i], shape));
   return off.find((one) => one !== null) ?? null;

@@ -61,5 +61,6 @@ function outputsOf({ name }: OpSubject, { tensors, attrs }: Given): number {
   if (name === 'ChannelCenter') return 2;
   if (name !== 'HadaNormQuantize') return 1;
   const dynamic = (attrs.center ?? 'dynamic') === 'dynamic';
-  return 3 + (dynamic ? 1 : 0) + (tensors.basis === undefined ? 0 : 1);
+  const { basis, directions } = tensors;
+  return 3 + [dynamic, basis !== undefined, directions !== undefined].filter(Boolean).length;
 }

@@ -48,9 +48,11 @@ export const quantizedMatMulSubject: OpSubject = {
     const { inputs, flags } = flagsFor(given, {
       ...{ xScale: 'hasCodes', bias: 'hasBias', residual: 'hasRest' },
       ...{ basis: 'hasBasis', basisScale: 'hasBasisScale' },
+      ...{ directionWeights: 'hasDirections', directionScale: 'hasDirectionsScale' },
     });
     const order = inputs.flatMap((name) => {
       if (name === 'xScale') return ['xScale', 'xZeroPoint'];
+      if (name === 'directionWeights') return ['along', name];
       return name === 'basis' ? ['coefficients', 'basis'] : [name];
     });
     const scale = attrs.bits === 32 || tensors.scale === undefined ? [] : ['scale'];
@@ -76,7 +78,7 @@ function makeProduct(random: Random): Given {
       ...input.tensors,
       codes,
       ...(bits === 32 ? {} : { scale: floats(random, [Math.ceil(d / groupSize), n]) }),
-      ...someRows(random, sizeOf(shape.slice(0, -2)), d, n),
+      ...someRows(random, shape.slice(0, -1), d, n),
     },
     attrs: {
       ...{ bits, groupSize, d, n, ...input.attrs },
@@ -128,7 +130,7 @@ function legalProduct({ tensors, attrs }: Given): boolean | null {
     ACTIVATIONS.includes(activation as string),
     bits === 32 ? isFloat(codes, [d as number, n as number]) && ofFloats(groupSize) : isPacked,
     legalInput(tensors, attrs),
-    rowsFit(tensors, sizeOf(x.shape.slice(0, -2)), d as number, n as number),
+    rowsFit(tensors, x.shape.slice(0, -1), d as number, n as number),
   );
 }
 
@@ -172,7 +174,8 @@ function checkProduct({ tensors, attrs }: Given, [y]: readonly Output[]): string
   });
   const activation = (attrs.activation ?? 'none') as Activation;
   const wanted = exact.values.map((value) => activationReference(value, activation));
-  const rank = tensors.basis?.shape[0] ?? 0;
+  const { basis, directionWeights } = tensors;
+  const rank = (basis?.shape[0] ?? 0) + (directionWeights?.shape[0] ?? 0);
   const roundings = 8 + 2 * d! + 2 * rank;
   const ofResidual = residualError(tensors, numbers, d!, n!, group);
   return firstOff('y', y!.values, wanted, (i) => {

@@ -100,19 +100,23 @@ function quantizerAttrs(random: Random, mostBits: number): Record<string, unknow
 
 export const hadaNormQuantizeSubject: OpSubject = {
   name: 'HadaNormQuantize',
-  attrs: ['bits', 'symmetric', 'groupSize', 'blockSize', 'center', 'rangeMin', 'rangeMax'],
+  attrs: [
+    ...['bits', 'symmetric', 'groupSize', 'blockSize', 'center', 'rangeMin', 'rangeMax'],
+    'subtract',
+  ],
   make: makeHadaNorm,
   legal: legalHadaNorm,
   call: ({ x, ...vectors }, attrs) => {
-    const keys = ['bits', 'symmetric', 'groupSize', 'blockSize', 'center'];
+    const keys = ['bits', 'symmetric', 'groupSize', 'blockSize', 'center', 'subtract'];
     const options = { ...pickKeys(attrs, keys), ...rangeOption(attrs), ...vectors };
-    const { quantized, residual, coefficients } = hadaNormQuantize(x!, options);
+    const { quantized, residual, coefficients, along } = hadaNormQuantize(x!, options);
     const { codes, scale, zeroPoint } = quantized;
-    return [codes, scale, zeroPoint, residual, coefficients].filter((output) => output !== null);
+    const means = [residual, coefficients, along];
+    return [codes, scale, zeroPoint, ...means].filter((output) => output !== null);
   },
   node: (given) => {
     const names = { scale: 'hasScale', mean: 'hasMean', basis: 'hasBasis', mask: 'hasMask' };
-    const { inputs, flags } = flagsFor(given, names);
+    const { inputs, flags } = flagsFor(given, { ...names, directions: 'hasDirections' });
     return { inputs: ['x', ...inputs], flags };
   },
   check: checkQuantized,
@@ -125,9 +129,12 @@ function makeHadaNorm(random: Random): Given {
   const rank = random.between(1, Math.min(d, 5));
   const mean = () => floats(random, [d]);
   const grouped = random.chance(0.4);
+  const alongRank = random.chance(0.4) ? random.between(1, 18) : 0;
+  const directions = () => floats(random, [d, alongRank], 0, 1 / Math.sqrt(d));
   return {
     tensors: {
       x: floats(random, shape, 0.4),
+      ...(alongRank > 0 ? { directions: directions() } : {}),
       ...some(random, { scale: () => divisors(random, d) }),
       ...(center === 'static' ? { mean: mean() } : {}),
       ...(center !== 'dynamic'
@@ -144,16 +151,17 @@ function makeHadaNorm(random: Random): Given {
       ...(findHadamardPlan(d) === null || random.chance(0.2) ? { blockSize: 0 } : {}),
       ...(grouped ? { groupSize: random.between(1, d + 4) } : {}),
       ...(!grouped && random.chance(0.2) ? { rangeMin: -1, rangeMax: 1.5 } : {}),
+      ...(alongRank > 0 && random.chance(0.5) ? { subtract: true } : {}),
     },
   };
 }
 
 function legalHadaNorm({ tensors, attrs }: Given): boolean | null {
-  const { x, scale, mean, basis, mask } = tensors;
+  const { x, scale, mean, basis, mask, directions } = tensors;
   if (!isFloat(x) || x!.shape.length < 2 || x!.shape.slice(-2).includes(0)) return false;
   const d = x!.shape.at(-1)!;
   const { bits = 8, symmetric = false, center = 'dynamic' } = attrs;
-  const { groupSize = d, blockSize = d } = attrs;
+  const { groupSize = d, blockSize = d, subtract = false } = attrs;
   const isBlock =
     isLength(blockSize, 0, 2 ** 20) && (blockSize === 0 || d % (blockSize as number) === 0);
   const ranged = attrs.rangeMin !== undefined || attrs.rangeMax !== undefined;
@@ -167,5 +175,8 @@ function legalHadaNorm({ tensors, attrs }: Given): boolean | null {
     basis === undefined ||
       (center === 'dynamic' && isFloat(basis, [basis.shape[0]!, d]) && basis.values.length > 0),
     mask === undefined || (center === 'dynamic' && isMask(mask, x!.shape)),
+    typeof subtract === 'boolean' && (directions !== undefined || !subtract),
+    directions === undefined ||
+      (isFloat(directions, [d, directions.shape[1] ?? 0]) && directions.values.length > 0),
   );
 }
