@@ -1,7 +1,7 @@
 // The integer product on plain SIMD128: codes widened to 16 bits, i32x4.dot_i16x8_s (8
 // multiply-adds an instruction).
 import {
-  flushTile, high16, loadScales, low16, ofSegment, ofTile, real, sampleRows,
+  clearAccumulators, flushTile, high16, loadScales, low16, ofSegment, ofTile, real, sampleRows,
 } from './gemmPanel';
 import { storePanel } from './gemmStore';
 import { NR, packedTileBytes, Panel, placePanel, Product, Segment, SEGMENT_BYTES } from './records';
@@ -14,6 +14,7 @@ export function gemm16(at: usize, scratch: usize, begin: i32, end: i32): void {
   const product = changetype<Product>(at);
   const panel = placePanel(scratch, product);
   const panelBytes = <usize>((product.k + 3) >> 2) * <usize>(product.bits << 2);
+  clearAccumulators(panel, product);
   for (let p = begin; p < end; p++) {
     const codes = product.codes + <usize>p * panelBytes;
     loadScales(panel, product, p * NR);

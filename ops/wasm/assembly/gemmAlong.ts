@@ -45,6 +45,20 @@ function loadDirections(panel: Panel, product: Product, column: i32): void {
   }
 }
 
+// @ts-ignore: decorator
+@inline
+function clearTile(at: usize): void {
+  const zero = i32x4.splat(0);
+  v128.store(at, zero);
+  v128.store(at, zero, 16);
+  v128.store(at, zero, 32);
+  v128.store(at, zero, 48);
+  v128.store(at, zero, 64);
+  v128.store(at, zero, 80);
+  v128.store(at, zero, 96);
+  v128.store(at, zero, 112);
+}
+
 /** 4 tokens × 8 columns, to rows `stride` bytes apart. */
 function finishTile(
   panel: Panel, product: Product, tile: i32, at: usize, along: usize, end: usize,
@@ -102,6 +116,7 @@ function finishTile(
     a += 16;
     b += 32;
   } while (a < end);
+  if (to !== at) clearTile(at);
   const to1 = to + stride, to2 = to1 + stride, to3 = to2 + stride;
   v128.store(to, c00);
   v128.store(to, c01, 16);

@@ -13,8 +13,8 @@ export function gemmFloat(at: usize, scratch: usize, begin: i32, end: i32): void
   const product = changetype<Product>(at);
   const panel = placePanel(scratch, product);
   const k = product.k;
+  clearAccumulators(panel, product);
   for (let p = begin; p < end; p++) {
-    clearAccumulators(panel, product);
     for (let start = 0; start < k; start += product.chunkRows) {
       const rows = min(product.chunkRows, k - start);
       if (product.bits === 32) copyColumns(panel.weights, product, p, start, rows);

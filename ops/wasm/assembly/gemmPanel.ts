@@ -62,7 +62,7 @@ function unpackPlanes(start: usize, bits: i32, half: i32): v128 {
   return codes;
 }
 
-/** The scales of a panel by segment, 0 for columns past the last one; and empty accumulators. */
+/** The scales of a panel by segment, 0 for columns past the last one. */
 export function loadScales(panel: Panel, product: Product, column: i32): void {
   const count = min(NR, product.n - column);
   let to = panel.scales;
@@ -71,9 +71,9 @@ export function loadScales(panel: Panel, product: Product, column: i32): void {
     const from = product.scale + (<usize>(segment.weightGroup * product.n + column) << 2);
     copyFloats(to, from, count);
   }
-  clearAccumulators(panel, product);
 }
 
+/** Empty accumulators; who reads them leaves them so for the next panel. */
 export function clearAccumulators(panel: Panel, product: Product): void {
   const tiles = <usize>(product.tokenTiles + product.residualTiles);
   memory.fill(panel.accumulators, 0, tiles << 7);
@@ -115,6 +115,8 @@ export function sampleRows(panel: Panel, product: Product, column: i32): void {
     }
     addBasis(row, product, s, column, count);
   }
+  // for the next panel
+  memory.fill(digits, 0, <usize>product.residualTiles << 7);
 }
 
 function addBasis(row: usize, product: Product, sample: i32, column: i32, count: i32): void {

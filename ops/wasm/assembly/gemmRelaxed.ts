@@ -3,7 +3,7 @@
 // −2^(b−1) Σ activations of the segment; or as q (8 bits where the machine's dot product is
 // signed), from 0.
 import {
-  flushTile, high16, loadScales, low16, ofSegment, ofTile, real, sampleRows,
+  clearAccumulators, flushTile, high16, loadScales, low16, ofSegment, ofTile, real, sampleRows,
 } from './gemmPanel';
 import { storePanel } from './gemmStore';
 import { NR, packedTileBytes, Panel, placePanel, Product, Segment, SEGMENT_BYTES } from './records';
@@ -29,6 +29,7 @@ function panels(at: usize, scratch: usize, begin: i32, end: i32, pairs: bool): v
   const product = changetype<Product>(at);
   const panel = placePanel(scratch, product);
   const panelBytes = <usize>((product.k + 3) >> 2) * <usize>(product.bits << 2);
+  clearAccumulators(panel, product);
   for (let p = begin; p < end; p++) {
     const codes = product.codes + <usize>p * panelBytes;
     loadScales(panel, product, p * NR);

@@ -49,6 +49,9 @@ function storeRows(
     if (count === NR) {
       v128.store(out, a);
       v128.store(out, b, 16);
+      // for the next panel
+      v128.store(from, i32x4.splat(0));
+      v128.store(from, i32x4.splat(0), 16);
     } else {
       v128.store(from, a); // the accumulators of this row are done with
       v128.store(from, b, 16);
