@@ -43,7 +43,7 @@ export function projectRows(
   x: usize, stride: usize, count: i32, directions: usize, d: i32, paddedRank: i32, to: usize,
 ): void {
   const rankBytes = <usize>paddedRank << 2;
-  memory.fill(to, 0, rankBytes * MR);
+  for (let at = to; at < to + rankBytes * MR; at += 16) v128.store(at, i32x4.splat(0));
   // rows that are not there: the first one again
   let x0 = x;
   let x1 = count > 1 ? x + stride : x;

@@ -28,20 +28,28 @@ export function finishTiles(panel: Panel, product: Product, column: i32, direct:
 /** R of a panel as floats; rows of the same directions are added up. */
 function loadDirections(panel: Panel, product: Product, column: i32): void {
   const count = min(NR, product.n - column);
-  const row = panel.direction;
-  const first = panel.directions;
-  const end = first + (<usize>product.alongRank << 5);
+  const stride = <usize>product.n << 2;
+  const rank = product.alongRank;
   const scale = product.directionScale;
   let from = product.directions + (<usize>column << 2);
-  memory.fill(first, 0, end - first);
-  for (let i = 0, to = first; i < product.directionRows; i++) {
-    copyFloats(row, from, count);
-    const s = scale === 0 ? f32x4.splat(1) : v128.load32_splat(scale + (<usize>i << 2));
-    v128.store(to, madd(s, v128.load(row), v128.load(to)));
-    v128.store(to, madd(s, v128.load(row, 16), v128.load(to, 16)), 16);
-    to += 32;
-    if (to === end) to = first;
-    from += <usize>product.n << 2;
+  let to = panel.directions;
+  for (let i = 0; i < product.directionRows; i++, from += stride, to += 32) {
+    if (i === rank) to = panel.directions;
+    const row = count === NR ? from : panel.direction;
+    if (count < NR) copyFloats(row, from, count);
+    let a = v128.load(row);
+    let b = v128.load(row, 16);
+    if (scale !== 0) {
+      const s = v128.load32_splat(scale + (<usize>i << 2));
+      a = f32x4.mul(a, s);
+      b = f32x4.mul(b, s);
+    }
+    if (i >= rank) {
+      a = f32x4.add(a, v128.load(to));
+      b = f32x4.add(b, v128.load(to, 16));
+    }
+    v128.store(to, a);
+    v128.store(to, b, 16);
   }
 }
 

@@ -192,7 +192,13 @@ export function packAlong(
   for (let tile = begin; tile < end; tile++) {
     const first = tile * MR;
     let out = to + (<usize>(first * rank) << 2);
-    for (let r: usize = 0; r < bytes; r += 4, out += 16) {
+    let r: usize = 0;
+    if (first + MR <= tokens) {
+      for (; r + 16 <= bytes; r += 16, out += 64) {
+        turnFour(along + <usize>first * bytes + r, bytes, out);
+      }
+    }
+    for (; r < bytes; r += 4, out += 16) {
       const from = along + <usize>first * bytes + r;
       for (let i = 0; i < MR; i++) {
         const value: f32 = first + i < tokens ? f32.load(from + <usize>i * bytes) : 0;
@@ -200,6 +206,24 @@ export function packAlong(
       }
     }
   }
+}
+
+/** Four elements of four rows, turned. */
+// @ts-ignore: decorator
+@inline
+function turnFour(from: usize, stride: usize, to: usize): void {
+  const a = v128.load(from);
+  const b = v128.load(from + stride);
+  const c = v128.load(from + (stride << 1));
+  const d = v128.load(from + stride * 3);
+  const abLow = v128.shuffle<i32>(a, b, 0, 4, 1, 5);
+  const abHigh = v128.shuffle<i32>(a, b, 2, 6, 3, 7);
+  const cdLow = v128.shuffle<i32>(c, d, 0, 4, 1, 5);
+  const cdHigh = v128.shuffle<i32>(c, d, 2, 6, 3, 7);
+  v128.store(to, v128.shuffle<i64>(abLow, cdLow, 0, 2));
+  v128.store(to, v128.shuffle<i64>(abLow, cdLow, 1, 3), 16);
+  v128.store(to, v128.shuffle<i64>(abHigh, cdHigh, 0, 2), 32);
+  v128.store(to, v128.shuffle<i64>(abHigh, cdHigh, 1, 3), 48);
 }
 
 /** Codes of 32 bits to bytes, `begin` … `end` of them. */
