@@ -31,6 +31,7 @@ const TITLES: Readonly<Record<string, string>> = {
   wasm: 'Ops',
   'wasm-linears': 'Linears',
   'wasm-overhead': 'HadaNorm over dynamic quantization',
+  'wasm-branch': 'A branch of 16 directions',
   'wasm-memory': 'Against a copy',
   'wasm-limit': 'Against the machine',
   'wasm-models': 'Whole models',

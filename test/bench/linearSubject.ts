@@ -35,6 +35,9 @@ const GROUP = 64;
  */
 const FINE_ROWS = 2;
 
+/** Directions of the branch. */
+export const BRANCH_RANK = 16;
+
 /** The parts of HadaNorm that do not depend on the precision. */
 interface Parts {
   readonly scale: tf.Tensor; // [d]
@@ -43,6 +46,9 @@ interface Parts {
   readonly basisProduct: tf.Tensor; // [r + FINE_ROWS, n]
   readonly basisScale: tf.Tensor; // [r + FINE_ROWS]
   readonly bias: tf.Tensor; // [n], with the static mean's product
+  readonly directions: tf.Tensor; // [d, BRANCH_RANK]
+  readonly directionWeights: tf.Tensor; // [BRANCH_RANK + FINE_ROWS, n]
+  readonly directionScale: tf.Tensor; // [BRANCH_RANK + FINE_ROWS]
 }
 
 /** A linear with all that HadaNorm makes of it, on the current backend. */
@@ -104,6 +110,27 @@ export class LinearSubject {
     return quantizedMatMul(quantized, this.packed[precision], { bias, ...rows });
   }
 
+  /**
+   * The same beside a branch, which carries the means along: there is no basis of them. Few bits
+   * have it subtracted, as a rewritten model does.
+   */
+  branch(x: tf.Tensor2D, precision: Precision): tf.Tensor {
+    const { scale, mean, bias, directions, directionWeights, directionScale } = this.parts;
+    const subtract = PRECISIONS[precision].activations < 8;
+    const options = { ...quantizer(precision), scale, mean, directions, subtract };
+    const { quantized, residual, along } = hadaNormQuantize(x, options);
+    const rows = { residual: residual!, along: along!, directionWeights, directionScale };
+    return quantizedMatMul(quantized, this.packed[precision], { bias, ...rows });
+  }
+
+  /** The same without branch and basis: what the branch costs in itself. */
+  withoutBasis(x: tf.Tensor2D, precision: Precision): tf.Tensor {
+    const { scale, mean, bias } = this.parts;
+    const { quantized, residual } = hadaNormQuantize(x, { ...quantizer(precision), scale, mean });
+    const rows = { residual: residual! };
+    return quantizedMatMul(quantized, this.packed[precision], { bias, ...rows });
+  }
+
   /** The product by the packed weights alone, for codes that are made once. */
   quantized(
     x: tf.Tensor2D,
@@ -143,8 +170,21 @@ export class LinearSubject {
       const finer = tf.zeros([FINE_ROWS, n]);
       const basisScale = tf.ones([rank + FINE_ROWS]);
       const bias = tf.add(this.bias, fromMean);
-      return { scale, mean, basis, basisProduct: tf.concat([along, finer]), basisScale, bias };
+      const means = { scale, mean, basis, basisProduct: tf.concat([along, finer]), basisScale };
+      return { ...means, bias, ...this.branchParts() };
     });
+  }
+
+  /** Any directions and weights of them: what is measured does not depend on them. */
+  private branchParts(): Pick<Parts, 'directions' | 'directionWeights' | 'directionScale'> {
+    const { d, n } = this;
+    const rows = BRANCH_RANK + FINE_ROWS;
+    const codes = normal(rows * n, 5 + d + n, 0, 32).map(Math.round);
+    return {
+      directions: tf.tensor2d(normal(d * BRANCH_RANK, 6 + d, 0, d ** -0.5), [d, BRANCH_RANK]),
+      directionWeights: tf.tensor2d(codes, [rows, n]),
+      directionScale: tf.fill([rows], 1e-4),
+    };
   }
 
   /** W' = Hᵀ diag(σ) W in panels of codes. */

@@ -1,4 +1,5 @@
 import type { BenchSuite } from './harness.js';
+import { branchSuite } from './wasmBranch.js';
 import { limitSuite } from './wasmLimit.js';
 import { linearSuite, overheadSuite } from './wasmLinears.js';
 import { memorySuite } from './wasmMemory.js';
@@ -9,6 +10,7 @@ import { threadSuite } from './wasmThreads.js';
 export const wasmSuites: readonly BenchSuite[] = [
   linearSuite,
   overheadSuite,
+  branchSuite,
   memorySuite,
   modelSuite,
   limitSuite,
