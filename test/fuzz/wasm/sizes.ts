@@ -27,6 +27,10 @@ const CALLS: Readonly<Record<string, Call>> = {
     const basis = tf.ones([rank, 2]);
     return hadaNormQuantize(tf.ones([samples, 1, 2]), { blockSize: 0, basis }).coefficients!;
   },
+  'HadaNormQuantize, along': (tokens, rank) => {
+    const directions = tf.ones([2, rank]);
+    return hadaNormQuantize(tf.ones([tokens, 1, 2]), { blockSize: 0, directions }).along!;
+  },
   ModulatedLayerNorm: (rows, columns) =>
     modulatedLayerNorm(tf.ones([rows, 1, 1]), { factor: tf.ones([1, columns, 1]) }),
 };

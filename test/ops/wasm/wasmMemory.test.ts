@@ -52,6 +52,13 @@ const TOO_LARGE: [string, typeof InvalidArgumentError | typeof WasmMemoryError, 
         () => hadaNormQuantize(ones([length, 1, 2]), { blockSize: 0, basis: ones([length, 2]) }),
       ],
       [
+        'HadaNormQuantize, along',
+        () => {
+          const directions = ones([2, length]);
+          return hadaNormQuantize(ones([length, 1, 2]), { blockSize: 0, directions });
+        },
+      ],
+      [
         'ModulatedLayerNorm',
         () => modulatedLayerNorm(ones([length, 1, 1]), { factor: ones([1, length, 1]) }),
       ],
@@ -98,6 +105,12 @@ describe('WASM memory', () => {
         const weights = { codes, bits: 32, groupSize: 12, shape: [12, 7] as const };
         quantizedMatMul(quantized, weights, { residual: residual! }).dataSync();
         quantizedMatMul(x, weights).dataSync();
+        for (const rank of [3, 8]) {
+          const directions = tf.randomNormal([12, rank]);
+          const { along } = hadaNormQuantize(x, { directions, subtract: true });
+          const directionWeights = tf.randomNormal([rank, 7]);
+          quantizedMatMul(x, weights, { along: along!, directionWeights }).dataSync();
+        }
         scaledDotProductAttention(x, x, x).dataSync();
         modulatedLayerNorm(hadamardTransform(x)).dataSync();
       });
