@@ -9,7 +9,13 @@ export interface Way {
   readonly method: Method;
   readonly parts: FixedParts;
   /** What goes beside the codes; null for nothing. */
-  readonly branch: BranchKind | null;
+  readonly branch: WayBranch | null;
+}
+
+/** A branch that is not fitted yet. */
+export interface WayBranch {
+  readonly kind: BranchKind;
+  readonly rank: number;
 }
 
 /** What a site leaves open. */
@@ -41,12 +47,12 @@ export function latitudeOf(
 }
 
 /**
- * The kinds of branch of a rank that may go beside the codes of a linear's site, the likeliest
- * first; none where there is to be no branch.
+ * The kinds of branch that may go beside the codes of a linear's site, the likeliest first; none
+ * where there is to be no branch.
  */
-export function branchesOf({ settings }: Task, rank: number, hessian: boolean): BranchKind[] {
-  const { branch, weights, activations, treatment } = settings;
-  if (rank === 0 || weights.format.kind === 'float32' || treatment === 'weightOnly') return [];
+export function branchesOf({ settings }: Task, hessian: boolean): BranchKind[] {
+  const { branch, lowRank, weights, activations, treatment } = settings;
+  if (lowRank === 0 || weights.format.kind === 'float32' || treatment === 'weightOnly') return [];
   if (!hessian) return ['weights'];
   if (branch !== 'auto') return [branch];
   // taking directions out of 8 bits is worth nothing

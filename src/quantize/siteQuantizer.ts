@@ -60,12 +60,7 @@ export class SiteQuantizer {
     const [first] = tasks as [Task];
     const rotatable = this.variants.unrotated === null;
     this.latitude = latitudeOf(first, this.samples !== null, rotatable);
-    const rank = branchRank(
-      tasks.map(({ settings }) => settings),
-      first.placed.site.d,
-      tasks.map(({ placed }) => placed.linear.n),
-    );
-    this.branches = branchesOf(first, rank, stats?.scatter != null);
+    this.branches = branchesOf(first, stats?.scatter != null);
     const { method, treatment } = first.settings;
     if (method === 'auto' && treatment === 'transform' && this.samples === null) {
       const wayOut = 'Pass stats: await calibrate(model, batches).';
@@ -142,13 +137,22 @@ export class SiteQuantizer {
    * comes to one way alone.
    */
   private beside(choice: Choice, pinned: ReadonlySet<string>): Choice {
-    const [first, ...others] = this.branches;
-    if (first === undefined) return choice;
-    const ways = [first, ...others].map((branch) => ({ ...choice.way, branch }));
+    const rank = this.branches.length === 0 ? 0 : this.rankBeside(choice.way);
+    if (rank === 0) return choice;
+    const ways = this.branches.map((kind) => ({ ...choice.way, branch: { kind, rank } }));
     if (!pinned.has(wayKey(choice.way))) this.trials.drop(choice.way, { transform: true });
     const { samples, trials } = this;
     const chosen = samples === null ? null : chooseWay(trials, ways, pinned, choice.measured);
     return chosen ?? { ...choice, way: ways[0]! };
+  }
+
+  private rankBeside(way: Way): number {
+    return branchRank(
+      this.tasks.map(({ settings }) => settings),
+      this.tasks[0]!.placed.site.d,
+      this.tasks.map(({ placed }) => placed.linear.n),
+      () => (this.samples === null ? null : this.trials.sampled(way)),
+    );
   }
 
   private measured(

@@ -74,7 +74,7 @@ export class Variants {
     this.made.delete(wayKey(way));
   }
 
-  private make({ parts, branch: kind }: Way): Variant {
+  private make({ parts, branch }: Way): Variant {
     const { tasks, stats, samples, matrices, seed } = this;
     const { placed, settings } = tasks[0]!;
     const { site } = placed;
@@ -82,10 +82,10 @@ export class Variants {
       blockSize: settings.blockSize,
       seed,
       gptq: stats?.scatter != null && wantsGptq(settings.weights),
-      branched: kind !== null,
+      branched: branch !== null,
     });
     const all = tasks.map((task) => task.settings);
-    const beside = kind === null ? null : fitSiteBranch(bare, kind, all, stats, matrices);
+    const beside = branch === null ? null : fitSiteBranch(bare, branch, all, stats, matrices);
     const fitted = beside?.fitted ?? null;
     const transform = { ...bare, branch: fitted?.branch ?? null };
     const raw = { ...settings.activations, format: FLOAT32 };

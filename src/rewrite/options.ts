@@ -90,8 +90,10 @@ export interface LinearOptions {
   /**
    * Directions of a site that are multiplied apart, beside the codes (a low-rank branch), of
    * transformed linears. The linears that read one tensor share them. They take the mean along, so
-   * `meanRank` 'auto' is 0 with them. 8 bits a number. 'auto': as many as 18 % of the bytes of the
-   * site's weights have room for, 16 at most. Default 0: none.
+   * `meanRank` 'auto' is 0 with them. 8 bits a number. 'auto': more where more is lost, 16 where the
+   * outputs have 32 dB without them and one more for every decibel less, 32 at most, within 18 % of
+   * the bytes of the site's weights. Default 'auto' with the methods `hadanorm` and `auto`; 0, none,
+   * with the others.
    */
   lowRank?: number | 'auto';
   /**
@@ -164,7 +166,7 @@ export const REWRITE_DEFAULTS = {
   weights: { bits: 4, granularity: 'perGroup', groupSize: 64, clipping: 'search' },
   activations: { bits: 8, symmetric: false, groupSize: 64, range: 'dynamic' },
   weightOnly: { bits: 8, granularity: 'perChannel', groupSize: 64, clipping: 'search' },
-  lowRank: 0,
+  lowRank: 'auto',
   branch: 'auto',
   mode: 'integer',
   tokenMask: 'auto',

@@ -59,17 +59,21 @@ export function settingsFor(
   ]);
   const parts = { center: pick('center'), meanRank: pick('meanRank'), scale: pick('scale') };
   const more = { alpha: pick('alpha'), rotate: pick('rotate'), signs: pick('signs') };
+  const method = pick('method') ?? REWRITE_DEFAULTS.method;
   return {
     treatment,
-    method: pick('method') ?? REWRITE_DEFAULTS.method,
+    method,
     weights: weightSettings(weights),
     activations: activationSettings(activations),
     parts: withoutUndefined({ ...parts, ...more }) as Partial<Parts>,
-    lowRank: pick('lowRank') ?? REWRITE_DEFAULTS.lowRank,
+    lowRank: pick('lowRank') ?? (BRANCHED.has(method) ? REWRITE_DEFAULTS.lowRank : 0),
     branch: pick('branch') ?? REWRITE_DEFAULTS.branch,
     blockSize: pick('blockSize') ?? null,
   };
 }
+
+/** Others are what papers compare with, who have no branch. */
+const BRANCHED: ReadonlySet<LinearOptions['method']> = new Set(['hadanorm', 'auto']);
 
 /** Options as formats: from here on no one asks for bits and groups apart. */
 function weightSettings(options: WeightOptions): WeightSettings {

@@ -55,7 +55,7 @@ function subject(
   const bare = makeTransform('test', parts, stats, [W], D, how);
   const weights = weightsOf(bits, gptq ? 'gptq' : 'nearest');
   const settings = [{ weights, lowRank: RANK }];
-  const beside = kind === null ? null : fitSiteBranch(bare, kind, settings, stats, [W]);
+  const beside = kind === null ? null : fitSiteBranch(bare, { kind, rank: RANK }, settings, stats, [W]);
   const t = { ...bare, branch: beside?.fitted.branch ?? null };
   const feedback = beside?.feedback ?? null;
   const linear = quantizeLinear(t, W, N, weights, gptq ? feedback : null, beside?.fitted ?? null);
@@ -162,7 +162,8 @@ describe('The branch beside the codes', () => {
     const how = { blockSize: null, seed: 1, gptq: true, branched: true };
     const bare = makeTransform('test', parts, still, [W], D, how);
     const settings = [{ weights: weightsOf(4, 'gptq'), lowRank: D }];
-    const { fitted, feedback } = fitSiteBranch(bare, 'errors', settings, still, [W]);
+    const branch = { kind: 'errors', rank: D } as const;
+    const { fitted, feedback } = fitSiteBranch(bare, branch, settings, still, [W]);
     const t = { ...bare, branch: fitted.branch };
     const linear = quantizeLinear(t, W, N, weightsOf(4, 'gptq'), feedback!, fitted);
     const others = normal(50 * D, 99);
@@ -171,7 +172,7 @@ describe('The branch beside the codes', () => {
     expect(sqnr(exact!, got!)).to.be.above(25);
   });
 
-  it("rank 'auto' takes 18 % of the bytes of the site's weights at most, and 16 directions", () => {
+  it("rank 'auto' takes 18 % of the bytes of the site's weights at most, and 32 directions", () => {
     const settings = [{ weights: weightsOf(4, 'gptq'), lowRank: 'auto' }] as const;
     for (const [d, widths] of [
       [192, [576]],
@@ -181,16 +182,26 @@ describe('The branch beside the codes', () => {
       [8, [8]],
     ] as const) {
       const all = widths.map(() => settings[0]);
-      const rank = branchRank(all, d, widths);
+      // as much as there is room for where next to nothing is left of the signal
+      const rank = branchRank(all, d, widths, () => 0);
       const n = widths.reduce((sum, width) => sum + width, 0);
       // groups of 8: half a byte a code, two for a scale
       const weights = (d * n) / 2 + (2 * d * n) / 8;
       const bytes = (count: number) => count * d + (count + Math.min(count, 2)) * (n + 4);
       expect(bytes(rank), `${d} × ${widths}`).to.be.at.most(0.18 * weights);
-      if (rank < 16) expect(bytes(rank + 1)).to.be.above(0.18 * weights - 2 * 4 * 2);
-      expect(rank).to.be.at.most(16);
+      if (rank < 32) expect(bytes(rank + 1)).to.be.above(0.18 * weights - 2 * 4 * 2);
+      expect(rank).to.be.at.most(32);
     }
-    expect(branchRank([{ ...settings[0], lowRank: 1000 }], 192, [192])).to.equal(192);
+    expect(branchRank([{ ...settings[0], lowRank: 1000 }], 192, [192], never)).to.equal(192);
+  });
+
+  it("rank 'auto' is higher where more is lost: one more for a decibel", () => {
+    const settings = [{ weights: weightsOf(4, 'gptq'), lowRank: 'auto' }] as const;
+    const rank = (sqnr: number | null) => branchRank(settings, 1152, [1152], () => sqnr);
+    expect([null, 32, 31, 26.4, 20, 0].map(rank)).to.deep.equal([16, 16, 17, 22, 28, 32]);
+    expect([40, 47.4, 60, Number.POSITIVE_INFINITY].map(rank)).to.deep.equal([8, 1, 0, 0]);
+    // outputs that are not numbers lose all there is
+    expect(rank(Number.NaN)).to.equal(32);
   });
 
   it('without second moments it is the directions of the weights', () => {
@@ -199,10 +210,15 @@ describe('The branch beside the codes', () => {
     const how = { blockSize: null, seed: 1, gptq: false, branched: true };
     const bare = makeTransform('test', parts, stats, [W], D, how);
     const settings = [{ weights: weightsOf(4, 'gptq'), lowRank: RANK }];
-    const { fitted, feedback } = fitSiteBranch(bare, 'activations', settings, stats, [W]);
+    const branch = { kind: 'activations', rank: RANK } as const;
+    const { fitted, feedback } = fitSiteBranch(bare, branch, settings, stats, [W]);
     expect([fitted.branch.kind, feedback]).to.deep.equal(['weights', undefined]);
   });
 });
+
+function never(): never {
+  throw new Error('asked for what is given');
+}
 
 function near(values: ArrayLike<number>, wanted: readonly number[]): void {
   expect(values.length).to.equal(wanted.length);
