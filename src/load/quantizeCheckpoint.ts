@@ -2,6 +2,7 @@ import type { Tensor } from '@tensorflow/tfjs-core';
 import { InvalidArgumentError } from '../../ops/numerics/errors.js';
 import type { CalibrationStats } from '../calibrate/stats.js';
 import { modelFromTensors } from '../graph/model.js';
+import type { Recipe } from '../report/recipe.js';
 import type { RewriteOptions } from '../rewrite/options.js';
 import { withPreset } from '../rewrite/presetOptions.js';
 import type { Preset, PresetName } from '../rewrite/presets.js';
@@ -18,8 +19,11 @@ export type { CheckpointBatches, CheckpointCalibration } from './given.js';
 
 /** Options of `quantizeCheckpoint`: those of `rewriteGraph` go over the preset's. */
 export interface QuantizeCheckpointOptions extends LoadCheckpointOptions, RewriteOptions {
-  /** One of `PRESETS` by its name, or one of your own. Default 'W4A8'. */
-  readonly preset?: PresetName | Preset;
+  /**
+   * One of `PRESETS` by its name, one of your own, or what `recommendRules` gave; of a JSON file
+   * too. Default 'W4A8'.
+   */
+  readonly preset?: PresetName | Preset | Recipe;
   /**
    * Inputs of the model to calibrate it on, part by part while it loads; or a function that gives
    * them for its inputs. Its tensors are held until all is done. Default none.

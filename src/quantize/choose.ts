@@ -108,5 +108,12 @@ function quarotKey(branch: Way['branch']): string {
 
 function measuredWay({ method, parts, branch }: Way, output: number): MeasuredWay {
   const { center, scale, rotate } = parts;
-  return { method, center, scale, rotate, ...(branch === null ? {} : { branch: branch.kind }), output };
+  return {
+    method,
+    center,
+    scale,
+    rotate,
+    ...(branch === null ? {} : { branch: branch.kind }),
+    output,
+  };
 }

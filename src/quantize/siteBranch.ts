@@ -1,8 +1,8 @@
 import { bytesOf, FLOAT16 } from '../../ops/numerics/formats.js';
 import type { SiteStats } from '../calibrate/siteStats.js';
+import { comparable } from '../math/decibels.js';
 import { type FittedBranch, fitBranch, roundedTarget, withoutBranch } from './branch.js';
 import type { WayBranch } from './candidates.js';
-import { comparable } from '../math/decibels.js';
 import type { Feedback } from './feedback.js';
 import { feedbackOf, momentsFor } from './hessian.js';
 import { roundedWeights } from './quantizeLinear.js';

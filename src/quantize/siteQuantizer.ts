@@ -1,6 +1,7 @@
 import { HadaNormError, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { fitsIn } from '../../ops/numerics/formats.js';
 import type { SiteStats } from '../calibrate/siteStats.js';
+import { comparable } from '../math/decibels.js';
 import type { BranchKind } from './branch.js';
 import { branchesOf, type Latitude, latitudeOf, type Way, wayKey, waysOf } from './candidates.js';
 import { type Choice, chooseMethod, chooseWay } from './choose.js';
@@ -133,17 +134,21 @@ export class SiteQuantizer {
   }
 
   /**
-   * The same beside a branch, of the kind that measures best. A branch takes a second rounding: it
-   * comes to one way alone.
+   * The same beside a branch, of the kind that measures best, unless that is worse than none. A
+   * branch takes a second rounding: it comes to one way alone.
    */
   private beside(choice: Choice, pinned: ReadonlySet<string>): Choice {
     const rank = this.branches.length === 0 ? 0 : this.rankBeside(choice.way);
     if (rank === 0) return choice;
     const ways = this.branches.map((kind) => ({ ...choice.way, branch: { kind, rank } }));
-    if (!pinned.has(wayKey(choice.way))) this.trials.drop(choice.way, { transform: true });
     const { samples, trials } = this;
-    const chosen = samples === null ? null : chooseWay(trials, ways, pinned, choice.measured);
-    return chosen ?? { ...choice, way: ways[0]! };
+    if (samples === null) return { ...choice, way: ways[0]! };
+    const without = comparable(trials.sampled(choice.way));
+    if (!pinned.has(wayKey(choice.way))) trials.drop(choice.way, { transform: true });
+    const chosen = chooseWay(trials, ways, pinned, choice.measured);
+    if (comparable(trials.sampled(chosen.way)) >= without) return chosen;
+    trials.drop(chosen.way, { transform: true });
+    return { way: choice.way, measured: chosen.measured };
   }
 
   private rankBeside(way: Way): number {

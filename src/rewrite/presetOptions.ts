@@ -1,37 +1,39 @@
 import { checkPlain, isPlain } from '../../ops/common/checks.js';
 import { describe, InvalidArgumentError } from '../../ops/numerics/errors.js';
+import type { Recipe } from '../report/recipe.js';
 import type { RewriteOptions, Rule } from './options.js';
 import { PRESETS, type Preset, type PresetName } from './presets.js';
 
 /**
- * Options over a preset's: bits of both, rules after one another.
+ * Options over a preset's, and over what its rules say of the same; rules after one another.
  * @throws InvalidArgumentError for no preset.
  */
 export function withPreset(
   op: string,
-  preset: PresetName | Preset = 'W4A8',
+  preset: PresetName | Preset | Recipe = 'W4A8',
   given: Omit<RewriteOptions, 'stats'>,
 ): RewriteOptions {
-  const { weights, activations, rules, ...rest } = given;
+  const { weights, activations, rules: _, ...rest } = given;
   const options = presetOf(op, preset);
   return {
     ...options,
     ...rest,
     ...over('weights', options.weights, weights),
     ...over('activations', options.activations, activations),
-    ...(rules === undefined ? {} : { rules: joined(options.rules, rules) }),
+    ...rulesOver(options.rules, given),
   };
 }
 
-function presetOf(op: string, preset: PresetName | Preset): Preset['options'] {
+function presetOf(op: string, preset: PresetName | Preset | Recipe): Preset['options'] {
   if (typeof preset === 'string' && Object.hasOwn(PRESETS, preset)) return PRESETS[preset].options;
   if (typeof preset === 'object' && preset !== null) {
     checkPlain(op, 'preset', preset);
+    if ('rules' in preset) return { rules: preset.rules };
     checkPlain(op, 'preset.options', preset.options);
     return preset.options;
   }
   const names = Object.keys(PRESETS).join(', ');
-  const wanted = `one of ${names}, or { description, options }`;
+  const wanted = `one of ${names}, { description, options }, or a recipe`;
   throw new InvalidArgumentError(op, 'preset', wanted, describe(preset));
 }
 
@@ -46,6 +48,26 @@ function over<Name extends string, Part extends object>(
   return { [name]: part } as { [Key in Name]?: Part };
 }
 
-function joined(preset: readonly Rule[] = [], given: readonly Rule[]): readonly Rule[] {
-  return Array.isArray(given) ? [...preset, ...given] : given;
+/** What is no list is for `rewriteGraph` to refuse. */
+function rulesOver(
+  preset: readonly Rule[] | undefined,
+  given: Omit<RewriteOptions, 'stats'>,
+): Pick<RewriteOptions, 'rules'> {
+  const { rules } = given;
+  if (rules !== undefined && !Array.isArray(rules)) return { rules };
+  const own = preset?.map((rule) => without(rule, given));
+  return own === undefined && rules === undefined
+    ? {}
+    : { rules: [...(own ?? []), ...(rules ?? [])] };
+}
+
+/** A rule less what options say themselves: of weights and activations each part counts. */
+function without<T extends object>(rule: T, options: object): T {
+  const said = new Map(Object.entries(options).filter(([, value]) => value !== undefined));
+  const left = Object.entries(rule).flatMap(([key, value]) => {
+    const other = said.get(key);
+    if (other === undefined) return [[key, value]];
+    return isPlain(value) && isPlain(other) ? [[key, without(value, other)]] : [];
+  });
+  return Object.fromEntries(left) as T;
 }

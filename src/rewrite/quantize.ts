@@ -19,8 +19,11 @@ import { type OpenSequential, openSequential } from './sequentialInput.js';
 
 /** Options of `quantize`: those of `rewriteGraph` go over the preset's. */
 export interface QuantizeOptions extends Omit<RewriteOptions, 'stats'>, WatchOptions {
-  /** One of `PRESETS` by its name, or one of your own. Default 'W4A8'. */
-  preset?: PresetName | Preset;
+  /**
+   * One of `PRESETS` by its name, one of your own, or what `recommendRules` gave; of a JSON file
+   * too. Default 'W4A8'.
+   */
+  preset?: PresetName | Preset | Recipe;
   /**
    * What the result is to reach: linears get 8 bits until it does, as `recommendRules` has it.
    * Default none.

@@ -7,7 +7,8 @@ import { PRESETS, type PresetName } from '../../rewrite/presets.js';
 export type RecipeOptions = Omit<RewriteOptions, 'stats'> & { readonly preset?: PresetName };
 
 /**
- * A recipe of a JSON file: options of `rewriteGraph` and `preset`, or what `recommendRules` gave.
+ * A recipe of a JSON file: options of `rewriteGraph` and `preset`, one of `PRESETS` as it is, or
+ * what `recommendRules` gave.
  * `pattern` of a rule is a regular expression in place of `match`.
  */
 export async function readRecipe(file: string): Promise<RecipeOptions> {
@@ -23,13 +24,16 @@ export async function readRecipe(file: string): Promise<RecipeOptions> {
   if (Object.prototype.toString.call(json) !== '[object Object]') {
     throw new InvalidArgumentError('--recipe', file, 'an object of options', `${json}`);
   }
-  const { expected: _, rules, ...options } = json as Record<string, unknown>;
+  const { expected: _, description: __, options: inner, ...outer } = json as Recorded;
+  const { rules, ...options } = { ...(inner as object), ...outer } as Recorded;
   if (rules === undefined) return options;
   if (!Array.isArray(rules)) {
     throw new InvalidArgumentError('--recipe', `${file}: rules`, 'an array', `${rules}`);
   }
   return { ...options, rules: rules.map((rule) => ruleOf(file, rule)) };
 }
+
+type Recorded = Record<string, unknown>;
 
 function ruleOf(file: string, given: unknown): Rule {
   const { pattern, ...rule } = { ...(given as object) } as { pattern?: unknown } & Rule;

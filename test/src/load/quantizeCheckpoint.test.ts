@@ -1,6 +1,12 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
-import { AbortedError, calibrate, InvalidArgumentError, rewriteGraph } from '../../../src/index.js';
+import {
+  AbortedError,
+  calibrate,
+  InvalidArgumentError,
+  PRESETS,
+  rewriteGraph,
+} from '../../../src/index.js';
 import {
   loadCheckpoint,
   type QuantizeCheckpointOptions,
@@ -30,7 +36,8 @@ describe('quantizeCheckpoint', () => {
     const load = PUBLISHED[name]!;
     it(`${name}: what rewriteGraph makes of the whole model, to the bit`, async () => {
       const { numTensors } = tf.memory();
-      const options = { method: 'hadamard', compare: false } as const;
+      const { options: preset } = PRESETS.W4A8;
+      const options = { ...preset, method: 'hadamard', compare: false } as const;
       const whole = await loadCheckpoint(source(name), load);
       const expected = rewriteGraph(whole, options);
       const made = await quantizeCheckpoint(source(name), load);
@@ -46,7 +53,7 @@ describe('quantizeCheckpoint', () => {
     const whole = await loadCheckpoint(source('dit'));
     const { inputs } = publishedCase('dit');
     const stats = await calibrate(whole, [inputs], { disposeBatches: true });
-    const expected = rewriteGraph(whole, { stats, compare: false });
+    const expected = rewriteGraph(whole, { ...PRESETS.W4A8.options, stats, compare: false });
     const made = await quantizeCheckpoint(source('dit'), { stats });
     expect(made.report).to.deep.equal(expected.report);
     expect(outputOf(made.model, 'dit')).to.deep.equal(outputOf(expected.model, 'dit'));
@@ -62,7 +69,7 @@ describe('quantizeCheckpoint', () => {
     const packed = seen.indexOf('quantize transformer_blocks/0/ff/net/2/MatMul');
     const later = seen.indexOf('load transformer_blocks.1.attn1.to_k.weight');
     expect(packed).to.be.within(1, later - 1);
-    expect(seen.filter((one) => one.startsWith('quantize'))).to.have.length(21);
+    expect(seen.filter((one) => one.startsWith('quantize'))).to.have.length(20);
   });
 
   it('leaves nothing behind when it is cancelled, or when options are wrong', async () => {

@@ -45,7 +45,7 @@ function statsOf(sample: Sample): CalibrationStats {
 }
 
 function rewritten(stats: CalibrationStats, options: RewriteOptions = {}, of = model) {
-  const how = { stats, compare: false, mode: 'simulate' } as const;
+  const how = { stats, compare: false, mode: 'simulate', lowRank: 0 } as const;
   const { model: small, report } = rewriteGraph(of, { ...how, ...options });
   const ops = [...graphOfModel('test', small).nodes.values()].map(({ op }) => op);
   small.dispose();

@@ -20,6 +20,9 @@ import { varied } from '../../harness/graphs/zoo.js';
 /** What is cheaper is taken within so many dB. */
 const TIE_DB = 0.05;
 
+/** What all output channels may say otherwise than those that are looked at first. */
+const SAMPLED_DB = 0.5;
+
 /** Transformed linears by the site that they read. */
 function sitesOf(
   model: tf.GraphModel,
@@ -67,6 +70,20 @@ function expectLeast(site: string, linears: readonly LinearReport[]): void {
   }
 }
 
+/** A branch is there only where no way without one measures better. */
+function expectBranchWorthIt(site: string, linears: readonly LinearReport[]): void {
+  const [{ parts, ways = [] }] = linears as [LinearReport];
+  const best = (some: typeof ways) => Math.max(...some.map(({ output }) => output));
+  const beside = ways.filter(({ branch }) => branch !== undefined);
+  const alone = ways.filter(({ branch }) => branch === undefined);
+  if (parts!.branch !== undefined) {
+    // ways are compared on some of the output channels
+    expect(best(beside), site).to.be.at.least(best(alone) - SAMPLED_DB);
+  } else if (beside.length > 0) {
+    expect(best(alone), site).to.be.at.least(best(beside) - SAMPLED_DB);
+  }
+}
+
 describe('Each site of any transformer', () => {
   before(async () => {
     await tf.setBackend('cpu');
@@ -80,13 +97,16 @@ describe('Each site of any transformer', () => {
       const model = await loaded(graph.artifacts);
       const batches = [1, 2, 3].map((seed) => graph.inputs(4, graph.tokens[0]!, seed));
       const stats = await calibrate(model, batches, { disposeBatches: true });
-      const options = { method, activations: { bits: width } } as const;
+      const options = { method, activations: { bits: width }, lowRank: 0 } as const;
       for (const [site, linears] of sitesOf(model, stats, options)) {
         expectLeast(site, linears);
         const own = meanErrorDecibels(linears.map(({ sqnr }) => sqnr!.output));
         const quarot = linears.flatMap(({ compared }) => compared.hadamard?.output ?? []);
         // a width without a Hadamard matrix has none
         if (quarot.length > 0) expect(own, site).to.be.at.least(meanErrorDecibels(quarot) - 1e-9);
+      }
+      for (const [site, linears] of sitesOf(model, stats, { ...options, lowRank: 'auto' })) {
+        expectBranchWorthIt(site, linears);
       }
       model.dispose();
     });

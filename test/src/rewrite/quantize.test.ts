@@ -7,6 +7,7 @@ import {
   PRESETS,
   type PresetName,
   type Progress,
+  type QuantizeOptions,
   quantize,
   quantizedFiles,
   recommendRules,
@@ -42,9 +43,9 @@ describe('quantize', () => {
         expect(made.recipe).to.equal(null);
         expect(await quantizedFiles(made.model)).to.deep.equal(await quantizedFiles(steps.model));
         const { weightBits, activationBits } = made.report.linears.find(
-          ({ treatment }) => treatment === 'transformed',
+          ({ role }) => role === 'attention.qkv',
         )!;
-        expect(`W${weightBits}A${activationBits}`).to.equal(preset);
+        expect(`W${weightBits}A${activationBits}`).to.equal(preset.split('-')[0]);
         made.model.dispose();
         steps.model.dispose();
       });
@@ -55,12 +56,47 @@ describe('quantize', () => {
     const stats = await calibrate(model, batches);
     const weights = { groupSize: 32 };
     const named = await quantize(model, stats, { preset: 'W4A8', weights, method: 'hadamard' });
-    const options = { weights: { bits: 4, groupSize: 32 }, method: 'hadamard' } as const;
+    const groups = { weights: { bits: 4, groupSize: 32 }, method: 'hadamard' } as const;
+    const options = { ...PRESETS.W4A8.options, ...groups };
     const own = await quantize(model, stats, { preset: { description: 'mine', options } });
     const steps = rewriteGraph(model, { ...options, stats, compare: false });
     expect(named.report).to.deep.equal(steps.report);
     expect(own.report).to.deep.equal(steps.report);
     tf.dispose([named.model, own.model, steps.model] as never);
+  });
+
+  it('puts options over what the rules of a preset say of the same', async () => {
+    const stats = await calibrate(model, batches);
+    const bitsOf = async (options: QuantizeOptions) => {
+      const { model: small, report } = await quantize(model, stats, options);
+      small.dispose();
+      const bits = report.linears.map(({ role, weightBits }) => [role, weightBits] as const);
+      return Object.fromEntries(bits.filter(([role]) => /^mlp|modulation/.test(role)));
+    };
+    expect(await bitsOf({})).to.deep.equal({ 'mlp.in': 4, 'mlp.out': 8, modulation: 4 });
+    const all = await bitsOf({ weights: { bits: 6 } });
+    expect(all).to.deep.equal({ 'mlp.in': 6, 'mlp.out': 6, modulation: 6 });
+    const rules = [{ role: 'mlp.out', weights: { bits: 3 } }] as const;
+    expect((await bitsOf({ weights: { bits: 6 }, rules }))['mlp.out']).to.equal(3);
+    const plain = await quantize(model, stats, { lowRank: 0, method: 'hadamard' });
+    plain.model.dispose();
+    for (const { parts } of plain.report.linears) expect(parts?.branch).to.equal(undefined);
+  });
+
+  it('takes presets and recipes that were JSON', async () => {
+    const stats = await calibrate(model, batches);
+    const named = await quantize(model, stats, { preset: 'W4A4' });
+    const recipe = recommendRules(named.report, { meanSqnr: 35 });
+    for (const [given, wanted] of [
+      [PRESETS.W4A4, PRESETS.W4A4.options],
+      [recipe, { rules: recipe.rules }],
+    ] as const) {
+      const made = await quantize(model, stats, { preset: JSON.parse(JSON.stringify(given)) });
+      const steps = rewriteGraph(model, { ...wanted, stats, compare: false });
+      expect(made.report).to.deep.equal(steps.report);
+      tf.dispose([made.model, steps.model] as never);
+    }
+    named.model.dispose();
   });
 
   it('reaches a target by the rules that are recommended, the others as they were', async () => {
@@ -99,7 +135,10 @@ describe('quantize', () => {
       [{ target: { minSqnr: 200 } }, /^quantize: target.minSqnr must be at most .* dB, got 200/],
       [{ target: { maxBytes: 10 } }, /^quantize: target.maxBytes must be at least /],
       [{ target: {} }, /^quantize: target must be exactly one of minSqnr, meanSqnr, maxBytes/],
-      [{ preset: 'W3A3' }, /^quantize: preset must be one of W8A8, W4A8, W4A4, .*, got "W3A3"/],
+      [
+        { preset: 'W3A3' },
+        /^quantize: preset must be one of W4A8, W4A8-small, W4A4, .*, got "W3A3"/,
+      ],
       [{ weights: { bits: 99 } }, /^quantize: weights.bits must be /],
       [{ bits: 4 }, /^quantize: options must be made of/],
     ];
@@ -119,7 +158,8 @@ describe('quantize', () => {
     const made = await quantize(model, batches, { onProgress: (at) => told.push(at) });
     made.model.dispose();
     expect([...new Set(told.map(({ stage }) => stage))]).to.deep.equal(['calibrate', 'quantize']);
-    expect(told.at(-1)).to.include({ done: made.report.linears.length });
+    const quantized = made.report.linears.filter(({ treatment }) => treatment !== 'untouched');
+    expect(told.at(-1)).to.include({ done: quantized.length });
     for (const at of ['calibrate', 'quantize']) {
       await expectNoLeakAsync(async () => {
         const abort = new AbortController();
