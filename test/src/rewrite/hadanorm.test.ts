@@ -51,7 +51,14 @@ describeOnBackends(
     for (const mode of ['simulate', 'integer'] as const) {
       for (const [title, options, format] of VARIANTS) {
         it(`mode '${mode}', ${title}: codes, the mean's parts, weights and outputs`, () => {
-          const given = { stats, mode, compare: false, weightOnly: false, ...options } as const;
+          const given = {
+            stats,
+            mode,
+            compare: false,
+            weightOnly: false,
+            lowRank: 0,
+            ...options,
+          } as const;
           const weights = { rounding: 'nearest', ...options.weights } as const;
           const { model: small } = rewriteGraph(model, { ...given, weights });
           const batch = tinyBatch(9);
