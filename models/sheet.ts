@@ -6,18 +6,20 @@ import { sheetPng } from './sheetPng.js';
 const COLUMNS = 8;
 
 /** Height and width of a picture in the sheet, in pixels, at least: small ones are enlarged. */
-const SHOWN = 64;
+const SHOWN = 128;
 
 /**
  * A sheet of pictures, a row for each model: the first eight that it drew, all from the same noise.
  */
 export class Sheet {
   private readonly pictures: Uint8Array[] = [];
+  private readonly labels: string[] = [];
   private size = 0;
   private left = 0;
 
-  /** Starts a row. */
-  startRow(): void {
+  /** Starts a row, with its name above it. */
+  startRow(label: string): void {
+    this.labels.push(label);
     this.left = COLUMNS;
   }
 
@@ -40,7 +42,7 @@ export class Sheet {
 
   /** As a PNG. */
   png(): Buffer {
-    return sheetPng(this.pictures, this.size, COLUMNS);
+    return sheetPng(this.pictures, this.size, COLUMNS, this.labels);
   }
 }
 

@@ -2,13 +2,16 @@ import { join } from 'node:path';
 import type * as tf from '@tensorflow/tfjs';
 import {
   InvalidArgumentError,
+  PRESETS,
+  type Preset,
   type QuantizationReport,
   quantizedFiles,
+  type RewriteOptions,
   reportJson,
 } from 'tfjs-hadanorm';
 import { likenessOf } from '../../models/likeness.js';
 import { Sheet } from '../../models/sheet.js';
-import { optionsOf } from '../../src/cli/values.js';
+import { type Bits, optionsOf } from '../../src/cli/values.js';
 import { spreadLabels } from '../../src/diffusion/labels.js';
 import { numClassesOf } from '../../src/diffusion/sampler.js';
 import type { Settings } from './flags.js';
@@ -53,7 +56,7 @@ export async function compareModels(
   for (const bits of settings.bits) {
     for (const method of ['rtn', settings.method] as const) {
       const name = `${method} ${bits.name}`;
-      const options = { ...optionsOf(bits, method), stats, compare: method !== 'rtn' };
+      const options = { ...howTo(bits, method), stats, compare: method !== 'rtn' };
       const { model: small, report } = await quantized(name, model, options, signal);
       try {
         const { values, stepMs } = await rows.draw(name, small);
@@ -74,6 +77,16 @@ export async function compareModels(
   files.set('samples.png', rows.png());
   files.set('report.html', await reportsPage(reports));
   return { figures, reports, files };
+}
+
+/**
+ * Bits by a method: the preset of these bits where that is HadaNorm; other methods are what papers
+ * say.
+ */
+function howTo(bits: Bits, method: Settings['method'] | 'rtn'): RewriteOptions {
+  const preset = Object.entries<Preset>(PRESETS).find(([name]) => name === bits.name)?.[1];
+  const ours = method === 'hadanorm' || method === 'auto';
+  return ours && preset !== undefined ? { ...preset.options, method } : optionsOf(bits, method);
 }
 
 /**
@@ -113,7 +126,7 @@ class Rows {
 
   async draw(name: string, from: tf.GraphModel) {
     const { pictures, stepMs } = await drawn(name, from, this.labels, this.settings, this.signal);
-    this.sheet.startRow();
+    this.sheet.startRow(name);
     this.sheet.add(pictures);
     const values = pictures.dataSync<'float32'>();
     pictures.dispose();

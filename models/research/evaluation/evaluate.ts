@@ -53,7 +53,7 @@ export async function evaluate(input: EvaluationInput): Promise<void> {
     prepareSubject(model, network, { name: plan.model, samples, steps, seed }, { signal, onRun }),
   );
   try {
-    sheet?.startRow();
+    sheet?.startRow('fp32');
     for (const { pictures } of subject.recordings) sheet?.add(pictures);
     const offline = plan.offline ? await prepareOffline(input, subject) : null;
     for (const bits of plan.bits) {
@@ -106,7 +106,7 @@ async function evaluateConfiguration(
   const small = await quantize(input, subject, method, bits, name);
   try {
     if (paired) {
-      sheet?.startRow();
+      sheet?.startRow(`${key.method} ${key.bits}`);
       const figures = await withBar(`${name}: (a)–(c)`, pairedRuns(subject), (onRun) =>
         measurePaired(subject, small, { signal, onRun }, (pictures) => sheet?.add(pictures)),
       );

@@ -183,8 +183,13 @@ describe('Evaluation, end to end on a tiny DiT', () => {
     const sheet = new Sheet();
     await run(planOf('--methods rtn --bits W8A8,W2A2 --samples 8 --steps 1'), { sheet });
     const { width, height, data } = PNG.sync.read(sheet.png());
-    expect([width, height]).to.deep.equal([8 * 64, 3 * 64]);
-    const row = (i: number) => data.subarray(i * 64 * width * 4, (i + 1) * 64 * width * 4);
+    // each below its name
+    const [size, band] = [128, 27];
+    expect([width, height]).to.deep.equal([8 * size, 3 * (band + size)]);
+    const lines = (from: number, count: number) =>
+      data.subarray(from * width * 4, (from + count) * width * 4);
+    const row = (i: number) => lines(i * (band + size) + band, size);
+    for (const i of [0, 1, 2]) expect([...lines(i * (band + size), band)]).to.include(0);
     const apart = (a: number, b: number) =>
       row(a).reduce((sum, value, i) => sum + Math.abs(value - row(b)[i]!), 0);
     expect(apart(0, 1)).to.be.below(apart(0, 2));
