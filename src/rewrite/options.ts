@@ -90,10 +90,10 @@ export interface LinearOptions {
   /**
    * Directions of a site that are multiplied apart, beside the codes (a low-rank branch), of
    * transformed linears. The linears that read one tensor share them. They take the mean along, so
-   * `meanRank` 'auto' is 0 with them. 8 bits a number. 'auto': more where more is lost, 16 where the
-   * outputs have 32 dB without them and one more for every decibel less, 32 at most, within 18 % of
-   * the bytes of the site's weights. Default 'auto' with the methods `hadanorm` and `auto`; 0, none,
-   * with the others.
+   * `meanRank` 'auto' is 0 with them. 8 bits a number. 'auto': more where more is lost, 16 where
+   * the outputs have 32 dB without them and one more for every decibel less, 32 at most, within 18
+   * % of the bytes of the site's weights. Default 'auto' with the methods `hadanorm` and `auto`;
+   * 0, none, with the others.
    */
   lowRank?: number | 'auto';
   /**

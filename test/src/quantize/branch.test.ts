@@ -55,7 +55,8 @@ function subject(
   const bare = makeTransform('test', parts, stats, [W], D, how);
   const weights = weightsOf(bits, gptq ? 'gptq' : 'nearest');
   const settings = [{ weights, lowRank: RANK }];
-  const beside = kind === null ? null : fitSiteBranch(bare, { kind, rank: RANK }, settings, stats, [W]);
+  const branch = kind === null ? null : { kind, rank: RANK };
+  const beside = branch && fitSiteBranch(bare, branch, settings, stats, [W]);
   const t = { ...bare, branch: beside?.fitted.branch ?? null };
   const feedback = beside?.feedback ?? null;
   const linear = quantizeLinear(t, W, N, weights, gptq ? feedback : null, beside?.fitted ?? null);
