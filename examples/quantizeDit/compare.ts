@@ -2,16 +2,13 @@ import { join } from 'node:path';
 import type * as tf from '@tensorflow/tfjs';
 import {
   InvalidArgumentError,
-  PRESETS,
-  type Preset,
   type QuantizationReport,
   quantizedFiles,
-  type RewriteOptions,
   reportJson,
 } from 'tfjs-hadanorm';
 import { likenessOf } from '../../models/likeness.js';
 import { Sheet } from '../../models/sheet.js';
-import { type Bits, optionsOf } from '../../src/cli/values.js';
+import { shippedOptions } from '../../src/cli/values.js';
 import { spreadLabels } from '../../src/diffusion/labels.js';
 import { numClassesOf } from '../../src/diffusion/sampler.js';
 import type { Settings } from './flags.js';
@@ -56,7 +53,7 @@ export async function compareModels(
   for (const bits of settings.bits) {
     for (const method of ['rtn', settings.method] as const) {
       const name = `${method} ${bits.name}`;
-      const options = { ...howTo(bits, method), stats, compare: method !== 'rtn' };
+      const options = { ...shippedOptions(bits, method), stats, compare: method !== 'rtn' };
       const { model: small, report } = await quantized(name, model, options, signal);
       try {
         const { values, stepMs } = await rows.draw(name, small);
@@ -77,16 +74,6 @@ export async function compareModels(
   files.set('samples.png', rows.png());
   files.set('report.html', await reportsPage(reports));
   return { figures, reports, files };
-}
-
-/**
- * Bits by a method: the preset of these bits where that is HadaNorm; other methods are what papers
- * say.
- */
-function howTo(bits: Bits, method: Settings['method'] | 'rtn'): RewriteOptions {
-  const preset = Object.entries<Preset>(PRESETS).find(([name]) => name === bits.name)?.[1];
-  const ours = method === 'hadanorm' || method === 'auto';
-  return ours && preset !== undefined ? { ...preset.options, method } : optionsOf(bits, method);
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { LinearOptions, RewriteOptions } from '../rewrite/options.js';
+import { PRESETS, type Preset } from '../rewrite/presets.js';
 
 /** Bits of weights and activations. */
 export interface Bits {
@@ -38,4 +39,14 @@ export function optionsOf(
     weights: { bits: weights, ...(rounding === 'auto' ? {} : { rounding }) },
     activations: { bits: activations },
   };
+}
+
+/** The same, by the preset of these bits where that is HadaNorm; others are as papers have them. */
+export function shippedOptions(
+  bits: Bits,
+  method: NonNullable<LinearOptions['method']>,
+): RewriteOptions {
+  const preset = Object.entries<Preset>(PRESETS).find(([name]) => name === bits.name)?.[1];
+  const ours = method === 'hadanorm' || method === 'auto';
+  return ours && preset !== undefined ? { ...preset.options, method } : optionsOf(bits, method);
 }

@@ -5,7 +5,7 @@ import {
   type RewriteResult,
   rewriteGraphAsync,
 } from 'tfjs-hadanorm';
-import { optionsOf, parseBits } from '../../../src/cli/values.js';
+import { parseBits, shippedOptions } from '../../../src/cli/values.js';
 import type { PackedFile } from '../shared/protocol.js';
 import { type RunContext, tellFigures, tellStage } from './context.js';
 
@@ -25,7 +25,7 @@ export async function quantize<T>(
   const stage = `quantize ${column}` as const;
   tellStage(context, stage, 0);
   const made = await rewriteGraphAsync(model, {
-    ...optionsOf(parseBits(bits)!, column === 'rtn' ? 'rtn' : method),
+    ...shippedOptions(parseBits(bits)!, column === 'rtn' ? 'rtn' : method),
     compare: false,
     ...(stats === null ? {} : { stats }),
     signal: context.signal,

@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 import { flag, needed, readFlags, repeated, SWITCH, usageOf } from '../../../src/cli/flags.js';
 import { bits, integer, listOf, NUMBER, oneOf, text } from '../../../src/cli/readers.js';
-import { optionsOf, parseBits } from '../../../src/cli/values.js';
-import { InvalidArgumentError } from '../../../src/index.js';
+import { optionsOf, parseBits, shippedOptions } from '../../../src/cli/values.js';
+import { InvalidArgumentError, PRESETS } from '../../../src/index.js';
 
 const FLAGS = {
   model: flag(text('NAME'), 'nano'),
@@ -96,5 +96,13 @@ describe('Options of bits', () => {
   it('unless it is told', () => {
     expect(optionsOf(own, 'rtn', 'auto').weights).to.deep.equal({ bits: 4 });
     expect(optionsOf(own, 'hadanorm', 'gptq').weights).to.deep.equal({ bits: 4, rounding: 'gptq' });
+  });
+
+  it('are those of a preset where HadaNorm has one of these bits', () => {
+    const [w4a8, own] = [parseBits('W4A8')!, parseBits('W3A6')!];
+    const options = { ...PRESETS.W4A8.options, method: 'auto' };
+    expect(shippedOptions(w4a8, 'auto')).to.deep.equal(options);
+    expect(shippedOptions(w4a8, 'hadamard')).to.deep.equal(optionsOf(w4a8, 'hadamard'));
+    expect(shippedOptions(own, 'hadanorm')).to.deep.equal(optionsOf(own, 'hadanorm'));
   });
 });
