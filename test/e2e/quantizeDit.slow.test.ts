@@ -77,8 +77,8 @@ describe('The main example, npm start', function () {
 
   it('writes five rows of eight pictures, and one page of both reports', () => {
     const png = PNG.sync.read(readFileSync(join(out, 'samples.png')));
-    expect(png.width / png.height).to.equal(8 / 5);
-    expect(png.width).to.be.at.least(8 * 32);
+    const [size, label] = [128, 27];
+    expect([png.width, png.height]).to.deep.equal([8 * size, 5 * (label + size)]);
     expect(new Set(png.data).size, 'different bytes').to.be.above(100);
     const page = readFileSync(join(out, 'report.html'), 'utf8');
     expect(page.match(/<h1>.*<\/h1>/g)).to.deep.equal([

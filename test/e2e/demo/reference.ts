@@ -3,9 +3,10 @@ import '@tensorflow/tfjs-backend-wasm';
 import { RECIPES } from '../../../examples/browser/worker/recipes.js';
 import { loadTrained } from '../../../models/load.js';
 import { byteOf } from '../../../models/pixels.js';
+import { parseBits, shippedOptions } from '../../../src/cli/values.js';
 import { calibrateOnTrajectories } from '../../../src/diffusion/calibration.js';
 import { sample } from '../../../src/diffusion/sampler.js';
-import { fuseGraph, loadQuantized, rewriteGraph } from '../../../src/index.js';
+import { fuseGraph, loadQuantized, PRESETS, rewriteGraph } from '../../../src/index.js';
 import { energiesOf, psnrDecibels } from '../../../src/math/decibels.js';
 import type { PickedFile } from './driver.js';
 
@@ -26,8 +27,6 @@ export interface ReferencePictures {
   readonly small: Uint8Array;
 }
 
-const BITS = { weights: { bits: 4 }, activations: { bits: 8 }, compare: false } as const;
-
 /**
  * What Node draws on WASM with the page's settings: after the page's quick calibration, or with the
  * packed model.
@@ -38,11 +37,8 @@ export async function referencePictures(
 ): Promise<ReferencePictures> {
   await tf.setBackend('wasm');
   const model = await loadTrained('avatars-nano');
-  const rounded = rewriteGraph(model, {
-    ...BITS,
-    method: 'rtn',
-    weights: { bits: 4, rounding: 'nearest' },
-  }).model;
+  const bits = parseBits('W4A8')!;
+  const rounded = rewriteGraph(model, { ...shippedOptions(bits, 'rtn'), compare: false }).model;
   const small = packed === null ? await quantized(model, settings.seed) : await opened(packed);
   try {
     return {
@@ -63,7 +59,7 @@ async function quantized(model: tf.GraphModel, seed: number): Promise<tf.GraphMo
     seed: seed + 1,
   });
   fused.dispose();
-  return rewriteGraph(model, { ...BITS, stats }).model;
+  return rewriteGraph(model, { ...PRESETS.W4A8.options, stats, compare: false }).model;
 }
 
 function opened(files: readonly PickedFile[]): Promise<tf.GraphModel> {
