@@ -56,7 +56,7 @@ export async function plotDrawer(): Promise<DrawPlot> {
 const ROLES = / (?:role|aria-\w+)="[^"]*"/g;
 
 /** The drawing as one image with a description, in place of vega's root element. */
-function accessible(svg: string, title: string, description: string): Html {
+export function accessible(svg: string, title: string, description: string): Html {
   const viewBox = /viewBox="([\d. -]+)"/.exec(svg)?.[1] ?? '';
   const parts = svg.slice(svg.indexOf('>') + 1, svg.lastIndexOf('</svg>'));
   // vega gives its groups roles, for which each would need a text of its own

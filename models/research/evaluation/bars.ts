@@ -1,6 +1,5 @@
-import type { Method } from '../../../src/index.js';
-import { decibels, mean } from '../../../src/math/decibels.js';
-import { type Estimate, estimateOf, resamplings } from './bootstrap.js';
+import type { ConfigurationName } from './configurations.js';
+import { alike, differenceText, meanDifference, verdictOf } from './differences.js';
 import type { EvaluationFile, OfflineRow, PairedRow } from './rows.js';
 
 /** Something that the project asks for. */
@@ -12,102 +11,108 @@ export interface Bar {
 }
 
 /**
- * Least PSNR of HadaNorm at W4A4 above another method's, dB, over 64 samples of 8 steps without
- * guidance.
+ * Least difference of HadaNorm's mean of decibels to another configuration's of the same pictures,
+ * dB: the lower end of its interval.
  */
-const PSNR_BARS: readonly (readonly [model: string, other: Method, decibels: number])[] = [
-  ['avatars-nano', 'rtn', 3],
-  ['avatars-nano', 'hadamard', 1],
-  ['avatars-nano-stress', 'rtn', 8],
+const PICTURE_BARS: readonly (readonly [
+  model: string,
+  bits: string,
+  other: ConfigurationName,
+  decibels: number,
+])[] = [
+  ['avatars', 'W4A8', 'hadamard', 1.8],
+  ['avatars', 'W4A4', 'hadamard', 2.7],
+  ['avatars-nano', 'W4A8', 'hadamard', 3],
+  ['avatars-nano', 'W4A4', 'hadamard', 1],
+  ['avatars-nano', 'W4A4', 'gptq', 3],
+  ['avatars-nano-stress', 'W4A4', 'gptq', 8],
 ];
 
-/** Resamplings of the pictures, for the interval of a difference in PSNR. */
-const REPLICATES = 1000;
+/** Most of HadaNorm's bytes at 4 bits, over those of float32. */
+const MOST_SIZE = 0.2;
 
-/** The bars that the rows can speak to, for each rounding and each protocol that was measured. */
+/** Most KID of HadaNorm to the original's samples, avatars-nano. */
+const KERNEL_BARS: readonly (readonly [bits: string, most: number])[] = [
+  ['W4A8', 0.005],
+  ['W4A4', 0.016],
+];
+
+/** The bars that the rows can speak to, for each protocol that was measured. */
 export function barsOf({ paired, offline }: EvaluationFile): Bar[] {
-  return [...PSNR_BARS.flatMap((bar) => psnrBars(paired, bar)), ...kernelBars(offline)];
+  const own = paired.filter(({ configuration }) => configuration === 'hadanorm');
+  return [
+    ...own.flatMap((row) => pictureBars(row, paired)),
+    ...own.flatMap((row) => branchBars(row, paired)),
+    ...own.flatMap(sizeBars),
+    ...offline.flatMap((row) => kernelBars(row, offline)),
+  ];
 }
 
-/**
- * The PSNR of all pictures together, which the worst ones decide, and the mean of the pictures'
- * own.
- */
-function psnrBars(
-  rows: readonly PairedRow[],
-  [model, other, decibels]: (typeof PSNR_BARS)[number],
-): Bar[] {
-  const own = rows.filter((row) => row.model === model && row.bits === 'W4A4');
-  return own.flatMap((hadanorm) => {
-    const against = own.find((row) => row.method === other && isAlike(row, hadanorm));
-    if (hadanorm.method !== 'hadanorm' || against === undefined) return [];
-    const { samples, seed } = hadanorm;
-    const of = `${model}, W4A4, ${samples} samples, seed ${seed}${roundingNote(hadanorm)}`;
-    const what = `${of}: PSNR of HadaNorm above ${other}’s`;
-    return [
-      { name: 'all pictures together', ahead: pooledDifference(hadanorm, against) },
-      { name: 'mean of the pictures', ahead: meanDifference(hadanorm, against) },
-    ].map(({ name, ahead }) => ({
-      what: `${what}, ${name}`,
-      asked: `≥ ${decibels} dB`,
-      got: `${ahead.value.toFixed(2)} dB [${ahead.low.toFixed(2)}, ${ahead.high.toFixed(2)}]`,
-      reached: ahead.value >= decibels,
-    }));
-  });
-}
-
-/** How much higher the PSNR of all pictures is, dB, over the same pictures. */
-function pooledDifference(a: PairedRow, b: PairedRow): Estimate {
-  const errors = ({ pictures }: PairedRow) => pictures.map((psnr) => 10 ** (-psnr / 10));
-  const [own, others] = [errors(a), errors(b)];
-  const weighted = (values: readonly number[], counts: Float32Array) =>
-    values.reduce((sum, value, i) => sum + counts[i]! * value, 0);
-  return overPictures(a, (counts) => decibels(weighted(others, counts) / weighted(own, counts)));
-}
-
-function meanDifference(a: PairedRow, b: PairedRow): Estimate {
-  return overPictures(a, (counts) =>
-    mean(a.pictures.map((psnr, i) => counts[i]! * (psnr - b.pictures[i]!))),
-  );
-}
-
-/** A figure of the pictures, and its bootstrap interval over them. */
-function overPictures(
-  { pictures, seed }: PairedRow,
-  figure: (counts: Float32Array) => number,
-): Estimate {
-  const all = new Float32Array(pictures.length).fill(1);
-  return estimateOf(figure(all), resamplings(pictures.length, REPLICATES, seed).map(figure));
-}
-
-/**
- * HadaNorm at W8A8 is no farther from the original's samples than real pictures may be from real
- * pictures.
- */
-function kernelBars(rows: readonly OfflineRow[]): Bar[] {
-  return rows.flatMap((row) => {
-    const { method, bits, original, model } = row;
-    const floor = rows.find((other) => other.model === model && other.method === 'real');
-    if (method !== 'hadanorm' || bits !== 'W8A8' || original === null || floor === undefined) {
-      return [];
-    }
-    const max = floor.real.kid.high;
-    const what = 'KID of HadaNorm to fp32 samples within the real-vs-real floor';
+function pictureBars(hadanorm: PairedRow, rows: readonly PairedRow[]): Bar[] {
+  return PICTURE_BARS.flatMap(([model, bits, other, least]) => {
+    if (hadanorm.model !== model || hadanorm.bits !== bits) return [];
+    const against = alike(hadanorm, rows, other);
+    if (against === undefined) return [];
+    const ahead = meanDifference(hadanorm, against);
     return {
-      what: `${model}, W8A8${roundingNote(row)}: ${what}`,
-      asked: `≤ ${thousandths(max)} · 10⁻³`,
-      got: `${thousandths(original.kid.value)} · 10⁻³`,
-      reached: original.kid.value <= max,
+      what: `${named(hadanorm)}: mean above \`${other}\`, lower end of the interval`,
+      asked: `≥ ${least} dB`,
+      got: `${differenceText(ahead)} dB`,
+      reached: ahead.low >= least,
     };
   });
 }
 
-function isAlike(a: PairedRow, b: PairedRow): boolean {
-  return (['rounding', 'steps', 'seed', 'samples'] as const).every((key) => a[key] === b[key]);
+/** Of the same branch and the same rules, QuaRot must not be told to be better. */
+function branchBars(hadanorm: PairedRow, rows: readonly PairedRow[]): Bar[] {
+  const against = alike(hadanorm, rows, 'hadamard-preset');
+  if (against === undefined) return [];
+  const ahead = meanDifference(hadanorm, against);
+  return [
+    {
+      what: `${named(hadanorm)}: mean not below \`hadamard-preset\``,
+      asked: 'interval not below 0',
+      got: `${differenceText(ahead)} dB`,
+      reached: verdictOf(ahead) !== 'below',
+    },
+  ];
 }
 
-function roundingNote({ rounding }: PairedRow | OfflineRow): string {
-  return rounding === 'auto' ? '' : ` (rounding ${rounding})`;
+function sizeBars(row: PairedRow): Bar[] {
+  if (row.bits?.startsWith('W4') !== true) return [];
+  return [
+    {
+      what: `${named(row)}: bytes, over those of fp32`,
+      asked: `≤ ${MOST_SIZE.toFixed(2)} ×`,
+      got: `${row.size.toFixed(3)} ×`,
+      reached: row.size <= MOST_SIZE,
+    },
+  ];
+}
+
+/**
+ * HadaNorm at W8A8 is no farther from the original's samples than real pictures may be from real
+ * pictures, at 4 bits no farther than a number.
+ */
+function kernelBars(row: OfflineRow, rows: readonly OfflineRow[]): Bar[] {
+  const { configuration, bits, original, model } = row;
+  if (configuration !== 'hadanorm' || original === null) return [];
+  const floor = rows.find((other) => other.model === model && other.configuration === 'real');
+  const asked = KERNEL_BARS.find(([name]) => model === 'avatars-nano' && name === bits)?.[1];
+  const max = bits === 'W8A8' ? floor?.real.kid.high : asked;
+  if (max === undefined) return [];
+  return [
+    {
+      what: `${model}, ${bits}: KID of HadaNorm to fp32 samples`,
+      asked: `≤ ${thousandths(max)} · 10⁻³${bits === 'W8A8' ? ', the real-vs-real floor' : ''}`,
+      got: `${thousandths(original.kid.value)} · 10⁻³`,
+      reached: original.kid.value <= max,
+    },
+  ];
+}
+
+function named({ model, bits, samples }: PairedRow): string {
+  return `${model}, ${bits}, ${samples} pictures`;
 }
 
 /** A kernel distance as tables show it. */

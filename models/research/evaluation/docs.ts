@@ -1,10 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { fillPart, parseTemplate } from '../../../src/cli/template.js';
-import { markdownTable, type TextTable } from '../../../src/cli/textTable.js';
+import { markdownTable } from '../../../src/cli/textTable.js';
 import { barsOf } from './bars.js';
+import type { TitledTable } from './cells.js';
+import { CONFIGURATIONS } from './configurations.js';
+import { figureName, figureRows } from './figure.js';
+import { offlineTables } from './offlineTables.js';
 import { PLAN_DEFAULTS } from './plan.js';
-import type { EvaluationFile, PairedRow } from './rows.js';
-import { offlineTables, pairedTables } from './tables.js';
+import { EMPTY_FILE, type EvaluationFile, type PairedRow } from './rows.js';
+import { answerTable, pairedTables } from './tables.js';
 
 const TEMPLATE = parseTemplate(readFileSync(new URL('docs.template.md', import.meta.url), 'utf8'));
 
@@ -17,7 +21,13 @@ export function evaluationDocs(file: EvaluationFile, sheets: readonly string[]):
     got,
     reached ? 'reached' : 'NOT reached',
   ]);
+  const named = Object.entries(CONFIGURATIONS).map(([name, { description }]) => [
+    `\`${name}\``,
+    description,
+  ]);
   const page = fillPart(TEMPLATE, 'page', {
+    answer: markdownTable(answerTable(file.paired)),
+    configurations: markdownTable({ head: ['configuration', 'is'], rows: named, texts: 2 }),
     bars: markdownTable({ head: ['', 'asked', 'measured', ''], rows: bars }),
     models: models.map((model) => modelSection(model, file, sheets)).join('\n\n'),
   });
@@ -26,21 +36,25 @@ export function evaluationDocs(file: EvaluationFile, sheets: readonly string[]):
 
 function modelSection(model: string, file: EvaluationFile, sheets: readonly string[]): string {
   const own = {
-    version: 1,
+    ...EMPTY_FILE,
     paired: file.paired.filter((row) => row.model === model),
     offline: file.offline.filter((row) => row.model === model),
-  } as const;
+  };
   const sheet = `evaluation-${model}.png`;
   return fillPart(TEMPLATE, 'model', {
     model,
     synthetic: model.endsWith('-stress') ? fillPart(TEMPLATE, 'synthetic') : '',
     commands: commandsOf(own).join('\n'),
+    figure:
+      figureRows(own.paired).length === 0
+        ? ''
+        : fillPart(TEMPLATE, 'figure', { figure: figureName(model) }),
     tables: [...pairedTables(own.paired), ...offlineTables(own.offline)].map(titled).join('\n\n'),
     picture: sheets.includes(sheet) ? fillPart(TEMPLATE, 'picture', { sheet }) : '',
   });
 }
 
-function titled(table: TextTable & { readonly title: string }): string {
+function titled(table: TitledTable): string {
   return fillPart(TEMPLATE, 'table', { title: table.title, table: markdownTable(table) });
 }
 
@@ -49,7 +63,7 @@ function commandsOf({ paired, offline }: EvaluationFile): string[] {
   const commands = [
     ...paired.map((row) => command(row, [['samples', row.samples]], '')),
     ...offline
-      .filter(({ method }) => method !== 'fp32' && method !== 'real')
+      .filter(({ configuration }) => configuration !== 'fp32' && configuration !== 'real')
       .map((row) => {
         const { count, replicates } = row;
         const own = [['count', count] as const, ['replicates', replicates] as const];
@@ -60,11 +74,11 @@ function commandsOf({ paired, offline }: EvaluationFile): string[] {
 }
 
 function command(
-  { model, rounding, steps, seed }: Pick<PairedRow, 'model' | 'rounding' | 'steps' | 'seed'>,
+  { model, steps, seed }: Pick<PairedRow, 'model' | 'steps' | 'seed'>,
   more: readonly (readonly ['samples' | 'count' | 'replicates', number])[],
   end: string,
 ): string {
-  const flags = ([['rounding', rounding], ['steps', steps], ['seed', seed], ...more] as const)
+  const flags = ([['steps', steps], ['seed', seed], ...more] as const)
     .filter(([name, value]) => value !== PLAN_DEFAULTS[name])
     .map(([name, value]) => ` --${name} ${value}`);
   const measured = `--model ${model}${flags.join('')}${end}`;

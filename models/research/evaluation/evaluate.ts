@@ -1,9 +1,10 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
-import { type Bits, optionsOf } from '../../../src/cli/values.js';
-import { type Method, type RewriteResult, rewriteGraphAsync } from '../../../src/index.js';
+import type { Bits } from '../../../src/cli/values.js';
+import { type RewriteOptions, type RewriteResult, rewriteGraphAsync } from '../../../src/index.js';
 import type { WithBar } from '../../progress.js';
 import type { Sheet } from '../../sheet.js';
 import type { FeatureNetwork, FeatureReference } from '../features.js';
+import { type ConfigurationName, configured } from './configurations.js';
 import type { ResampledSet } from './distances.js';
 import { type SampledFeatures, sampledFeatures } from './featureCache.js';
 import { RealPictures } from './offline.js';
@@ -37,10 +38,9 @@ export interface EvaluationInput {
 }
 
 /**
- * Measures every method at every bit-width, a row at a time.
+ * Measures every configuration at every bit-width where there is one, a row at a time.
  *
- * All get the same calibration, weights' bits, groups and rounding; they are evaluated on noise
- * that calibration did not see.
+ * All get the same calibration; they are evaluated on noise that calibration did not see.
  *
  * @throws The signal's reason, or an AbortError, when aborted; rows that were handed out stay
  * right.
@@ -57,8 +57,8 @@ export async function evaluate(input: EvaluationInput): Promise<void> {
     for (const { pictures } of subject.recordings) sheet?.add(pictures);
     const offline = plan.offline ? await prepareOffline(input, subject) : null;
     for (const bits of plan.bits) {
-      for (const method of plan.methods) {
-        await evaluateConfiguration(input, subject, offline, method, bits);
+      for (const name of plan.configurations) {
+        await evaluateConfiguration(input, subject, offline, name, bits);
       }
     }
   } finally {
@@ -76,13 +76,13 @@ interface Offline {
 async function prepareOffline(input: EvaluationInput, subject: Subject): Promise<Offline> {
   const { plan, known, onOffline } = input;
   const real = new RealPictures(await input.reference(), plan);
-  const whole = { ...keyOf(plan), bits: null, rounding: null };
-  const floor: RowKey = { ...whole, method: 'real' };
+  const whole = { ...keyOf(plan), bits: null };
+  const floor: RowKey = { ...whole, configuration: 'real' };
   if (sameRow(known.offline, { ...floor, count: real.count }) === undefined) {
     await onOffline({ ...floor, ...real.floor() });
   }
   const sampled = await drawOffline(input, subject, subject.fused, `${plan.model}-fp32`);
-  const own: RowKey = { ...whole, method: 'fp32' };
+  const own: RowKey = { ...whole, configuration: 'fp32' };
   if (sameRow(known.offline, { ...own, count: plan.count }) === undefined) {
     await onOffline({ ...own, ...real.figures(sampled, null) });
   }
@@ -93,27 +93,29 @@ async function evaluateConfiguration(
   input: EvaluationInput,
   subject: Subject,
   offline: Offline | null,
-  method: Method,
+  configuration: ConfigurationName,
   bits: Bits,
 ): Promise<void> {
+  const options = configured(configuration, bits);
+  if (options === null) return;
   const { plan, known, sheet, signal, withBar, onPaired, onOffline } = input;
-  const key: RowKey = { ...keyOf(plan), method, bits: bits.name };
+  const key: RowKey = { ...keyOf(plan), configuration, bits: bits.name };
   const { samples, count } = plan;
   const paired = sheet !== null || sameRow(known.paired, { ...key, samples }) === undefined;
   const farther = offline !== null && sameRow(known.offline, { ...key, count }) === undefined;
   if (!paired && !farther) return;
-  const name = `${plan.model} ${method} ${bits.name}`;
-  const small = await quantize(input, subject, method, bits, name);
+  const name = `${plan.model} ${configuration} ${bits.name}`;
+  const small = await quantize(input, subject, options, name);
   try {
     if (paired) {
-      sheet?.startRow(`${key.method} ${key.bits}`);
+      sheet?.startRow(`${configuration} ${bits.name}`);
       const figures = await withBar(`${name}: (a)–(c)`, pairedRuns(subject), (onRun) =>
         measurePaired(subject, small, { signal, onRun }, (pictures) => sheet?.add(pictures)),
       );
       await onPaired({ ...key, samples, ...figures });
     }
     if (offline !== null && farther) {
-      const files = `${plan.model}-${method}-${bits.name}-${plan.rounding}`;
+      const files = `${plan.model}-${configuration}-${bits.name}`;
       const sampled = await drawOffline(input, subject, small.model, files);
       await onOffline({ ...key, ...offline.real.figures(sampled, offline.originals) });
     }
@@ -123,15 +125,14 @@ async function evaluateConfiguration(
 }
 
 function quantize(
-  { plan, signal, withBar }: EvaluationInput,
+  { signal, withBar }: EvaluationInput,
   { model, stats }: Subject,
-  method: Method,
-  bits: Bits,
+  options: Omit<RewriteOptions, 'stats'>,
   name: string,
 ): Promise<RewriteResult> {
   return withBar(`${name}: quantize`, 1, (advance) =>
     rewriteGraphAsync(model, {
-      ...optionsOf(bits, method, plan.rounding),
+      ...options,
       stats,
       compare: false,
       signal,
@@ -157,6 +158,6 @@ function drawOffline(
   );
 }
 
-function keyOf({ model, rounding, steps, seed }: EvaluationPlan) {
-  return { model, rounding, steps, seed };
+function keyOf({ model, steps, seed }: EvaluationPlan) {
+  return { model, steps, seed };
 }

@@ -1,16 +1,14 @@
 import { flag, readFlags, SWITCH } from '../../../src/cli/flags.js';
 import { bits, integer, listOf, oneOf, type Reader, text } from '../../../src/cli/readers.js';
-import type { Rounding } from '../../../src/cli/values.js';
 import { InvalidArgumentError } from '../../../src/index.js';
 import { STRESSED, TRAINED } from '../../load.js';
-import { EVALUATED_METHODS, type EvaluationPlan, OFFLINE_BATCH, PLAN_DEFAULTS } from './plan.js';
+import { CONFIGURATION_NAMES, configured } from './configurations.js';
+import { type EvaluationPlan, OFFLINE_BATCH, PLAN_DEFAULTS } from './plan.js';
 
 /** What the command line asks for: an evaluation, or the documentation of evaluations. */
 export type Command =
   | { readonly kind: 'evaluate'; readonly plan: EvaluationPlan }
   | { readonly kind: 'docs'; readonly files: readonly string[] };
-
-const ROUNDINGS = ['auto', 'nearest', 'gptq'] as const satisfies readonly Rounding[];
 
 /** Whole batches of part (d). */
 const BATCHES: Reader<number> = {
@@ -23,9 +21,8 @@ const BATCHES: Reader<number> = {
 
 const FLAGS = {
   model: flag(among([...TRAINED, ...STRESSED]), PLAN_DEFAULTS.model),
-  methods: flag(listOf(among(EVALUATED_METHODS)), PLAN_DEFAULTS.methods.join(',')),
+  configurations: flag(listOf(among(CONFIGURATION_NAMES)), PLAN_DEFAULTS.configurations.join(',')),
   bits: flag(listOf(bits('W8A8,W4A4')), PLAN_DEFAULTS.bits.join(',')),
-  rounding: flag(among(ROUNDINGS), PLAN_DEFAULTS.rounding),
   samples: flag(integer(2), `${PLAN_DEFAULTS.samples}`),
   steps: flag(integer(1), `${PLAN_DEFAULTS.steps}`),
   seed: flag(integer(0), `${PLAN_DEFAULTS.seed}`),
@@ -51,6 +48,14 @@ export function commandOf(args: readonly string[]): Command {
     return { kind: 'docs', files: others };
   }
   if (others.length > 0) throw invalid('flags', 'of the form --name', others.join(' '));
+  const nowhere = plan.configurations.find((name) =>
+    plan.bits.every((one) => configured(name, one) === null),
+  );
+  if (nowhere !== undefined) {
+    const wanted = 'such as there are at one of --bits: presets are of W8A8, W4A8 and W4A4';
+    const got = `${nowhere} at ${plan.bits.map(({ name }) => name).join(', ')}`;
+    throw invalid('--configurations', wanted, got);
+  }
   return { kind: 'evaluate', plan };
 }
 

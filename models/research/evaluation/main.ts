@@ -1,7 +1,7 @@
 /**
- * npm run evaluate [-- --model avatars-nano --methods rtn,smoothquant,hadamard,centered,hadanorm
- * --bits W8A8,W4A8,W4A4 --rounding auto|nearest|gptq --samples 64 --steps 8 --seed 7 --offline
- * --count 4096 --replicates 200 --json FILE --cache FOLDER --sheet PNG]
+ * npm run evaluate [-- --model avatars-nano --configurations rtn,gptq,hadamard,hadanorm,…
+ * --bits W8A8,W4A8,W4A4 --samples 512 --steps 8 --seed 7 --offline --count 4096 --replicates 200
+ * --json FILE --cache FOLDER --sheet PNG]
  *
  * Measures what quantization does to a trained model: docs/evaluation.md says how. Rows that are in
  * the file of --json already are not measured again, and samples of --offline are kept in --cache:
@@ -19,13 +19,17 @@ import '@tensorflow/tfjs-backend-wasm';
 import { Table } from 'console-table-printer';
 import { orExit } from '../../../src/cli/flags.js';
 import { interruptible } from '../../../src/cli/interruptible.js';
+import { mean } from '../../../src/math/decibels.js';
 import { loadTrained } from '../../load.js';
 import { withConsoleBar } from '../../progress.js';
 import { Sheet } from '../../sheet.js';
 import { FeatureNetwork, loadReference } from '../features.js';
+import type { TitledTable } from './cells.js';
 import { evaluationDocs } from './docs.js';
 import { evaluate } from './evaluate.js';
+import { figuresOf } from './figure.js';
 import { commandOf } from './flags.js';
+import { offlineTables } from './offlineTables.js';
 import { type EvaluationPlan, networkOf } from './plan.js';
 import {
   EMPTY_FILE,
@@ -35,7 +39,7 @@ import {
   readRowsIfAny,
   writeRows,
 } from './rows.js';
-import { offlineTables, overview, type TitledTable } from './tables.js';
+import { pictureTable } from './tables.js';
 
 const DOCS = fileURLToPath(new URL('../../../docs/', import.meta.url));
 
@@ -46,6 +50,7 @@ else await run(command.plan);
 async function writeDocs(files: readonly string[]): Promise<void> {
   const file = mergedFiles(await Promise.all(files.map(readRows)));
   const path = join(DOCS, 'evaluation.md');
+  for (const { name, svg } of await figuresOf(file.paired)) await writeFile(join(DOCS, name), svg);
   await writeFile(path, evaluationDocs(file, await readdir(DOCS)));
   console.log(`Wrote ${path}`);
 }
@@ -73,12 +78,13 @@ async function run(plan: EvaluationPlan): Promise<void> {
       signal,
       withBar: withConsoleBar,
       onPaired: async (row) => {
-        console.error(`${row.method} ${row.bits}: PSNR ${row.psnr.toFixed(2)} dB`);
+        const decibels = `mean ${mean(row.pictures).toFixed(2)} dB, PSNR ${row.psnr.toFixed(2)} dB`;
+        console.error(`${row.configuration} ${row.bits}: ${decibels}`);
         await keep({ paired: [row] });
       },
       onOffline: async (row) => {
         console.error(
-          `${row.method} ${row.bits ?? ''}: FID to real ${row.real.fid.value.toFixed(3)}`,
+          `${row.configuration} ${row.bits ?? ''}: FID to real ${row.real.fid.value.toFixed(3)}`,
         );
         await keep({ offline: [row] });
       },
@@ -101,7 +107,7 @@ async function run(plan: EvaluationPlan): Promise<void> {
 function show({ paired, offline }: EvaluationFile, { model, json }: EvaluationPlan): void {
   const own = paired.filter((row) => row.model === model);
   const tables = [
-    ...(own.length === 0 ? [] : [overview(model, own)]),
+    ...(own.length === 0 ? [] : [pictureTable(model, own)]),
     ...offlineTables(offline.filter((row) => row.model === model)),
   ];
   for (const table of tables) printTable(table);

@@ -1,14 +1,13 @@
-import type { Bits, Rounding } from '../../../src/cli/values.js';
-import type { METHODS, Method } from '../../../src/index.js';
+import type { Bits } from '../../../src/cli/values.js';
 import type { TrainedName } from '../../load.js';
 import type { FeatureNetworkName } from '../features.js';
+import { CONFIGURATION_NAMES, type ConfigurationName } from './configurations.js';
 
 /** What is evaluated. */
 export interface EvaluationPlan {
   readonly model: TrainedName;
-  readonly methods: readonly Method[];
+  readonly configurations: readonly ConfigurationName[];
   readonly bits: readonly Bits[];
-  readonly rounding: Rounding;
   /** Pictures of parts (a) to (c). */
   readonly samples: number;
   /** Euler steps. */
@@ -31,10 +30,9 @@ export interface EvaluationPlan {
 /** What an absent flag means. */
 export const PLAN_DEFAULTS = {
   model: 'avatars-nano',
-  methods: ['rtn', 'smoothquant', 'hadamard', 'centered', 'hadanorm'],
+  configurations: CONFIGURATION_NAMES,
   bits: ['W8A8', 'W4A8', 'W4A4'],
-  rounding: 'auto',
-  samples: 64,
+  samples: 512,
   steps: 8,
   seed: 7,
   count: 4096,
@@ -44,9 +42,6 @@ export const PLAN_DEFAULTS = {
 
 /** Pictures of part (d) that are sampled, and kept, at a time. */
 export const OFFLINE_BATCH = 64;
-
-/** The methods, in the order of the tables. */
-export const EVALUATED_METHODS = PLAN_DEFAULTS.methods satisfies readonly (keyof typeof METHODS)[];
 
 /** The feature network that reads what a model draws. */
 export function networkOf(model: string): FeatureNetworkName {

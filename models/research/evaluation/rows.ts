@@ -1,7 +1,7 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { Rounding } from '../../../src/cli/values.js';
-import { HadaNormError, type Method } from '../../../src/index.js';
+import { HadaNormError } from '../../../src/index.js';
+import type { ConfigurationName } from './configurations.js';
 import type { Distances } from './distances.js';
 import type { Agreement } from './readings.js';
 
@@ -9,10 +9,9 @@ import type { Agreement } from './readings.js';
 export interface RowKey {
   readonly model: string;
   /** 'fp32' is the original, 'real' are pictures that it learned from. */
-  readonly method: Method | 'fp32' | 'real';
+  readonly configuration: ConfigurationName | 'fp32' | 'real';
   /** Such as W4A8; null for what is not quantized. */
   readonly bits: string | null;
-  readonly rounding: Rounding | null;
   readonly steps: number;
   readonly seed: number;
 }
@@ -28,7 +27,10 @@ export interface PairedRow extends RowKey, Agreement {
     readonly least: number;
     readonly roles: Readonly<Record<string, number>>;
   };
-  /** (b) SQNR of the velocity on the original's trajectory, dB: by step, and the mean of these. */
+  /**
+   * (b) SQNR of the velocity on the original's trajectory, dB: by step, and the mean of these; of
+   * the first 64 samples.
+   */
   readonly velocity: { readonly mean: number; readonly steps: readonly number[] };
   /** (c) PSNR to the original's pictures, dB: of all together, and of each one. */
   readonly psnr: number;
@@ -58,13 +60,13 @@ export interface OfflineRow extends RowKey {
 
 /** A file of rows. */
 export interface EvaluationFile {
-  readonly version: 1;
+  readonly version: 2;
   readonly paired: readonly PairedRow[];
   readonly offline: readonly OfflineRow[];
 }
 
 /** No rows. */
-export const EMPTY_FILE: EvaluationFile = { version: 1, paired: [], offline: [] };
+export const EMPTY_FILE: EvaluationFile = { version: 2, paired: [], offline: [] };
 
 /** The row of the same measurement among others. */
 export function sameRow<T extends PairedRow | OfflineRow>(
@@ -80,7 +82,7 @@ export function mergedFiles(files: readonly EvaluationFile[]): EvaluationFile {
     ...new Map(rows.map((row) => [keyOf(row), row])).values(),
   ];
   return {
-    version: 1,
+    version: 2,
     paired: merge(files.flatMap(({ paired }) => paired)),
     offline: merge(files.flatMap(({ offline }) => offline)),
   };
@@ -91,7 +93,12 @@ export async function readRows(path: string): Promise<EvaluationFile> {
   const file: EvaluationFile = JSON.parse(await readFile(path, 'utf8'), (_, value) =>
     value === 'Infinity' ? Number.POSITIVE_INFINITY : value,
   );
-  if (file?.version === 1 && Array.isArray(file.paired) && Array.isArray(file.offline)) return file;
+  if (Array.isArray(file?.paired) && Array.isArray(file.offline)) {
+    if (file.version === 2) return file;
+    const found = `${path} holds rows of version ${file.version}, wanted version 2`;
+    const why = 'older ones are of methods as they were without branches and presets';
+    throw new HadaNormError('evaluate', `${found}: ${why}. Measure again, into another file.`);
+  }
   throw new HadaNormError('evaluate', `${path} holds no rows that --json wrote.`);
 }
 
@@ -116,15 +123,6 @@ export async function writeRows(path: string, file: EvaluationFile): Promise<voi
 }
 
 function keyOf(row: RowKey & { readonly samples?: number; readonly count?: number }): string {
-  const { model, method, bits, rounding, steps, seed, samples, count } = row;
-  return JSON.stringify([
-    model,
-    method,
-    bits,
-    rounding,
-    steps,
-    seed,
-    samples ?? null,
-    count ?? null,
-  ]);
+  const { model, configuration, bits, steps, seed, samples, count } = row;
+  return JSON.stringify([model, configuration, bits, steps, seed, samples ?? null, count ?? null]);
 }

@@ -1,74 +1,64 @@
 import type { TextTable } from '../../../src/cli/textTable.js';
 import { mean } from '../../../src/math/decibels.js';
 import { groupBy } from '../../../src/math/groups.js';
-import { thousandths } from './bars.js';
-import type { Estimate } from './bootstrap.js';
-import { EVALUATED_METHODS, PLAN_DEFAULTS } from './plan.js';
-import type { OfflineRow, PairedRow } from './rows.js';
-
-/** A table with a heading. */
-export interface TitledTable extends TextTable {
-  readonly title: string;
-  readonly texts: number;
-}
-
-/** Of a value that there is none of. */
-const NONE = '–';
+import { decibels, inOrder, NONE, percent, type TitledTable, times } from './cells.js';
+import { BASELINE } from './configurations.js';
+import { alike, differenceText, meanDifference, verdictOf } from './differences.js';
+import type { PairedRow } from './rows.js';
 
 /**
- * Parts (a) to (c) of one model: overview, linears by role, velocity by step; for each rounding and
- * protocol apart.
+ * Parts (a) to (c) of one model: pictures, then linears and velocity, over all and by role and
+ * step; for each protocol apart.
  */
 export function pairedTables(rows: readonly PairedRow[]): TitledTable[] {
-  const groups = groupBy(
-    inOrder(rows),
-    ({ rounding, steps, seed, samples }) =>
-      `${samples} samples, ${steps} steps, seed ${seed}${roundingNote(rounding)}`,
-  );
+  const groups = groupBy(inOrder(rows), protocolOf);
   return [...groups].flatMap(([title, own]) => [
-    overview(`(a)–(c), ${title}`, own),
-    linearTable(`(a) SQNR of the linears by role, dB; ${title}`, own),
-    velocityTable(`(b) SQNR of the velocity by step, dB; ${title}`, own),
+    pictureTable(`(c) Pictures, ${title}`, own),
+    linearTable(`(a) SQNR of the linears, dB; ${title}`, own),
+    velocityTable(`(b) SQNR of the velocity, dB; ${title}`, own),
   ]);
 }
 
-/** Part (d) of one model. KID is in thousandths. */
-export function offlineTables(rows: readonly OfflineRow[]): TitledTable[] {
-  const protocol = ({ steps, seed, count, replicates }: OfflineRow) =>
-    `${count} samples, ${steps} steps, seed ${seed}, ${replicates} resamplings`;
-  const floors = rows.filter(({ method }) => method === 'real');
-  const own = inOrder(rows.filter(({ method }) => method !== 'real'));
-  return [...groupBy(own, protocol)].map(([title, group]) => {
-    const [{ steps, seed }] = group as [OfflineRow];
-    const floor = floors.filter((row) => row.steps === steps && row.seed === seed).slice(0, 1);
-    return {
-      title: `(d), ${title}`,
-      head: [
-        'bits',
-        'method',
-        'FID to real',
-        'KID to real · 10³',
-        'FID to fp32',
-        'KID to fp32 · 10³',
-        'class asked for',
-      ],
-      rows: [...floor, ...group].map(offlineCells),
-      texts: 2,
-    };
-  });
+/** Which pictures rows are of. */
+export function protocolOf({ samples, steps, seed }: PairedRow): string {
+  return `${samples} samples, ${steps} steps, seed ${seed}`;
 }
 
-/** The overview as the console shows it too. */
-export function overview(title: string, rows: readonly PairedRow[]): TitledTable {
+/**
+ * HadaNorm by its preset against QuaRot + GPTQ, and against QuaRot with the same branch and rules:
+ * a line for each model, bits and protocol.
+ */
+export function answerTable(rows: readonly PairedRow[]): TextTable {
+  const own = inOrder(rows.filter(({ configuration }) => configuration === 'hadanorm'));
+  const cells = own.map((row) => {
+    const { model, bits, samples, size, pictures } = row;
+    const others = [BASELINE, 'hadamard-preset' as const].flatMap((name) => {
+      const other = alike(row, rows, name);
+      return [other === undefined ? NONE : times(other.size), ...difference(row, other)];
+    });
+    const figures = [`${samples}`, times(size), decibels(mean(pictures)), ...others];
+    return [model, bits ?? NONE, ...figures];
+  });
+  const head = ['model', 'bits', 'pictures', 'HadaNorm, bytes', 'mean, dB'];
+  const others = ['QuaRot + GPTQ', 'QuaRot, same branch'].flatMap((name) => [
+    `${name}: bytes`,
+    'HadaNorm is, dB',
+    '',
+  ]);
+  return { head: [...head, ...others], rows: cells, texts: 2 };
+}
+
+/** Part (c), as the console shows it too: differences are to `BASELINE`, of the same pictures. */
+export function pictureTable(title: string, rows: readonly PairedRow[]): TitledTable {
   const cells = inOrder(rows).map((row) => [
     row.bits ?? NONE,
-    row.method,
-    `${row.size.toFixed(3)} ×`,
-    decibels(row.linears.mean),
-    decibels(row.linears.least),
-    decibels(row.velocity.mean),
-    decibels(row.psnr),
+    row.configuration,
+    times(row.size),
     decibels(mean(row.pictures)),
+    decibels(row.psnr),
+    ...(row.configuration === BASELINE
+      ? [NONE, NONE]
+      : difference(row, alike(row, rows, BASELINE))),
     decibels(Math.min(...row.pictures)),
     row.featureDistance.toFixed(3),
     percent(row.sameClass),
@@ -77,13 +67,12 @@ export function overview(title: string, rows: readonly PairedRow[]): TitledTable
   ]);
   const head = [
     'bits',
-    'method',
-    'size',
-    '(a) linears, dB',
-    'least',
-    '(b) velocity, dB',
-    '(c) PSNR, dB',
-    'mean of pictures',
+    'configuration',
+    'bytes',
+    'mean of pictures, dB',
+    'PSNR of all, dB',
+    `mean to \`${BASELINE}\`, dB`,
+    '',
     'worst',
     'feature distance',
     'same class',
@@ -93,14 +82,23 @@ export function overview(title: string, rows: readonly PairedRow[]): TitledTable
   return { title, head, rows: cells, texts: 2 };
 }
 
+/** How much higher the first one's mean is, and what its interval says. */
+function difference(row: PairedRow, other: PairedRow | undefined): [string, string] {
+  if (other === undefined) return [NONE, NONE];
+  const estimate = meanDifference(row, other);
+  return [differenceText(estimate), verdictOf(estimate)];
+}
+
 function linearTable(title: string, rows: readonly PairedRow[]): TitledTable {
   const roles = [...new Set(rows.flatMap(({ linears }) => Object.keys(linears.roles)))];
   return {
     title,
-    head: ['bits', 'method', ...roles],
-    rows: rows.map(({ bits, method, linears }) => [
+    head: ['bits', 'configuration', 'mean', 'least', ...roles],
+    rows: rows.map(({ bits, configuration, linears }) => [
       bits ?? NONE,
-      method,
+      configuration,
+      decibels(linears.mean),
+      decibels(linears.least),
       ...roles.map((role) => (role in linears.roles ? decibels(linears.roles[role]!) : NONE)),
     ]),
     texts: 2,
@@ -113,55 +111,16 @@ function velocityTable(title: string, rows: readonly PairedRow[]): TitledTable {
     title,
     head: [
       'bits',
-      'method',
+      'configuration',
+      'mean',
       ...Array.from({ length: steps }, (_, i) => `t = ${Number((i / steps).toFixed(3))}`),
     ],
-    rows: rows.map(({ bits, method, velocity }) => [
+    rows: rows.map(({ bits, configuration, velocity }) => [
       bits ?? NONE,
-      method,
+      configuration,
+      decibels(velocity.mean),
       ...velocity.steps.map(decibels),
     ]),
     texts: 2,
   };
-}
-
-function offlineCells(row: OfflineRow): string[] {
-  const { method, bits, rounding, real, original, classAccuracy } = row;
-  const names = { real: 'real, held out (floor)', fp32: 'fp32' } as Record<string, string>;
-  return [
-    bits ?? NONE,
-    `${names[method] ?? method}${roundingNote(rounding)}`,
-    estimate(real.fid, (value) => value.toFixed(3)),
-    estimate(real.kid, thousandths),
-    original === null ? NONE : estimate(original.fid, (value) => value.toFixed(3)),
-    original === null ? NONE : estimate(original.kid, thousandths),
-    classAccuracy === null ? NONE : percent(classAccuracy),
-  ];
-}
-
-/** By bits, then method, as the defaults list them. */
-function inOrder<T extends PairedRow | OfflineRow>(rows: readonly T[]): T[] {
-  const place = (list: readonly string[], name: string | null) => {
-    const at = list.indexOf(name ?? '');
-    return at === -1 ? list.length : at;
-  };
-  const rank = ({ bits, method }: T) =>
-    bits === null ? -1 : 100 * place(PLAN_DEFAULTS.bits, bits) + place(EVALUATED_METHODS, method);
-  return [...rows].sort((a, b) => rank(a) - rank(b));
-}
-
-function roundingNote(rounding: string | null): string {
-  return rounding === null || rounding === 'auto' ? '' : `, rounding ${rounding}`;
-}
-
-function estimate({ value, low, high }: Estimate, format: (value: number) => string): string {
-  return `${format(value)} [${format(low)}, ${format(high)}]`;
-}
-
-function decibels(value: number): string {
-  return Number.isFinite(value) ? value.toFixed(2) : '∞';
-}
-
-function percent(share: number): string {
-  return `${(100 * share).toFixed(1)} %`;
 }

@@ -3,7 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { barsOf } from '../../../../models/research/evaluation/bars.js';
+import {
+  meanDifference,
+  pooledDifference,
+  verdictOf,
+} from '../../../../models/research/evaluation/differences.js';
 import { evaluationDocs } from '../../../../models/research/evaluation/docs.js';
+import { figuresOf } from '../../../../models/research/evaluation/figure.js';
 import {
   type EvaluationFile,
   mergedFiles,
@@ -22,9 +28,8 @@ const distances = (fid: number, kid: number) => ({ fid: estimate(fid), kid: esti
 
 const PAIRED: PairedRow = {
   model: 'avatars-nano',
-  method: 'hadanorm',
+  configuration: 'hadanorm',
   bits: 'W4A4',
-  rounding: 'auto',
   steps: 2,
   seed: 7,
   samples: 64,
@@ -41,9 +46,8 @@ const PAIRED: PairedRow = {
 };
 const OFFLINE: OfflineRow = {
   model: 'avatars-nano',
-  method: 'hadanorm',
+  configuration: 'hadanorm',
   bits: 'W8A8',
-  rounding: 'auto',
   steps: 2,
   seed: 7,
   count: 64,
@@ -54,63 +58,128 @@ const OFFLINE: OfflineRow = {
 };
 const FLOOR: OfflineRow = {
   ...OFFLINE,
-  method: 'real',
+  configuration: 'real',
   bits: null,
-  rounding: null,
   real: distances(0.05, 0),
   original: null,
   classAccuracy: null,
 };
 const FILE: EvaluationFile = {
-  version: 1,
+  version: 2,
   paired: [
     PAIRED,
-    { ...PAIRED, method: 'rtn', psnr: 22.5, pictures: [22.5, 22.5] },
-    { ...PAIRED, method: 'hadamard', psnr: 23.5, pictures: [20, 27] },
+    { ...PAIRED, configuration: 'gptq', psnr: 22.5, pictures: [22.5, 22.5] },
+    { ...PAIRED, configuration: 'hadamard', size: 0.18, psnr: 23.5, pictures: [20, 27] },
+    { ...PAIRED, configuration: 'hadamard-preset', pictures: [26, 28] },
   ],
   offline: [FLOOR, OFFLINE],
 };
 
 describe('Bars of the evaluation', () => {
-  it('are held against the rows, reached or not', () => {
-    // errors of 20 and 27 dB together, against 25 dB
-    const value = 10 * Math.log10((10 ** 0.5 + 10 ** -0.2) / 2);
-    const pooled = `${value.toFixed(2)} dB`;
+  it('are held against the rows by the lower end of the interval, reached or not', () => {
     expect(barsOf(FILE).map(({ got, reached }) => [got.split(' [')[0], reached])).to.deep.equal([
-      ['2.50 dB', false],
-      ['2.50 dB', false],
-      [pooled, true],
-      ['1.50 dB', true],
+      ['+1.50', false],
+      ['+2.50', false],
+      ['−2.00', false],
+      ['0.200 ×', true],
       ['0.500 · 10⁻³', true],
     ]);
+    const better = { ...PAIRED, size: 0.21, pictures: [29, 31] };
+    const others = FILE.paired.slice(1);
+    expect(
+      barsOf({ ...FILE, paired: [better, ...others] }).map(({ reached }) => reached),
+    ).to.deep.equal([true, true, true, false, true]);
     const far = { ...OFFLINE, original: distances(1, 0.002) };
     expect(barsOf({ ...FILE, paired: [], offline: [FLOOR, far] })[0]!.reached).to.equal(false);
+    const few = { ...OFFLINE, bits: 'W4A8', original: distances(1, 0.0049) };
+    expect(barsOf({ ...FILE, paired: [], offline: [few] })[0]!.reached).to.equal(true);
   });
 
-  it('compare rows of one protocol alone', () => {
-    const other = { ...PAIRED, method: 'rtn', samples: 32 } as const;
-    expect(barsOf({ version: 1, paired: [PAIRED, other], offline: [] })).to.deep.equal([]);
+  it('compare rows of the same pictures alone', () => {
+    const other = { ...PAIRED, configuration: 'hadamard', samples: 32 } as const;
+    const bars = barsOf({ version: 2, paired: [PAIRED, other], offline: [] });
+    expect(bars.map(({ got }) => got)).to.deep.equal(['0.200 ×']);
+  });
+});
+
+describe('Differences of pictures', () => {
+  const row = (pictures: number[]) => ({ ...PAIRED, pictures });
+
+  it('are pair by pair: the interval is that of the differences, not of the pictures', () => {
+    const spread = Array.from({ length: 60 }, (_, i) => 10 + i);
+    const above = spread.map((psnr, i) => psnr + 1 + (i % 2));
+    const { value, low, high } = meanDifference(row(above), row(spread));
+    expect(value).to.be.closeTo(1.5, 1e-9);
+    expect(high - low).to.be.within(0.15, 0.35);
+    expect(meanDifference(row(above), row(spread)), 'seeded').to.deep.equal({ value, low, high });
+  });
+
+  it('of all together are of the errors, which the worst decides', () => {
+    // errors of 20 and 27 dB together, against 25 dB
+    const value = 10 * Math.log10((10 ** 0.5 + 10 ** -0.2) / 2);
+    const own = pooledDifference(row([25, 25]), row([20, 27])).value;
+    expect(own).to.be.closeTo(value, 1e-9);
+  });
+
+  it('of pictures that are both exact are 0', () => {
+    const exact = row([Number.POSITIVE_INFINITY, 30]);
+    expect(meanDifference(exact, exact)).to.deep.equal({ value: 0, low: 0, high: 0 });
+  });
+
+  it('are above or below where the whole interval is', () => {
+    const verdicts = [
+      [0.1, 2],
+      [-2, -0.1],
+      [-0.1, 2],
+    ].map(([low, high]) => verdictOf({ value: 0, low: low!, high: high! }));
+    expect(verdicts).to.deep.equal(['above', 'below', 'not told apart']);
   });
 });
 
 describe('docs/evaluation.md', () => {
   const text = evaluationDocs(FILE, ['evaluation-avatars-nano.png']);
 
-  it('has every row, every bar and the commands', () => {
-    expect(text).to.include('| W4A4 | rtn | 0.200 × | 20.00 | 15.00 | 18.00 | 22.50 |');
-    expect(text).to.include('| ≥ 3 dB | 2.50 dB [2.50, 2.50] | NOT reached |');
+  /** Without the ends of the intervals, which are the bootstrap's business. */
+  const plain = text.replace(/\[[−+][\d.]+, [−+][\d.]+\]/g, '[]');
+
+  it('has the answer first, then every row, every bar and the commands', () => {
+    const answer =
+      '| avatars-nano | W4A4 | 64 | 0.200 × | 25.00 | 0.180 × | +1.50 [] | not told apart | ' +
+      '0.200 × | −2.00 [] | below |';
+    expect(plain).to.include(answer);
+    expect(plain.indexOf(answer)).to.be.below(plain.indexOf('| `rtn` | no transform, to nearest'));
+    const other = '| W4A4 | gptq | 0.200 × | 22.50 | 22.50 | −1.00 [] | not told apart |';
+    expect(plain).to.include(other);
+    expect(text).to.include('| W4A4 | hadamard | 0.180 × | 23.50 | 23.50 | – | – | 20.00 |');
+    expect(text).to.include('| ≥ 3 dB | +2.50 [+2.50, +2.50] dB | NOT reached |');
     expect(text).to.include('| – | real, held out (floor) | 0.050 [0.049, 0.051] |');
     expect(text).to.include(
-      'npm run evaluate -- --model avatars-nano --steps 2 --json out/evaluation/avatars-nano.json',
+      'npm run evaluate -- --model avatars-nano --steps 2 --samples 64 --json out/evaluation/',
     );
     expect(text).to.include('--count 64 --replicates 100 --offline --json');
     expect(text).to.include('(evaluation-avatars-nano.png)');
-    expect(evaluationDocs(FILE, [])).not.to.include('.png');
+    expect(text).to.include('(evaluation-avatars-nano.svg)');
+    expect(evaluationDocs(FILE, [])).not.to.include('(evaluation-avatars-nano.png)');
+  });
+
+  it('has a figure of quality against bytes for each model: a mark for each row', async () => {
+    const [figure, ...others] = await figuresOf(FILE.paired);
+    expect(others).to.deep.equal([]);
+    expect(figure!.name).to.equal('evaluation-avatars-nano.svg');
+    expect(figure!.svg.startsWith('<svg')).to.equal(true);
+    expect(figure!.svg).to.include('hadamard W4A4 23.5 dB at 0.180 of the bytes');
+    const marks = figure!.svg.match(/<g [^>]*mark-symbol role-mark[^>]*>(.*?)<\/g>/)![1]!;
+    expect(marks.match(/<path /g)).to.have.length(FILE.paired.length);
+    const none = await figuresOf(FILE.paired.map((row) => ({ ...row, bits: 'W8A8' })));
+    expect(none).to.deep.equal([]);
   });
 
   it('every table has as many cells in each of its rows', () => {
-    const tables = text.split('\n\n').filter((part) => part.startsWith('|'));
-    expect(tables).to.have.length(5);
+    const tables = text
+      .trim()
+      .split('\n\n')
+      .filter((part) => part.startsWith('|'));
+    expect(tables).to.have.length(10);
     for (const table of tables) {
       const cells = table.split('\n').map((line) => line.split('|').length);
       expect(new Set(cells).size, table).to.equal(1);
@@ -135,18 +204,24 @@ describe('Rows of the evaluation', () => {
 
   it('of several files come together, the last of each measurement', () => {
     const again = { ...PAIRED, psnr: 30 };
-    const merged = mergedFiles([FILE, { version: 1, paired: [again], offline: [] }]);
-    expect(merged.paired).to.have.length(3);
+    const merged = mergedFiles([FILE, { version: 2, paired: [again], offline: [] }]);
+    expect(merged.paired).to.have.length(4);
     expect(sameRow(merged.paired, PAIRED)!.psnr).to.equal(30);
     expect(sameRow(merged.paired, { ...PAIRED, seed: 8 })).to.equal(undefined);
   });
 
-  it('of no file are none; those of another file are refused', async () => {
+  it('of no file are none; those of another file, or of old rows, are refused', async () => {
     expect((await readRowsIfAny(join(folder, 'none.json'))).paired).to.deep.equal([]);
     const path = join(folder, 'other.json');
-    await writeFile(path, '{"version": 2}');
-    const error = await rejection(readRowsIfAny(path));
-    expect(error).to.be.instanceOf(HadaNormError);
-    expect(error.message).to.include('holds no rows');
+    for (const [content, message] of [
+      ['{"version": 2}', 'holds no rows'],
+      ['null', 'holds no rows'],
+      ['{"version": 1, "paired": [], "offline": []}', 'rows of version 1, wanted version 2'],
+    ] as const) {
+      await writeFile(path, content);
+      const error = await rejection(readRowsIfAny(path));
+      expect(error).to.be.instanceOf(HadaNormError);
+      expect(error.message).to.include(message);
+    }
   });
 });

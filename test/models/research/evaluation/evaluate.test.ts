@@ -108,16 +108,21 @@ describe('Evaluation, end to end on a tiny DiT', () => {
       onPaired: async (row) => void paired.push(row),
       onOffline: async (row) => void offline.push(row),
     });
-    const file: EvaluationFile = { version: 1, paired, offline };
+    const file: EvaluationFile = { version: 2, paired, offline };
     return { file, parts };
   };
 
-  const PLAN = '--methods rtn,hadanorm --bits W8A8,W3A3 --samples 18 --steps 2';
+  const PLAN = '--configurations rtn,hadanorm-plain --bits W8A8,W3A3 --samples 18 --steps 2';
 
   it('gives every row; fewer bits are worse in every part; no memory is left', async () => {
     const { file } = await expectNoLeakAsync(() => run(planOf(PLAN)));
-    const names = file.paired.map(({ method, bits }) => `${method} ${bits}`);
-    expect(names).to.deep.equal(['rtn W8A8', 'hadanorm W8A8', 'rtn W3A3', 'hadanorm W3A3']);
+    const names = file.paired.map(({ configuration, bits }) => `${configuration} ${bits}`);
+    expect(names).to.deep.equal([
+      'rtn W8A8',
+      'hadanorm-plain W8A8',
+      'rtn W3A3',
+      'hadanorm-plain W3A3',
+    ]);
     for (const i of [0, 1]) {
       const [fine, coarse] = [file.paired[i]!, file.paired[i + 2]!];
       expect(fine.linears.mean).to.be.above(coarse.linears.mean + 10);
@@ -134,10 +139,14 @@ describe('Evaluation, end to end on a tiny DiT', () => {
 
   it('part (d) gives floor, original and configurations, and goes on where it was', async () => {
     const plan = planOf(
-      '--methods rtn --bits W4A4 --samples 2 --steps 1 --offline --count 128 --replicates 5',
+      '--configurations rtn --bits W4A4 --samples 2 --steps 1 --offline --count 128 --replicates 5',
     );
     const { file, parts } = await run(plan);
-    expect(file.offline.map(({ method }) => method)).to.deep.equal(['real', 'fp32', 'rtn']);
+    expect(file.offline.map(({ configuration }) => configuration)).to.deep.equal([
+      'real',
+      'fp32',
+      'rtn',
+    ]);
     const [floor, original, rtn] = file.offline as [OfflineRow, OfflineRow, OfflineRow];
     expect(floor.original).to.equal(null);
     expect(original.real.fid.value, 'noise is not like avatars').to.be.above(
@@ -145,7 +154,7 @@ describe('Evaluation, end to end on a tiny DiT', () => {
     );
     expect(rtn.original!.fid.value).to.be.below(rtn.real.fid.value);
     expect(rtn.count).to.equal(128);
-    expect(parts.at(-1)).to.equal('avatars-nano-rtn-W4A4-auto: (d)');
+    expect(parts.at(-1)).to.equal('avatars-nano-rtn-W4A4: (d)');
     const folders = await readdir(cache);
     expect(folders).to.have.length(2);
 
@@ -162,10 +171,10 @@ describe('Evaluation, end to end on a tiny DiT', () => {
     expect(error.message).to.include(`${damaged} holds 1000 bytes`);
   });
 
-  for (const stage of ['calibrate and draw', 'quantize', '(a)–(c)', 'fp32: (d)', 'auto: (d)']) {
+  for (const stage of ['calibrate and draw', 'quantize', '(a)–(c)', 'fp32: (d)', 'W8A8: (d)']) {
     it(`stops when aborted within "${stage}", with nothing left in memory`, async () => {
       const flags =
-        '--methods rtn --bits W8A8 --samples 2 --steps 3 --seed 9 ' +
+        '--configurations rtn --bits W8A8 --samples 2 --steps 3 --seed 9 ' +
         '--offline --count 64 --replicates 2';
       const abort = new AbortController();
       const onRun = (name: string) => {
@@ -181,7 +190,7 @@ describe('Evaluation, end to end on a tiny DiT', () => {
 
   it('draws a sheet: a row of eight for the original and each configuration', async () => {
     const sheet = new Sheet();
-    await run(planOf('--methods rtn --bits W8A8,W2A2 --samples 8 --steps 1'), { sheet });
+    await run(planOf('--configurations rtn --bits W8A8,W2A2 --samples 8 --steps 1'), { sheet });
     const { width, height, data } = PNG.sync.read(sheet.png());
     // each below its name
     const [size, band] = [128, 27];

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { CONFIGURATION_NAMES } from '../../../../models/research/evaluation/configurations.js';
 import { commandOf } from '../../../../models/research/evaluation/flags.js';
 import { ROOT } from '../../../../scripts/process.js';
 import { InvalidArgumentError } from '../../../../src/index.js';
@@ -12,25 +13,24 @@ const planOf = (...args: string[]) => {
 };
 
 describe('Flags of npm run evaluate', () => {
-  it('without any, every method at every bit-width on avatars-nano', () => {
+  it('without any, every configuration at every bit-width on avatars-nano', () => {
     const plan = planOf();
     expect(plan.model).to.equal('avatars-nano');
-    expect(plan.methods).to.deep.equal(['rtn', 'smoothquant', 'hadamard', 'centered', 'hadanorm']);
+    expect(plan.configurations).to.deep.equal(CONFIGURATION_NAMES);
     expect(plan.bits.map(({ name }) => name)).to.deep.equal(['W8A8', 'W4A8', 'W4A4']);
     expect([plan.samples, plan.steps, plan.count, plan.offline]).to.deep.equal([
-      64,
+      512,
       8,
       4096,
       false,
     ]);
-    expect([plan.rounding, plan.json, plan.sheet]).to.deep.equal(['auto', null, null]);
+    expect([plan.json, plan.sheet]).to.deep.equal([null, null]);
   });
 
   it('lists are taken apart', () => {
-    const plan = planOf('--methods', 'rtn, hadanorm', '--bits', 'W3A8', '--rounding', 'nearest');
-    expect(plan.methods).to.deep.equal(['rtn', 'hadanorm']);
+    const plan = planOf('--configurations', 'rtn, gptq', '--bits', 'W3A8');
+    expect(plan.configurations).to.deep.equal(['rtn', 'gptq']);
     expect(plan.bits).to.deep.equal([{ name: 'W3A8', weights: 3, activations: 8 }]);
-    expect(plan.rounding).to.equal('nearest');
   });
 
   it('--docs takes files', () => {
@@ -40,10 +40,13 @@ describe('Flags of npm run evaluate', () => {
 
   for (const [args, message] of [
     [['--model', 'dall-e'], '--model must be among avatars, avatars-nano, fashion'],
-    [['--methods', 'rtn,auto'], '--methods must be among rtn, smoothquant'],
+    [['--configurations', 'rtn,auto'], '--configurations must be among rtn, gptq'],
+    [
+      ['--configurations', 'rtn,hadanorm-small', '--bits', 'W8A8,W4A4'],
+      'W8A8, W4A8 and W4A4, got hadanorm-small at W8A8, W4A4',
+    ],
     [['--bits', 'W9A4'], '--bits must be a list such as W8A8,W4A4, of 2 to 8 bits, got W9A4'],
     [['--bits', ''], 'got nothing'],
-    [['--rounding', 'up'], '--rounding must be among auto, nearest, gptq, got up'],
     [['--samples', '1'], '--samples must be an integer ≥ 2, got 1'],
     [['--steps', '2.5'], '--steps must be an integer ≥ 1, got 2.5'],
     [['--seed=-1'], '--seed must be an integer ≥ 0, got -1'],
