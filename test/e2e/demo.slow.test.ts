@@ -126,9 +126,10 @@ describe('The demo page', () => {
     expect(none).to.equal(null);
     expect(small! - rtn!, 'dB that HadaNorm wins').to.be.above(3);
     const roles = await page.locator('#plots h3').allTextContents();
-    expect(roles).to.have.members(['attention.qkv', 'attention.out', 'mlp.in', 'mlp.out']);
+    const transformed = ['modulation', 'attention.qkv', 'attention.out', 'mlp.in', 'mlp.out'];
+    expect(roles).to.have.members(transformed);
     const marks = await page.locator('#plots svg[aria-label*="HadaNorm"]').count();
-    expect(marks).to.equal(4);
+    expect(marks).to.equal(transformed.length);
   });
 
   it('saves the report and the pictures', async () => {
