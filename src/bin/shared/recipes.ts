@@ -48,7 +48,8 @@ function ruleOf(file: string, given: unknown): Rule {
 
 /** A line for each preset, for help. */
 export function presetLines(): string {
+  const width = Math.max(...Object.keys(PRESETS).map(({ length }) => length));
   return Object.entries(PRESETS)
-    .map(([name, { description }]) => `  ${name}  ${description}`)
+    .map(([name, { description }]) => `  ${name.padEnd(width)}  ${description}`)
     .join('\n');
 }
