@@ -1,5 +1,5 @@
 import type { LinearOptions, RewriteOptions } from '../rewrite/options.js';
-import { PRESETS, type Preset } from '../rewrite/presets.js';
+import { presetNamed } from '../rewrite/presets.js';
 
 /** Bits of weights and activations. */
 export interface Bits {
@@ -46,7 +46,6 @@ export function shippedOptions(
   bits: Bits,
   method: NonNullable<LinearOptions['method']>,
 ): RewriteOptions {
-  const preset = Object.entries<Preset>(PRESETS).find(([name]) => name === bits.name)?.[1];
-  const ours = method === 'hadanorm' || method === 'auto';
-  return ours && preset !== undefined ? { ...preset.options, method } : optionsOf(bits, method);
+  const preset = method === 'hadanorm' || method === 'auto' ? presetNamed(bits.name) : null;
+  return preset === null ? optionsOf(bits, method) : { ...preset.options, method };
 }

@@ -2,7 +2,7 @@ import { checkPlain, isPlain } from '../../ops/common/checks.js';
 import { describe, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import type { Recipe } from '../report/recipe.js';
 import type { RewriteOptions, Rule } from './options.js';
-import { PRESETS, type Preset, type PresetName } from './presets.js';
+import { PRESETS, type Preset, type PresetName, presetNamed } from './presets.js';
 
 /**
  * Options over a preset's, and over what its rules say of the same; rules after one another.
@@ -25,7 +25,8 @@ export function withPreset(
 }
 
 function presetOf(op: string, preset: PresetName | Preset | Recipe): Preset['options'] {
-  if (typeof preset === 'string' && Object.hasOwn(PRESETS, preset)) return PRESETS[preset].options;
+  const named = typeof preset === 'string' ? presetNamed(preset) : null;
+  if (named !== null) return named.options;
   if (typeof preset === 'object' && preset !== null) {
     checkPlain(op, 'preset', preset);
     if ('rules' in preset) return { rules: preset.rules };

@@ -67,3 +67,8 @@ export const PRESETS = {
 
 /** The name of one of `PRESETS`. */
 export type PresetName = keyof typeof PRESETS;
+
+/** One of `PRESETS`; null for any other name. */
+export function presetNamed(name: string): Preset | null {
+  return Object.hasOwn(PRESETS, name) ? PRESETS[name as PresetName] : null;
+}

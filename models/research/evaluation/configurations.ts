@@ -1,5 +1,6 @@
 import { type Bits, optionsOf } from '../../../src/cli/values.js';
-import { type Method, PRESETS, type PresetName, type RewriteOptions } from '../../../src/index.js';
+import type { Method, RewriteOptions } from '../../../src/index.js';
+import { presetNamed } from '../../../src/rewrite/presets.js';
 
 /** A way to quantize that is evaluated. */
 export interface Configuration {
@@ -76,7 +77,7 @@ export function configured(
 const MOST_GPTQ_BITS = 4;
 
 function presetOf(name: string, method: Method): Omit<RewriteOptions, 'stats'> | null {
-  if (!(name in PRESETS)) return null;
+  const preset = presetNamed(name);
   // QuaRot has no branch by itself: what the preset leaves to HadaNorm's default is said
-  return { lowRank: 'auto', ...PRESETS[name as PresetName].options, method };
+  return preset && { lowRank: 'auto', ...preset.options, method };
 }

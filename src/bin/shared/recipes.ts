@@ -8,8 +8,7 @@ export type RecipeOptions = Omit<RewriteOptions, 'stats'> & { readonly preset?: 
 
 /**
  * A recipe of a JSON file: options of `rewriteGraph` and `preset`, one of `PRESETS` as it is, or
- * what `recommendRules` gave.
- * `pattern` of a rule is a regular expression in place of `match`.
+ * what `recommendRules` gave. `pattern` of a rule is a regular expression in place of `match`.
  */
 export async function readRecipe(file: string): Promise<RecipeOptions> {
   let json: unknown;
