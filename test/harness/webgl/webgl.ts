@@ -161,3 +161,14 @@ function parity(bits: number): number {
   for (let left = bits; left > 0; left &= left - 1) sign = -sign;
   return sign;
 }
+
+/** Codes on WebGL are those of the cpu backend, or next to them: one in a thousand at most. */
+export async function expectCodesOfCpu(codes: () => readonly number[]): Promise<void> {
+  const here = codes();
+  await tf.setBackend('cpu');
+  const there = codes();
+  await tf.setBackend('webgl');
+  const steps = here.map((code, i) => Math.abs(code - there[i]!));
+  expect(steps.reduce((max, step) => Math.max(max, step), 0)).to.be.at.most(1);
+  expect(steps.filter((step) => step > 0).length).to.be.at.most(here.length / 1000);
+}
