@@ -1,4 +1,5 @@
 // What goes along a few directions V beside the codes: rows times V, and what is left of them.
+import { floatTile } from './floatTile';
 import { madd } from './math';
 import { ALONG_SCRATCH_ROWS, alongScratchSums, MR, NR } from './records';
 import { copyRow } from './rows';
@@ -53,7 +54,7 @@ export function projectRows(
   for (let start = 0; start < d; start += CHUNK) {
     const bytes = <usize>min(CHUNK, d - start) << 2;
     for (let lane: usize = 0; lane < rankBytes; lane += 32) {
-      projectTile(x0, x1, x2, x3, bytes, v + lane, rankBytes, to + lane);
+      floatTile(x0, x1, x2, x3, bytes, v + lane, rankBytes, to + lane);
     }
     x0 += bytes;
     x1 += bytes;
@@ -61,51 +62,6 @@ export function projectRows(
     x3 += bytes;
     v += (bytes >> 2) * rankBytes;
   }
-}
-
-/** 4 rows by 8 directions, added to the sums. */
-// @ts-ignore: decorator
-@inline
-function projectTile(
-  row0: usize, row1: usize, row2: usize, row3: usize, bytes: usize,
-  v: usize, rankBytes: usize, to: usize,
-): void {
-  const to1 = to + rankBytes, to2 = to1 + rankBytes, to3 = to2 + rankBytes;
-  let x0 = row0, x1 = row1, x2 = row2, x3 = row3, b = v;
-  let c00 = v128.load(to), c01 = v128.load(to, 16);
-  let c10 = v128.load(to1), c11 = v128.load(to1, 16);
-  let c20 = v128.load(to2), c21 = v128.load(to2, 16);
-  let c30 = v128.load(to3), c31 = v128.load(to3, 16);
-  const end = x0 + bytes;
-  do {
-    const p = v128.load(b);
-    const q = v128.load(b, 16);
-    let t = v128.load32_splat(x0);
-    c00 = madd(t, p, c00);
-    c01 = madd(t, q, c01);
-    t = v128.load32_splat(x1);
-    c10 = madd(t, p, c10);
-    c11 = madd(t, q, c11);
-    t = v128.load32_splat(x2);
-    c20 = madd(t, p, c20);
-    c21 = madd(t, q, c21);
-    t = v128.load32_splat(x3);
-    c30 = madd(t, p, c30);
-    c31 = madd(t, q, c31);
-    x0 += 4;
-    x1 += 4;
-    x2 += 4;
-    x3 += 4;
-    b += rankBytes;
-  } while (x0 < end);
-  v128.store(to, c00);
-  v128.store(to, c01, 16);
-  v128.store(to1, c10);
-  v128.store(to1, c11, 16);
-  v128.store(to2, c20);
-  v128.store(to2, c21, 16);
-  v128.store(to3, c30);
-  v128.store(to3, c31, 16);
 }
 
 /**

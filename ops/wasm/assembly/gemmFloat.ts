@@ -1,5 +1,6 @@
 // Products of float32 activations with packed weights (or float32 ones): layers whose weights alone
 // are quantized.
+import { floatTile } from './floatTile';
 import { clearAccumulators, copyFloats, high16, low16, sampleRows } from './gemmPanel';
 import { storePanel } from './gemmStore';
 import { madd } from './math';
@@ -89,51 +90,10 @@ function floatTiles(x: usize, b: usize, to: usize, rows: i32, k: i32, stride: i3
   let i = 0;
   const strideBytes = <usize>stride << 2;
   for (; i + MR <= rows; i += MR, to += 128, x += strideBytes * MR) {
-    floatTile(x, b, to, k, strideBytes);
+    const x1 = x + strideBytes, x2 = x1 + strideBytes, x3 = x2 + strideBytes;
+    floatTile(x, x1, x2, x3, <usize>k << 2, b, 32, to);
   }
   for (; i < rows; i++, to += 32, x += strideBytes) floatRow(x, b, to, k);
-}
-
-/** 4 rows × 8 columns, added to the accumulators. */
-// @ts-ignore: decorator
-@inline
-function floatTile(x: usize, weights: usize, to: usize, k: i32, strideBytes: usize): void {
-  let b = weights;
-  let x0 = x, x1 = x + strideBytes, x2 = x1 + strideBytes, x3 = x2 + strideBytes;
-  let c00 = v128.load(to), c01 = v128.load(to, 16);
-  let c10 = v128.load(to, 32), c11 = v128.load(to, 48);
-  let c20 = v128.load(to, 64), c21 = v128.load(to, 80);
-  let c30 = v128.load(to, 96), c31 = v128.load(to, 112);
-  const end = x + (<usize>k << 2);
-  do {
-    const p = v128.load(b);
-    const q = v128.load(b, 16);
-    let t = v128.load32_splat(x0);
-    c00 = madd(t, p, c00);
-    c01 = madd(t, q, c01);
-    t = v128.load32_splat(x1);
-    c10 = madd(t, p, c10);
-    c11 = madd(t, q, c11);
-    t = v128.load32_splat(x2);
-    c20 = madd(t, p, c20);
-    c21 = madd(t, q, c21);
-    t = v128.load32_splat(x3);
-    c30 = madd(t, p, c30);
-    c31 = madd(t, q, c31);
-    x0 += 4;
-    x1 += 4;
-    x2 += 4;
-    x3 += 4;
-    b += 32;
-  } while (x0 < end);
-  v128.store(to, c00);
-  v128.store(to, c01, 16);
-  v128.store(to, c10, 32);
-  v128.store(to, c11, 48);
-  v128.store(to, c20, 64);
-  v128.store(to, c21, 80);
-  v128.store(to, c30, 96);
-  v128.store(to, c31, 112);
 }
 
 /** One row; four sums of every column, for one would wait on the latency of its additions. */
