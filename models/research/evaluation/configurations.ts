@@ -1,5 +1,6 @@
 import { type Bits, optionsOf } from '../../../src/cli/values.js';
 import type { Method, RewriteOptions } from '../../../src/index.js';
+import { withPreset } from '../../../src/rewrite/presetOptions.js';
 import { presetNamed } from '../../../src/rewrite/presets.js';
 
 /** A way to quantize that is evaluated. */
@@ -11,8 +12,11 @@ export interface Configuration {
    * - `gptq`: the same, by GPTQ where weights have 4 bits and fewer, to nearest else.
    * - `preset`: the preset of these bits: its rules, and its branch.
    * - `small`: the preset that is smallest at these bits.
+   * - `rank32`: the preset with branches of rank 32 everywhere.
    */
-  readonly recipe: 'nearest' | 'gptq' | 'preset' | 'small';
+  readonly recipe: 'nearest' | 'gptq' | 'preset' | 'small' | 'rank32';
+  /** Calibrated level by level while it is quantized, from the same batches. */
+  readonly sequential?: boolean;
 }
 
 /** What is evaluated, by name, in the order of the tables. */
@@ -38,6 +42,22 @@ export const CONFIGURATIONS = {
     method: 'hadanorm',
     recipe: 'small',
   },
+  'hadamard-rank32': {
+    description: 'QuaRot by the preset with branches of rank 32',
+    method: 'hadamard',
+    recipe: 'rank32',
+  },
+  'hadanorm-rank32': {
+    description: 'HadaNorm by the preset with branches of rank 32',
+    method: 'hadanorm',
+    recipe: 'rank32',
+  },
+  'hadanorm-sequential': {
+    description: 'HadaNorm by the preset, calibrated sequentially',
+    method: 'hadanorm',
+    recipe: 'preset',
+    sequential: true,
+  },
 } as const satisfies Readonly<Record<string, Configuration>>;
 
 /** The name of one of `CONFIGURATIONS`. */
@@ -45,6 +65,12 @@ export type ConfigurationName = keyof typeof CONFIGURATIONS;
 
 /** In the order of the tables. */
 export const CONFIGURATION_NAMES = Object.keys(CONFIGURATIONS) as readonly ConfigurationName[];
+
+/** Whether a configuration is calibrated while it is quantized, rather than by the statistics. */
+export function isSequential(name: ConfigurationName): boolean {
+  const { sequential = false }: Configuration = CONFIGURATIONS[name];
+  return sequential;
+}
 
 /** What the others are compared with: QuaRot + GPTQ, without a branch. */
 export const BASELINE: ConfigurationName = 'hadamard';
@@ -69,6 +95,9 @@ export function configured(
       return presetOf(bits.name, method);
     case 'small':
       return presetOf(`${bits.name}-small`, method);
+    case 'rank32':
+      // at 8 bits the preset has no branch, for there is nothing left to gain
+      return bits.weights > MOST_GPTQ_BITS ? null : presetOf(bits.name, method, { lowRank: 32 });
     default:
       return recipe satisfies never;
   }
@@ -76,8 +105,14 @@ export function configured(
 
 const MOST_GPTQ_BITS = 4;
 
-function presetOf(name: string, method: Method): Omit<RewriteOptions, 'stats'> | null {
+function presetOf(
+  name: string,
+  method: Method,
+  given: Pick<RewriteOptions, 'lowRank'> = {},
+): Omit<RewriteOptions, 'stats'> | null {
   const preset = presetNamed(name);
+  if (preset === null) return null;
   // QuaRot has no branch by itself: what the preset leaves to HadaNorm's default is said
-  return preset && { lowRank: 'auto', ...preset.options, method };
+  const options = { lowRank: 'auto' as const, ...preset.options };
+  return { ...withPreset('evaluate', { ...preset, options }, given), method };
 }

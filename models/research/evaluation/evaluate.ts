@@ -1,10 +1,15 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import type { Bits } from '../../../src/cli/values.js';
-import { type RewriteOptions, type RewriteResult, rewriteGraphAsync } from '../../../src/index.js';
+import {
+  quantize,
+  type RewriteOptions,
+  type RewriteResult,
+  rewriteGraphAsync,
+} from '../../../src/index.js';
 import type { WithBar } from '../../progress.js';
 import type { Sheet } from '../../sheet.js';
 import type { FeatureNetwork, FeatureReference } from '../features.js';
-import { type ConfigurationName, configured } from './configurations.js';
+import { type ConfigurationName, configured, isSequential } from './configurations.js';
 import type { ResampledSet } from './distances.js';
 import { type SampledFeatures, sampledFeatures } from './featureCache.js';
 import { RealPictures } from './offline.js';
@@ -17,7 +22,15 @@ import {
   type RowKey,
   sameRow,
 } from './rows.js';
-import { CALIBRATION_RUNS, disposeSubject, prepareSubject, type Subject } from './subject.js';
+import {
+  CALIBRATION_RUNS,
+  calibrationBatches,
+  disposeSubject,
+  type KeptStatistics,
+  prepareSubject,
+  type Subject,
+  TAKEN,
+} from './subject.js';
 
 /** What is evaluated, and how it is watched. */
 export interface EvaluationInput {
@@ -29,6 +42,8 @@ export interface EvaluationInput {
   readonly reference: () => Promise<FeatureReference>;
   /** Rows that are there already: they are not measured again. */
   readonly known: EvaluationFile;
+  /** Of the calibration, between runs. */
+  readonly kept: KeptStatistics;
   /** Gets the pictures of every configuration, which are drawn again for it. */
   readonly sheet: Sheet | null;
   readonly signal: AbortSignal;
@@ -48,9 +63,10 @@ export interface EvaluationInput {
 export async function evaluate(input: EvaluationInput): Promise<void> {
   const { plan, model, network, sheet, signal, withBar } = input;
   const { samples, steps, seed } = plan;
+  const options = { name: plan.model, samples, steps, seed, kept: input.kept };
   const runs = CALIBRATION_RUNS + Math.ceil(samples / 16) * steps;
   const subject = await withBar(`${plan.model}: calibrate and draw`, runs, (onRun) =>
-    prepareSubject(model, network, { name: plan.model, samples, steps, seed }, { signal, onRun }),
+    prepareSubject(model, network, options, { signal, onRun }),
   );
   try {
     sheet?.startRow('fp32');
@@ -105,7 +121,7 @@ async function evaluateConfiguration(
   const farther = offline !== null && sameRow(known.offline, { ...key, count }) === undefined;
   if (!paired && !farther) return;
   const name = `${plan.model} ${configuration} ${bits.name}`;
-  const small = await quantize(input, subject, options, name);
+  const small = await quantized(input, subject, configuration, options, name);
   try {
     if (paired) {
       sheet?.startRow(`${configuration} ${bits.name}`);
@@ -124,19 +140,26 @@ async function evaluateConfiguration(
   }
 }
 
-function quantize(
+async function quantized(
   { signal, withBar }: EvaluationInput,
   { model, stats }: Subject,
+  configuration: ConfigurationName,
   options: Omit<RewriteOptions, 'stats'>,
   name: string,
 ): Promise<RewriteResult> {
-  return withBar(`${name}: quantize`, 1, (advance) =>
-    rewriteGraphAsync(model, {
-      ...options,
-      stats,
-      compare: false,
-      signal,
-      onProgress: ({ total }) => advance(total),
+  const given = { ...options, compare: false, signal };
+  if (!isSequential(configuration)) {
+    return withBar(`${name}: quantize`, 1, (advance) =>
+      rewriteGraphAsync(model, { ...given, stats, onProgress: ({ total }) => advance(total) }),
+    );
+  }
+  return withBar(`${name}: calibrate and quantize`, CALIBRATION_RUNS, (onRun) =>
+    quantize(model, calibrationBatches(model, { signal, onRun }), {
+      ...given,
+      // all is said by the options
+      preset: { description: name, options: {} },
+      sequential: true,
+      calibrate: TAKEN,
     }),
   );
 }

@@ -31,6 +31,7 @@ const FLAGS = {
   replicates: flag(integer(2), `${PLAN_DEFAULTS.replicates}`),
   json: flag(text('FILE')),
   cache: flag(text('FOLDER'), PLAN_DEFAULTS.cache),
+  statistics: flag(text('FILE')),
   sheet: flag(text('PNG')),
   docs: SWITCH,
 };

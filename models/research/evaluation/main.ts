@@ -1,16 +1,16 @@
 /**
  * npm run evaluate [-- --model avatars-nano --configurations rtn,gptq,hadamard,hadanorm,…
  * --bits W8A8,W4A8,W4A4 --samples 512 --steps 8 --seed 7 --offline --count 4096 --replicates 200
- * --json FILE --cache FOLDER --sheet PNG]
+ * --json FILE --cache FOLDER --statistics FILE --sheet PNG]
  *
  * Measures what quantization does to a trained model: docs/evaluation.md says how. Rows that are in
  * the file of --json already are not measured again, and samples of --offline are kept in --cache:
- * a run that was cut off goes on.
+ * a run that was cut off goes on. Runs side by side share a calibration by --statistics.
  *
  * npm run evaluate -- --docs FILE … writes docs/evaluation.md from such files.
  */
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setBackend } from '@tensorflow/tfjs-core';
@@ -39,6 +39,7 @@ import {
   readRowsIfAny,
   writeRows,
 } from './rows.js';
+import type { KeptStatistics } from './subject.js';
 import { pictureTable } from './tables.js';
 
 const DOCS = fileURLToPath(new URL('../../../docs/', import.meta.url));
@@ -74,6 +75,7 @@ async function run(plan: EvaluationPlan): Promise<void> {
       network,
       reference: () => loadReference(networkOf(plan.model)),
       known,
+      kept: statisticsIn(plan.statistics),
       sheet,
       signal,
       withBar: withConsoleBar,
@@ -101,6 +103,19 @@ async function run(plan: EvaluationPlan): Promise<void> {
     model.dispose();
   }
   show(plan.json === null ? fresh : known, plan);
+}
+
+/** In a file, which is there whole or not at all; null: nowhere. */
+function statisticsIn(file: string | null): KeptStatistics {
+  if (file === null) return { read: async () => null, write: async () => {} };
+  return {
+    read: async () => (existsSync(file) ? readFile(file) : null),
+    write: async (bytes) => {
+      await mkdir(dirname(file), { recursive: true });
+      await writeFile(`${file}.part`, bytes);
+      await rename(`${file}.part`, file);
+    },
+  };
 }
 
 /** Prints the rows of the plan's model. */

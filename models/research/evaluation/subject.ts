@@ -1,8 +1,13 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { clipByValue, type Tensor4D, tidy } from '@tensorflow/tfjs-core';
-import { CALIBRATION, calibrateOnTrajectories } from '../../../src/diffusion/calibration.js';
-import { numClassesOf } from '../../../src/diffusion/sampler.js';
-import { type CalibrationStats, fuseGraph, InvalidArgumentError } from '../../../src/index.js';
+import { CALIBRATION } from '../../../src/diffusion/calibration.js';
+import { type DitInputs, numClassesOf, trajectory } from '../../../src/diffusion/sampler.js';
+import {
+  CalibrationStats,
+  calibrate,
+  fuseGraph,
+  InvalidArgumentError,
+} from '../../../src/index.js';
 import type { Described, FeatureNetwork } from '../features.js';
 import { joinedReadings } from './readings.js';
 import { batchesOf, disposeRecording, type Recording, record, type Watched } from './recording.js';
@@ -35,6 +40,14 @@ export interface SubjectOptions {
   readonly samples: number;
   readonly steps: number;
   readonly seed: number;
+  readonly kept: KeptStatistics;
+}
+
+/** Statistics kept between runs, as bytes. */
+export interface KeptStatistics {
+  /** Null where there are none yet. */
+  readonly read: () => Promise<Uint8Array | null>;
+  readonly write: (bytes: Uint8Array) => Promise<void>;
 }
 
 /**
@@ -46,18 +59,11 @@ export interface SubjectOptions {
 export async function prepareSubject(
   model: GraphModel,
   network: FeatureNetwork,
-  { name, samples, steps, seed }: SubjectOptions,
+  { name, samples, steps, seed, kept }: SubjectOptions,
   watched: Watched,
 ): Promise<Subject> {
   const classes = classesOf(model);
-  const stats = await calibrateOnTrajectories(model, {
-    // in turn, as the pictures' are: with ten classes the first six twice
-    labels: Array.from({ length: CALIBRATION.samples }, (_, i) => i % classes),
-    seed: CALIBRATION_SEED,
-    along: model,
-    signal: watched.signal,
-    onProgress: () => watched.onRun(),
-  });
+  const stats = await calibrated(model, kept, watched);
   const fused = fuseGraph(model);
   const recordings: Recording[] = [];
   try {
@@ -71,6 +77,47 @@ export async function prepareSubject(
   }
   const originals = joinedReadings(recordings.map(({ pictures }) => read(network, pictures)));
   return { name, model, fused, classes, stats, recordings, network, originals };
+}
+
+/**
+ * What every configuration is calibrated on: samples on their way from noise to pictures. Each
+ * batch is the taker's.
+ */
+export function calibrationBatches(
+  model: GraphModel,
+  { signal, onRun }: Watched,
+): AsyncGenerator<DitInputs, void> {
+  const classes = classesOf(model);
+  const { samples, steps, keep } = CALIBRATION;
+  return trajectory(model, {
+    // in turn, as the pictures' are: with ten classes the first six twice
+    labels: Array.from({ length: samples }, (_, i) => i % classes),
+    noneLabel: classes,
+    steps,
+    keep,
+    seed: CALIBRATION_SEED,
+    signal,
+    onProgress: () => onRun(),
+  });
+}
+
+/** How the batches are taken, by `calibrate` and while a model is quantized. */
+export const TAKEN = { timestep: 'timestep', disposeBatches: true } as const;
+
+async function calibrated(
+  model: GraphModel,
+  { read, write }: KeptStatistics,
+  watched: Watched,
+): Promise<CalibrationStats> {
+  const known = await read();
+  if (known !== null) {
+    for (let run = 0; run < CALIBRATION_RUNS; run++) watched.onRun();
+    return CalibrationStats.deserialize(known);
+  }
+  const { signal } = watched;
+  const stats = await calibrate(model, calibrationBatches(model, watched), { ...TAKEN, signal });
+  await write(stats.serialize());
+  return stats;
 }
 
 /** Gives up what `prepareSubject` made. */

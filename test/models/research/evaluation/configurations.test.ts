@@ -3,6 +3,7 @@ import {
   CONFIGURATION_NAMES,
   type ConfigurationName,
   configured,
+  isSequential,
 } from '../../../../models/research/evaluation/configurations.js';
 import { parseBits } from '../../../../src/cli/values.js';
 import { PRESETS } from '../../../../src/index.js';
@@ -12,8 +13,11 @@ describe('Configurations of the evaluation', () => {
 
   it('are apart from each other at each bit-width where there are any', () => {
     for (const bits of ['W8A8', 'W4A8', 'W4A4', 'W3A3']) {
-      const all = CONFIGURATION_NAMES.map((name) => at(name, bits)).filter((one) => one !== null);
-      expect(new Set(all.map((one) => JSON.stringify(one))).size, bits).to.equal(all.length);
+      const all = CONFIGURATION_NAMES.flatMap((name) => {
+        const options = at(name, bits);
+        return options === null ? [] : JSON.stringify([options, isSequential(name)]);
+      });
+      expect(new Set(all).size, bits).to.equal(all.length);
     }
   });
 
@@ -27,10 +31,14 @@ describe('Configurations of the evaluation', () => {
     const { rules } = PRESETS.W4A8.options;
     for (const name of CONFIGURATION_NAMES) {
       const own = at(name, 'W4A8')!;
-      const branched = name.endsWith('-preset') || name === 'hadanorm' || name.endsWith('-small');
-      expect(own.lowRank, name).to.equal(branched ? 'auto' : 0);
+      const branched =
+        ['hadanorm', 'hadanorm-sequential'].includes(name) || /-(preset|small)$/.test(name);
+      const fixed = name.endsWith('-rank32') ? 32 : 0;
+      expect(own.lowRank, name).to.equal(branched ? 'auto' : fixed);
     }
-    expect(at('hadanorm', 'W4A8')!.rules).to.equal(rules);
+    expect(at('hadanorm', 'W4A8')!.rules).to.deep.equal(rules);
+    const ranked = at('hadanorm-rank32', 'W4A8')!.rules!;
+    expect(ranked.map((rule) => rule.lowRank)).to.deep.equal(ranked.map(() => undefined));
     expect(at('hadamard-preset', 'W4A8')).to.deep.equal({
       ...at('hadanorm', 'W4A8'),
       method: 'hadamard',
@@ -41,5 +49,6 @@ describe('Configurations of the evaluation', () => {
   it('are none where there is no preset of these bits', () => {
     expect(at('hadanorm', 'W3A3')).to.equal(null);
     expect(at('hadanorm-small', 'W4A4')).to.equal(null);
+    expect(at('hadanorm-rank32', 'W8A8'), 'nothing to gain').to.equal(null);
   });
 });

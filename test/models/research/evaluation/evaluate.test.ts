@@ -21,6 +21,7 @@ import {
   type OfflineRow,
   type PairedRow,
 } from '../../../../models/research/evaluation/rows.js';
+import type { KeptStatistics } from '../../../../models/research/evaluation/subject.js';
 import { FEATURES } from '../../../../models/research/featureGraph.js';
 import {
   FeatureNetwork,
@@ -45,6 +46,8 @@ const CONFIG = {
   mlpRatio: 2,
   numClasses: 16,
 };
+
+const FORGETFUL: KeptStatistics = { read: async () => null, write: async () => {} };
 
 describe('Evaluation, end to end on a tiny DiT', () => {
   let model: tf.GraphModel;
@@ -79,6 +82,7 @@ describe('Evaluation, end to end on a tiny DiT', () => {
       known = EMPTY_FILE,
       signal = new AbortController().signal,
       sheet = null as Sheet | null,
+      kept = FORGETFUL,
       onRun = (_name: string) => {},
     } = {},
   ) => {
@@ -91,6 +95,7 @@ describe('Evaluation, end to end on a tiny DiT', () => {
       network,
       reference: async () => reference,
       known,
+      kept,
       sheet,
       signal,
       withBar: async (name, total, work) => {
@@ -135,6 +140,30 @@ describe('Evaluation, end to end on a tiny DiT', () => {
       expect(fine.velocity.steps).to.have.length(2);
       expect(Object.keys(fine.linears.roles)).to.include('attention.qkv');
     }
+  });
+
+  it('runs that share statistics give the same rows, and calibrate once', async () => {
+    const plan = planOf('--configurations hadanorm --bits W4A8 --samples 2 --steps 1');
+    const written: Uint8Array[] = [];
+    const kept: KeptStatistics = {
+      read: async () => written[0] ?? null,
+      write: async (bytes) => void written.push(bytes),
+    };
+    const first = await run(plan, { kept });
+    const second = await run(plan, { kept });
+    expect(second.file).to.deep.equal(first.file);
+    expect(first.file.paired).to.have.length(1);
+    expect(written).to.have.length(1);
+  });
+
+  it('what is calibrated sequentially is other, and loses no more', async () => {
+    const flags = '--configurations hadanorm,hadanorm-sequential --bits W4A4 --samples 8 --steps 2';
+    const { file, parts } = await expectNoLeakAsync(() => run(planOf(flags)));
+    const [plain, sequential] = file.paired as [PairedRow, PairedRow];
+    expect(sequential.configuration).to.equal('hadanorm-sequential');
+    expect(sequential.pictures).to.not.deep.equal(plain.pictures);
+    expect(sequential.velocity.mean).to.be.above(plain.velocity.mean - 1);
+    expect(parts).to.include('avatars-nano hadanorm-sequential W4A4: calibrate and quantize');
   });
 
   it('part (d) gives floor, original and configurations, and goes on where it was', async () => {
