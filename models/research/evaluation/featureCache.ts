@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fill, type Tensor4D, tensor1d, tidy } from '@tensorflow/tfjs-core';
+import { fill, type Tensor4D, tensor1d, tidy, util } from '@tensorflow/tfjs-core';
 import { planOf } from '../../../src/diffusion/samplePlan.js';
 import { sample, seededNormal, type VelocityModel } from '../../../src/diffusion/sampler.js';
 import { HadaNormError } from '../../../src/index.js';
@@ -48,21 +48,23 @@ export async function sampledFeatures(
   const key = `${name}-steps${steps}-seed${seed}-${fingerprintOf(model, network)}`;
   const folder = join(cache, key);
   await mkdir(folder, { recursive: true });
-  const parts: { features: Float32Array; classes: Int32Array }[] = [];
   const batches = batchesOf(count, classes, seed, OFFLINE_BATCH);
-  for (const [i, batch] of batches.entries()) {
+  const parts = new Array<{ features: Float32Array; classes: Int32Array }>(batches.length);
+  // each process in an order of its own, so that those side by side draw different ones
+  for (const i of util.createShuffledIndices(batches.length)) {
+    const batch = batches[i]!;
     signal.throwIfAborted();
     const file = join(folder, `${`${i}`.padStart(4, '0')}.bin`);
     const kept = await readPart(file);
     if (kept !== null) {
       for (let step = 0; step < steps; step++) onRun();
-      parts.push(kept);
+      parts[i] = kept;
       continue;
     }
     const pictures = await sample(model, { ...batch, steps, signal, onProgress: () => onRun() });
     try {
       const described = read(network, pictures);
-      parts.push(described);
+      parts[i] = described;
       await writePart(file, described);
     } finally {
       pictures.dispose();
