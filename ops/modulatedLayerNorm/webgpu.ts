@@ -1,45 +1,85 @@
 import { type TensorInfo, util } from '@tensorflow/tfjs-core';
-import { asInputs } from '../common/kernel.js';
+import { deferredOf, fulfil } from '../webgpu/deferred.js';
 import { type WebgpuKernelArgs, webgpuKernel } from '../webgpu/kernel.js';
-import type { Question } from '../webgpu/knownAnswers.js';
+import type { WebgpuScope } from '../webgpu/scope.js';
 import type { Built, Shader } from '../webgpu/shader.js';
-import { FINITE_WGSL, floatBits, QUOTIENT_WGSL } from '../webgpu/wgsl.js';
+import { FINITE_WGSL, floatBits, QUOTIENT_WGSL, sumWgsl } from '../webgpu/wgsl.js';
 import { layerNormOp } from './composite.js';
 import { type LayerNormAttrs, type LayerNormInputs, rowsPerModulation } from './contract.js';
+import { layerNormQuestion } from './webgpuQuestion.js';
 
 type Args = WebgpuKernelArgs<LayerNormInputs, LayerNormAttrs>;
 
-/** A workgroup for each row: its mean, its variance, and one pass that writes. */
+/**
+ * A workgroup for each row: its mean, its variance, and one pass that writes. A residual that is
+ * deferred is added up on the way, for others too; so is what a factor is more than a tensor.
+ */
 export const layerNormWebgpu = webgpuKernel<LayerNormInputs, LayerNormAttrs>(layerNormOp, {
   run: layerNormOnWebgpu,
-  question,
+  question: layerNormQuestion(layerNormOnWebgpu),
 });
 
 function layerNormOnWebgpu({ inputs, attrs, webgpu }: Args): TensorInfo {
-  const { x, gamma, beta, factor, shift } = inputs;
+  const { x, gamma, beta, shift } = inputs;
   const d = x.shape[x.shape.length - 1]!;
   const rows = util.sizeFromShape(x.shape) / d;
   const out = webgpu.make(x.shape);
   const width = d % 4 === 0 ? 4 : 1;
+  const residual = residualOf(webgpu, inputs);
+  const { factor, more } = factorOf(webgpu, inputs);
   const spec: LayerNormSpec = {
     width,
     invocations: d / width > 64 ? 128 : 32,
     center: attrs.center,
+    residual: residual !== null,
     gamma: gamma !== undefined,
     beta: beta !== undefined,
     factor: factor !== undefined,
     shift: shift !== undefined,
   };
+  const sum = residual && webgpu.make(x.shape);
+  const given = residual === null ? [x] : [residual.x, residual.branch, residual.gate];
   webgpu.run(layerNormShader, spec, {
-    reads: [x, gamma, beta, factor, shift].filter((one) => one !== undefined),
-    writes: [out],
+    reads: [...given, gamma, beta, factor, shift].filter((one) => one !== undefined),
+    writes: sum === null ? [out] : [out, sum],
     sizes: [
-      ...[rows, d / width, floatBits(attrs.epsilon)],
-      ...[rowsPerModulation(x, factor), rowsPerModulation(x, shift)],
+      ...[rows, d / width, floatBits(attrs.epsilon), floatBits(more)],
+      ...[rowsPerModulation(x, inputs.factor), rowsPerModulation(x, shift)],
+      residual === null ? 1 : rowsPerModulation(residual.branch, residual.gate),
     ],
     groups: rows,
   });
+  if (sum !== null) fulfil(webgpu.backend, x, webgpu.keep(sum));
   return out;
+}
+
+/** A residual that nobody has computed yet. */
+interface Residual {
+  readonly x: TensorInfo;
+  readonly branch: TensorInfo;
+  readonly gate: TensorInfo;
+}
+
+/** x as what it is the sum of; null where it is there, or a program cannot bind so many. */
+function residualOf(
+  { backend, limits }: WebgpuScope,
+  { x, ...others }: LayerNormInputs,
+): Residual | null {
+  const sum = deferredOf(backend, x);
+  if (sum?.kind !== 'sum') return null;
+  const gated = deferredOf(backend, sum.operands[1]);
+  const given = Object.values(others).filter((one) => one !== undefined).length;
+  if (gated?.kind !== 'gated' || given + 5 > limits.maxStorageBuffersPerShaderStage) return null;
+  const [branch, gate] = gated.operands;
+  if (branch.shape.at(-1) !== x.shape.at(-1)) return null;
+  return { x: sum.operands[0], branch, gate };
+}
+
+/** A factor, as a tensor that is there and what it is more than that. */
+function factorOf({ backend }: WebgpuScope, { factor }: LayerNormInputs) {
+  const deferred = factor && deferredOf(backend, factor);
+  if (deferred?.kind !== 'more') return { factor, more: 0 };
+  return { factor: deferred.operands[0], more: deferred.more };
 }
 
 /** What tells the programs apart. */
@@ -48,13 +88,17 @@ interface LayerNormSpec {
   readonly width: 1 | 4; // channels of a vector
   readonly invocations: number;
   readonly center: boolean;
+  readonly residual: boolean; // x + branch · gate is in the place of x, and written
   readonly gamma: boolean;
   readonly beta: boolean;
   readonly factor: boolean;
   readonly shift: boolean;
 }
 
-/** A row is read three times, from memory once: it stays in the processor's cache. */
+/**
+ * A row is read three times, from memory once: it stays in the processor's cache. An invocation
+ * reads the sums that it wrote.
+ */
 const layerNormShader: Shader<LayerNormSpec> = {
   name: 'ModulatedLayerNorm',
   build: buildLayerNorm,
@@ -66,21 +110,19 @@ function buildLayerNorm(spec: LayerNormSpec): Built {
   const given = (['gamma', 'beta', 'factor', 'shift'] as const).filter((name) => spec[name]);
   const whole = (v: string) => (width === 4 ? `dot(${v}, vec4<f32>(1f))` : v);
   const square = width === 4 ? 'dot(v, v)' : 'v * v';
+  const row = spec.residual ? 'sums' : 'x';
+  const read = ['x', ...(spec.residual ? ['branch', 'gate'] : []), ...given];
   return {
-    reads: Object.fromEntries(['x', ...given].map((name) => [name, type])),
-    writes: { y: type },
-    sizes: ['rows', 'columns', 'epsilon', 'perFactor', 'perShift'],
+    reads: Object.fromEntries(read.map((name) => [name, type])),
+    writes: { y: type, ...(spec.residual ? { sums: type } : {}) },
+    sizes: ['rows', 'columns', 'epsilon', 'more', 'perFactor', 'perShift', 'perGate'],
     invocations,
     workgroupBytes: 4 * invocations,
     code: `${FINITE_WGSL}${QUOTIENT_WGSL}
 var<workgroup> parts: array<f32, ${invocations}>;
 fn meanOf(lid: u32, part: f32) -> f32 {
   parts[lid] = part;
-  workgroupBarrier();
-  for (var half = ${invocations / 2}u; half > 0u; half /= 2u) {
-    if (lid < half) { parts[lid] += parts[lid + half]; }
-    workgroupBarrier();
-  }
+  ${sumWgsl('parts', invocations)}
   let sum = parts[0];
   workgroupBarrier();
   // exact, so that equal numbers have no variance
@@ -89,53 +131,41 @@ fn meanOf(lid: u32, part: f32) -> f32 {
 fn run(lid: u32, group: u32) {
   if (group >= sizes.rows) { return; }
   let first = group * sizes.columns;
+  ${
+    spec.residual
+      ? `
+  let gateAt = (group / sizes.perGate) * sizes.columns;
+  for (var c = lid; c < sizes.columns; c += ${invocations}u) {
+    sums[first + c] = x[first + c] + branch[first + c] * gate[gateAt + c];
+  }`
+      : ''
+  }
   var mean = 0f;
   ${
     center
       ? `
   var sum = 0f;
-  for (var c = lid; c < sizes.columns; c += ${invocations}u) { sum += ${whole('x[first + c]')}; }
+  for (var c = lid; c < sizes.columns; c += ${invocations}u) {
+    sum += ${whole(`${row}[first + c]`)};
+  }
   mean = meanOf(lid, sum);`
       : ''
   }
   var squares = 0f;
   for (var c = lid; c < sizes.columns; c += ${invocations}u) {
-    let v = x[first + c] - mean;
+    let v = ${row}[first + c] - mean;
     squares += ${square};
   }
   let inverse = 1f / sqrt(meanOf(lid, squares) + bitcast<f32>(sizes.epsilon));
+  let more = bitcast<f32>(sizes.more);
   for (var c = lid; c < sizes.columns; c += ${invocations}u) {
-    var v = (x[first + c] - mean) * inverse;
+    var v = (${row}[first + c] - mean) * inverse;
     ${spec.gamma ? 'v *= gamma[c];' : ''}
     ${spec.beta ? 'v += beta[c];' : ''}
-    ${spec.factor ? 'v *= factor[(group / sizes.perFactor) * sizes.columns + c];' : ''}
+    ${spec.factor ? 'v *= factor[(group / sizes.perFactor) * sizes.columns + c] + more;' : ''}
     ${spec.shift ? 'v += shift[(group / sizes.perShift) * sizes.columns + c];' : ''}
     y[first + c] = v;
   }
 }`,
   };
-}
-
-/** Rows that are a row's number ± 1 by turns: normalized they are ± 1. */
-function question(webgpu: Parameters<Question>[0]) {
-  const rows = 3;
-  return [40, 30].map((d) => {
-    const sign = (i: number) => (i % 2 === 0 ? 1 : -1);
-    const row = (value: number, shape: number[] = [d]) =>
-      webgpu.track(
-        webgpu.backend.makeTensorInfo(shape, 'float32', new Float32Array(d).fill(value)),
-      );
-    const values = Float32Array.from(
-      { length: rows * d },
-      (_, i) => Math.floor(i / d) + sign(i % d),
-    );
-    const x = webgpu.track(webgpu.backend.makeTensorInfo([rows, d], 'float32', values));
-    const inputs = asInputs<LayerNormInputs>({
-      ...{ x, gamma: row(2), beta: row(1), factor: row(3, [1, d]), shift: row(5, [1, d]) },
-    });
-    const attrs = { epsilon: 0, center: true };
-    const got = layerNormOnWebgpu({ inputs, attrs, webgpu });
-    const wanted = values.map((_, i) => (2 * sign(i % d) + 1) * 3 + 5);
-    return { got, wanted, within: 1e-3 };
-  });
 }

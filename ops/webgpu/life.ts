@@ -4,6 +4,7 @@ import type { Life } from '../common/life.js';
 import { WebgpuDeviceLostError } from '../numerics/errors.js';
 import { correctTransposes, type ProgramBackend } from './programs.js';
 import { quickenPrograms, type RecordingBackend } from './quickPrograms.js';
+import { deferResiduals } from './residuals.js';
 import { takeOverSplits } from './split.js';
 
 /** The parts of tfjs-backend-webgpu 4.22 that know of its device. */
@@ -31,6 +32,7 @@ export function webgpuLife(backend: KernelBackend): Life | null {
   correctTransposes(webgpu);
   quickenPrograms(backend as object as RecordingBackend);
   takeOverSplits();
+  deferResiduals();
   let lost = false;
   const gone = device.lost.then(() => {
     lost = true;

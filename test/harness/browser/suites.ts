@@ -53,6 +53,7 @@ const SUITES: readonly string[] = [
   'test/ops/webgl/webglContext.test.ts',
   'test/ops/webgpu/transposes.test.ts',
   'test/ops/webgpu/quickPrograms.test.ts',
+  'test/ops/webgpu/residuals.test.ts',
   'test/ops/webgpu/split.test.ts',
   'test/src/plan/plan.test.ts',
   'test/ops/webgpu/guide.test.ts',

@@ -1,0 +1,135 @@
+import * as tf from '@tensorflow/tfjs';
+import { expect } from 'chai';
+import { checkBackends } from '../../../ops/common/alive.js';
+import { currentBackend } from '../../../ops/common/kernel.js';
+import type { WebgpuBackend } from '../../../ops/webgpu/backend.js';
+import { modulatedLayerNorm } from '../../../src/index.js';
+import { describeOnBackends } from '../../harness/backends/onBackends.js';
+import { expectWithin } from '../../harness/numbers/compare.js';
+import { normal } from '../../harness/numbers/random.js';
+import { expectNoLeak } from '../../harness/run/memory.js';
+
+const [SAMPLES, TOKENS, D] = [2, 3, 20];
+const ALL = SAMPLES * TOKENS * D;
+
+describeOnBackends('Residuals and modulations that are put off', (backend) => {
+  if (backend !== 'webgpu') return;
+
+  before(() => checkBackends('test'));
+
+  /** On the GPU. */
+  const onGpu = <T extends tf.Tensor>(x: T): T => {
+    const webgpu = currentBackend<WebgpuBackend>();
+    webgpu.uploadToGPU(x.dataId);
+    return x;
+  };
+  const values = { x: normal(ALL, 1, 3), branch: normal(ALL, 2), gate: normal(SAMPLES * D, 3) };
+  const scales = normal(SAMPLES * D, 4, 0, 0.3);
+  const made = () => ({
+    x: onGpu(tf.tensor3d(values.x, [SAMPLES, TOKENS, D])),
+    branch: onGpu(tf.tensor3d(values.branch, [SAMPLES, TOKENS, D])),
+    gate: onGpu(tf.tensor3d(values.gate, [SAMPLES, 1, D])),
+    scale: onGpu(tf.tensor3d(scales, [SAMPLES, 1, D])),
+  });
+  const gateOf = (i: number) => values.gate[Math.floor(i / (TOKENS * D)) * D + (i % D)]!;
+  const product = values.branch.map((value, i) => value * gateOf(i));
+  const sum = product.map((value, i) => value + values.x[i]!);
+  /** How many programs something takes. */
+  const programs = (run: () => void) => {
+    const webgpu = currentBackend<WebgpuBackend>();
+    webgpu.endComputePassEncoder();
+    webgpu.submitQueue();
+    const before = webgpu.dispatchCountInPass;
+    run();
+    return webgpu.dispatchCountInPass - before;
+  };
+  const norm = (sums: Float32Array) =>
+    Float32Array.from(sums, (value, i) => {
+      const row = sums.subarray(i - (i % D), i - (i % D) + D);
+      const mean = row.reduce((a, b) => a + b, 0) / D;
+      const variance = row.reduce((a, b) => a + (b - mean) ** 2, 0) / D;
+      const factor = 1 + scales[Math.floor(i / (TOKENS * D)) * D + (i % D)]!;
+      return ((value - mean) / Math.sqrt(variance + 1e-6)) * factor;
+    });
+
+  for (const [what, add] of [
+    ['x + gate · branch', ({ x, gate, branch }) => tf.add(x, tf.mul(gate, branch))],
+    ['branch · gate + x', ({ x, gate, branch }) => tf.add(tf.mul(branch, gate), x)],
+  ] as [string, (all: ReturnType<typeof made>) => tf.Tensor][]) {
+    it(`${what} and 1 + scale are the layer norm's, in one program`, () => {
+      expectNoLeak(() =>
+        tf.tidy(() => {
+          const all = made();
+          const one = tf.scalar(1);
+          let sums: tf.Tensor | undefined;
+          let y: tf.Tensor | undefined;
+          const taken = programs(() => {
+            sums = add(all);
+            y = modulatedLayerNorm(sums, { factor: tf.add(all.scale, one) });
+          });
+          expect(taken).to.equal(1);
+          expectWithin(sums!.dataSync(), sum, 1e-6);
+          expectWithin(y!.dataSync(), norm(sum), 1e-5);
+        }),
+      );
+    });
+  }
+
+  it('who looks without a layer norm finds what tfjs gives', () => {
+    expectNoLeak(() =>
+      tf.tidy(() => {
+        const { x, branch, gate, scale } = made();
+        const gated = tf.mul(branch, gate);
+        const sums = tf.add(x, gated);
+        expectWithin(tf.add(sums, 0).dataSync(), sum, 1e-6);
+        expectWithin(gated.dataSync(), product, 1e-6);
+        expectWithin(sums.dataSync(), sum, 1e-6);
+        const more = tf.add(2.5, scale);
+        expectWithin(
+          tf.reshape(more, [SAMPLES * D]).dataSync(),
+          scales.map((v) => v + 2.5),
+          1e-6,
+        );
+      }),
+    );
+  });
+
+  it('operands that are disposed of before live as long as they are needed', () => {
+    expectNoLeak(() => {
+      const { x, branch, gate, scale } = made();
+      const gated = tf.mul(branch, gate);
+      const sums = tf.add(x, gated);
+      const factor = tf.add(scale, 1);
+      tf.dispose([x, branch, gate, gated, scale]);
+      const y = modulatedLayerNorm(sums, { factor });
+      expectWithin(y.dataSync(), norm(sum), 1e-5);
+      expectWithin(sums.dataSync(), sum, 1e-6);
+      tf.dispose([sums, factor, y]);
+    });
+  });
+
+  it('a product that was looked at before is added as it is', () => {
+    tf.tidy(() => {
+      const { x, branch, gate } = made();
+      const gated = tf.mul(branch, gate);
+      const sums = tf.add(x, gated);
+      gated.dataSync();
+      const y = modulatedLayerNorm(sums, { factor: tf.add(made().scale, 1) });
+      expectWithin(y.dataSync(), norm(sum), 1e-5);
+    });
+  });
+
+  it('numbers cast from integers, and other shapes, are as tfjs has them', () => {
+    tf.tidy(() => {
+      const whole = tf.cast(onGpu(tf.tensor3d([1, 2, 3, 4], [1, 2, 2], 'int32')), 'float32');
+      const gate = onGpu(tf.tensor3d([2, 3], [1, 1, 2]));
+      expect([...tf.mul(whole, gate).dataSync()]).to.deep.equal([2, 6, 6, 12]);
+      const column = onGpu(tf.tensor3d([2, 3], [1, 2, 1]));
+      expect([...tf.mul(gate, column).dataSync()]).to.deep.equal([4, 6, 6, 9]);
+      const rows = tf.add(tf.mul(onGpu(tf.ones([1, 2, 2])), gate), gate);
+      expect([...rows.dataSync()]).to.deep.equal([4, 6, 4, 6]);
+      const onlyOnGpu = onGpu(tf.scalar(4));
+      expect([...tf.add(gate, onlyOnGpu).dataSync()]).to.deep.equal([6, 7]);
+    });
+  });
+});
