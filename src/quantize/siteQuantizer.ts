@@ -1,11 +1,12 @@
-import { HadaNormError, InvalidArgumentError } from '../../ops/numerics/errors.js';
+import { InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { fitsIn } from '../../ops/numerics/formats.js';
 import type { SiteStats } from '../calibrate/siteStats.js';
 import { comparable } from '../math/decibels.js';
 import type { BranchKind } from './branch.js';
 import { branchesOf, type Latitude, latitudeOf, type Way, wayKey, waysOf } from './candidates.js';
-import { type Choice, chooseMethod, chooseWay } from './choose.js';
-import type { Measured, Sqnr } from './measured.js';
+import { checkMeasured } from './checkMeasured.js';
+import { type Choice, chooseMethod, chooseWay, measuredWays } from './choose.js';
+import type { Measured, MeasuredWay, Sqnr } from './measured.js';
 import type { Method } from './methods.js';
 import type { LeftOut, Outcome, Task } from './plan.js';
 import { changedBy, refitWeights } from './refit.js';
@@ -35,7 +36,7 @@ export class SiteQuantizer {
   private readonly latitude: Latitude;
   /** Kinds of branch that are open here; none without one. */
   private readonly branches: readonly BranchKind[];
-  private decided: Decision | null = null;
+  private decision: Decision | null = null;
 
   constructor(
     private readonly op: string,
@@ -73,13 +74,13 @@ export class SiteQuantizer {
   /** Quantizes the site's i-th linear. */
   outcome(i: number): Outcome {
     const { placed, settings } = this.tasks[i]!;
-    this.decided ??= this.decide();
-    const { way } = this.decided.choice;
+    this.decision ??= this.decide();
+    const { way } = this.decision;
     const { trial, w, refit } = this.better(way, i);
     const { variant, quantized, sqnr } = trial;
     checkMeasured(this.op, placed.linear.name, way.method, sqnr, this.trials.target(i));
     const { transform, activations } = variant;
-    const measured = this.measured(i, trial, w, this.decided);
+    const measured = this.measured(i, trial, w, this.decision);
     return {
       planned: { placed, transform, activations, quantized },
       settings,
@@ -111,7 +112,7 @@ export class SiteQuantizer {
     // weights alone are quantized as they are, whatever the options say of transforms
     if (treatment === 'weightOnly') {
       const [way] = waysOf('rtn', {}, this.latitude) as [Way];
-      return { choice: { way, measured: [] }, compared: new Map() };
+      return { way, measured: [], compared: new Map() };
     }
     const looked = this.samples !== null && this.options.compare !== false ? COMPARED : [];
     const compared = new Map(
@@ -121,16 +122,22 @@ export class SiteQuantizer {
     );
     const pinned = new Set([...compared.values()].map(wayKey));
     if (method !== 'auto') {
-      return {
-        choice: this.beside(chooseWay(this.trials, waysFor(method), pinned), pinned),
-        compared,
-      };
+      return this.decided(chooseWay(this.trials, waysFor(method), pinned), pinned, compared);
     }
     const candidates = CANDIDATES.filter((one) => this.variants.has(one, parts));
     // as each would do by itself
     const choices = candidates.map((one) => chooseWay(this.trials, waysFor(one), pinned));
     for (const { way } of choices) compared.set(way.method, way);
-    return { choice: this.beside(chooseMethod(this.trials, choices), pinned), compared };
+    return this.decided(chooseMethod(this.trials, choices), pinned, compared);
+  }
+
+  private decided(
+    choice: Choice,
+    pinned: ReadonlySet<string>,
+    compared: ReadonlyMap<Method, Way>,
+  ): Decision {
+    const beside = this.beside(choice, pinned);
+    return { way: beside.way, measured: measuredWays(this.trials, beside), compared };
   }
 
   /**
@@ -145,10 +152,10 @@ export class SiteQuantizer {
     if (samples === null) return { ...choice, way: ways[0]! };
     const without = comparable(trials.sampled(choice.way));
     if (!pinned.has(wayKey(choice.way))) trials.drop(choice.way, { transform: true });
-    const chosen = chooseWay(trials, ways, pinned, choice.measured);
+    const chosen = chooseWay(trials, ways, pinned, choice.looked);
     if (comparable(trials.sampled(chosen.way)) >= without) return chosen;
     trials.drop(chosen.way, { transform: true });
-    return { way: choice.way, measured: chosen.measured };
+    return { way: choice.way, looked: chosen.looked };
   }
 
   private rankBeside(way: Way): number {
@@ -164,7 +171,7 @@ export class SiteQuantizer {
     i: number,
     trial: Trial,
     w: Float32Array,
-    { choice, compared }: Decision,
+    { measured, compared }: Decision,
   ): Measured {
     const { samples } = this;
     const { sqnr } = trial;
@@ -180,7 +187,7 @@ export class SiteQuantizer {
       ...measuresOf(trial, subject, this.variants),
       compared: Object.fromEntries(figures),
     };
-    return choice.measured.length === 0 ? all : { ...all, ways: choice.measured };
+    return measured.length === 0 ? all : { ...all, ways: measured };
   }
 
   /** What the linear goes without, of what would have been done or measured. */
@@ -214,27 +221,8 @@ interface Better {
 
 /** How the site is treated, and the ways that the report compares that with. */
 interface Decision {
-  readonly choice: Choice;
+  readonly way: Way;
+  /** What it was chosen from; empty where there was one way only. */
+  readonly measured: readonly MeasuredWay[];
   readonly compared: ReadonlyMap<Method, Way>;
 }
-
-/** @throws HadaNormError for a linear that gives no numbers, on the calibration data already. */
-function checkMeasured(
-  op: string,
-  name: string,
-  method: Method,
-  sqnr: Sqnr | null,
-  exact: Float32Array | null,
-): void {
-  if (sqnr === null || !Number.isNaN(sqnr.output)) return;
-  const linear = JSON.stringify(name);
-  throw new HadaNormError(
-    op,
-    exact!.every(Number.isFinite)
-      ? `quantized by ${method}, ${linear} gives NaN on the calibration data. ${LEAVE_OUT}`
-      : `${linear} overflows float32 on the calibration data, unquantized. ${CALIBRATE_AGAIN}`,
-  );
-}
-
-const LEAVE_OUT = "Give it another method by a rule, or treatment 'skip'.";
-const CALIBRATE_AGAIN = "Calibrate on inputs that it can take, or give it a rule with 'skip'.";

@@ -7,12 +7,16 @@ import type { Sqnr } from './measured.js';
 import type { Task } from './plan.js';
 import { type QuantizedLinear, quantizeLinear } from './quantizeLinear.js';
 import type { Changed } from './refit.js';
+import {
+  columns,
+  isSurelyBehind,
+  pickedOutputs,
+  type SampledErrors,
+  sampledErrors,
+} from './sampledOutputs.js';
 import type { Samples } from './samples.js';
 import type { LinearSettings } from './settings.js';
 import type { Variant, Variants } from './variants.js';
-
-/** Output channels of a linear that are looked at first, where it has more. */
-const SAMPLED_OUTPUTS = 128;
 
 /** A linear quantized in one way, and measured where there is something to measure on. */
 export interface Trial {
@@ -28,7 +32,15 @@ interface Known {
   readonly figures: Map<number, Sqnr | null>;
   /** SQNR of each output as `whole` counts it, dB. */
   readonly outputs: Map<number, number>;
-  sampled: number | null;
+  sampled: Sampled | null;
+}
+
+/** What some of the outputs say of a way. */
+interface Sampled {
+  /** SQNR of the site's outputs, dB. */
+  readonly output: number;
+  /** By linear. */
+  readonly errors: readonly SampledErrors[];
 }
 
 /** The linears of one site, quantized in ways that are to be compared. */
@@ -36,6 +48,8 @@ export class Trials {
   private readonly known = new Map<string, Known>();
   private readonly exacts = new Map<number, Float32Array>();
   private readonly targets = new Map<number, Float32Array>();
+  /** Which of each linear's output channels stand for it; null: all of them. */
+  private readonly picks: readonly (Int32Array | null)[];
 
   constructor(
     private readonly tasks: readonly Task[],
@@ -43,7 +57,9 @@ export class Trials {
     private readonly variants: Variants,
     private readonly matrices: readonly Float32Array[],
     private readonly changed: Changed | null,
-  ) {}
+  ) {
+    this.picks = tasks.map(({ placed }) => pickedOutputs(placed.linear.n));
+  }
 
   /** x W of the kept tokens, W the i-th linear's weights as given; null where none were kept. */
   exact(i: number): Float32Array | null {
@@ -113,12 +129,14 @@ export class Trials {
    * would have.
    */
   sampled(way: Way): number {
-    const picks = this.tasks.map((_, i) => this.picked(i));
-    if (picks.every((picked) => picked === null)) return this.whole(way);
-    const known = this.of(way);
-    const outputs = () => picks.map((picked, i) => this.sampledOutput(way, i, picked));
-    known.sampled ??= meanErrorDecibels(outputs());
-    return known.sampled;
+    if (this.picks.every((picked) => picked === null)) return this.whole(way);
+    return this.sample(way).output;
+  }
+
+  /** Whether some of the outputs say for sure that a way is behind another, by more than `dB`. */
+  isBehind(way: Way, other: Way, dB: number): boolean {
+    if (this.picks.every((picked) => picked === null)) return false;
+    return isSurelyBehind(this.sample(way).errors, this.sample(other).errors, dB);
   }
 
   /** Lets go of what was quantized in a way that has lost; what it measured stays known. */
@@ -165,16 +183,17 @@ export class Trials {
     return quantizeLinear(t, w, w.length / t.d, settings.weights, feedback, fitted);
   }
 
-  /** Which of the i-th linear's output channels stand for it; null: all of them. */
-  private picked(i: number): Int32Array | null {
-    const { placed } = this.tasks[i]!;
-    const { n } = placed.linear;
-    if (n <= SAMPLED_OUTPUTS) return null;
-    const step = n / SAMPLED_OUTPUTS;
-    return Int32Array.from({ length: SAMPLED_OUTPUTS }, (_, at) => Math.floor((at + 0.5) * step));
+  private sample(way: Way): Sampled {
+    const known = this.of(way);
+    if (known.sampled === null) {
+      const outputs = this.picks.map((picked, i) => this.sampledOutput(way, i, picked));
+      const output = meanErrorDecibels(outputs.map((own) => own.output));
+      known.sampled = { output, errors: outputs.map(({ errors }) => errors) };
+    }
+    return known.sampled;
   }
 
-  private sampledOutput(way: Way, i: number, picked: Int32Array | null): number {
+  private sampledOutput(way: Way, i: number, picked: Int32Array | null) {
     const { settings, placed } = this.tasks[i]!;
     const { site, linear } = placed;
     const variant = this.variants.get(way);
@@ -186,34 +205,24 @@ export class Trials {
     const shifts = this.changed?.shifts[i] ?? null;
     const shift = shifts && columns(shifts, 1, linear.n, picked);
     const quantized = { ...own, shift };
-    const plain = () => sqnr(exact, linearOutput(transform, quantized, transformed!));
-    return this.outputOf({ variant, quantized }, w, exact) ?? plain();
+    const output =
+      this.unfittedOutput({ variant, quantized }, w) ??
+      linearOutput(transform, quantized, transformed!);
+    const errors = sampledErrors(exact, output, quantized.n, picked === null);
+    return { output: sqnr(exact, output), errors };
   }
 
   /** SQNR of an output as of samples that were not fitted to, dB; null where nothing was. */
-  private outputOf(
+  private outputOf(trial: Trial, w: Float32Array, exact: Float32Array): number | null {
+    const output = this.unfittedOutput(trial, w);
+    return output === null ? null : sqnr(exact, output);
+  }
+
+  private unfittedOutput(
     { variant, quantized }: Pick<Trial, 'variant' | 'quantized'>,
     w: Float32Array,
-    exact: Float32Array,
-  ): number | null {
+  ): Float32Array | null {
     const fit = this.variants.crossFit(variant);
-    if (fit === null) return null;
-    return sqnr(exact, crossFittedOutput(variant.transform, quantized, w, fit));
+    return fit && crossFittedOutput(variant.transform, quantized, w, fit);
   }
-}
-
-/** Some columns of a matrix [rows, n]; null: all of them. */
-function columns(
-  matrix: Float32Array,
-  rows: number,
-  n: number,
-  picked: Int32Array | null,
-): Float32Array {
-  if (picked === null) return matrix;
-  const { length } = picked;
-  const out = new Float32Array(rows * length);
-  for (let row = 0; row < rows; row++) {
-    for (let at = 0; at < length; at++) out[row * length + at] = matrix[row * n + picked[at]!]!;
-  }
-  return out;
 }

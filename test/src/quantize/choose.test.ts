@@ -1,6 +1,12 @@
 import { expect } from 'chai';
 import { type Way, wayKey, waysOf } from '../../../src/quantize/candidates.js';
-import { chooseMethod, chooseWay, type Judge } from '../../../src/quantize/choose.js';
+import {
+  type Choice,
+  chooseMethod,
+  chooseWay,
+  type Judge,
+  measuredWays,
+} from '../../../src/quantize/choose.js';
 
 const OPEN = { tokens: true, rotatable: true, centering: true, rotation: true };
 
@@ -12,8 +18,15 @@ type Name = (typeof NAMES)[number];
 const KEYS = WAYS.map(wayKey);
 const nameOf = (way: Way) => NAMES[KEYS.indexOf(wayKey(way))]!;
 
-/** Decibels of each way, on some of the channels and on all, and what is done with it. */
-function judge(sampled: Partial<Record<Name, number>>, whole = sampled) {
+/**
+ * Decibels of each way, on some of the channels and on all, and what is done with it.
+ * @param told By how many decibels some of the channels tell ways apart.
+ */
+function judge(
+  sampled: Partial<Record<Name, number>>,
+  whole = sampled,
+  told = Number.POSITIVE_INFINITY,
+) {
   const [measured, dropped]: [Name[], Name[]] = [[], []];
   const trials: Judge = {
     sampled: (way) => sampled[nameOf(way)] ?? 0,
@@ -21,6 +34,7 @@ function judge(sampled: Partial<Record<Name, number>>, whole = sampled) {
       measured.push(nameOf(way));
       return whole[nameOf(way)] ?? 0;
     },
+    isBehind: (way, other, dB) => sampled[nameOf(other)]! - sampled[nameOf(way)]! > dB + told,
     drop: (way, { transform }) => {
       if (transform) dropped.push(nameOf(way));
     },
@@ -30,6 +44,10 @@ function judge(sampled: Partial<Record<Name, number>>, whole = sampled) {
 
 function chosen(sampled: Partial<Record<Name, number>>, whole = sampled): Name {
   return nameOf(chooseWay(judge(sampled, whole).trials, WAYS, new Set()).way);
+}
+
+function outputsOf(trials: Judge, choice: Choice): number[] {
+  return measuredWays(trials, choice).map(({ output }) => output);
 }
 
 describe('Ways to treat a site', () => {
@@ -111,11 +129,13 @@ describe('The choice between ways', () => {
   it('is never what measures NaN, unless all do', () => {
     const all = Object.fromEntries(NAMES.map((name) => [name, Number.NaN]));
     for (const name of NAMES) expect(chosen({ ...all, [name]: -5 })).to.equal(name);
-    const { way, measured } = chooseWay(judge(all).trials, WAYS, new Set());
-    expect(nameOf(way)).to.equal('plain');
-    expect(measured.map(({ output }) => output)).to.deep.equal(WAYS.map(() => Number.NaN));
-    const some = chooseWay(judge({ ...all, HadaNorm: 9 }).trials, WAYS, new Set());
-    expect(some.measured.map(({ output }) => output)).to.deep.equal([...Array(5).fill(NaN), 9]);
+    const none = judge(all).trials;
+    const choice = chooseWay(none, WAYS, new Set());
+    expect(nameOf(choice.way)).to.equal('plain');
+    expect(outputsOf(none, choice)).to.deep.equal(WAYS.map(() => Number.NaN));
+    const one = judge({ ...all, HadaNorm: 9 }).trials;
+    const some = outputsOf(one, chooseWay(one, WAYS, new Set()));
+    expect(some).to.deep.equal([...Array(5).fill(NaN), 9]);
   });
 
   it('measures on all channels what is close on some, and tells the rest alike', () => {
@@ -125,11 +145,28 @@ describe('The choice between ways', () => {
     const choice = chooseWay(trials, WAYS, new Set());
     expect(nameOf(choice.way)).to.equal('balanced, rotated');
     expect(measured).to.deep.equal(['balanced, rotated', 'HadaNorm']);
-    const outputs = choice.measured.map(({ output }) => output);
-    expect(outputs).to.deep.equal([22, 30, 2, 32.5, 2, 32]);
+    expect(outputsOf(trials, choice)).to.deep.equal([23, 31, 3, 32.5, 3, 32]);
     expect(new Set(dropped)).to.deep.equal(
       new Set(NAMES.filter((name) => name !== 'balanced, rotated')),
     );
+  });
+
+  it('measures nothing on all channels where some tell one way before all others', () => {
+    const sampled = { plain: 29.8, balanced: 29.5, QuaRot: 29.2, HadaNorm: 30 };
+    const { trials, measured, dropped } = judge(sampled, { HadaNorm: 31 }, 0.1);
+    const choice = chooseWay(trials, WAYS, new Set());
+    expect([nameOf(choice.way), measured]).to.deep.equal(['HadaNorm', []]);
+    expect(new Set(dropped)).to.deep.equal(new Set(NAMES.filter((name) => name !== 'HadaNorm')));
+    expect(outputsOf(trials, choice)).to.deep.equal([30.8, 30.5, 30.2, 1, 1, 31]);
+    expect(measured).to.deep.equal(['HadaNorm']);
+  });
+
+  it('measures on all channels what some do not tell apart, and takes none of the others', () => {
+    const sampled = { plain: 29.8, balanced: 29.5, QuaRot: 29.2, HadaNorm: 30 };
+    const whole = { plain: 30.5, HadaNorm: 30.2 };
+    const { trials, measured } = judge(sampled, whole, 0.2);
+    expect(nameOf(chooseWay(trials, WAYS, new Set()).way)).to.equal('plain');
+    expect(measured).to.deep.equal(['plain', 'HadaNorm']);
   });
 
   it('keeps the transforms that are needed later', () => {
@@ -143,7 +180,7 @@ describe('The choice between ways', () => {
   it('measures nothing where there is one way', () => {
     const { trials, measured } = judge({});
     const choice = chooseWay(trials, WAYS.slice(2, 3), new Set());
-    expect([nameOf(choice.way), choice.measured, measured]).to.deep.equal(['QuaRot', [], []]);
+    expect([nameOf(choice.way), choice.looked, measured]).to.deep.equal(['QuaRot', [], []]);
   });
 
   it('is made between methods as between ways', () => {
@@ -152,9 +189,9 @@ describe('The choice between ways', () => {
       chooseWay(trials, waysOf(method, {}, OPEN), new Set()),
     );
     const hadanorm = chooseWay(trials, WAYS, new Set());
-    const { way, measured } = chooseMethod(trials, [rtn!, hadamard!, hadanorm]);
-    expect(way.method).to.equal('hadanorm');
-    expect(measured.map(({ method }) => method)).to.deep.equal([
+    const choice = chooseMethod(trials, [rtn!, hadamard!, hadanorm]);
+    expect(choice.way.method).to.equal('hadanorm');
+    expect(measuredWays(trials, choice).map(({ method }) => method)).to.deep.equal([
       ...['rtn', 'hadamard'],
       ...WAYS.map(() => 'hadanorm'),
     ]);
