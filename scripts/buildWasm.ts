@@ -1,7 +1,8 @@
 /**
  * `npm run build:wasm`: writes the records that TypeScript and the kernels share (wasmRecords) to
  * ops/wasm/records.ts and ops/wasm/assembly/records.ts, and compiles ops/wasm/assembly
- * (AssemblyScript) into ops/wasm/instance/binaries.ts. All three are committed.
+ * (AssemblyScript) into ops/wasm/instance/binaries.ts, and the search for scales, which has a
+ * memory of its own, into scalesBinary.ts there. All four are committed.
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -13,7 +14,7 @@ import { description } from './wasmRecords/description.js';
 import { typescriptSide } from './wasmRecords/typescript.js';
 
 const ASSEMBLY = 'ops/wasm/assembly';
-export const BINARIES_FILE = join(ROOT, 'ops', 'wasm', 'instance', 'binaries.ts');
+const INSTANCE = join(ROOT, 'ops', 'wasm', 'instance');
 
 /** What is written of the records: file and text. */
 export const RECORDS = [
@@ -21,11 +22,27 @@ export const RECORDS = [
   { file: join(ROOT, ASSEMBLY, 'records.ts'), text: assemblySide(description) },
 ] as const;
 
-/** The modules: each is one entry file, and what it may use beyond SIMD128. */
-const MODULES = [
-  { name: 'BASELINE', entry: 'kernels.ts', features: [] },
-  { name: 'RELAXED', entry: 'relaxed.ts', features: ['--enable', 'relaxed-simd'] },
-] as const;
+/** A module: one entry file, and what it may use beyond SIMD128. */
+interface Module {
+  readonly name: string;
+  readonly entry: string;
+  readonly features: readonly string[];
+}
+
+/** What is written of the modules: file, and those in it. */
+export const BINARIES: readonly { readonly file: string; readonly modules: readonly Module[] }[] = [
+  {
+    file: join(INSTANCE, 'binaries.ts'),
+    modules: [
+      { name: 'BASELINE', entry: 'kernels.ts', features: [] },
+      { name: 'RELAXED', entry: 'relaxed.ts', features: ['--enable', 'relaxed-simd'] },
+    ],
+  },
+  {
+    file: join(INSTANCE, 'scalesBinary.ts'),
+    modules: [{ name: 'SCALES', entry: 'scales.ts', features: [] }],
+  },
+];
 
 /**
  * No runtime, allocator or stack: the module lives in tfjs's memory. bulk-memory is off because
@@ -37,11 +54,11 @@ const FLAGS = [
   ...['--noExportMemory', '--initialMemory', '0', '--enable', 'simd', '--disable', 'bulk-memory'],
 ];
 
-/** The text of binaries.ts, compiled from the sources. */
-export async function compileBinaries(): Promise<string> {
+/** The text of a file of modules, compiled from the sources. */
+export async function compileBinaries(modules: readonly Module[]): Promise<string> {
   const origin = 'written by `npm run build:wasm` from ops/wasm/assembly';
   const lines = [`// ${origin}; a test compiles it again and compares`];
-  for (const { name, entry, features } of MODULES) {
+  for (const { name, entry, features } of modules) {
     const bytes = await compile(entry, features);
     checkModule(entry, bytes);
     const base64 = Buffer.from(bytes).toString('base64');
@@ -77,8 +94,10 @@ export async function compile(
 
 if (isMain(import.meta.url)) {
   for (const { file, text } of RECORDS) await writeFile(file, text);
-  const text = await compileBinaries();
-  await writeFile(BINARIES_FILE, text);
-  const size = `${(text.length / 1024).toFixed(1)} KiB`;
-  console.log(`Wrote both sides of the WASM records, and ops/wasm/instance/binaries.ts, ${size}.`);
+  for (const { file, modules } of BINARIES) {
+    const text = await compileBinaries(modules);
+    await writeFile(file, text);
+    console.log(`Wrote ${file}, ${(text.length / 1024).toFixed(1)} KiB.`);
+  }
+  console.log('Wrote both sides of the WASM records.');
 }

@@ -1,12 +1,7 @@
 import { addThrough, sweep, type Triangle } from '../math/triangle.js';
 import type { Feedback } from './feedback.js';
-import {
-  checkFinite,
-  emptyResult,
-  type QuantizedWeights,
-  ScaleSearch,
-  type WeightQuantizer,
-} from './uniform.js';
+import { ScaleSearch, type WeightQuantizer } from './scaleSearch.js';
+import { checkFinite, emptyResult, type QuantizedWeights } from './uniform.js';
 
 export type { Feedback } from './feedback.js';
 
@@ -45,7 +40,9 @@ export function quantizeGptq(
       if (from % groupSize === 0) {
         const own = target.subarray((from - start) * n);
         const values = groupTarget(result, w, errors, own, upper, from, end);
-        chooseScales(result, search, values, from / groupSize);
+        const [group, rows] = [from / groupSize, values.length / n];
+        const scales = result.scale.subarray(group * n, (group + 1) * n);
+        search.columns(values, rows, n, scales);
       }
       const to = Math.min(from + groupSize - (from % groupSize), end);
       const rest = target.subarray((from - start) * n);
@@ -87,20 +84,6 @@ function groupTarget(
     for (let at = r * n; at < (r + 1) * n; at++) move[at] = w[k * n + at]! - values[at]!;
   });
   return values;
-}
-
-function chooseScales(
-  { scale, n }: QuantizedWeights,
-  search: ScaleSearch,
-  values: Float32Array,
-  group: number,
-): void {
-  const rows = values.length / n;
-  const column = new Float64Array(rows);
-  for (let j = 0; j < n; j++) {
-    for (let r = 0; r < rows; r++) column[r] = values[r * n + j]!;
-    scale[group * n + j] = search.best(column, rows);
-  }
 }
 
 function roundRow(

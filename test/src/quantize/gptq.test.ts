@@ -2,11 +2,11 @@ import { expect } from 'chai';
 import { HadaNormError } from '../../../ops/numerics/errors.js';
 import { GPTQ_DAMPING, gptqFeedback } from '../../../src/quantize/feedback.js';
 import { quantizeGptq } from '../../../src/quantize/gptq.js';
+import { ScaleSearch } from '../../../src/quantize/scaleSearch.js';
 import {
   dequantized,
   type QuantizedWeights,
   quantizeNearest,
-  ScaleSearch,
   type WeightQuantizer,
 } from '../../../src/quantize/uniform.js';
 import { gptqReference, weightedError } from '../../harness/models/gptqReference.js';

@@ -5,11 +5,11 @@ import { HadaNormError } from '../../../ops/numerics/errors.js';
 import { roundToHalf } from '../../../ops/numerics/half.js';
 import { affine, half, halfScales } from '../../../src/graph/encodings.js';
 import { encodeWeight, type WeightSpec, weightsFromData } from '../../../src/graph/weights.js';
+import { ScaleSearch } from '../../../src/quantize/scaleSearch.js';
 import {
   dequantized,
   type QuantizedWeights,
   quantizeNearest,
-  ScaleSearch,
 } from '../../../src/quantize/uniform.js';
 import { weightQuantizer } from '../../harness/numbers/formats.js';
 import { normal } from '../../harness/numbers/random.js';
