@@ -20,8 +20,8 @@ export type { CheckpointBatches, CheckpointCalibration } from './given.js';
 /** Options of `quantizeCheckpoint`: those of `rewriteGraph` go over the preset's. */
 export interface QuantizeCheckpointOptions extends LoadCheckpointOptions, RewriteOptions {
   /**
-   * One of `PRESETS` by its name, one of your own, or what `recommendRules` gave; of a JSON file
-   * too. Default 'W4A8'.
+   * One of `PRESETS` by its name, one of your own, or what `recommendRules` gave, whose rules then
+   * stand over those of the default; of a JSON file too. Default 'W4A8'.
    */
   readonly preset?: PresetName | Preset | Recipe;
   /**

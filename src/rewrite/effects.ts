@@ -1,5 +1,6 @@
 import { fits } from '../recognize/fits.js';
 import type { Done } from './done.js';
+import { writtenRules } from './impliedRules.js';
 import type { LinearOptions, RewriteOptions, Rule } from './options.js';
 
 /** Where an option does something, and what is missing elsewhere. */
@@ -93,12 +94,13 @@ export function optionsWithoutEffect(done: readonly Done[], options: RewriteOpti
   const notes = whole.flatMap(([name, given, on, why]) =>
     given && !done.some(on) ? [`${name} had no effect: ${why}`] : [],
   );
-  const ruled = rules.flatMap((rule, i) => {
+  const ruled = writtenRules(rules).flatMap(({ rule, later }, i) => {
     const its = done.filter(({ name, role }) => fits(rule, name, role));
     // one that matches nothing, or skips, is no matter of its options
-    return its.length === 0 ? [] : without(rule, its, rules.slice(i + 1), `rules[${i}].`);
+    return its.length === 0 ? [] : without(rule, its, later, `rules[${i}].`);
   });
-  return [...notes, ...without(options, done, rules, ''), ...ruled];
+  const written = writtenRules(rules).map(({ rule }) => rule);
+  return [...notes, ...without(options, done, written, ''), ...ruled];
 }
 
 const measured = ({ measured: { sqnr } }: Done) => sqnr !== null;
@@ -120,8 +122,8 @@ function without(
       (one) =>
         !later.some((rule) => fits(rule, one.name, one.role) && replaces(given(rule), value)),
     );
-    const overruled = kept.length === 0;
-    if (!overruled && kept.some(on)) return [];
+    if (kept.some(on)) return [];
+    const overruled = kept.length === 0 || done.some(on);
     return [`${at}${name} had no effect: ${overruled ? OVERRULED : otherwise}`];
   });
 }

@@ -3,6 +3,7 @@ import type { PlacedLinear } from '../recognize/analysis.js';
 import { fits } from '../recognize/fits.js';
 import type { Done } from './done.js';
 import { optionsWithoutEffect } from './effects.js';
+import { writtenRules } from './impliedRules.js';
 import { count } from './nothingToQuantize.js';
 import type { RewriteOptions, Rule } from './options.js';
 
@@ -30,11 +31,8 @@ function nothingDone(linears: readonly PlacedLinear[]): string[] {
   return [`nothing was quantized: the options leave all of ${all} alone`];
 }
 
-function rulesWithoutMatch(
-  linears: readonly PlacedLinear[],
-  { rules = [] }: RewriteOptions,
-): string[] {
-  return rules.flatMap((rule, i) => {
+function rulesWithoutMatch(linears: readonly PlacedLinear[], { rules }: RewriteOptions): string[] {
+  return writtenRules(rules).flatMap(({ rule }, i) => {
     const matched = linears.some(({ linear, role }) => fits(rule, linear.name, role));
     if (matched) return [];
     return [`rules[${i}] (${criteria(rule)}) matches no linear; describeGraph lists what there is`];

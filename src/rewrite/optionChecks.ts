@@ -7,32 +7,59 @@ import { METHODS } from '../quantize/methods.js';
 import type { LinearSettings } from '../quantize/settings.js';
 import { checkSelector } from '../recognize/fits.js';
 import { checkTokenMask } from '../recognize/tokenMaskOption.js';
-import type { ActivationOptions, LinearOptions, RewriteOptions, WeightOptions } from './options.js';
+import type {
+  ActivationOptions,
+  LinearOptions,
+  RewriteOptions,
+  Rule,
+  WeightOptions,
+} from './options.js';
 
 const LINEAR_KEYS = [
   ...['method', 'weights', 'activations', 'center', 'meanRank', 'scale', 'alpha', 'rotate'],
   ...['signs', 'lowRank', 'branch', 'blockSize'],
 ];
 
+const MODEL_KEYS = ['rules', 'weightOnly', 'mode', 'fuse', 'tokenMask', 'seed', 'compare'];
+
 /** Checks everything once. @throws InvalidArgumentError that names the option. */
 export function checkRewriteOptions(op: string, options: RewriteOptions): void {
-  const keys = ['stats', 'rules', 'weightOnly', 'mode', 'fuse', 'tokenMask', 'seed', 'compare'];
-  checkOptions(op, options, [...LINEAR_KEYS, ...keys]);
-  checkLinearOptions(op, '', options);
-  checkChoice(op, 'mode', options.mode, ['simulate', 'integer']);
-  const { stats, rules, weightOnly, fuse, seed, compare } = options;
-  if (stats !== undefined) statsGiven(op, 'stats', stats);
-  if (weightOnly !== undefined && weightOnly !== false) checkWeights(op, 'weightOnly', weightOnly);
-  if (seed !== undefined) checkInteger(op, 'seed', seed, 0, 2 ** 32 - 1);
-  if (compare !== undefined) checkBoolean(op, 'compare', compare);
-  checkTokenMask(op, options.tokenMask);
-  if (fuse !== undefined) checkBoolean(op, 'fuse', fuse);
-  if (rules !== undefined && !Array.isArray(rules)) {
-    throw new InvalidArgumentError(op, 'rules', 'an array of rules', describe(rules));
+  checkOptions(op, options, [...LINEAR_KEYS, 'stats', ...MODEL_KEYS]);
+  if (options.stats !== undefined) statsGiven(op, 'stats', options.stats);
+  checkValues(op, '', options);
+}
+
+/**
+ * The same of options that have no statistics: of a preset, or beside one.
+ * @param whose Where they stand, for messages: 'preset.options'.
+ */
+export function checkOptionsOnly(op: string, options: RewriteOptions, whose?: string): void {
+  checkOptions(op, options, [...LINEAR_KEYS, ...MODEL_KEYS], whose);
+  checkValues(op, whose === undefined ? '' : `${whose}.`, options);
+}
+
+function checkValues(op: string, at: string, options: RewriteOptions): void {
+  checkLinearOptions(op, at, options);
+  checkChoice(op, `${at}mode`, options.mode, ['simulate', 'integer']);
+  const { weightOnly, fuse, seed, compare, tokenMask } = options;
+  if (weightOnly !== undefined && weightOnly !== false) {
+    checkWeights(op, `${at}weightOnly`, weightOnly);
+  }
+  if (seed !== undefined) checkInteger(op, `${at}seed`, seed, 0, 2 ** 32 - 1);
+  if (compare !== undefined) checkBoolean(op, `${at}compare`, compare);
+  checkTokenMask(op, tokenMask);
+  if (fuse !== undefined) checkBoolean(op, `${at}fuse`, fuse);
+  if (options.rules !== undefined) checkRules(op, `${at}rules`, options.rules);
+}
+
+/** @throws InvalidArgumentError that names the rule, as a part of `at`. */
+export function checkRules(op: string, at: string, rules: readonly Rule[]): void {
+  if (!Array.isArray(rules)) {
+    throw new InvalidArgumentError(op, at, 'an array of rules', describe(rules));
   }
   // holes too, which forEach passes over
-  for (const [i, rule] of (rules ?? []).entries()) {
-    const name = `rules[${i}]`;
+  for (const [i, rule] of rules.entries()) {
+    const name = `${at}[${i}]`;
     checkOptions(op, rule, [...LINEAR_KEYS, 'role', 'match', 'treatment'], name);
     checkLinearOptions(op, `${name}.`, rule);
     checkSelector(op, name, rule);

@@ -1,70 +1,70 @@
 import { checkPlain, isPlain } from '../../ops/common/checks.js';
 import { describe, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import type { Recipe } from '../report/recipe.js';
-import type { RewriteOptions, Rule } from './options.js';
+import { withPresentNames } from './formerNames.js';
+import { impliedRules } from './impliedRules.js';
+import { checkOptionsOnly, checkRules } from './optionChecks.js';
+import type { RewriteOptions } from './options.js';
 import { PRESETS, type Preset, type PresetName, presetNamed } from './presets.js';
+import { withoutUndefined } from './settings.js';
 
 /**
- * Options over a preset's, and over what its rules say of the same; rules after one another.
- * @throws InvalidArgumentError for no preset.
+ * Options over a preset's, and over what its rules say of the same; rules after one another. A
+ * recipe's rules stand over the default preset.
+ * @throws InvalidArgumentError for no preset, and for what is wrong in it or in the options.
  */
 export function withPreset(
   op: string,
   preset: PresetName | Preset | Recipe = 'W4A8',
-  given: Omit<RewriteOptions, 'stats'>,
+  options: Omit<RewriteOptions, 'stats'>,
 ): RewriteOptions {
-  const { weights, activations, rules: _, ...rest } = given;
-  const options = presetOf(op, preset);
+  const given = withPresentNames(op, options);
+  checkOptionsOnly(op, given);
+  const below = withPresentNames(op, presetOf(op, preset));
+  const { weights, activations, rules = [], ...rest } = given;
+  const own = below.rules?.map((rule) => without(rule, given)) ?? [];
   return {
-    ...options,
-    ...rest,
-    ...over('weights', options.weights, weights),
-    ...over('activations', options.activations, activations),
-    ...rulesOver(options.rules, given),
+    ...below,
+    ...withoutUndefined(rest),
+    weights: { ...below.weights, ...withoutUndefined(weights ?? {}) },
+    activations: { ...below.activations, ...withoutUndefined(activations ?? {}) },
+    rules: [...impliedRules(own), ...rules],
   };
 }
 
 function presetOf(op: string, preset: PresetName | Preset | Recipe): Preset['options'] {
   const named = typeof preset === 'string' ? presetNamed(preset) : null;
   if (named !== null) return named.options;
-  if (typeof preset === 'object' && preset !== null) {
-    checkPlain(op, 'preset', preset);
-    if ('rules' in preset) return { rules: preset.rules };
-    checkPlain(op, 'preset.options', preset.options);
-    return preset.options;
+  if (isPlain(preset) && 'options' in (preset as object)) {
+    checkMadeOf(op, preset as object, ['description', 'options']);
+    const { options } = preset as Preset;
+    checkPlain(op, 'preset.options', options);
+    checkOptionsOnly(op, withPresentNames(op, options), 'preset.options');
+    return options;
+  }
+  if (isPlain(preset) && 'rules' in (preset as object)) {
+    checkMadeOf(op, preset as object, ['rules', 'expected']);
+    const { rules } = preset as Recipe;
+    checkRules(op, 'preset.rules', rules);
+    const { options } = PRESETS.W4A8;
+    return { ...options, rules: [...options.rules, ...rules] };
   }
   const names = Object.keys(PRESETS).join(', ');
   const wanted = `one of ${names}, { description, options }, or a recipe`;
   throw new InvalidArgumentError(op, 'preset', wanted, describe(preset));
 }
 
-/** What is no object is for `rewriteGraph` to refuse. */
-function over<Name extends string, Part extends object>(
-  name: Name,
-  preset: Part | undefined,
-  given: Part | undefined,
-): { [Key in Name]?: Part } {
-  if (given !== undefined && !isPlain(given)) return { [name]: given } as { [Key in Name]?: Part };
-  const part = { ...preset, ...given };
-  return { [name]: part } as { [Key in Name]?: Part };
-}
-
-/** What is no list is for `rewriteGraph` to refuse. */
-function rulesOver(
-  preset: readonly Rule[] | undefined,
-  given: Omit<RewriteOptions, 'stats'>,
-): Pick<RewriteOptions, 'rules'> {
-  const { rules } = given;
-  if (rules !== undefined && !Array.isArray(rules)) return { rules };
-  const own = preset?.map((rule) => without(rule, given));
-  return own === undefined && rules === undefined
-    ? {}
-    : { rules: [...(own ?? []), ...(rules ?? [])] };
+function checkMadeOf(op: string, preset: object, known: readonly string[]): void {
+  const other = Object.keys(preset).find((key) => !known.includes(key));
+  if (other === undefined) return;
+  const wayOut = 'Options go beside a preset, or into its options.';
+  const wanted = `made of ${known.join(', ')}`;
+  throw new InvalidArgumentError(op, 'preset', wanted, describe(other), wayOut);
 }
 
 /** A rule less what options say themselves: of weights and activations each part counts. */
 function without<T extends object>(rule: T, options: object): T {
-  const said = new Map(Object.entries(options).filter(([, value]) => value !== undefined));
+  const said = new Map(Object.entries(withoutUndefined(options)));
   const left = Object.entries(rule).flatMap(([key, value]) => {
     const other = said.get(key);
     if (other === undefined) return [[key, value]];

@@ -10,6 +10,7 @@ import { type Recipe, type RecipeTarget, recipeFor } from '../report/recipe.js';
 import { choicesOf } from '../report/recipeChoices.js';
 import type { QuantizationReport } from '../report/report.js';
 import type { AnyModel } from '../trace/given.js';
+import { impliedRules } from './impliedRules.js';
 import type { RewriteOptions, Rule } from './options.js';
 import { withPreset } from './presetOptions.js';
 import type { Preset, PresetName } from './presets.js';
@@ -20,8 +21,8 @@ import { type OpenSequential, openSequential } from './sequentialInput.js';
 /** Options of `quantize`: those of `rewriteGraph` go over the preset's. */
 export interface QuantizeOptions extends Omit<RewriteOptions, 'stats'>, WatchOptions {
   /**
-   * One of `PRESETS` by its name, one of your own, or what `recommendRules` gave; of a JSON file
-   * too. Default 'W4A8'.
+   * One of `PRESETS` by its name, one of your own, or what `recommendRules` gave, whose rules then
+   * stand over those of the default; of a JSON file too. Default 'W4A8'.
    */
   preset?: PresetName | Preset | Recipe;
   /**
@@ -128,7 +129,8 @@ async function reaching(
   try {
     const recipe = recipeFor(op, first.report, target);
     if (recipe.rules.length === 0) return { ...first, recipe };
-    const rules = [...(rewriting.rules ?? []), ...rulesOf(op, first.report, recipe)];
+    const reached = impliedRules(rulesOf(op, first.report, recipe));
+    const rules = [...(rewriting.rules ?? []), ...reached];
     const second = await named(op, '', () => rewrite({ ...rewriting, rules }, true));
     first.model.dispose();
     return { ...second, recipe };

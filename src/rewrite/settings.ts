@@ -125,7 +125,8 @@ export function isForAll({ role, match }: Rule): boolean {
   return role === undefined && match === undefined;
 }
 
-function withoutUndefined<T extends object>(given: T): Partial<T> {
+/** An option that is undefined is absent. */
+export function withoutUndefined<T extends object>(given: T): Partial<T> {
   const kept = Object.entries(given).filter(([, value]) => value !== undefined);
   return Object.fromEntries(kept) as Partial<T>;
 }

@@ -2,20 +2,18 @@ import { type Command, Option } from 'commander';
 import { inColumns } from '../../recognize/columns.js';
 import { describeGraph } from '../../recognize/describeGraph.js';
 import { formatBytes } from '../../report/format.js';
-import { checkRewriteOptions } from '../../rewrite/optionChecks.js';
-import { PRESETS, type PresetName } from '../../rewrite/presets.js';
+import { withPreset } from '../../rewrite/presetOptions.js';
+import { PRESETS } from '../../rewrite/presets.js';
 import { settingsFor } from '../../rewrite/settings.js';
 import { useBackend } from '../shared/backends.js';
 import { type SizeFlags, withSizes } from '../shared/checkpoints.js';
 import { type Context, printResult } from '../shared/context.js';
 import { type Common, withBackend } from '../shared/flags.js';
 import { openModel } from '../shared/models.js';
-import { readRecipe } from '../shared/recipes.js';
+import { type RecipeFlags, recipeOf } from '../shared/recipes.js';
 
-interface Flags extends Common, SizeFlags {
+interface Flags extends Common, SizeFlags, RecipeFlags {
   readonly dryRun?: boolean;
-  readonly preset?: PresetName;
-  readonly recipe?: string;
 }
 
 /** What would be done to a linear. */
@@ -79,11 +77,10 @@ async function inspect(context: Context, source: string, flags: Flags): Promise<
 
 async function plan(
   linears: ReturnType<typeof describeGraph>['linears'],
-  { preset, recipe }: Flags,
+  flags: Flags,
 ): Promise<Planned[]> {
-  const { preset: own, ...read } = recipe === undefined ? {} : await readRecipe(recipe);
-  const options = { ...PRESETS[preset ?? own ?? 'W4A8'].options, ...read };
-  checkRewriteOptions('inspect', options);
+  const { preset, ...read } = await recipeOf(flags);
+  const options = withPreset('inspect', preset, read);
   return linears.map(({ name, role, shape }) => {
     const { treatment, weights, activations } = settingsFor(options, { name, role });
     const [d, n] = shape;

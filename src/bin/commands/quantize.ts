@@ -3,7 +3,7 @@ import { InvalidArgumentError } from '../../../ops/numerics/errors.js';
 import type { CalibrationStats } from '../../calibrate/stats.js';
 import { selfCheck } from '../../evaluate/selfCheck.js';
 import type { RecipeTarget } from '../../report/recipe.js';
-import { PRESETS, type PresetName } from '../../rewrite/presets.js';
+import { PRESETS } from '../../rewrite/presets.js';
 import { type QuantizeOptions, quantize } from '../../rewrite/quantize.js';
 import { useBackend } from '../shared/backends.js';
 import { batchesOf } from '../shared/batches.js';
@@ -13,7 +13,7 @@ import { type Common, type Out, withBackend, withInputs, withOut } from '../shar
 import { openModel } from '../shared/models.js';
 import { checkFree } from '../shared/outputs.js';
 import { writePacked } from '../shared/packed.js';
-import { presetLines, readRecipe } from '../shared/recipes.js';
+import { presetLines, type RecipeFlags, recipeOf } from '../shared/recipes.js';
 import { checkSchedule, checkUnscheduled } from '../shared/scheduler.js';
 import { isStreamed, streamed } from '../shared/streamed.js';
 import { readBytes, readNumber } from '../shared/values.js';
@@ -27,9 +27,7 @@ import {
   withTimestep,
 } from './calibrate.js';
 
-interface Flags extends Common, Out, CalibrationFlags {
-  readonly preset?: PresetName;
-  readonly recipe?: string;
+interface Flags extends Common, Out, CalibrationFlags, RecipeFlags {
   readonly stats?: string;
   readonly minSqnr?: number;
   readonly meanSqnr?: number;
@@ -88,7 +86,7 @@ target, --sequential or from a server it is loaded whole.`,
 
 async function run(context: Context, source: string, flags: Flags): Promise<void> {
   const target = targetOf(flags);
-  const recipe = flags.recipe === undefined ? {} : await readRecipe(flags.recipe);
+  const recipe = await recipeOf(flags);
   const given = flags.stats === undefined ? null : await readStats(flags.stats);
   await checkFree(flags.out, flags.force, 'folder');
   await checkSchedule(flags);
@@ -130,10 +128,8 @@ async function whole(
       ? await batchesOf(model, flags, context.signal)
       : (given ?? (await calibrated(context, model, flags)));
     const made = await quantize(model, from, {
-      preset: 'W4A8',
       ...(flags.sequential ? { sequential: true, calibrate: calibrationOf(model, flags) } : {}),
       ...options,
-      ...(flags.preset === undefined ? {} : { preset: flags.preset }),
       ...(flags.compare ? { compare: true } : {}),
       ...watched(context),
     });

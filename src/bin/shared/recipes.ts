@@ -1,47 +1,80 @@
 import { readFile } from 'node:fs/promises';
-import { HadaNormError, InvalidArgumentError } from '../../../ops/numerics/errors.js';
+import { isPlain } from '../../../ops/common/checks.js';
+import { describe, HadaNormError, InvalidArgumentError } from '../../../ops/numerics/errors.js';
+import { checkOptionsOnly } from '../../rewrite/optionChecks.js';
 import type { RewriteOptions, Rule } from '../../rewrite/options.js';
-import { PRESETS, type PresetName } from '../../rewrite/presets.js';
+import { PRESETS, type Preset, type PresetName } from '../../rewrite/presets.js';
 
-/** Options of `quantize` as a file has them. */
-export type RecipeOptions = Omit<RewriteOptions, 'stats'> & { readonly preset?: PresetName };
+/** Options of `quantize` as flags and a file have them. */
+export type RecipeOptions = Omit<RewriteOptions, 'stats'> & {
+  readonly preset?: PresetName | Preset;
+};
+
+/** Flags that say what to quantize to. */
+export interface RecipeFlags {
+  readonly preset?: PresetName;
+  readonly recipe?: string;
+}
 
 /**
- * A recipe of a JSON file: options of `rewriteGraph` and `preset`, one of `PRESETS` as it is, or
- * what `recommendRules` gave. `pattern` of a rule is a regular expression in place of `match`.
+ * What `--preset` and the JSON of `--recipe` ask for. The file has options of `rewriteGraph` and
+ * `preset`, or what `recommendRules` gave, whose options go over the preset's; or it is one of
+ * `PRESETS` as it is. `pattern` of a rule is a regular expression in place of `match`.
  */
-export async function readRecipe(file: string): Promise<RecipeOptions> {
+export async function recipeOf({ preset, recipe: file }: RecipeFlags): Promise<RecipeOptions> {
+  if (file === undefined) return preset === undefined ? {} : { preset };
+  const op = `--recipe ${file}`;
+  const json = await readObject(op, file);
+  if ('options' in json) {
+    const { description = '', options, ...more } = json;
+    const beside = preset === undefined ? Object.keys(more)[0] : '--preset';
+    if (beside !== undefined) {
+      const wanted = 'a preset by itself, for it has options';
+      throw new InvalidArgumentError(op, 'the file', wanted, `${describe(beside)} beside it`);
+    }
+    return { preset: { description: `${description}`, options: optionsOf(op, options) } };
+  }
+  const { preset: own, expected: _, ...options } = json;
+  const named = preset ?? (own as PresetName | undefined);
+  return { ...optionsOf(op, options), ...(named === undefined ? {} : { preset: named }) };
+}
+
+type Recorded = Readonly<Record<string, unknown>>;
+
+async function readObject(op: string, file: string): Promise<Recorded> {
   let json: unknown;
   try {
     json = JSON.parse(await readFile(file, 'utf8'));
   } catch (cause) {
     const words = cause instanceof Error ? cause.message : `${cause}`;
-    throw Object.assign(new HadaNormError('--recipe', `${file} cannot be read: ${words}`), {
-      cause,
-    });
+    throw Object.assign(new HadaNormError(op, `cannot be read: ${words}`), { cause });
   }
-  if (Object.prototype.toString.call(json) !== '[object Object]') {
-    throw new InvalidArgumentError('--recipe', file, 'an object of options', `${json}`);
-  }
-  const { expected: _, description: __, options: inner, ...outer } = json as Recorded;
-  const { rules, ...options } = { ...(inner as object), ...outer } as Recorded;
-  if (rules === undefined) return options;
-  if (!Array.isArray(rules)) {
-    throw new InvalidArgumentError('--recipe', `${file}: rules`, 'an array', `${rules}`);
-  }
-  return { ...options, rules: rules.map((rule) => ruleOf(file, rule)) };
+  if (isPlain(json)) return json as Recorded;
+  throw new InvalidArgumentError(op, 'the file', 'an object of options', describe(json));
 }
 
-type Recorded = Record<string, unknown>;
+/** @throws InvalidArgumentError for anything wrong in them. */
+function optionsOf(op: string, given: unknown): Omit<RewriteOptions, 'stats'> {
+  const rules = isPlain(given) ? (given as Recorded).rules : undefined;
+  const options = Array.isArray(rules)
+    ? { ...(given as Recorded), rules: rules.map((rule, i) => ruleOf(op, i, rule)) }
+    : (given as Recorded);
+  checkOptionsOnly(op, options);
+  return options;
+}
 
-function ruleOf(file: string, given: unknown): Rule {
-  const { pattern, ...rule } = { ...(given as object) } as { pattern?: unknown } & Rule;
-  if (pattern === undefined) return rule;
+/** What is no rule is for the checks to refuse. */
+function ruleOf(op: string, i: number, given: unknown): Rule {
+  if (!isPlain(given) || !('pattern' in (given as object))) return given as Rule;
+  const { pattern, ...rule } = given as { readonly pattern: unknown } & Rule;
+  const wrong = (wanted: string, got: string) =>
+    new InvalidArgumentError(op, `rules[${i}].pattern`, wanted, got);
+  if (typeof pattern !== 'string') throw wrong('a regular expression', describe(pattern));
+  if (rule.match !== undefined) throw wrong('absent beside match', describe(pattern));
   try {
-    return { ...rule, match: new RegExp(`${pattern}`) };
+    return { ...rule, match: new RegExp(pattern) };
   } catch (cause) {
-    const got = cause instanceof Error ? cause.message : `${cause}`;
-    throw new InvalidArgumentError('--recipe', `${file}: pattern`, 'a regular expression', got);
+    throw wrong('a regular expression', cause instanceof Error ? cause.message : `${cause}`);
   }
 }
 

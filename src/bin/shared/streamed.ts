@@ -4,7 +4,6 @@ import {
   quantizeCheckpoint,
 } from '../../load/quantizeCheckpoint.js';
 import type { CheckpointSource } from '../../load/source/open.js';
-import type { PresetName } from '../../rewrite/presets.js';
 import { areArrays, batchesOfFiles } from './batches.js';
 import { type SizeFlags, sizesOf } from './checkpoints.js';
 import { type Context, watched } from './context.js';
@@ -14,7 +13,6 @@ import { writePacked } from './packed.js';
 /** Flags of a checkpoint that is quantized while it loads. */
 export interface StreamFlags extends Out, SizeFlags, InputFlags {
   readonly json?: boolean;
-  readonly preset?: PresetName;
   readonly timestep?: string;
   readonly compare?: boolean;
   readonly sequential?: boolean;
@@ -40,7 +38,7 @@ export async function streamed(
   options: QuantizeCheckpointOptions,
   flags: StreamFlags,
 ): Promise<void> {
-  const { preset, compare, inputs, selfCheck: checks } = flags;
+  const { compare, inputs, selfCheck: checks } = flags;
   const made = await quantizeCheckpoint(checkpoint, {
     ...options,
     ...sizesOf(flags),
@@ -50,7 +48,6 @@ export async function streamed(
           batches: (model) => batchesOfFiles(model, { ...flags, inputs }),
           calibrate: { timestep: flags.timestep ?? 'timestep', disposeBatches: true },
         }),
-    ...(preset === undefined ? {} : { preset }),
     ...(compare ? { compare } : {}),
     ...watched(context),
   });

@@ -5,15 +5,19 @@ import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
 import { zipSync } from 'fflate';
 import { npyBytes, parseNpy } from '../../../src/bin/shared/npy.js';
+import { recipeOf } from '../../../src/bin/shared/recipes.js';
 import {
   AbortedError,
   CalibrationStats,
   calibrate,
   HadaNormError,
+  InvalidArgumentError,
   loadQuantized,
+  PRESETS,
   parseReport,
 } from '../../../src/index.js';
 import { fileSystem } from '../../../src/node.js';
+import { withPreset } from '../../../src/rewrite/presetOptions.js';
 import '../../harness/backends/backends.js';
 import { safetensorsOf } from '../../harness/models/safetensorsBytes.js';
 import { tinyArtifacts, tinyBatch } from '../../harness/models/tinyDit.js';
@@ -59,6 +63,52 @@ describe('The command line', () => {
     const bits = (role: string) =>
       linears.find((linear: { role: string }) => linear.role === role).weightBits;
     expect([bits('mlp.out'), bits('attention.out')]).to.deep.equal([3, 8]);
+  });
+
+  it('a recipe goes over its preset, and each preset as JSON is itself', async () => {
+    const recipe = at('over.json');
+    const planned = (...args: string[]) => json('inspect', model, '--backend', 'cpu', ...args);
+    const rules = [{ role: 'attention.out', weights: { bits: 8 } }];
+    writeFileSync(recipe, JSON.stringify({ preset: 'W4A8', rules }));
+    const { linears } = await planned('--recipe', recipe);
+    const bits = linears.map(({ role, weightBits }: { role: string; weightBits: number }) => [
+      role,
+      weightBits,
+    ]);
+    const wanted = { 'attention.out': 8, 'mlp.out': 8, modulation: 4, final: null };
+    expect(Object.fromEntries(bits)).to.include(wanted);
+    for (const [preset, given] of Object.entries(PRESETS)) {
+      writeFileSync(recipe, JSON.stringify(given));
+      const again = await planned('--recipe', recipe);
+      expect(again, preset).to.deep.equal(await planned('--dry-run', '--preset', preset));
+      const { preset: own, ...read } = await recipeOf({ recipe });
+      expect(withPreset('test', own, read)).to.deep.equal(withPreset('test', given, {}));
+    }
+  });
+
+  it('says of what file and where a recipe is wrong', async () => {
+    const recipe = at('wrong.json');
+    const faults: readonly [unknown, RegExp][] = [
+      [[1], /wrong\.json: the file must be an object of options, got \[1\]/],
+      [{ rules: [null] }, /wrong\.json: rules\[0\] must be an object, got null/],
+      [{ rules: [{ weights: { bits: '8' } }] }, /: rules\[0\]\.weights\.bits must be /],
+      [{ rules: [{ pattern: '(' }] }, /: rules\[0\]\.pattern must be a regular expression, got I/],
+      [{ rules: [{ pattern: 3 }] }, /: rules\[0\]\.pattern must be a regular expression, got 3/],
+      [{ rules: [{ match: {} }] }, /: rules\[0\]\.match must be a name or a RegExp/],
+      [{ target: { minSqnr: 40 } }, /: options must be made of .*, got "target"/],
+      [{ options: 3 }, /: options must be an object, got 3/],
+      [{ options: {}, rules: [] }, /must be a preset by itself, .*, got "rules" beside it/],
+      [{ preset: 'toString' }, /^inspect: preset must be one of W4A8, .*, got "toString"/],
+    ];
+    for (const [given, message] of faults) {
+      writeFileSync(recipe, JSON.stringify(given));
+      const error = await rejection(runCommand(['inspect', model, '--recipe', recipe]));
+      expect(error).to.be.instanceOf(InvalidArgumentError);
+      expect(error.message).to.match(message);
+    }
+    writeFileSync(recipe, JSON.stringify(PRESETS.W8A8));
+    const both = ['inspect', model, '--recipe', recipe, '--preset', 'W4A8'];
+    expect((await rejection(runCommand(both))).message).to.match(/got "--preset" beside it/);
   });
 
   it('shards that are merged are what one run gives', async () => {
@@ -330,7 +380,7 @@ describe('The command line', () => {
       /'--stats <file>' cannot be used with/,
     ],
     ['more samples than a list', ['--trajectories', '4294967295'], /from 1 to 1048576/],
-    ['a recipe that is not there', ['--recipe', 'no.json'], /--recipe: no\.json cannot be read/],
+    ['a recipe that is not there', ['--recipe', 'no.json'], /--recipe no\.json: cannot be read/],
     ['inputs of another kind', ['-i', 'inputs.txt'], /inputs\.txt/],
     ['a target too high', ['--min-sqnr', '300'], /^quantize: target\.minSqnr must be at most/],
     ['a flag that there is none of', ['--bits', '4'], /unknown option '--bits'/],

@@ -102,6 +102,16 @@ describe('Notes of a report', () => {
       ],
     ],
     [
+      {
+        center: 'static',
+        rules: [
+          { role: 'attention', center: 'none' },
+          { role: 'mlp', center: 'none' },
+        ],
+      },
+      ['center had no effect: rules give another wherever it holds'],
+    ],
+    [
       { rules: [{ treatment: 'skip' }], fuse: true },
       [
         'nothing was quantized: the options leave all of 10 linears alone',

@@ -13,6 +13,7 @@ import {
   recommendRules,
   rewriteGraph,
 } from '../../../src/index.js';
+import { withPreset } from '../../../src/rewrite/presetOptions.js';
 import '../../harness/backends/backends.js';
 import { tinyBatches, tinyDit } from '../../harness/models/tinyDit.js';
 import { expectNoLeakAsync } from '../../harness/run/memory.js';
@@ -85,18 +86,40 @@ describe('quantize', () => {
 
   it('takes presets and recipes that were JSON', async () => {
     const stats = await calibrate(model, batches);
-    const named = await quantize(model, stats, { preset: 'W4A4' });
+    const named = await quantize(model, stats, { preset: 'W4A8' });
     const recipe = recommendRules(named.report, { meanSqnr: 35 });
+    const { options } = PRESETS.W4A8;
     for (const [given, wanted] of [
       [PRESETS.W4A4, PRESETS.W4A4.options],
-      [recipe, { rules: recipe.rules }],
+      [recipe, { ...options, rules: [...options.rules, ...recipe.rules] }],
     ] as const) {
       const made = await quantize(model, stats, { preset: JSON.parse(JSON.stringify(given)) });
       const steps = rewriteGraph(model, { ...wanted, stats, compare: false });
-      expect(made.report).to.deep.equal(steps.report);
+      expect(made.report.linears).to.deep.equal(steps.report.linears);
       tf.dispose([made.model, steps.model] as never);
     }
     named.model.dispose();
+  });
+
+  it('an option that is undefined leaves the preset as it is', async () => {
+    const absent = { lowRank: undefined, weights: { bits: undefined }, rules: undefined };
+    const options = withPreset('test', 'W8A8', absent as object);
+    expect(options).to.deep.equal(withPreset('test', 'W8A8', {}));
+    expect(options).to.include({ lowRank: 0 });
+  });
+
+  it('tells of the rules that its caller wrote, and counts these', async () => {
+    const stats = await calibrate(model, batches);
+    const rules = [{ role: 'mlp.in' }, { role: 'mlp.gate' }] as const;
+    const target = { minSqnr: 30 };
+    const center = 'dynamic';
+    const { model: small, report } = await quantize(model, stats, {
+      ...{ lowRank: 0, center, rules, target },
+    });
+    small.dispose();
+    expect(report.notes).to.deep.equal([
+      "rules[1] (role 'mlp.gate') matches no linear; describeGraph lists what there is",
+    ]);
   });
 
   it('reaches a target by the rules that are recommended, the others as they were', async () => {
@@ -139,6 +162,25 @@ describe('quantize', () => {
         { preset: 'W3A3' },
         /^quantize: preset must be one of W4A8, W4A8-small, W4A4, .*, got "W3A3"/,
       ],
+      [
+        { preset: { weights: { bits: 2 }, rules: [] } },
+        /^quantize: preset must be made of rules, expected, got "weights". Options go beside/,
+      ],
+      [
+        { preset: { options: {}, preset: 'W8A8' } },
+        /^quantize: preset must be made of description, options, got "preset"/,
+      ],
+      [
+        { preset: { rules: 'all' } },
+        /^quantize: preset.rules must be an array of rules, got "all"/,
+      ],
+      [{ preset: { rules: [null] } }, /^quantize: preset.rules\[0\] must be an object, got null/],
+      [
+        { preset: { options: { rules: [{ weights: { bits: '8' } }] } } },
+        /^quantize: preset.options.rules\[0\].weights.bits must be .*, got "8"/,
+      ],
+      [{ rules: [{ role: 'nose' }] }, /^quantize: rules\[0\].role must be one of/],
+      [{ stats }, /^quantize: options must be made of .*, got "stats"/],
       [{ weights: { bits: 99 } }, /^quantize: weights.bits must be /],
       [{ bits: 4 }, /^quantize: options must be made of/],
     ];
