@@ -1,3 +1,4 @@
+import { groupBy } from '../math/groups.js';
 import type { PlacedLinear } from '../recognize/analysis.js';
 import type { Measured } from './measured.js';
 import type { Method } from './methods.js';
@@ -43,11 +44,38 @@ export interface Task {
   readonly settings: LinearSettings;
 }
 
-/** Tasks with the same key share a transform. */
-export function transformKey({ placed, settings }: Task): string {
+/** Numbers of weights that are quantized together where linears need not share a transform. */
+const TOGETHER = 2 ** 23;
+
+/**
+ * Linears by what they share a transform with, and are quantized together: all their weights are
+ * there at a time. Where a site has one row a sample, transforms cost next to nothing when the
+ * model runs: all adaLN linears of a model read one tensor, and of a large one that would be a
+ * third of its weights.
+ */
+export function groupsOf(tasks: readonly Task[]): Task[][] {
+  return [...groupBy(tasks, transformKey).values()].flatMap((group) =>
+    group[0]!.placed.site.tokens === 'none' ? inParts(group) : [group],
+  );
+}
+
+function inParts(tasks: readonly Task[]): Task[][] {
+  const parts: Task[][] = [];
+  let numbers = 0;
+  for (const task of tasks) {
+    const { d, n } = task.placed.linear;
+    const fits = parts.length > 0 && numbers + d * n <= TOGETHER;
+    if (fits) parts.at(-1)!.push(task);
+    else parts.push([task]);
+    numbers = (fits ? numbers : 0) + d * n;
+  }
+  return parts;
+}
+
+/** Tasks with the same key may share a transform. */
+function transformKey({ placed, settings }: Task): string {
   const { treatment, method, parts, activations, blockSize, lowRank, branch } = settings;
-  // one by one, for a group's weights are read together, and all adaLN linears of a model may read
-  // one tensor
+  // they have none
   if (treatment === 'weightOnly') return `${placed.linear.name} weightOnly`;
   return JSON.stringify([placed.key, method, parts, activations, blockSize, lowRank, branch]);
 }

@@ -2,8 +2,7 @@ import { getBackend } from '@tensorflow/tfjs-core';
 import { inNameOf } from '../../ops/common/callers.js';
 import type { GraphBuilder } from '../graph/builder.js';
 import { weightBytes } from '../graph/weights.js';
-import { groupBy } from '../math/groups.js';
-import { type Outcome, type PlannedLinear, type Task, transformKey } from '../quantize/plan.js';
+import type { Outcome, PlannedLinear, Task } from '../quantize/plan.js';
 import { SiteQuantizer } from '../quantize/siteQuantizer.js';
 import { statsFor } from '../quantize/siteStatistics.js';
 import type { Transform } from '../quantize/transform.js';
@@ -62,7 +61,7 @@ export class QuantizePass implements Pass<QuantizedMatch> {
 
   constructor(
     private readonly op: string,
-    private readonly tasks: readonly Task[],
+    private readonly groups: readonly (readonly Task[])[],
     private readonly options: RewriteOptions,
     private readonly masks: ReadonlyMap<string, TokenMask>,
   ) {
@@ -70,7 +69,7 @@ export class QuantizePass implements Pass<QuantizedMatch> {
   }
 
   *match(view: ShapedView): Generator<QuantizedMatch> {
-    for (const tasks of groupBy(this.tasks, transformKey).values()) {
+    for (const tasks of this.groups) {
       const stats = statsFor(this.op, this.options, tasks[0]!);
       const work = new SiteQuantizer(this.op, tasks, stats, this.options);
       const group = { size: tasks.length };

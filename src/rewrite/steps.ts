@@ -2,10 +2,9 @@ import type { Progress } from '../../ops/common/progress.js';
 import { GraphBuilder } from '../graph/builder.js';
 import type { Graph } from '../graph/ir.js';
 import { verifyGraph } from '../graph/verify.js';
-import { groupBy } from '../math/groups.js';
 import { fuseNodes } from '../passes/fuseGraph.js';
 import { runnableNodes } from '../passes/runnable.js';
-import { type Task, transformKey } from '../quantize/plan.js';
+import { groupsOf, type Task } from '../quantize/plan.js';
 import { type Analysis, analyze } from '../recognize/analysis.js';
 import { applyPasses, type Match, type Places, passSteps } from '../recognize/normalize/engine.js';
 import { normalizeNodes } from '../recognize/normalize/normalize.js';
@@ -69,8 +68,7 @@ export function prepareRewrite(
     const masks = chooseMasks(op, analysis, options.tokenMask);
     const tasks = tasksFor(op, analysis.linears, options);
     if (tasks.length === 0) checkAsked(op, graph, analysis.linears, options);
-    const groups = [...groupBy(tasks, transformKey).values()];
-    return { op, options, graph, builder, normal, analysis, masks, groups };
+    return { op, options, graph, builder, normal, analysis, masks, groups: groupsOf(tasks) };
   } catch (error) {
     builder.dispose();
     throw error;
@@ -89,9 +87,9 @@ export function* quantizeSteps(
   places: Places = new Map(),
 ): Generator<RewriteProgress, RewrittenGraph> {
   const { view, linears } = analysis;
-  const tasks = groups.flat();
-  const pass = new QuantizePass(op, tasks, options, masks.masks);
-  const quantized = yield* progressOf(passSteps(op, view, builder, pass, places), tasks.length);
+  const pass = new QuantizePass(op, groups, options, masks.masks);
+  const total = groups.flat().length;
+  const quantized = yield* progressOf(passSteps(op, view, builder, pass, places), total);
   const tables = new EmbeddingPass();
   const rewritten = quantized === normal ? graph : finish(op, quantized, builder, options, tables);
   const method = options.method ?? REWRITE_DEFAULTS.method;

@@ -7,6 +7,7 @@ import { FLUX } from '../../../src/load/models/flux.js';
 import { PIXART } from '../../../src/load/models/pixart.js';
 import { SD3 } from '../../../src/load/models/sd3.js';
 import { Net } from '../../../src/load/net/net.js';
+import { PRESETS } from '../../../src/rewrite/presets.js';
 import { prepareRewrite } from '../../../src/rewrite/steps.js';
 
 const SD35 = {
@@ -36,7 +37,7 @@ describe('Published models at full size, without their weights', () => {
       expect(parameters / 1e9).to.be.closeTo(billions, 0.005 * billions);
       const { weights } = net.graph;
       const graph = graphFromArtifacts(net.graph.topology([output]), weights, 'fullSize');
-      const options = { method: 'hadamard', compare: false } as const;
+      const { options } = PRESETS.W4A8;
       const { analysis, groups, builder } = prepareRewrite('fullSize', () => graph, options);
       expect(analysis.linears.filter(({ role }) => role === 'other')).to.be.empty;
       expect(analysis.others).to.be.empty;

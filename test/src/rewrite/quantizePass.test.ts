@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
 import { graphFromArtifacts } from '../../../src/graph/artifacts.js';
 import { GraphBuilder } from '../../../src/graph/builder.js';
+import { groupsOf } from '../../../src/quantize/plan.js';
 import { analyze } from '../../../src/recognize/analysis.js';
 import { passSteps } from '../../../src/recognize/normalize/engine.js';
 import { QuantizePass } from '../../../src/rewrite/quantizePass.js';
@@ -16,7 +17,8 @@ function started(options: Parameters<typeof tasksFor>[2]) {
   const graph = graphFromArtifacts(transformer(TRANSFORMER).artifacts);
   const { view, linears } = analyze(graph);
   const builder = new GraphBuilder(graph);
-  const pass = new QuantizePass('test', tasksFor('test', linears, options), options, new Map());
+  const groups = groupsOf(tasksFor('test', linears, options));
+  const pass = new QuantizePass('test', groups, options, new Map());
   return { graph, linears, builder, pass, steps: passSteps('test', view, builder, pass) };
 }
 
