@@ -66,10 +66,14 @@ export function formatBits({ weightBits, activationBits }: LinearReport): string
 /** What was done to a linear, in a word or two. */
 export function formatTreatment({ treatment, method, parts, rounding }: LinearReport): string {
   if (treatment === 'untouched') return 'untouched';
-  const less = method === 'hadanorm' && parts !== undefined && !isWhole(parts);
-  const own = less ? `hadanorm: ${treatmentName(parts)}` : (method ?? treatment);
-  const name = treatment === 'weightOnly' ? 'weights only' : own;
-  return rounding === 'gptq' ? `${name} + GPTQ` : name;
+  const gptq = rounding === 'gptq' ? ' + GPTQ' : '';
+  if (treatment === 'weightOnly' || parts === undefined) {
+    return `${treatment === 'weightOnly' ? 'weights only' : (method ?? treatment)}${gptq}`;
+  }
+  const { branch: _, lowRank, ...bare } = parts;
+  const less = method === 'hadanorm' && !isWhole(bare);
+  const name = less ? `hadanorm: ${treatmentName(bare)}` : (method ?? treatment);
+  return `${name}${lowRank === undefined ? '' : ` + branch ${lowRank}`}${gptq}`;
 }
 
 /** Text for a terminal: control characters, line ends and escape codes among them, show as `�`. */

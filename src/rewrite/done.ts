@@ -1,3 +1,4 @@
+import type { BranchKind } from '../quantize/branch.js';
 import type { Measured } from '../quantize/measured.js';
 import type { LeftOut, Outcome } from '../quantize/plan.js';
 import type { LinearSettings } from '../quantize/settings.js';
@@ -12,6 +13,8 @@ export interface Done {
   readonly site: string;
   readonly settings: LinearSettings;
   readonly parts: FixedParts;
+  /** What goes beside its codes; null for nothing. */
+  readonly branch: BranchKind | null;
   readonly rotated: boolean;
   readonly packed: boolean;
   readonly measured: Measured;
@@ -27,6 +30,7 @@ export function doneOf({ planned, settings, measured, leftOut, refit }: Outcome)
     site: placed.key,
     settings,
     parts: transform.parts,
+    branch: transform.branch?.kind ?? null,
     rotated: transform.blockSize > 0,
     packed: quantized.packed !== null,
     measured,

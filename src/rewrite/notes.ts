@@ -21,6 +21,7 @@ export function notesOf(
     ...optionsWithoutEffect(done, options),
     ...sequentially(done, options),
     ...rotationsLeftOut(done),
+    ...ofWeights(done),
     ...notCentered(done),
     ...notANumber(done),
   ];
@@ -72,6 +73,18 @@ function rotationsLeftOut(done: readonly Done[]): string[] {
     ];
     return `${why}: ${parts.join('; ')}`;
   });
+}
+
+/** Other directions of a branch want a Hessian. */
+function ofWeights(done: readonly Done[]): string[] {
+  const beside = done.filter(({ branch }) => branch !== null);
+  const fallen = beside.filter(
+    ({ branch, settings }) => branch === 'weights' && settings.branch !== 'weights',
+  );
+  if (fallen.length === 0) return [];
+  const which = `${fallen.length} of ${count(beside.length, 'linear')} with a branch`;
+  const wayOut = 'calibrate with hessian: true for others';
+  return [`${which} have the directions of the weights, for there is no Hessian: ${wayOut}`];
 }
 
 /** HadaNorm centers, one could think. */

@@ -55,6 +55,13 @@ describe('A report as a console table', () => {
     expect(total!.slice(5, 8)).to.deep.equal(['30.0', '23.0', '24.0']);
     const whole = { ...linear, parts: { ...parts, center: 'dynamic' as const } };
     expect(cells(reportTable(withLinears(REPORT, [whole])))[1]![3]).to.equal('hadanorm');
+    const branch = { branch: 'errors', lowRank: 16 } as const;
+    const beside = [whole, linear].map((one) => ({ ...one, parts: { ...one.parts, ...branch } }));
+    const [, ...rows] = cells(reportTable(withLinears(REPORT, beside)));
+    expect(rows.slice(0, 2).map((cell) => cell[3])).to.have.members([
+      'hadanorm + branch 16',
+      'hadanorm: balance, rotate + branch 16',
+    ]);
   });
 
   it('by role has a row for each role, with means of its decibels and sums of its bytes', () => {

@@ -125,6 +125,17 @@ describe('Notes of a report', () => {
     });
   }
 
+  it('say that a branch is of the weights for want of a Hessian, unless so asked', async () => {
+    const bare = await tinyStats(model, { hessian: false });
+    const along = (branch: 'errors' | 'weights') =>
+      reportOf({ stats: bare, lowRank: 2, branch, rules: [{ role: 'mlp', lowRank: 0 }] });
+    expect(along('errors').notes).to.deep.equal([
+      '2 of 2 linears with a branch have the directions of the weights, ' +
+        'for there is no Hessian: calibrate with hessian: true for others',
+    ]);
+    expect(along('weights')).to.not.have.property('notes');
+  });
+
   it("say what center: 'auto' did not center, and that of no other method", () => {
     const report = reportOf({ center: 'auto' });
     const own = report.linears.flatMap(({ parts }) => parts ?? []);
