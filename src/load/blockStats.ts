@@ -14,6 +14,7 @@ import { modelFromTensors } from '../graph/model.js';
 import { type Segment, segmentsOf } from '../graph/segments.js';
 import { weightBytes } from '../graph/weights.js';
 import { runnableNodes } from '../passes/runnable.js';
+import { usesHessian } from '../quantize/plan.js';
 import { withMasks } from '../recognize/emitMask.js';
 import type { PreparedRewrite } from '../rewrite/steps.js';
 import { BlockRun } from './blockRun.js';
@@ -41,13 +42,22 @@ export class BlockStats {
 
   constructor(
     private readonly op: string,
-    { normal, analysis, masks, graph }: PreparedRewrite,
+    { normal, analysis, masks, graph, groups }: PreparedRewrite,
     { batches, settings, partBytes }: BlockCalibration,
   ) {
     this.batches = batches;
     this.settings = settings;
     this.builder = new GraphBuilder(normal);
-    this.targets = sitesOf(analysis.linears, settings.hessian, masks.masks);
+    // what no linear makes use of is not gathered: of a wide site it is the most that there is
+    const wanted = new Set(
+      groups
+        .flat()
+        .filter(usesHessian)
+        .map(({ placed }) => placed.key),
+    );
+    this.targets = sitesOf(analysis.linears, settings.hessian, masks.masks).map((target) =>
+      wanted.has(target.key) ? target : { ...target, hessian: false },
+    );
     const asked = this.targets.flatMap(({ key, mask }) =>
       mask === null ? [] : [[key, mask] as const],
     );

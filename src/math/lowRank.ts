@@ -1,4 +1,4 @@
-import { matmul, matmulTransposed, transpose } from './matrix.js';
+import { bothProducts, matmul, transpose } from './matrix.js';
 import { orthonormalize, startingRows } from './symmetric.js';
 
 /**
@@ -26,12 +26,16 @@ export function leadingRightVectors(
 function throughColumns(a: Float32Array, m: number, n: number, r: number): Float32Array {
   let basis: Float32Array = Float32Array.from(startingRows(n, r));
   orthonormalize(basis, n, r);
-  for (let round = 0; round < ROUNDS; round++) {
-    // [n, r] → a · [n, r] = [m, r] → aᵀ · [m, r] = [n, r]
-    const image = matmul(a, transpose(basis, r, n), m, n, r);
-    const back = matmulTransposed(a, image, m, n, r);
-    basis = transpose(back, n, r);
-    orthonormalize(basis, n, r);
+  const products = bothProducts(a, m, n, r);
+  try {
+    for (let round = 0; round < ROUNDS; round++) {
+      // [n, r] → a · [n, r] = [m, r] → aᵀ · [m, r] = [n, r]
+      const image = products.times(transpose(basis, r, n));
+      basis = transpose(products.timesTransposed(image), n, r);
+      orthonormalize(basis, n, r);
+    }
+  } finally {
+    products.dispose();
   }
   return basis;
 }

@@ -1,4 +1,5 @@
 import {
+  dispose,
   getBackend,
   matMul,
   type Tensor,
@@ -50,6 +51,33 @@ export function matmulTransposed(
     );
   }
   return matmul(transpose(a, k, m), b, m, k, n);
+}
+
+/** Products with one matrix a [m, n], both ways. */
+export interface BothProducts {
+  /** a · b for b [n, r]. */
+  readonly times: (b: Float32Array) => Float32Array;
+  /** aᵀ · b for b [m, r]. */
+  readonly timesTransposed: (b: Float32Array) => Float32Array;
+  readonly dispose: () => void;
+}
+
+/** `matmul` and `matmulTransposed` by one matrix many times: it goes to the backend once. */
+export function bothProducts(a: Float32Array, m: number, n: number, r: number): BothProducts {
+  if (m * n * r < FAST_FROM || !areProductsFast()) {
+    return {
+      times: (b) => matmul(a, b, m, n, r),
+      timesTransposed: (b) => matmulTransposed(a, b, m, n, r),
+      dispose: () => undefined,
+    };
+  }
+  const rows = tensor2d(a, [m, n]);
+  const columns = transposeAxes(rows);
+  return {
+    times: (b) => fetched('matmul', () => matMul(rows, tensor2d(b, [n, r]))),
+    timesTransposed: (b) => fetched('matmul', () => matMul(columns, tensor2d(b, [m, r]))),
+    dispose: () => dispose([rows, columns]),
+  };
 }
 
 /** [rows, columns] → [columns, rows]. */

@@ -136,15 +136,18 @@ export function orthonormalize(rows: Float32Array | Float64Array, d: number, r: 
     return sum;
   };
   const largest = Math.sqrt(Math.max(...Array.from({ length: r }, (_, i) => dot(i, i))));
+  const there: number[] = [];
   for (let i = 0; i < r; i++) {
     for (let pass = 0; pass < 2; pass++) {
-      for (let j = 0; j < i; j++) {
+      for (const j of there) {
         const along = dot(i, j);
         for (let c = 0; c < d; c++) rows[i * d + c] = rows[i * d + c]! - along * rows[j * d + c]!;
       }
     }
     const norm = Math.sqrt(dot(i, i));
     const factor = norm > vanished * largest ? 1 / norm : 0;
+    // along what vanished nothing is taken
+    if (factor > 0) there.push(i);
     for (let c = 0; c < d; c++) rows[i * d + c] = rows[i * d + c]! * factor;
   }
 }

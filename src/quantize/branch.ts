@@ -84,16 +84,14 @@ export function passing(
   d: number,
 ): Float32Array {
   if (!subtract) return rows;
-  const taken = matmul(along, transpose(vectors.values, d, rank), rows.length / d, rank, d);
-  return rows.map((v, i) => v - taken[i]!);
+  return less(rows, matmul(along, transpose(vectors.values, d, rank), rows.length / d, rank, d));
 }
 
 /** W' less what goes along V, [d, n]: what is rounded. V may take any of it, so least is left. */
 export function roundedTarget({ vectors, rank }: Branch, w: Float32Array, d: number): Float32Array {
   const n = w.length / d;
   const along = matmul(transpose(vectors.values, d, rank), w, rank, d, n);
-  const taken = matmul(vectors.values, along, d, rank, n);
-  return w.map((v, i) => v - taken[i]!);
+  return less(w, matmul(vectors.values, along, d, rank, n));
 }
 
 /**
@@ -109,8 +107,15 @@ export function branchWeights(
   const n = w.length / d;
   // x'⊥ = x' (1 − V Vᵀ)
   const effective = branch.subtract ? roundedTarget(branch, rounded, d) : rounded;
-  const error = w.map((v, i) => v - effective[i]!);
-  return matmul(Float32Array.from(gain), error, branch.rank, d, n);
+  // a product of its own is written over, what was given is not
+  const taken = branch.subtract ? effective : effective.slice();
+  return matmul(Float32Array.from(gain), less(w, taken), branch.rank, d, n);
+}
+
+/** v − taken, in the place of `taken`: whole weight matrices are large. */
+function less(v: Float32Array, taken: Float32Array): Float32Array {
+  for (let i = 0; i < v.length; i++) taken[i] = v[i]! - taken[i]!;
+  return taken;
 }
 
 function fitted(
@@ -174,13 +179,14 @@ export function withoutBranch(
 
 /** The left singular vectors of the weights side by side, [d, Σ n]. */
 function weightsDirections({ d, weights }: BranchOrigin, rank: number): Float64Array {
-  const turned = weights.map((w) => transpose(w, d, w.length / d));
-  const rows = turned.reduce((sum, { length }) => sum + length / d, 0);
-  const all = new Float32Array(rows * d);
-  turned.reduce((at, part) => {
-    all.set(part, at);
-    return at + part.length;
-  }, 0);
+  const rows = weights.reduce((sum, { length }) => sum + length / d, 0);
+  const all = weights.length === 1 ? transpose(weights[0]!, d, rows) : new Float32Array(rows * d);
+  if (weights.length > 1) {
+    weights.reduce((at, w) => {
+      all.set(transpose(w, d, w.length / d), at);
+      return at + w.length;
+    }, 0);
+  }
   return transpose(Float64Array.from(leadingRightVectors(all, rows, d, rank)), rank, d);
 }
 
@@ -191,7 +197,7 @@ function weightsDirections({ d, weights }: BranchOrigin, rank: number): Float64A
 function ofErrors(rank: number, from: BranchOrigin, h: Float64Array): FittedBranch {
   const { d, weights, rounded } = from;
   const codes = rounded(fitted('errors', weightsDirections(from, rank), d, h));
-  const errors = weights.map((w, i) => w.map((v, at) => v - codes[i]![at]!));
+  const errors = weights.map((w, i) => less(w, codes[i]!));
   const times = timesOf(h, d);
   const image = (v: Float64Array) => errorImage(errors, times(v, rank), d, rank);
   const columns = leadingOf(image, d, rank);

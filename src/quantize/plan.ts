@@ -3,7 +3,7 @@ import type { PlacedLinear } from '../recognize/analysis.js';
 import type { Measured } from './measured.js';
 import type { Method } from './methods.js';
 import type { QuantizedLinear } from './quantizeLinear.js';
-import type { ActivationQuantizer, LinearSettings } from './settings.js';
+import { type ActivationQuantizer, type LinearSettings, wantsGptq } from './settings.js';
 import type { Transform } from './transform.js';
 
 /** A linear whose treatment was decided. */
@@ -42,6 +42,11 @@ export interface LeftOut {
 export interface Task {
   readonly placed: PlacedLinear;
   readonly settings: LinearSettings;
+}
+
+/** Whether the second moments of what a linear reads say anything of how it is quantized. */
+export function usesHessian({ settings: { treatment, weights, lowRank } }: Task): boolean {
+  return wantsGptq(weights) || (treatment === 'transform' && lowRank !== 0);
 }
 
 /** Numbers of weights that are quantized together where linears need not share a transform. */

@@ -89,20 +89,28 @@ export function effectiveWeights(
     branch.rank,
     n,
   );
-  return left.map((v, i) => v + along[i]!);
+  for (let i = 0; i < along.length; i++) along[i] = left[i]! + along[i]!;
+  return along;
 }
 
-/** Bytes of a linear in the file: codes, scales, correction terms and bias. */
-export function storedBytes({ n, packed, weights, basis, branch }: QuantizedLinear): number {
+/**
+ * Bytes of a linear in the file: codes, scales, correction terms and bias; with so many outputs in
+ * the place of its own.
+ */
+export function storedBytes(
+  { n, packed, weights, basis, branch }: QuantizedLinear,
+  outputs = n,
+): number {
   const stored = (part: StoredRows | null) =>
     part === null
       ? 0
-      : part.rows.values.length * elementBytes(part.rows) + 4 * (part.scale?.length ?? 0);
+      : (part.rows.values.length / n) * outputs * elementBytes(part.rows) +
+        4 * (part.scale?.length ?? 0);
   const matrix =
     packed === null
-      ? bytesOf(FLOAT32, [weights.length / n, n])
-      : bytesOf(packed.format, [packed.d, packed.n], halfInFull(packed.scale));
-  return matrix + stored(basis) + stored(branch) + (packed === null ? 4 : 2) * n;
+      ? bytesOf(FLOAT32, [weights.length / n, outputs])
+      : bytesOf(packed.format, [packed.d, outputs], halfInFull(packed.scale));
+  return matrix + stored(basis) + stored(branch) + (packed === null ? 4 : 2) * outputs;
 }
 
 /** Weights [d, n] as their codes say them; as they are where they stay in float32. */

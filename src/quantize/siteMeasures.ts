@@ -1,16 +1,18 @@
+import { energiesOf, sqnrDecibels } from '../math/decibels.js';
 import {
   channelHistogram,
   linearOutput,
-  measure,
   measureByTimestep,
+  type TransformedSamples,
   transformSamples,
 } from './measure.js';
 import type { Measured } from './measured.js';
 import { quantizeLinear, storedBytes } from './quantizeLinear.js';
+import { columns, pickedOutputs } from './sampledOutputs.js';
 import type { Samples } from './samples.js';
 import type { LinearSettings } from './settings.js';
 import type { Trial } from './trials.js';
-import type { Variants } from './variants.js';
+import type { Variant, Variants } from './variants.js';
 
 /** What a report says of a linear beside its treatment, where nothing was measured. */
 export const UNMEASURED: Measured = {
@@ -35,17 +37,17 @@ export function measuresOf(
   subject: Subject,
   variants: Variants,
 ): Pick<Measured, 'sqnr' | 'at8Bits' | 'byTimestep' | 'channels'> {
-  const { variant, quantized, sqnr } = trial;
+  const { variant, quantized } = trial;
   const { settings, samples, exact } = subject;
   const { transform } = variant;
   const transformed = variant.transformed!;
   const at8Bits = measuredAt8Bits(trial, subject, variants);
   if (settings.treatment === 'weightOnly') {
-    return { sqnr, at8Bits, byTimestep: [], channels: null };
+    return { sqnr: trial.sqnr, at8Bits, byTimestep: [], channels: null };
   }
   const output = linearOutput(transform, quantized, transformed);
   return {
-    sqnr,
+    sqnr: trial.sqnr,
     at8Bits,
     byTimestep: measureByTimestep(samples, exact, output, quantized.n),
     channels: {
@@ -55,20 +57,47 @@ export function measuresOf(
   };
 }
 
-/** What 8-bit weights and activations would give in the same transform. */
+/** Numbers of weights from which on 8 bits are measured on some of the outputs. */
+const LARGE = 2 ** 20;
+
+/**
+ * What 8-bit weights and activations would give in the same transform. Of a large linear some of
+ * the outputs say what is lost in all: losses differ less from one to the next than signals do.
+ */
 function measuredAt8Bits(
-  { variant: { transform: t, fitted }, quantized: { shift } }: Trial,
+  { variant, quantized: { shift, n } }: Trial,
   { settings, w, samples, exact }: Subject,
   variants: Variants,
 ) {
-  const { weights, activations, treatment } = settings;
-  const finer = { ...weights, format: weights.at8Bits };
-  const quantized = { ...quantizeLinear(t, w, w.length / t.d, finer, null, fitted), shift };
+  const { transform: t, fitted } = variant;
+  const picked = w.length < LARGE ? null : pickedOutputs(n);
+  const some = (matrix: Float32Array, rows: number) => columns(matrix, rows, n, picked);
+  const own = some(w, t.d);
+  const finer = { ...settings.weights, format: settings.weights.at8Bits };
+  const made = quantizeLinear(t, own, own.length / t.d, finer, null, fitted);
+  const quantized = { ...made, shift: shift && some(shift, 1) };
+  const inputs = inputsAt8Bits(variant, settings, samples, variants);
+  const output = linearOutput(t, quantized, inputs);
+  const { error } = energiesOf(some(exact, samples.count), output);
+  const { signal } = energiesOf(exact, exact);
+  return {
+    output: sqnrDecibels({ signal, error: error * (n / quantized.n) }),
+    // codes and scales; what else is stored beside them, the report adds
+    bytes: storedBytes(quantized, n),
+  };
+}
+
+/** The kept tokens with 8-bit activations; those that there are where they have 8 bits already. */
+function inputsAt8Bits(
+  { transform, activations, transformed }: Variant,
+  { treatment, activations: given }: LinearSettings,
+  samples: Samples,
+  variants: Variants,
+): TransformedSamples {
   const quantizer =
-    treatment === 'weightOnly' || activations.format.kind === 'float32'
+    treatment === 'weightOnly' || given.format.kind === 'float32'
       ? null
-      : variants.quantizerAt8Bits(activations, t);
-  const { output } = measure(t, quantized, transformSamples(t, samples, quantizer), w, exact);
-  // codes and scales; what else is stored beside them, the report adds
-  return { output, bytes: storedBytes(quantized) };
+      : variants.quantizerAt8Bits(given, transform);
+  const isSame = JSON.stringify(quantizer) === JSON.stringify(activations);
+  return isSame ? transformed! : transformSamples(transform, samples, quantizer);
 }
