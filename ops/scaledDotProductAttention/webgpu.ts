@@ -9,12 +9,13 @@ import { attentionOp } from './composite.js';
 import { type AttentionAttrs, type AttentionInputs, attentionContract } from './contract.js';
 import { type AttentionDims, type AttentionSizes, attentionDims } from './dims.js';
 import type { StridedView } from './layout.js';
+import { attentionShader } from './webgpuShader.js';
 import {
   type AttentionSpec,
+  type AttentionTile,
   attentionDemands,
-  attentionShader,
   VIEW_FIELDS,
-} from './webgpuShader.js';
+} from './webgpuTile.js';
 
 type Args = WebgpuKernelArgs<AttentionInputs, AttentionAttrs>;
 
@@ -78,33 +79,32 @@ function specOf({ sizes, q, k, v, output, mask }: AttentionDims, limits: Limits)
 }
 
 /** Tiles, the fastest first, as far as workgroup memory holds them. */
-const TILES = [
-  { queries: 64, keys: 32, team: 8 },
-  { queries: 32, keys: 32, team: 8 },
-  { queries: 32, keys: 16, team: 8 },
-  { queries: 16, keys: 16, team: 8 },
-  { queries: 16, keys: 8, team: 8 },
-] as const;
+const TILES: readonly AttentionTile[] = [
+  { queries: 64, keys: 32, team: 8, parts: 1, held: true },
+  { queries: 32, keys: 32, team: 8, parts: 1, held: true },
+  { queries: 32, keys: 16, team: 8, parts: 1, held: true },
+  { queries: 16, keys: 16, team: 8, parts: 1, held: true },
+  { queries: 16, keys: 8, team: 8, parts: 1, held: true },
+];
 
 /** Where workgroups are few: more invocations for each query. */
-const FEW_TILES = [
-  { queries: 16, keys: 32, team: 32 },
-  { queries: 16, keys: 16, team: 16 },
+const FEW_TILES: readonly AttentionTile[] = [
+  { queries: 32, keys: 64, team: 16, parts: 1, held: true },
+  { queries: 16, keys: 32, team: 32, parts: 1, held: true },
+  { queries: 16, keys: 16, team: 16, parts: 1, held: true },
   ...TILES.filter((tile) => tile.queries <= 32),
-] as const;
-
-interface Tile {
-  readonly queries: number;
-  readonly keys: number;
-  readonly team: number;
-}
+];
 
 /** The tile for an attention; null where the device has room for none. */
-function tileFor({ b, h, queries, c, valueChannels }: AttentionSizes, limits: Limits): Tile | null {
+function tileFor(
+  { b, h, queries, c, valueChannels }: AttentionSizes,
+  limits: Limits,
+): AttentionTile | null {
   if (Math.max(c, valueChannels) > MOST_CHANNELS) return null;
-  const fits = (tile: Tile) =>
+  const fits = (tile: AttentionTile) =>
     whyNotOn(limits, attentionDemands({ ...tile, channels: c, valueChannels })) === null;
-  const many = ({ queries: tile }: Tile) => b * h * Math.ceil(queries / tile) >= ENOUGH_GROUPS;
+  const many = ({ queries: tile }: AttentionTile) =>
+    b * h * Math.ceil(queries / tile) >= ENOUGH_GROUPS;
   return TILES.find((tile) => fits(tile) && many(tile)) ?? FEW_TILES.find(fits) ?? null;
 }
 

@@ -1,104 +1,81 @@
-import type { Demands } from '../webgpu/limits.js';
 import type { Built, Shader } from '../webgpu/shader.js';
 import { FINITE_WGSL, wgslFloat } from '../webgpu/wgsl.js';
-
-/** What tells the programs apart. */
-export interface AttentionSpec {
-  readonly [field: string]: number | boolean;
-  readonly queries: number; // of a workgroup, a multiple of 4
-  readonly keys: number; // of a tile, a multiple of the team
-  /** Invocations that share four queries: each has every so many keys, and vectors of values. */
-  readonly team: number;
-  readonly channels: number;
-  readonly valueChannels: number;
-  readonly masked: boolean;
-  readonly aligned: boolean; // channels and places are multiples of 4
-}
-
-/** Where an operand's elements are: numbers among the sizes, as `qOffset`. */
-export const VIEW_FIELDS = ['offset', 'b', 'h', 't'] as const;
-
-/** Scores of keys that are hidden: below all others. Infinities are none that WGSL promises. */
-const LOWEST = -3e38;
+import {
+  LOWEST,
+  lines,
+  nested,
+  readWgsl,
+  scoreWgsl,
+  stageWgsl,
+  storeWgsl,
+  togetherWgsl,
+} from './webgpuShaderParts.js';
+import {
+  type AttentionParts,
+  type AttentionSpec,
+  attentionDemands,
+  lengthsOf,
+  partsOf,
+  VIEW_FIELDS,
+} from './webgpuTile.js';
 
 /**
  * softmax(scale · q kᵀ + mask) v. A team of invocations has four queries: each its part of a tile's
- * keys, a vector of four scores for each key, and its part of the values' vectors. Maxima go
- * through workgroup memory once a tile, so that sums so far are weighed anew.
+ * keys, with a score in registers for each query and key, and its part of the values' channels.
+ * Weights and maxima go through workgroup memory, and what is summed up so far is weighed anew once
+ * a tile.
+ *
+ * What bounds it is reading workgroup memory: of 4 queries by 4 keys an invocation reads 8 vectors
+ * for 64 products. 8 by 8 would read 16 for 256, and take two to three times as long: its registers
+ * spill.
  */
 export const attentionShader: Shader<AttentionSpec> = {
   name: 'ScaledDotProductAttention',
   build: buildAttention,
 };
 
-/** What a program asks of the device. */
-export function attentionDemands(spec: Sizes): Demands {
-  const total = Object.values(lengthsOf(spec)).reduce((sum, length) => sum + length, 0);
-  return {
-    invocations: (spec.queries / 4) * spec.team,
-    workgroupBytes: 16 * total,
-    storageBuffers: 5,
-  };
-}
-
-type Sizes = Pick<AttentionSpec, 'queries' | 'keys' | 'team' | 'channels' | 'valueChannels'>;
-
-/** Arrays in workgroup memory, in vectors. Values take the keys' place. */
-function lengthsOf({ queries, keys, team, channels, valueChannels }: Sizes) {
-  const vectors = Math.ceil(channels / 4);
-  // rows of keys are one longer, so that writes meet all banks
-  const shared = Math.max(vectors * (keys + 1), keys * Math.ceil(valueChannels / 4));
-  return {
-    Q: vectors * queries,
-    KV: shared,
-    P: (keys * queries) / 4,
-    team: (team * queries) / 4,
-  };
-}
-
 function buildAttention(spec: AttentionSpec): Built {
   const { channels, valueChannels, masked, aligned } = spec;
-  const { invocations, workgroupBytes } = attentionDemands(spec);
-  const vectors = Math.ceil(channels / 4);
-  const valueVectors = Math.ceil(valueChannels / 4);
+  const parts = partsOf(spec);
   const type = aligned ? 'vec4<f32>' : 'f32';
   return {
     reads: { q: type, k: type, v: type, ...(masked ? { mask: 'f32' as const } : {}) },
-    writes: { y: type },
+    writes: { y: aligned && parts.singles === 0 ? type : 'f32' },
     sizes: [
       ...['heads', 'h', 'queries', 'keys', 'tiles', 'scale'],
       ...['q', 'k', 'v', 'y'].flatMap((name) => VIEW_FIELDS.map((field) => `${name}_${field}`)),
       ...['mask_b', 'mask_h', 'mask_q', 'mask_k'],
     ],
-    invocations,
-    workgroupBytes,
+    invocations: parts.invocations,
+    workgroupBytes: attentionDemands(spec).workgroupBytes,
     code: `${FINITE_WGSL}
 ${Object.entries(lengthsOf(spec))
   .map(([name, length]) => `var<workgroup> ${name}: array<vec4<f32>, ${length}>;`)
   .join('\n')}
 ${['q', 'k'].map((name) => readWgsl(name, channels, aligned)).join('')}
 ${readWgsl('v', valueChannels, aligned)}
-${storeWgsl(spec)}
-${mainWgsl(spec, { invocations, vectors, valueVectors })}`,
+${storeWgsl(parts)}
+${mainWgsl(parts)}`,
   };
 }
 
-interface Lengths {
-  readonly invocations: number;
-  readonly vectors: number;
-  readonly valueVectors: number;
-}
-
-function mainWgsl(spec: AttentionSpec, { invocations, vectors, valueVectors }: Lengths): string {
-  const { queries, keys, team } = spec;
-  const groups = queries / 4;
-  const perKey = keys / team;
-  const perValue = Math.ceil(valueVectors / team);
-  const eachKey = (text: (j: number) => string) => lines(perKey, text);
-  const eachValue = (text: (j: number) => string) => lines(perValue, text);
-  const eachRow = (text: (i: number) => string) => lines(4, text);
+function mainWgsl(parts: AttentionParts): string {
+  const { queries, keys, team, groups, line, vectors, valueVectors } = parts;
+  const eachOutput = (text: (name: string, i: number) => string) =>
+    lines(4, (i) =>
+      outputsOf(parts, i)
+        .map((name) => text(name, i))
+        .join('\n'),
+    );
   const places = (name: string) =>
     `let ${name}First = sizes.${name}_offset + b * sizes.${name}_b + h * sizes.${name}_h;`;
+  const queryAt = (of: string) => `qFirst + min(${of}, sizes.queries - 1u) * sizes.q_t`;
+  const staged = {
+    count: queries * vectors,
+    from: (i: string) =>
+      `scale * qAt(${queryAt(`firstQuery + ${i} / ${vectors}u`)}, ${i} % ${vectors}u)`,
+    to: (i: string) => `Q[(${i} % ${vectors}u) * ${queries}u + ${i} / ${vectors}u]`,
+  };
   return `
 fn run(lid: u32, group: u32) {
   let head = group / sizes.tiles;
@@ -106,157 +83,138 @@ fn run(lid: u32, group: u32) {
   let b = head / sizes.h;
   let h = head % sizes.h;
   let firstQuery = (group % sizes.tiles) * ${queries}u;
-  let rows = lid / ${team}u;
+  let row = lid / ${team}u;
   let member = lid % ${team}u;
-  let query = firstQuery + 4u * rows;
+  // its queries are so many apart
+  let query = firstQuery + row;
   let scale = bitcast<f32>(sizes.scale);
   ${['q', 'k', 'v'].map(places).join('\n  ')}
-  for (var i = lid; i < ${queries * vectors}u; i += ${invocations}u) {
-    let row = min(firstQuery + i / ${vectors}u, sizes.queries - 1u);
-    Q[(i % ${vectors}u) * ${queries}u + i / ${vectors}u] =
-      scale * qAt(qFirst + row * sizes.q_t, i % ${vectors}u);
+  ${
+    parts.held
+      ? stageWgsl(parts, staged)
+      : lines(4, (i) => `let place${i} = ${queryAt(`query + ${groups * i}u`)};`)
   }
   var top = vec4<f32>(${wgslFloat(LOWEST)});
   var sums = vec4<f32>(0f);
-  var bits = vec4<u32>(0u);
-  ${eachValue((j) => eachRow((i) => `var o${j}_${i} = vec4<f32>(0f);`))}
+  var highBits = vec4<u32>(0u);
+  var highNumbers = vec4<i32>(0);
+  ${eachOutput((name) => `var ${name} = ${name.startsWith('o') ? 'vec4<f32>(0f)' : '0f'};`)}
   for (var firstKey = 0u; firstKey < sizes.keys; firstKey += ${keys}u) {
-    for (var i = lid; i < ${keys * vectors}u; i += ${invocations}u) {
-      let key = min(firstKey + i / ${vectors}u, sizes.keys - 1u);
-      KV[(i % ${vectors}u) * ${keys + 1}u + i / ${vectors}u] =
-        kAt(kFirst + key * sizes.k_t, i % ${vectors}u);
-    }
+    ${stageWgsl(parts, {
+      count: keys * vectors,
+      from: (i) => `kAt(kFirst + min(firstKey + ${i} / ${vectors}u, sizes.keys - 1u) * sizes.k_t,
+        ${i} % ${vectors}u)`,
+      to: (i) => `KV[(${i} % ${vectors}u) * ${keys + 1}u + ${i} / ${vectors}u]`,
+    })}
     workgroupBarrier();
-    ${eachKey((j) => `var s${j} = vec4<f32>(0f);`)}
-    for (var c = 0u; c < ${vectors}u; c++) {
-      ${eachRow((i) => `let q${i} = Q[c * ${queries}u + 4u * rows + ${i}u];`)}
-      ${eachKey(
-        (j) => `
-      let k${j} = KV[c * ${keys + 1}u + member + ${team * j}u];
-      s${j} += vec4<f32>(dot(q0, k${j}), dot(q1, k${j}), dot(q2, k${j}), dot(q3, k${j}));`,
-      )}
-    }
-    ${eachKey((j) => scoreWgsl(spec, j))}
-    team[member * ${groups}u + rows] = ${nested('max', perKey, (j) => `s${j}`)};
+    ${scoresWgsl(parts)}
+    team[member * ${line}u + row] = ${nested('max', keys / team, (j) => `s${j}`)};
     workgroupBarrier();
     var highest = top;
-    for (var i = 0u; i < ${team}u; i++) { highest = max(highest, team[i * ${groups}u + rows]); }
+    for (var i = 0u; i < ${team}u; i++) { highest = max(highest, team[i * ${line}u + row]); }
     let fade = exp(top - highest);
     top = highest;
     sums *= fade;
-    ${eachKey(
-      (j) => `
-    let p${j} = select(exp(s${j} - top), vec4<f32>(0f), s${j} <= vec4<f32>(${wgslFloat(LOWEST)}));
-    sums += p${j};
-    P[(member + ${team * j}u) * ${groups}u + rows] = p${j};`,
-    )}
-    for (var i = lid; i < ${keys * valueVectors}u; i += ${invocations}u) {
-      let key = min(firstKey + i / ${valueVectors}u, sizes.keys - 1u);
-      KV[i] = vAt(vFirst + key * sizes.v_t, i % ${valueVectors}u);
-    }
-    workgroupBarrier();
-    ${eachValue((j) => eachRow((i) => `o${j}_${i} *= fade[${i}];`))}
-    for (var key = 0u; key < min(${keys}u, sizes.keys - firstKey); key++) {
-      let p = P[key * ${groups}u + rows];
-      ${eachValue(
-        (j) => `
-      let v${j} = KV[key * ${valueVectors}u + min(member + ${team * j}u, ${valueVectors - 1}u)];
-      ${eachRow((i) => `o${j}_${i} += p[${i}] * v${j};`)}`,
-      )}
-    }
-    workgroupBarrier();
+    ${eachOutput((name, i) => `${name} *= fade[${i}];`)}
+    ${stageWgsl(parts, {
+      count: keys * valueVectors,
+      from: (i) => `vAt(vFirst + min(firstKey + ${i} / ${valueVectors}u, sizes.keys - 1u)
+        * sizes.v_t, ${i} % ${valueVectors}u)`,
+      to: (i) => `KV[${i}]`,
+    })}
+    ${lines(parts.parts, (part) => weighedWgsl(parts, part))}
   }
-  ${togetherWgsl(groups, team)}
-  ${eachRow(
-    (i) => `
-  if (query + ${i}u < sizes.queries) {
-    let spoilt = bits[${i}] >= 0x7f800000u || !(sums[${i}] > 0f);
-    ${eachValue(
-      (j) => `store(b, h, query + ${i}u, member + ${team * j}u,
-      select(o${j}_${i} / sums[${i}], vec4<f32>(nanValue()), spoilt));`,
-    )}
-  }`,
-  )}
+  ${togetherWgsl(parts)}
+  ${lines(4, (i) => storedWgsl(parts, i))}
 }`;
 }
 
-/** The scores of four queries to one key: the mask added, hidden ones lowest, NaN and ∞ noted. */
-function scoreWgsl({ masked, team }: AttentionSpec, j: number): string {
-  const at = (i: number) => `
-      let at${i} = b * sizes.mask_b + h * sizes.mask_h + min(query + ${i}u, sizes.queries - 1u)
-        * sizes.mask_q + key * sizes.mask_k;
-      s${j}[${i}] += mask[at${i}];`;
+/** Sums of a query: vectors `oJ_I`, single channels `eJ_I`. */
+function outputsOf({ whole, singles }: AttentionParts, i: number): string[] {
+  return [
+    ...Array.from({ length: whole }, (_, j) => `o${j}_${i}`),
+    ...Array.from({ length: singles }, (_, j) => `e${j}_${i}`),
+  ];
+}
+
+/** Scores of the invocation's queries to its keys, and what of them is noted. */
+function scoresWgsl(parts: AttentionParts): string {
+  const { queries, keys, team, groups, vectors, held } = parts;
+  const eachKey = (text: (j: number) => string) => lines(keys / team, text);
+  const query = (i: number) =>
+    held ? `Q[c * ${queries}u + ${groups * i}u + row]` : `qAt(place${i}, c)`;
+  const channel = (c: string) => `vec4<f32>(${[0, 1, 2, 3].map((i) => `q${i}.${c}`).join(', ')})`;
   return `
-    {
-      let key = firstKey + member + ${team * j}u;
-      if (key < sizes.keys) {
-        ${masked ? lines(4, at) : ''}
-        let own = bitcast<vec4<u32>>(s${j});
-        let hidden = own == vec4<u32>(0xff800000u);
-        s${j} = select(s${j}, vec4<f32>(${wgslFloat(LOWEST)}), hidden);
-        bits = max(bits, select(own & vec4<u32>(0x7fffffffu), vec4<u32>(0u), hidden));
-      } else {
+    ${eachKey((j) => `var s${j} = vec4<f32>(0f);`)}
+    for (var c = 0u; c < ${vectors}u; c++) {
+      ${lines(4, (i) => `let q${i} = ${query(i)};`)}
+      ${eachKey(
+        (j) => `
+      let k${j} = KV[c * ${keys + 1}u + member + ${team * j}u];
+      ${['x', 'y', 'z', 'w'].map((c) => `s${j} += ${channel(c)} * k${j}.${c};`).join('\n      ')}`,
+      )}
+    }
+    ${eachKey((j) => scoreWgsl(parts, j))}
+    if (firstKey + ${keys}u > sizes.keys) {
+      ${eachKey(
+        (j) => `
+      if (firstKey + member + ${team * j}u >= sizes.keys) {
         s${j} = vec4<f32>(${wgslFloat(LOWEST)});
-      }
+      }`,
+      )}
     }`;
 }
 
-/** Sums of weights, and what was noted, of all that share the queries. */
-function togetherWgsl(groups: number, team: number): string {
-  const gathered = (name: string, mine: string, take: (one: string) => string) => `
-  team[member * ${groups}u + rows] = ${mine};
-  workgroupBarrier();
-  for (var i = 0u; i < ${team}u; i++) {
-    if (i != member) { ${name} = ${take(`team[i * ${groups}u + rows]`)}; }
-  }
-  workgroupBarrier();`;
-  // integers as numbers: as floats those bits may be NaN, which need not stay the same
-  const noted = 'select(vec4<f32>(0f), vec4<f32>(1f), bits >= vec4<u32>(0x7f800000u))';
-  return `${gathered('sums', 'sums', (one) => `sums + ${one}`)}
-  ${gathered(
-    'bits',
-    noted,
-    (one) => `select(bits, vec4<u32>(0x7f800000u), ${one} > vec4<f32>(0f))`,
-  )}`;
-}
-
-/** `fn qAt(at: u32, vector: u32) -> vec4<f32>`: four channels, 0 beyond the last. */
-function readWgsl(name: string, channels: number, aligned: boolean): string {
-  const body = aligned
-    ? `return ${name}[at / 4u + vector];`
-    : `
-  var four = vec4<f32>(0f);
-  for (var i = 0u; i < 4u; i++) {
-    if (4u * vector + i < ${channels}u) { four[i] = ${name}[at + 4u * vector + i]; }
-  }
-  return four;`;
+/** Weights of a part of the tile's keys, and the values that they weigh. */
+function weighedWgsl(parts: AttentionParts, part: number): string {
+  const { keys, team, line, valueVectors, whole, singles } = parts;
+  const perPart = keys / team / parts.parts;
+  const isPartial = whole * team > valueVectors;
+  const lastSingle = 4 * (valueVectors - whole * team) - 1;
+  const weight = (j: number) => {
+    const [score, p] = [`s${part * perPart + j}`, `p${part}_${j}`];
+    return `
+    let ${p} = select(exp(${score} - top), vec4<f32>(0f),
+      ${score} <= vec4<f32>(${wgslFloat(LOWEST)}));
+    sums += ${p};
+    P[(member + ${team * j}u) * ${line}u + row] = ${p};`;
+  };
+  const terms = (i: number) => [
+    ...Array.from({ length: whole }, (_, j) => `o${j}_${i} += p[${i}] * v${j};`),
+    ...Array.from({ length: singles }, (_, j) => `e${j}_${i} += p[${i}] * u${j};`),
+  ];
   return `
-fn ${name}At(at: u32, vector: u32) -> vec4<f32> { ${body} }`;
+    ${lines(perPart, weight)}
+    workgroupBarrier();
+    for (var key = 0u; key < ${keys / parts.parts}u; key++) {
+      let p = P[key * ${line}u + row];
+      let first = (key + ${(part * keys) / parts.parts}u) * ${valueVectors}u;
+      ${lines(whole, (j) => {
+        const at = `member + ${team * j}u`;
+        return `let v${j} = KV[first + ${isPartial ? `min(${at}, ${valueVectors - 1}u)` : at}];`;
+      })}
+      ${lines(singles, (j) => {
+        const at = `min(member + ${team * j}u, ${lastSingle}u)`;
+        return `let u${j} = KV[first + ${whole * team}u + ${at} / 4u][${at} % 4u];`;
+      })}
+      ${lines(4, (i) => terms(i).join('\n      '))}
+    }
+    workgroupBarrier();`;
 }
 
-function storeWgsl({ valueChannels, aligned }: AttentionSpec): string {
-  const at = 'sizes.y_offset + b * sizes.y_b + h * sizes.y_h + query * sizes.y_t';
-  const body = aligned
-    ? 'y[at / 4u + vector] = four;'
-    : `
-  for (var i = 0u; i < 4u; i++) {
-    if (4u * vector + i < ${valueChannels}u) { y[at + 4u * vector + i] = four[i]; }
+/** A query's results, divided by the sum of its weights. */
+function storedWgsl({ groups, team, whole, singles }: AttentionParts, i: number): string {
+  const all = (name: string, type: string) =>
+    `select(${name} / sums[${i}], ${type}(nanValue()), spoilt)`;
+  return `
+  if (query + ${groups * i}u < sizes.queries) {
+    let spoilt = highBits[${i}] > 0xff800000u || highNumbers[${i}] >= 0x7f800000
+      || !(sums[${i}] > 0f);
+    let at = placeOf(b, h, query + ${groups * i}u);
+    ${lines(whole, (j) => `store(at, member + ${team * j}u, ${all(`o${j}_${i}`, 'vec4<f32>')});`)}
+    ${lines(singles, (j) => {
+      const channel = `${4 * whole * team}u + member + ${team * j}u`;
+      return `storeOne(at, ${channel}, ${all(`e${j}_${i}`, 'f32')});`;
+    })}
   }`;
-  return `
-fn store(b: u32, h: u32, query: u32, vector: u32, four: vec4<f32>) {
-  if (vector >= ${Math.ceil(valueChannels / 4)}u) { return; }
-  let at = ${at};
-  ${body}
-}`;
-}
-
-function lines(count: number, text: (i: number) => string): string {
-  return Array.from({ length: count }, (_, i) => text(i)).join('\n');
-}
-
-/** f(a, f(b, c)) of so many. */
-function nested(f: string, count: number, text: (i: number) => string): string {
-  return Array.from({ length: count }, (_, i) => text(i)).reduce(
-    (all, one) => `${f}(${all}, ${one})`,
-  );
 }
