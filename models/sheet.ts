@@ -24,14 +24,14 @@ export class Sheet {
   }
 
   /** Takes what the row has room for; float32 [n, S, S, 3] in [−1, 1]. */
-  add(pictures: Tensor4D): void {
+  async add(pictures: Tensor4D): Promise<void> {
     const count = Math.min(this.left, pictures.shape[0]);
     if (count === 0) return;
     const side = pictures.shape[1];
     const factor = Math.max(1, Math.round(SHOWN / side));
     this.size = side * factor;
     const chosen = slice(pictures, 0, count);
-    const values = chosen.dataSync<'float32'>();
+    const values = await chosen.data<'float32'>();
     chosen.dispose();
     for (let i = 0; i < count; i++) {
       const own = values.subarray(i * 3 * side * side, (i + 1) * 3 * side * side);

@@ -114,7 +114,7 @@ class Rows {
   async draw(name: string, from: tf.GraphModel) {
     const { pictures, stepMs } = await drawn(name, from, this.labels, this.settings, this.signal);
     this.sheet.startRow(name);
-    this.sheet.add(pictures);
+    await this.sheet.add(pictures);
     const values = pictures.dataSync<'float32'>();
     pictures.dispose();
     return { values, stepMs };

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { type GraphModel, loadGraphModel } from '@tensorflow/tfjs-converter';
-import { avgPool, io, type Tensor, type Tensor4D, tidy } from '@tensorflow/tfjs-core';
+import { avgPool, dispose, io, type Tensor, type Tensor4D, tidy } from '@tensorflow/tfjs-core';
 import { fromHalfBits } from '../../ops/numerics/half.js';
 import { HadaNormError, InvalidArgumentError } from '../../src/index.js';
 import { fileSystem } from '../../src/node.js';
@@ -61,18 +61,18 @@ export class FeatureNetwork {
    * averaged down.
    * @throws InvalidArgumentError for pictures of another size.
    */
-  describe(pictures: Tensor4D): Described {
+  async describe(pictures: Tensor4D): Promise<Described> {
     const [n, height, width, channels] = pictures.shape;
     const factor = width / FEATURE_PICTURE_SIZE;
     if (height !== width || !Number.isInteger(factor) || channels !== 3) {
       const wanted = `[n, S, S, 3], S a multiple of ${FEATURE_PICTURE_SIZE}`;
       throw new InvalidArgumentError('FeatureNetwork', 'pictures', wanted, `[${pictures.shape}]`);
     }
-    const [features, classLogits, attributeLogits] = tidy(() => {
+    const outputs = tidy(() => {
       const picture = factor === 1 ? pictures : avgPool(pictures, factor, factor, 'valid');
-      const outputs = this.model.predict({ picture }) as Tensor[];
-      return outputs.map((output) => output.dataSync<'float32'>());
+      return this.model.predict({ picture }) as Tensor[];
     });
+    const [features, classLogits, attributeLogits] = await valuesOf(outputs);
     const classes = largestOf(classLogits!, n, 0, this.config.classes.length);
     return {
       features: Float32Array.from(features!),
@@ -121,6 +121,15 @@ export async function loadReference(name: FeatureNetworkName): Promise<FeatureRe
   );
   const size = count * FEATURES;
   return { count, train: floats.slice(0, size), heldOut: floats.slice(size) };
+}
+
+/** What tensors hold, which are disposed of. */
+async function valuesOf(tensors: readonly Tensor[]): Promise<Float32Array[]> {
+  try {
+    return await Promise.all(tensors.map((one) => one.data<'float32'>()));
+  } finally {
+    dispose([...tensors]);
+  }
 }
 
 function folderOf(name: FeatureNetworkName): URL {

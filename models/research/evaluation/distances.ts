@@ -58,8 +58,8 @@ export interface FeatureScale {
 }
 
 /** FID and KID of two sets of features, with bootstrap intervals: both sets are resampled. */
-export function distancesOf(x: ResampledSet, y: ResampledSet): Distances {
-  const [kid, ...kids] = kernelDistances({
+export async function distancesOf(x: ResampledSet, y: ResampledSet): Promise<Distances> {
+  const [kid, ...kids] = await kernelDistances({
     x: x.features,
     y: y.features,
     width: x.width,

@@ -70,7 +70,7 @@ export async function evaluate(input: EvaluationInput): Promise<void> {
   );
   try {
     sheet?.startRow('fp32');
-    for (const { pictures } of subject.recordings) sheet?.add(pictures);
+    for (const { pictures } of subject.recordings) await sheet?.add(pictures);
     const offline = plan.offline ? await prepareOffline(input, subject) : null;
     for (const bits of plan.bits) {
       for (const name of plan.configurations) {
@@ -95,12 +95,12 @@ async function prepareOffline(input: EvaluationInput, subject: Subject): Promise
   const whole = { ...keyOf(plan), bits: null };
   const floor: RowKey = { ...whole, configuration: 'real' };
   if (sameRow(known.offline, { ...floor, count: real.count }) === undefined) {
-    await onOffline({ ...floor, ...real.floor() });
+    await onOffline({ ...floor, ...(await real.floor()) });
   }
   const sampled = await drawOffline(input, subject, subject.fused, `${plan.model}-fp32`);
   const own: RowKey = { ...whole, configuration: 'fp32' };
   if (sameRow(known.offline, { ...own, count: plan.count }) === undefined) {
-    await onOffline({ ...own, ...real.figures(sampled, null) });
+    await onOffline({ ...own, ...(await real.figures(sampled, null)) });
   }
   return { real, originals: real.setOf(sampled.features, 'samples') };
 }
@@ -126,14 +126,14 @@ async function evaluateConfiguration(
     if (paired) {
       sheet?.startRow(`${configuration} ${bits.name}`);
       const figures = await withBar(`${name}: (a)–(c)`, pairedRuns(subject), (onRun) =>
-        measurePaired(subject, small, { signal, onRun }, (pictures) => sheet?.add(pictures)),
+        measurePaired(subject, small, { signal, onRun }, async (pictures) => sheet?.add(pictures)),
       );
       await onPaired({ ...key, samples, ...figures });
     }
     if (offline !== null && farther) {
       const files = `${plan.model}-${configuration}-${bits.name}`;
       const sampled = await drawOffline(input, subject, small.model, files);
-      await onOffline({ ...key, ...offline.real.figures(sampled, offline.originals) });
+      await onOffline({ ...key, ...(await offline.real.figures(sampled, offline.originals)) });
     }
   } finally {
     small.model.dispose();

@@ -45,7 +45,7 @@ export async function sampledFeatures(
   { name, cache, classes, count, steps, seed }: SampledOptions,
   { signal, onRun }: Watched,
 ): Promise<SampledFeatures> {
-  const key = `${name}-steps${steps}-seed${seed}-${fingerprintOf(model, network)}`;
+  const key = `${name}-steps${steps}-seed${seed}-${await fingerprintOf(model, network)}`;
   const folder = join(cache, key);
   await mkdir(folder, { recursive: true });
   const batches = batchesOf(count, classes, seed, OFFLINE_BATCH);
@@ -63,7 +63,7 @@ export async function sampledFeatures(
     }
     const pictures = await sample(model, { ...batch, steps, signal, onProgress: () => onRun() });
     try {
-      const described = read(network, pictures);
+      const described = await read(network, pictures);
       parts[i] = described;
       await writePart(file, described);
     } finally {
@@ -83,19 +83,22 @@ export async function sampledFeatures(
 /**
  * A name for what a model and a network do: of the velocity for seeded noise, and of its features.
  */
-function fingerprintOf(model: VelocityModel, network: FeatureNetwork): string {
+async function fingerprintOf(model: VelocityModel, network: FeatureNetwork): Promise<string> {
   const { shape } = planOf('sampledFeatures', model, { labels: [0] });
-  return tidy(() => {
-    const velocity = model.predict({
+  const velocity = tidy(() =>
+    model.predict({
       latent: seededNormal(shape, 1),
       timestep: fill([1], 0.5),
       label: tensor1d([0], 'int32'),
-    }) as Tensor4D;
-    const { features } = read(network, velocity);
-    const hash = createHash('sha256');
-    hash.update(Float32Array.from(velocity.dataSync())).update(features);
-    return hash.digest('hex').slice(0, 12);
-  });
+    }),
+  ) as Tensor4D;
+  try {
+    const hash = createHash('sha256').update(Float32Array.from(await velocity.data()));
+    const { features } = await read(network, velocity);
+    return hash.update(features).digest('hex').slice(0, 12);
+  } finally {
+    velocity.dispose();
+  }
 }
 
 /** Classes as float32 behind the features: exact, they are small. */

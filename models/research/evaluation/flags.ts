@@ -3,7 +3,7 @@ import { bits, integer, listOf, oneOf, type Reader, text } from '../../../src/cl
 import { InvalidArgumentError } from '../../../src/index.js';
 import { STRESSED, TRAINED } from '../../load.js';
 import { CONFIGURATION_NAMES, configured } from './configurations.js';
-import { type EvaluationPlan, OFFLINE_BATCH, PLAN_DEFAULTS } from './plan.js';
+import { BACKENDS, type EvaluationPlan, OFFLINE_BATCH, PLAN_DEFAULTS } from './plan.js';
 
 /** What the command line asks for: an evaluation, or the documentation of evaluations. */
 export type Command =
@@ -29,6 +29,7 @@ const FLAGS = {
   offline: SWITCH,
   count: flag(BATCHES, `${PLAN_DEFAULTS.count}`),
   replicates: flag(integer(2), `${PLAN_DEFAULTS.replicates}`),
+  backend: flag(among(BACKENDS), PLAN_DEFAULTS.backend),
   json: flag(text('FILE')),
   cache: flag(text('FOLDER'), PLAN_DEFAULTS.cache),
   statistics: flag(text('FILE')),

@@ -41,7 +41,7 @@ interface Mean {
  * @returns A distance for each row of counts.
  * @throws InvalidArgumentError for sets that do not fit.
  */
-export function kernelDistances(input: KernelDistanceInput): number[] {
+export async function kernelDistances(input: KernelDistanceInput): Promise<number[]> {
   const { x, y, width, paired } = input;
   const [n, m] = [x.length / width, y.length / width];
   check('x', `two rows of ${width} or more`, n, Number.isInteger(n) && n >= 2);
@@ -55,9 +55,9 @@ export function kernelDistances(input: KernelDistanceInput): number[] {
     [columns, columnCounts]: readonly [Float32Array, readonly Float32Array[]],
     distinct: boolean,
   ) => meanKernels({ rows, columns, rowCounts, columnCounts, distinct }, width);
-  const within = mean([x, ofX], [x, ofX], true);
-  const others = mean([y, ofY], [y, ofY], true);
-  const across = mean([x, ofX], [y, ofY], paired);
+  const within = await mean([x, ofX], [x, ofX], true);
+  const others = await mean([y, ofY], [y, ofY], true);
+  const across = await mean([x, ofX], [y, ofY], paired);
   return within.map((value, i) => value + others[i]! - 2 * across[i]!);
 }
 
@@ -65,9 +65,9 @@ export function kernelDistances(input: KernelDistanceInput): number[] {
  * For each row of counts the mean of k − 1: the 1 is in every mean, and float32 is better spent on
  * the rest.
  */
-function meanKernels(what: Mean, width: number): number[] {
+async function meanKernels(what: Mean, width: number): Promise<number[]> {
   const { rowCounts, columnCounts, distinct } = what;
-  const sums = weightedSums(what, width);
+  const sums = await weightedSums(what, width);
   const diagonal = distinct ? diagonalOf(what, width) : null;
   return sums.map((sum, replicate) => {
     const [a, b] = [rowCounts[replicate]!, columnCounts[replicate]!];
@@ -87,7 +87,10 @@ function meanKernels(what: Mean, width: number): number[] {
  * Σᵢⱼ aᵢ bⱼ (k(xᵢ, yⱼ) − 1) for each row of counts a, b: products of the counts by the kernel's
  * values, in blocks.
  */
-function weightedSums({ rows, columns, rowCounts, columnCounts }: Mean, width: number): number[] {
+async function weightedSums(
+  { rows, columns, rowCounts, columnCounts }: Mean,
+  width: number,
+): Promise<number[]> {
   const [n, m] = [rows.length / width, columns.length / width];
   const sums = rowCounts.map(() => 0);
   const transposed = tf.tidy(() => tf.transpose(tf.tensor2d(columns, [m, width])));
@@ -103,7 +106,7 @@ function weightedSums({ rows, columns, rowCounts, columnCounts }: Mean, width: n
       const kernel = kernelValues(tf.tensor2d(block, [end - start, width]), transposed, width);
       return tf.matMul(tf.tensor2d(counts, [rowCounts.length, end - start]), kernel);
     });
-    const values = weighted.dataSync();
+    const values = await weighted.data();
     weighted.dispose();
     columnCounts.forEach((row, i) => {
       let sum = 0;

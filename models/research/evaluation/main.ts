@@ -1,7 +1,7 @@
 /**
  * npm run evaluate [-- --model avatars-nano --configurations rtn,gptq,hadamard,hadanorm,…
  * --bits W8A8,W4A8,W4A4 --samples 512 --steps 8 --seed 7 --offline --count 4096 --replicates 200
- * --json FILE --cache FOLDER --statistics FILE --sheet PNG]
+ * --backend wasm --json FILE --cache FOLDER --statistics FILE --sheet PNG]
  *
  * Measures what quantization does to a trained model: docs/evaluation.md says how. Rows that are in
  * the file of --json already are not measured again, and samples of --offline are kept in --cache:
@@ -17,8 +17,10 @@ import { setBackend } from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
 import '@tensorflow/tfjs-backend-wasm';
 import { Table } from 'console-table-printer';
+import { openDawn } from '../../../scripts/provision/openDawn.js';
 import { orExit } from '../../../src/cli/flags.js';
 import { interruptible } from '../../../src/cli/interruptible.js';
+import { HadaNormError } from '../../../src/index.js';
 import { mean } from '../../../src/math/decibels.js';
 import { loadTrained } from '../../load.js';
 import { withConsoleBar } from '../../progress.js';
@@ -57,7 +59,7 @@ async function writeDocs(files: readonly string[]): Promise<void> {
 }
 
 async function run(plan: EvaluationPlan): Promise<void> {
-  await setBackend('wasm');
+  await start(plan.backend);
   let known = plan.json === null ? EMPTY_FILE : await readRowsIfAny(plan.json);
   let fresh: EvaluationFile = EMPTY_FILE;
   const keep = async (rows: Partial<EvaluationFile>) => {
@@ -103,6 +105,18 @@ async function run(plan: EvaluationPlan): Promise<void> {
     model.dispose();
   }
   show(plan.json === null ? fresh : known, plan);
+}
+
+/** @throws HadaNormError where the backend does not start. */
+async function start(backend: EvaluationPlan['backend']): Promise<void> {
+  if (backend === 'webgpu') {
+    const missing = await openDawn();
+    if (missing !== undefined) throw new HadaNormError('evaluate', `--backend webgpu: ${missing}`);
+    await import('@tensorflow/tfjs-backend-webgpu');
+  }
+  if (!(await setBackend(backend))) {
+    throw new HadaNormError('evaluate', `the backend ${backend} does not start here`);
+  }
 }
 
 /** In a file, which is there whole or not at all; null: nowhere. */

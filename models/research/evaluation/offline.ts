@@ -41,8 +41,8 @@ export class RealPictures {
   }
 
   /** How far real pictures are from real pictures: what no model can be told to stay below. */
-  floor(): OfflineFigures {
-    const real = distancesOf(this.heldOut, this.train);
+  async floor(): Promise<OfflineFigures> {
+    const real = await distancesOf(this.heldOut, this.train);
     const { replicates } = this.resampling;
     return { count: this.count, replicates, real, original: null, classAccuracy: null };
   }
@@ -51,13 +51,13 @@ export class RealPictures {
    * How far samples are from real pictures, and from the original's samples of the same noise,
    * where given.
    */
-  figures(sampled: SampledFeatures, originals: ResampledSet | null): OfflineFigures {
+  async figures(sampled: SampledFeatures, originals: ResampledSet | null): Promise<OfflineFigures> {
     const own = this.setOf(sampled.features, 'samples');
     return {
       count: sampled.labels.length,
       replicates: this.resampling.replicates,
-      real: distancesOf(own, this.train),
-      original: originals === null ? null : distancesOf(own, originals),
+      real: await distancesOf(own, this.train),
+      original: originals === null ? null : await distancesOf(own, originals),
       classAccuracy: classAccuracy(sampled.classes, sampled.labels),
     };
   }

@@ -42,7 +42,7 @@ export async function measurePaired(
   subject: Subject,
   small: { readonly model: GraphModel; readonly report: QuantizationReport },
   watched: Watched,
-  onPictures: (pictures: Tensor4D) => void = () => {},
+  onPictures: (pictures: Tensor4D) => Promise<void> = async () => {},
 ): Promise<PairedFigures> {
   const linears = await measureLinears(subject, small, watched);
   const forced: Energies[][] = [];
@@ -54,11 +54,11 @@ export async function measurePaired(
   for (const recording of subject.recordings) {
     const drawn = await drawAgain(small.model, recording, watched);
     try {
-      onPictures(drawn);
-      const exact = recording.pictures.dataSync<'float32'>();
-      const approximate = drawn.dataSync<'float32'>();
+      await onPictures(drawn);
+      const exact = await recording.pictures.data<'float32'>();
+      const approximate = await drawn.data<'float32'>();
       pictures.push(...energiesByPicture(exact, approximate, drawn.shape[0]));
-      readings.push(read(subject.network, drawn));
+      readings.push(await read(subject.network, drawn));
     } finally {
       drawn.dispose();
     }

@@ -17,6 +17,8 @@ export interface EvaluationPlan {
   /** Whether part (d) is measured too, and on how many pictures. */
   readonly offline: boolean;
   readonly count: number;
+  /** Where the models run; 'webgpu' through Dawn, which `npm run provision:dawn` fetches. */
+  readonly backend: (typeof BACKENDS)[number];
   /** Where the rows are kept, between runs too; null: nowhere. */
   readonly json: string | null;
   /** Resamplings of the intervals of part (d). */
@@ -29,6 +31,9 @@ export interface EvaluationPlan {
   readonly sheet: string | null;
 }
 
+/** Backends that an evaluation can run on in Node. */
+export const BACKENDS = ['wasm', 'webgpu'] as const;
+
 /** What an absent flag means. */
 export const PLAN_DEFAULTS = {
   model: 'avatars-nano',
@@ -38,6 +43,7 @@ export const PLAN_DEFAULTS = {
   steps: 8,
   seed: 7,
   count: 4096,
+  backend: 'wasm',
   replicates: 200,
   cache: 'out/evaluation',
 } as const;

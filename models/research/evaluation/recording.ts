@@ -54,7 +54,7 @@ export async function record(
   { signal, onRun }: Watched,
 ): Promise<Recording> {
   const inputs: DitInputs[] = [];
-  const velocities: Float32Array[] = [];
+  const said: Tensor4D[] = [];
   // the sampler's own way through the model, overheard
   const overheard: VelocityModel = {
     inputs: model.inputs,
@@ -67,17 +67,20 @@ export async function record(
         label: keep(clone(label)),
       });
       const velocity = model.predict(given) as Tensor4D;
-      velocities.push(Float32Array.from(velocity.dataSync()));
+      said.push(keep(clone(velocity)));
       return velocity;
     },
   };
   const options = { labels, seed, steps, signal, onProgress: () => onRun() };
   try {
     const pictures = await sample(overheard, options);
+    const velocities = await Promise.all(said.map((one) => one.data<'float32'>()));
     return { labels, seed, inputs, velocities, pictures };
   } catch (error) {
     dispose(inputs);
     throw error;
+  } finally {
+    dispose(said);
   }
 }
 
@@ -102,8 +105,11 @@ export async function teacherForced(
     await nextFrame();
     signal.throwIfAborted();
     const velocity = model.predict(input) as Tensor4D;
-    steps.push(energiesOf(velocities[step]!, velocity.dataSync<'float32'>()));
-    velocity.dispose();
+    try {
+      steps.push(energiesOf(velocities[step]!, await velocity.data<'float32'>()));
+    } finally {
+      velocity.dispose();
+    }
     onRun();
   }
   return steps;

@@ -66,16 +66,19 @@ export async function prepareSubject(
   const stats = await calibrated(model, kept, watched);
   const fused = fuseGraph(model);
   const recordings: Recording[] = [];
+  const readings: Described[] = [];
   try {
     for (const batch of batchesOf(samples, classes, seed)) {
-      recordings.push(await record(fused, batch, steps, watched));
+      const recording = await record(fused, batch, steps, watched);
+      recordings.push(recording);
+      readings.push(await read(network, recording.pictures));
     }
   } catch (error) {
     recordings.forEach(disposeRecording);
     fused.dispose();
     throw error;
   }
-  const originals = joinedReadings(recordings.map(({ pictures }) => read(network, pictures)));
+  const originals = joinedReadings(readings);
   return { name, model, fused, classes, stats, recordings, network, originals };
 }
 
@@ -127,10 +130,10 @@ export function disposeSubject({ fused, recordings }: Subject): void {
 }
 
 /** What a network reads in pictures as they are shown: clipped to [−1, 1]. */
-export function read(network: FeatureNetwork, pictures: Tensor4D): Described {
+export async function read(network: FeatureNetwork, pictures: Tensor4D): Promise<Described> {
   const shown = tidy(() => clipByValue(pictures, -1, 1));
   try {
-    return network.describe(shown);
+    return await network.describe(shown);
   } finally {
     shown.dispose();
   }

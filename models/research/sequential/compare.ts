@@ -102,8 +102,9 @@ async function addTo(
   sums.forced.push(await teacherForced(model, recording, watched));
   const drawn = await drawAgain(model, recording, watched);
   try {
-    const exact = recording.pictures.dataSync<'float32'>();
-    const energies = energiesByPicture(exact, drawn.dataSync<'float32'>(), drawn.shape[0]);
+    const exact = await recording.pictures.data<'float32'>();
+    const approximate = await drawn.data<'float32'>();
+    const energies = energiesByPicture(exact, approximate, drawn.shape[0]);
     sums.pictures.push(...energies.map((one) => psnrDecibels(one)));
   } finally {
     drawn.dispose();

@@ -46,10 +46,11 @@ await tf.setBackend('wasm');
 const network = await FeatureNetwork.load(flags.name);
 const bar = new cliProgress.SingleBar({ format: 'describe [{bar}] {value}/{total}' });
 bar.start(2 * COUNT, 0);
-const parts = [false, true].map((heldOut) => {
+const parts: Awaited<ReturnType<typeof describeAll>>[] = [];
+for (const heldOut of [false, true]) {
   const chosen = balanced(pictures.filter((picture) => picture.heldOut === heldOut));
-  return describeAll(chosen);
-});
+  parts.push(await describeAll(chosen));
+}
 bar.stop();
 network.dispose();
 const features = parts.flatMap((part) => part.features);
@@ -75,7 +76,9 @@ function balanced(all: readonly Picture[]): Picture[] {
   });
 }
 
-function describeAll(chosen: readonly Picture[]): { features: Float32Array[]; right: number } {
+async function describeAll(
+  chosen: readonly Picture[],
+): Promise<{ features: Float32Array[]; right: number }> {
   const features: Float32Array[] = [];
   let right = 0;
   for (let at = 0; at < chosen.length; at += BATCH) {
@@ -87,7 +90,7 @@ function describeAll(chosen: readonly Picture[]): { features: Float32Array[]; ri
       3,
     ]);
     const scaled = tf.tidy(() => tf.sub<tf.Tensor4D>(tf.div(bytes, 127.5), 1));
-    const seen = network.describe(scaled);
+    const seen = await network.describe(scaled);
     tf.dispose([bytes, scaled]);
     features.push(seen.features);
     right += batch.filter(({ label }, i) => seen.classes[i] === label).length;

@@ -1,12 +1,5 @@
-import { createRequire } from 'node:module';
 import * as tf from '@tensorflow/tfjs';
-import { findDawn, softwareDriver } from '../../../scripts/provision/dawn.js';
-
-/** What Dawn's module for Node gives. */
-interface Dawn {
-  readonly create: (flags: string[]) => GPU;
-  readonly globals: Record<string, unknown>;
-}
+import { openDawn } from '../../../scripts/provision/openDawn.js';
 
 /** The parts of tfjs-backend-webgpu that reading takes. */
 interface ReadingBackend {
@@ -34,26 +27,13 @@ export function startDawn(): Promise<string | undefined> {
   return started;
 }
 
-/** As run.ts has it for browsers: SwiftShader compiles initial zeros one by one otherwise. */
-const LOOPED_ZEROS = 'disable-dawn-features=use_vulkan_zero_initialize_workgroup_memory_extension';
-
 let started: Promise<string | undefined> | undefined;
 
 async function start(): Promise<string | undefined> {
-  const found = findDawn();
-  if (!found.available) return found.reason;
   try {
-    const driver = softwareDriver();
-    if (driver !== undefined) process.env.VK_DRIVER_FILES ??= driver;
-    const isSoftware = driver !== undefined && process.env.VK_DRIVER_FILES === driver;
     const callbacks = catchCallbacks();
-    const { create, globals } = createRequire(import.meta.url)(found.path) as Dawn;
-    Object.assign(globalThis, globals);
-    const gpu = create(isSoftware ? [LOOPED_ZEROS] : []);
-    if ((await gpu.requestAdapter()) === null) return 'Dawn finds no adapter';
-    const navigator = { gpu, userAgent: 'node', hardwareConcurrency: 2 };
-    const property = { value: navigator, configurable: true, writable: true };
-    Object.defineProperty(globalThis, 'navigator', property);
+    const missing = await openDawn();
+    if (missing !== undefined) return missing;
     const { WebGPUBackend } = await import('@tensorflow/tfjs-backend-webgpu');
     readInStep(WebGPUBackend.prototype as object as ReadingBackend, callbacks);
     if (!(await tf.setBackend('webgpu'))) return 'tfjs-backend-webgpu does not start on Dawn';

@@ -10,7 +10,8 @@ import {
   loadReference,
 } from '../../../models/research/features.js';
 import { AvatarArtist } from '../../../models/research/training/avatars.js';
-import { expectNoLeak } from '../../harness/run/memory.js';
+import { expectNoLeakAsync } from '../../harness/run/memory.js';
+import { rejection } from '../../harness/run/rejection.js';
 
 /** Of each style a drawing that training did not see. */
 const SEED = 2990;
@@ -27,7 +28,7 @@ describe('Feature networks', () => {
       drawn.map(({ pixels }) => pixels),
       64,
     );
-    const seen = network.describe(pictures);
+    const seen = await network.describe(pictures);
     expect([...seen.classes]).to.deep.equal(AVATAR_STYLES.map((_, label) => label));
     const read = [...seen.attributes].filter((value) => value >= 0);
     const drawnValues = drawn.flatMap(({ attributes }) => attributes);
@@ -36,8 +37,8 @@ describe('Feature networks', () => {
     expect(right / read.length).to.be.above(0.85);
     // another size of the same pictures, averaged outside
     const small = tf.avgPool(pictures, 2, 2, 'valid');
-    expect(distance(network.describe(small).features, seen.features)).to.be.below(1e-4);
-    expectNoLeak(() => network.describe(small));
+    expect(distance((await network.describe(small)).features, seen.features)).to.be.below(1e-4);
+    await expectNoLeakAsync(() => network.describe(small));
     tf.dispose([pictures, small]);
     network.dispose();
   });
@@ -63,7 +64,8 @@ describe('Feature networks', () => {
     expect(`${error}`).to.include('name must be avatars or fashion, got faces');
     const network = await FeatureNetwork.load('fashion');
     const odd = tf.zeros<tf.Rank.R4>([1, 40, 40, 3]);
-    expect(() => network.describe(odd)).to.throw('S a multiple of 32, got [1,40,40,3]');
+    const refused = await rejection(network.describe(odd));
+    expect(refused.message).to.include('S a multiple of 32, got [1,40,40,3]');
     odd.dispose();
     network.dispose();
   });

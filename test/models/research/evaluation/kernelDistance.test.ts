@@ -4,7 +4,8 @@ import { kernelDistances } from '../../../../models/research/evaluation/kernelDi
 import { InvalidArgumentError } from '../../../../src/index.js';
 import { describeOnBackends } from '../../../harness/backends/onBackends.js';
 import { normal } from '../../../harness/numbers/random.js';
-import { expectNoLeak } from '../../../harness/run/memory.js';
+import { expectNoLeakAsync } from '../../../harness/run/memory.js';
+import { rejection } from '../../../harness/run/rejection.js';
 
 const WIDTH = 5;
 
@@ -49,46 +50,49 @@ describeOnBackends('Kernel distance', () => {
   const x = normal(9 * WIDTH, 1);
   const y = normal(7 * WIDTH, 2, 0.3);
 
-  it('is what plain loops give', () => {
+  it('is what plain loops give', async () => {
     const ones = new Array(9).fill(1);
-    const [distance] = expectNoLeak(() => kernelDistances({ x, y, width: WIDTH, paired: false }));
+    const [distance] = await expectNoLeakAsync(() =>
+      kernelDistances({ x, y, width: WIDTH, paired: false }),
+    );
     expect(distance).to.be.closeTo(naive(x, y, false, ones, ones), 1e-5);
   });
 
-  it('of pairs leaves the pairs out of the cross term', () => {
+  it('of pairs leaves the pairs out of the cross term', async () => {
     const near = x.map((value, i) => value + 0.1 * normal(x.length, 3)[i]!);
     const ones = new Array(9).fill(1);
-    const [distance] = kernelDistances({ x, y: near, width: WIDTH, paired: true });
+    const [distance] = await kernelDistances({ x, y: near, width: WIDTH, paired: true });
     expect(distance).to.be.closeTo(naive(x, near, true, ones, ones), 1e-5);
-    const [same] = kernelDistances({ x, y: x, width: WIDTH, paired: true });
+    const [same] = await kernelDistances({ x, y: x, width: WIDTH, paired: true });
     expect(same, 'to itself').to.be.closeTo(0, 1e-6);
   });
 
-  it('of resamplings is that of rows counted so often, never a row with its own copy', () => {
+  it('of resamplings is that of rows counted so often, never a row with its own copy', async () => {
     const counts = { x: resamplings(9, 3, 5), y: resamplings(7, 3, 6) };
-    const distances = kernelDistances({ x, y, width: WIDTH, counts, paired: false });
+    const distances = await kernelDistances({ x, y, width: WIDTH, counts, paired: false });
     expect(distances).to.have.length(3);
     distances.forEach((distance, i) => {
       expect(distance).to.be.closeTo(naive(x, y, false, counts.x[i]!, counts.y[i]!), 1e-5);
     });
   });
 
-  it('over more rows than are held at a time is the same', () => {
+  it('over more rows than are held at a time is the same', async () => {
     const [many, others] = [normal(530 * WIDTH, 7), normal(40 * WIDTH, 8, 0.2)];
     const ones = new Array(530).fill(1);
-    const [distance] = kernelDistances({ x: many, y: others, width: WIDTH, paired: false });
+    const [distance] = await kernelDistances({ x: many, y: others, width: WIDTH, paired: false });
     expect(distance).to.be.closeTo(naive(many, others, false, ones, ones), 1e-5);
   });
 
-  it('is unbiased: 0 on average between draws of one distribution, though below 0 in some', () => {
-    const draws = Array.from({ length: 60 }, (_, i) =>
+  it('is unbiased: 0 on average between draws of one distribution, below 0 in some', async () => {
+    const drawn = Array.from({ length: 60 }, (_, i) =>
       kernelDistances({
         x: normal(20 * WIDTH, 100 + i),
         y: normal(20 * WIDTH, 500 + i),
         width: WIDTH,
         paired: false,
       }),
-    ).flat();
+    );
+    const draws = (await Promise.all(drawn)).flat();
     const mean = draws.reduce((sum, value) => sum + value, 0) / draws.length;
     const variance = draws.reduce((sum, value) => sum + (value - mean) ** 2, 0) / 59;
     expect(Math.min(...draws)).to.be.below(0);
@@ -99,15 +103,17 @@ describeOnBackends('Kernel distance', () => {
 describe('Kernel distance, wrong sets', () => {
   const right = { x: new Float32Array(10), y: new Float32Array(15), width: WIDTH, paired: false };
 
-  it('are refused: one row, half a row, pairs of unlike length, unlike numbers of counts', () => {
-    const distance = (changes: object) => () => kernelDistances({ ...right, ...changes });
-    expect(distance({ x: new Float32Array(5) })).to.throw(
-      InvalidArgumentError,
-      'x must be two rows',
-    );
-    expect(distance({ y: new Float32Array(12) })).to.throw(InvalidArgumentError, 'y must be');
-    expect(distance({ paired: true })).to.throw(InvalidArgumentError, 'y must be 2 rows');
+  it('are refused: a row, half a row, pairs of unlike length, unlike counts', async () => {
     const counts = { x: resamplings(2, 2, 1), y: resamplings(3, 1, 1) };
-    expect(distance({ counts })).to.throw(InvalidArgumentError, 'counts.y must be 2 rows, got 1');
+    for (const [changes, message] of [
+      [{ x: new Float32Array(5) }, 'x must be two rows'],
+      [{ y: new Float32Array(12) }, 'y must be'],
+      [{ paired: true }, 'y must be 2 rows'],
+      [{ counts }, 'counts.y must be 2 rows, got 1'],
+    ] as const) {
+      const error = await rejection(kernelDistances({ ...right, ...changes }));
+      expect(error).to.be.instanceOf(InvalidArgumentError);
+      expect(error.message).to.include(message);
+    }
   });
 });
