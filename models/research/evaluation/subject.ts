@@ -63,23 +63,24 @@ export async function prepareSubject(
   watched: Watched,
 ): Promise<Subject> {
   const classes = classesOf(model);
-  const stats = await calibrated(model, kept, watched);
+  // before the weights are on a GPU, which is not read in step
   const fused = fuseGraph(model);
   const recordings: Recording[] = [];
   const readings: Described[] = [];
   try {
+    const stats = await calibrated(model, kept, watched);
     for (const batch of batchesOf(samples, classes, seed)) {
       const recording = await record(fused, batch, steps, watched);
       recordings.push(recording);
       readings.push(await read(network, recording.pictures));
     }
+    const originals = joinedReadings(readings);
+    return { name, model, fused, classes, stats, recordings, network, originals };
   } catch (error) {
     recordings.forEach(disposeRecording);
     fused.dispose();
     throw error;
   }
-  const originals = joinedReadings(readings);
-  return { name, model, fused, classes, stats, recordings, network, originals };
 }
 
 /**
