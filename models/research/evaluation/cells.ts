@@ -25,6 +25,9 @@ export function inOrder<T extends PairedRow | OfflineRow>(rows: readonly T[]): T
   return [...rows].sort((a, b) => rank(a) - rank(b));
 }
 
+/** A backend as texts name it. */
+export const BACKEND_TEXTS = { wasm: 'WASM', webgpu: 'WebGPU' } as const;
+
 export function decibels(value: number): string {
   return Number.isFinite(value) ? value.toFixed(2) : '∞';
 }

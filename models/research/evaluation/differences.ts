@@ -32,7 +32,8 @@ export function pooledDifference(a: PairedRow, b: PairedRow): Estimate {
 
 /** Whether rows are of the same pictures. */
 function isAlike(a: PairedRow, b: PairedRow): boolean {
-  return (['model', 'bits', 'steps', 'seed', 'samples'] as const).every((key) => a[key] === b[key]);
+  const keys = ['model', 'bits', 'steps', 'seed', 'backend', 'samples'] as const;
+  return keys.every((key) => a[key] === b[key]);
 }
 
 /** The row of another configuration of the same pictures. */

@@ -74,13 +74,14 @@ function commandsOf({ paired, offline }: EvaluationFile): string[] {
 }
 
 function command(
-  { model, steps, seed }: Pick<PairedRow, 'model' | 'steps' | 'seed'>,
+  { model, steps, seed, backend }: Pick<PairedRow, 'model' | 'steps' | 'seed' | 'backend'>,
   more: readonly (readonly ['samples' | 'count' | 'replicates', number])[],
   end: string,
 ): string {
   const flags = ([['steps', steps], ['seed', seed], ...more] as const)
     .filter(([name, value]) => value !== PLAN_DEFAULTS[name])
     .map(([name, value]) => ` --${name} ${value}`);
-  const measured = `--model ${model}${flags.join('')}${end}`;
+  const where = backend === PLAN_DEFAULTS.backend ? '' : ` --backend ${backend}`;
+  const measured = `--model ${model}${where}${flags.join('')}${end}`;
   return `npm run evaluate -- ${measured} --json out/evaluation/${model}.json`;
 }

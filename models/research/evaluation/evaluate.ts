@@ -181,6 +181,6 @@ function drawOffline(
   );
 }
 
-function keyOf({ model, steps, seed }: EvaluationPlan) {
-  return { model, steps, seed };
+function keyOf({ model, steps, seed, backend }: EvaluationPlan) {
+  return { model, steps, seed, backend };
 }

@@ -17,11 +17,16 @@ export function figureName(model: string): string {
   return `evaluation-${model}.svg`;
 }
 
-/** The rows of a figure: of the protocol with the most pictures, with fewer than 8 bits. */
+/** The rows of a figure: of the most pictures, on the backend with most rows, below 8 bits. */
 export function figureRows(rows: readonly PairedRow[]): PairedRow[] {
   const few = rows.filter(({ bits }) => bits !== null && !bits.startsWith('W8'));
   const most = few.reduce((samples, row) => Math.max(samples, row.samples), 0);
-  return inOrder(few.filter(({ samples }) => samples === most));
+  const groups = groupBy(
+    few.filter(({ samples }) => samples === most),
+    ({ backend }) => backend,
+  );
+  const [largest = []] = [...groups.values()].sort((a, b) => b.length - a.length);
+  return inOrder(largest);
 }
 
 /** Quality against bytes, an SVG for each model. @throws HadaNormError where vega is not there. */

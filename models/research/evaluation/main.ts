@@ -32,7 +32,7 @@ import { evaluate } from './evaluate.js';
 import { figuresOf } from './figure.js';
 import { commandOf } from './flags.js';
 import { offlineTables } from './offlineTables.js';
-import { type EvaluationPlan, networkOf } from './plan.js';
+import { type BackendName, type EvaluationPlan, networkOf } from './plan.js';
 import {
   EMPTY_FILE,
   type EvaluationFile,
@@ -108,7 +108,7 @@ async function run(plan: EvaluationPlan): Promise<void> {
 }
 
 /** @throws HadaNormError where the backend does not start. */
-async function start(backend: EvaluationPlan['backend']): Promise<void> {
+async function start(backend: BackendName): Promise<void> {
   if (backend === 'webgpu') {
     const missing = await openDawn();
     if (missing !== undefined) throw new HadaNormError('evaluate', `--backend webgpu: ${missing}`);

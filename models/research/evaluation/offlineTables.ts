@@ -1,18 +1,22 @@
 import { groupBy } from '../../../src/math/groups.js';
 import { thousandths } from './bars.js';
 import type { Estimate } from './bootstrap.js';
-import { inOrder, NONE, percent, type TitledTable } from './cells.js';
+import { BACKEND_TEXTS, inOrder, NONE, percent, type TitledTable } from './cells.js';
 import type { OfflineRow } from './rows.js';
 
 /** Part (d) of one model. KID is in thousandths. */
 export function offlineTables(rows: readonly OfflineRow[]): TitledTable[] {
-  const protocol = ({ steps, seed, count, replicates }: OfflineRow) =>
-    `${count} samples, ${steps} steps, seed ${seed}, ${replicates} resamplings`;
+  const protocol = ({ steps, seed, backend, count, replicates }: OfflineRow) => {
+    const how = `${steps} steps, seed ${seed}, ${replicates} resamplings`;
+    return `${count} samples, ${how}, ${BACKEND_TEXTS[backend]}`;
+  };
   const floors = rows.filter(({ configuration }) => configuration === 'real');
   const own = inOrder(rows.filter(({ configuration }) => configuration !== 'real'));
   return [...groupBy(own, protocol)].map(([title, group]) => {
-    const [{ steps, seed }] = group as [OfflineRow];
-    const floor = floors.filter((row) => row.steps === steps && row.seed === seed).slice(0, 1);
+    const [{ steps, seed, backend }] = group as [OfflineRow];
+    const floor = floors
+      .filter((row) => row.steps === steps && row.seed === seed && row.backend === backend)
+      .slice(0, 1);
     return {
       title: `(d), ${title}`,
       head: [

@@ -18,7 +18,7 @@ export interface EvaluationPlan {
   readonly offline: boolean;
   readonly count: number;
   /** Where the models run; 'webgpu' through Dawn, which `npm run provision:dawn` fetches. */
-  readonly backend: (typeof BACKENDS)[number];
+  readonly backend: BackendName;
   /** Where the rows are kept, between runs too; null: nowhere. */
   readonly json: string | null;
   /** Resamplings of the intervals of part (d). */
@@ -33,6 +33,9 @@ export interface EvaluationPlan {
 
 /** Backends that an evaluation can run on in Node. */
 export const BACKENDS = ['wasm', 'webgpu'] as const;
+
+/** One of `BACKENDS`. */
+export type BackendName = (typeof BACKENDS)[number];
 
 /** What an absent flag means. */
 export const PLAN_DEFAULTS = {

@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { HadaNormError } from '../../../src/index.js';
 import type { ConfigurationName } from './configurations.js';
 import type { Distances } from './distances.js';
+import type { BackendName } from './plan.js';
 import type { Agreement } from './readings.js';
 
 /** What was measured, and on how much. */
@@ -14,6 +15,8 @@ export interface RowKey {
   readonly bits: string | null;
   readonly steps: number;
   readonly seed: number;
+  /** Where it was measured. */
+  readonly backend: BackendName;
 }
 
 /** Parts (a) to (c) of one configuration. */
@@ -94,12 +97,18 @@ export async function readRows(path: string): Promise<EvaluationFile> {
     value === 'Infinity' ? Number.POSITIVE_INFINITY : value,
   );
   if (Array.isArray(file?.paired) && Array.isArray(file.offline)) {
-    if (file.version === 2) return file;
+    if (file.version === 2) return withBackends(file);
     const found = `${path} holds rows of version ${file.version}, wanted version 2`;
     const why = 'older ones are of methods as they were without branches and presets';
     throw new HadaNormError('evaluate', `${found}: ${why}. Measure again, into another file.`);
   }
   throw new HadaNormError('evaluate', `${path} holds no rows that --json wrote.`);
+}
+
+/** There was one backend at first, which rows did not name. */
+function withBackends({ version, paired, offline }: EvaluationFile): EvaluationFile {
+  const named = <T extends RowKey>(row: T): T => ({ ...row, backend: row.backend ?? 'wasm' });
+  return { version, paired: paired.map(named), offline: offline.map(named) };
 }
 
 /** As `readRows`; no rows where there is no file yet. */
@@ -123,6 +132,7 @@ export async function writeRows(path: string, file: EvaluationFile): Promise<voi
 }
 
 function keyOf(row: RowKey & { readonly samples?: number; readonly count?: number }): string {
-  const { model, configuration, bits, steps, seed, samples, count } = row;
-  return JSON.stringify([model, configuration, bits, steps, seed, samples ?? null, count ?? null]);
+  const { model, configuration, bits, steps, seed, backend, samples, count } = row;
+  const size = [samples ?? null, count ?? null];
+  return JSON.stringify([model, configuration, bits, steps, seed, backend, ...size]);
 }

@@ -1,7 +1,15 @@
 import type { TextTable } from '../../../src/cli/textTable.js';
 import { mean } from '../../../src/math/decibels.js';
 import { groupBy } from '../../../src/math/groups.js';
-import { decibels, inOrder, NONE, percent, type TitledTable, times } from './cells.js';
+import {
+  BACKEND_TEXTS,
+  decibels,
+  inOrder,
+  NONE,
+  percent,
+  type TitledTable,
+  times,
+} from './cells.js';
 import { BASELINE } from './configurations.js';
 import { alike, differenceText, meanDifference, verdictOf } from './differences.js';
 import type { PairedRow } from './rows.js';
@@ -20,8 +28,8 @@ export function pairedTables(rows: readonly PairedRow[]): TitledTable[] {
 }
 
 /** Which pictures rows are of. */
-export function protocolOf({ samples, steps, seed }: PairedRow): string {
-  return `${samples} samples, ${steps} steps, seed ${seed}`;
+export function protocolOf({ samples, steps, seed, backend }: PairedRow): string {
+  return `${samples} samples, ${steps} steps, seed ${seed}, ${BACKEND_TEXTS[backend]}`;
 }
 
 /**
@@ -29,23 +37,24 @@ export function protocolOf({ samples, steps, seed }: PairedRow): string {
  * a line for each model, bits and protocol.
  */
 export function answerTable(rows: readonly PairedRow[]): TextTable {
-  const own = inOrder(rows.filter(({ configuration }) => configuration === 'hadanorm'));
+  const hadanorm = rows.filter(({ configuration }) => configuration === 'hadanorm');
+  const own = [...groupBy(hadanorm, ({ model }) => model).values()].flatMap(inOrder);
   const cells = own.map((row) => {
-    const { model, bits, samples, size, pictures } = row;
+    const { model, bits, backend, samples, size, pictures } = row;
     const others = [BASELINE, 'hadamard-preset' as const].flatMap((name) => {
       const other = alike(row, rows, name);
       return [other === undefined ? NONE : times(other.size), ...difference(row, other)];
     });
     const figures = [`${samples}`, times(size), decibels(mean(pictures)), ...others];
-    return [model, bits ?? NONE, ...figures];
+    return [model, bits ?? NONE, BACKEND_TEXTS[backend], ...figures];
   });
-  const head = ['model', 'bits', 'pictures', 'HadaNorm, bytes', 'mean, dB'];
+  const head = ['model', 'bits', 'on', 'pictures', 'HadaNorm, bytes', 'mean, dB'];
   const others = ['QuaRot + GPTQ', 'QuaRot, same branch'].flatMap((name) => [
     `${name}: bytes`,
     'HadaNorm is, dB',
     '',
   ]);
-  return { head: [...head, ...others], rows: cells, texts: 2 };
+  return { head: [...head, ...others], rows: cells, texts: 3 };
 }
 
 /** Part (c), as the console shows it too: differences are to `BASELINE`, of the same pictures. */
