@@ -156,8 +156,11 @@ function byMoments(columns: Float64Array, d: number, h: Float64Array | null): Fl
   return columns.map((_, at) => columns[at - (at % rank) + order[at % rank]!]!);
 }
 
-/** Share of H's mean diagonal that stays on that of what a branch leaves: it may be all of H. */
-const LEFT = 1e-10;
+/**
+ * Share of H's mean diagonal that stays on that of what a branch leaves: it may be all of H, and
+ * then what is left is rounding, of either sign.
+ */
+const LEFT = 1e-6;
 
 /** H − H V (Vᵀ H V)⁻¹ Vᵀ H, H damped, in place: an error of the weights along V costs nothing. */
 export function withoutBranch(

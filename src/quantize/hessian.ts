@@ -40,7 +40,7 @@ export function momentsFor(t: Transform, stats: SiteStats): Float64Array | null 
   const { d } = t;
   const { scatter } = stats;
   if (scatter === null) return null;
-  if (!isOnBackend(d)) return momentsOnHost(t, stats, scatter);
+  if (!isOnBackend(d)) return mirrored(momentsOnHost(t, stats, scatter), d);
   return onBackend(t, stats, scatter, (_, rowsOf) => {
     const h = new Float64Array(d * d);
     for (let from = 0; from < d; from += MOMENT_ROWS) {
@@ -50,8 +50,16 @@ export function momentsFor(t: Transform, stats: SiteStats): Float64Array | null 
         from * d,
       );
     }
-    return h;
+    return mirrored(h, d);
   });
+}
+
+/** Float32 products of rows by one another are symmetric but for their rounding. In place. */
+function mirrored(h: Float64Array, d: number): Float64Array {
+  for (let i = 0; i < d; i++) {
+    for (let j = 0; j < i; j++) h[i * d + j] = h[j * d + i]!;
+  }
+  return h;
 }
 
 /** Moments [d, d], factored for GPTQ; written over. */

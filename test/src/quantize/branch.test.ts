@@ -27,17 +27,17 @@ const W = normal(D * N, 77);
 const ALL: readonly BranchKind[] = BRANCH_KINDS;
 
 /** Samples of which most is along a few directions, with means that differ. */
-function calibrated(hessian: boolean): SiteStats {
-  const stats = emptySite(D, hessian);
-  const keep = { samples: 100, tokensPerSample: TOKENS, means: 100 };
-  const mixing = normal(6 * D, 3);
+function calibrated(hessian: boolean, d = D, tokens = TOKENS): SiteStats {
+  const stats = emptySite(d, hessian);
+  const keep = { samples: 100, tokensPerSample: tokens, means: 100 };
+  const mixing = normal(6 * d, 3);
   for (let i = 0; i < SAMPLES; i++) {
-    const large = matmul(normal(TOKENS * 6, 40 + i), mixing, TOKENS, 6, D);
-    const mean = normal(D, 60 + i);
-    const x = normal(TOKENS * D, i).map((v, at) => 0.3 * v + large[at]! + mean[at % D]!);
-    const sum = addSample(stats, x, 0, TOKENS, { hash: i, timestep: null }, keep);
-    const centered = x.map((v, at) => v - sum[at % D]!);
-    if (stats.scatter !== null) addScatter(stats.scatter, centered, D);
+    const large = matmul(normal(tokens * 6, 40 + i), mixing, tokens, 6, d);
+    const mean = normal(d, 60 + i);
+    const x = normal(tokens * d, i).map((v, at) => 0.3 * v + large[at]! + mean[at % d]!);
+    const sum = addSample(stats, x, 0, tokens, { hash: i, timestep: null }, keep);
+    const centered = x.map((v, at) => v - sum[at % d]!);
+    if (stats.scatter !== null) addScatter(stats.scatter, centered, d);
   }
   return stats;
 }
@@ -127,6 +127,22 @@ describe('The branch beside the codes', () => {
         }),
       );
       near(output, y.flat());
+    });
+  }
+
+  for (const kind of ALL) {
+    it(`${kind}: may take every direction, and GPTQ rounds what is left of nothing`, () => {
+      for (const d of [2, 3, 5, 32]) {
+        const stats = calibrated(true, d, 12);
+        const w = normal(d * N, 5);
+        const parts = { ...METHODS.hadanorm, center: 'none', rotate: false } as const;
+        const how = { blockSize: null, seed: 1, gptq: true, branched: true };
+        const bare = makeTransform('test', parts, stats, [w], d, how);
+        const settings = [{ weights: weightsOf(4, 'gptq'), lowRank: d }];
+        const { fitted, feedback } = fitSiteBranch(bare, { kind, rank: d }, settings, stats, [w]);
+        expect(fitted.gain.every(Number.isFinite), `${d} channels`).to.equal(true);
+        expect(feedback!.upper.values.every(Number.isFinite), `${d} channels`).to.equal(true);
+      }
     });
   }
 
