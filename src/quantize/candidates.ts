@@ -29,14 +29,18 @@ export interface Latitude {
   readonly rotation: boolean;
 }
 
-/** What is open at the site of a linear; `measurable`: calibration kept tokens of it. */
+/**
+ * What is open at a site, of its linears: all but their weights is alike. `measurable`: calibration
+ * kept tokens of it.
+ */
 export function latitudeOf(
-  { placed, settings }: Task,
+  tasks: readonly Task[],
   measurable: boolean,
   rotatable: boolean,
 ): Latitude {
-  const { weights, activations } = settings;
-  const packed = weights.format.kind !== 'float32';
+  const [{ placed, settings }] = tasks as [Task];
+  const { activations } = settings;
+  const packed = tasks.some(isPacked);
   return {
     tokens: placed.site.tokens !== 'none',
     rotatable,
@@ -47,16 +51,21 @@ export function latitudeOf(
 }
 
 /**
- * The kinds of branch that may go beside the codes of a linear's site, the likeliest first; none
+ * The kinds of branch that may go beside the codes of a site's linears, the likeliest first; none
  * where there is to be no branch.
  */
-export function branchesOf({ settings }: Task, hessian: boolean): BranchKind[] {
-  const { branch, lowRank, weights, activations, treatment } = settings;
-  if (lowRank === 0 || weights.format.kind === 'float32' || treatment === 'weightOnly') return [];
+export function branchesOf(tasks: readonly Task[], hessian: boolean): BranchKind[] {
+  const [{ settings }] = tasks as [Task];
+  const { branch, lowRank, activations, treatment } = settings;
+  if (lowRank === 0 || !tasks.some(isPacked) || treatment === 'weightOnly') return [];
   if (!hessian) return ['weights'];
   if (branch !== 'auto') return [branch];
   // taking directions out of 8 bits is worth nothing
   return fitsIn(activations.format, 5) ? ['subtracted', 'errors'] : ['errors'];
+}
+
+function isPacked({ settings }: Task): boolean {
+  return settings.weights.format.kind !== 'float32';
 }
 
 /**

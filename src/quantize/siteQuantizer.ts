@@ -61,8 +61,8 @@ export class SiteQuantizer {
     this.unfitted = fitted && { matrices: own, trials: trialsOf(own) };
     const [first] = tasks as [Task];
     const rotatable = this.variants.unrotated === null;
-    this.latitude = latitudeOf(first, this.samples !== null, rotatable);
-    this.branches = branchesOf(first, stats?.scatter != null);
+    this.latitude = latitudeOf(tasks, this.samples !== null, rotatable);
+    this.branches = branchesOf(tasks, stats?.scatter != null);
     const { method, treatment } = first.settings;
     if (method === 'auto' && treatment === 'transform' && this.samples === null) {
       const wayOut = 'Pass stats: await calibrate(model, batches).';

@@ -78,13 +78,13 @@ export class Variants {
     const { tasks, stats, samples, matrices, seed } = this;
     const { placed, settings } = tasks[0]!;
     const { site } = placed;
+    const all = tasks.map((task) => task.settings);
     const bare = makeTransform(this.op, parts, stats, matrices, site.d, {
       blockSize: settings.blockSize,
       seed,
-      gptq: stats?.scatter != null && wantsGptq(settings.weights),
+      gptq: stats?.scatter != null && all.some(({ weights }) => wantsGptq(weights)),
       branched: branch !== null,
     });
-    const all = tasks.map((task) => task.settings);
     const beside = branch === null ? null : fitSiteBranch(bare, branch, all, stats, matrices);
     const fitted = beside?.fitted ?? null;
     const transform = { ...bare, branch: fitted?.branch ?? null };
