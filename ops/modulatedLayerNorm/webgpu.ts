@@ -12,7 +12,8 @@ type Args = WebgpuKernelArgs<LayerNormInputs, LayerNormAttrs>;
 
 /**
  * A workgroup for each row: its mean, its variance, and one pass that writes. A residual that is
- * deferred is added up on the way, for others too; so is what a factor is more than a tensor.
+ * deferred is added up on the way, for others too; rows of a modulation that wait are read where
+ * they are.
  */
 export const layerNormWebgpu = webgpuKernel<LayerNormInputs, LayerNormAttrs>(layerNormOp, {
   run: layerNormOnWebgpu,
@@ -20,13 +21,14 @@ export const layerNormWebgpu = webgpuKernel<LayerNormInputs, LayerNormAttrs>(lay
 });
 
 function layerNormOnWebgpu({ inputs, attrs, webgpu }: Args): TensorInfo {
-  const { x, gamma, beta, shift } = inputs;
+  const { x, gamma, beta } = inputs;
   const d = x.shape[x.shape.length - 1]!;
   const rows = util.sizeFromShape(x.shape) / d;
   const out = webgpu.make(x.shape);
   const width = d % 4 === 0 ? 4 : 1;
   const residual = residualOf(webgpu, inputs);
-  const { factor, more } = factorOf(webgpu, inputs);
+  const [factor, shift] = [inputs.factor, inputs.shift].map((rows) => rowsOf(webgpu, rows, d));
+  const gate = rowsOf(webgpu, residual?.gate, d);
   const spec: LayerNormSpec = {
     width,
     invocations: d / width > 64 ? 128 : 32,
@@ -34,18 +36,23 @@ function layerNormOnWebgpu({ inputs, attrs, webgpu }: Args): TensorInfo {
     residual: residual !== null,
     gamma: gamma !== undefined,
     beta: beta !== undefined,
-    factor: factor !== undefined,
-    shift: shift !== undefined,
+    factor: inputs.factor !== undefined,
+    shift: inputs.shift !== undefined,
   };
   const sum = residual && webgpu.make(x.shape);
-  const given = residual === null ? [x] : [residual.x, residual.branch, residual.gate];
+  const given = residual === null ? [x] : [residual.x, residual.branch, gate!.info];
+  const vectors = [factor, shift, gate].flatMap((one) => [
+    (one?.at ?? 0) / width,
+    (one?.stride ?? d) / width,
+  ]);
   webgpu.run(layerNormShader, spec, {
-    reads: [...given, gamma, beta, factor, shift].filter((one) => one !== undefined),
+    reads: [...given, gamma, beta, factor?.info, shift?.info].filter((one) => one !== undefined),
     writes: sum === null ? [out] : [out, sum],
     sizes: [
-      ...[rows, d / width, floatBits(attrs.epsilon), floatBits(more)],
-      ...[rowsPerModulation(x, inputs.factor), rowsPerModulation(x, shift)],
+      ...[rows, d / width, floatBits(attrs.epsilon), floatBits(factor?.more ?? 0)],
+      ...[rowsPerModulation(x, inputs.factor), rowsPerModulation(x, inputs.shift)],
       residual === null ? 1 : rowsPerModulation(residual.branch, residual.gate),
+      ...vectors,
     ],
     groups: rows,
   });
@@ -75,11 +82,25 @@ function residualOf(
   return { x: sum.operands[0], branch, gate };
 }
 
-/** A factor, as a tensor that is there and what it is more than that. */
-function factorOf({ backend }: WebgpuScope, { factor }: LayerNormInputs) {
-  const deferred = factor && deferredOf(backend, factor);
-  if (deferred?.kind !== 'more') return { factor, more: 0 };
-  return { factor: deferred.operands[0], more: deferred.more };
+/** Rows of d channels: where they are in a tensor that is there, and how much more they are. */
+interface Rows {
+  readonly info: TensorInfo;
+  readonly at: number;
+  readonly stride: number;
+  readonly more: number;
+}
+
+function rowsOf(webgpu: WebgpuScope, rows: TensorInfo | undefined, d: number): Rows | undefined {
+  if (rows === undefined) return undefined;
+  const deferred = deferredOf(webgpu.backend, rows);
+  if (deferred?.kind === 'more') {
+    return { ...rowsOf(webgpu, deferred.operands[0], d)!, more: deferred.more };
+  }
+  if (deferred?.kind === 'part' && deferred.width === d) {
+    const { at, stride } = deferred;
+    return { info: deferred.operands[0], at, stride, more: 0 };
+  }
+  return { info: rows, at: 0, stride: d, more: 0 };
 }
 
 /** What tells the programs apart. */
@@ -115,7 +136,10 @@ function buildLayerNorm(spec: LayerNormSpec): Built {
   return {
     reads: Object.fromEntries(read.map((name) => [name, type])),
     writes: { y: type, ...(spec.residual ? { sums: type } : {}) },
-    sizes: ['rows', 'columns', 'epsilon', 'more', 'perFactor', 'perShift', 'perGate'],
+    sizes: [
+      ...['rows', 'columns', 'epsilon', 'more', 'perFactor', 'perShift', 'perGate'],
+      ...['factorAt', 'factorStride', 'shiftAt', 'shiftStride', 'gateAt', 'gateStride'],
+    ],
     invocations,
     workgroupBytes: 4 * invocations,
     code: `${FINITE_WGSL}${QUOTIENT_WGSL}
@@ -134,7 +158,7 @@ fn run(lid: u32, group: u32) {
   ${
     spec.residual
       ? `
-  let gateAt = (group / sizes.perGate) * sizes.columns;
+  let gateAt = (group / sizes.perGate) * sizes.gateStride + sizes.gateAt;
   for (var c = lid; c < sizes.columns; c += ${invocations}u) {
     sums[first + c] = x[first + c] + branch[first + c] * gate[gateAt + c];
   }`
@@ -158,12 +182,14 @@ fn run(lid: u32, group: u32) {
   }
   let inverse = 1f / sqrt(meanOf(lid, squares) + bitcast<f32>(sizes.epsilon));
   let more = bitcast<f32>(sizes.more);
+  let factorAt = (group / sizes.perFactor) * sizes.factorStride + sizes.factorAt;
+  let shiftAt = (group / sizes.perShift) * sizes.shiftStride + sizes.shiftAt;
   for (var c = lid; c < sizes.columns; c += ${invocations}u) {
     var v = (${row}[first + c] - mean) * inverse;
     ${spec.gamma ? 'v *= gamma[c];' : ''}
     ${spec.beta ? 'v += beta[c];' : ''}
-    ${spec.factor ? 'v *= factor[(group / sizes.perFactor) * sizes.columns + c] + more;' : ''}
-    ${spec.shift ? 'v += shift[(group / sizes.perShift) * sizes.columns + c];' : ''}
+    ${spec.factor ? 'v *= factor[factorAt + c] + more;' : ''}
+    ${spec.shift ? 'v += shift[shiftAt + c];' : ''}
     y[first + c] = v;
   }
 }`,

@@ -12,7 +12,7 @@ const ROWS = 3;
 
 /**
  * Rows that are a row's number ± 1 by turns: normalized they are ± 1. Given as they are, and as
- * sums that nobody has computed, under a factor of which that is so too.
+ * sums that nobody has computed, under rows of which that is so too.
  */
 export function layerNormQuestion(run: Run): Question {
   return (webgpu) =>
@@ -28,7 +28,9 @@ function ask(run: Run, webgpu: WebgpuScope, d: number): Answer[] {
 }
 
 function askPutOff(run: Run, webgpu: WebgpuScope, d: number): Answer[] {
-  const { factor, shift } = rowsOf(webgpu, d);
+  // 0 and 3, or 5 and 3: the second half of columns counts
+  const halves = (first: number) =>
+    tensor(webgpu, [1, 2 * d], new Float32Array(2 * d).fill(first, 0, d).fill(3, d));
   const put = (deferred: Parameters<typeof defer>[2], shape: number[]) =>
     webgpu.track(defer(webgpu.backend, shape, deferred, unasked));
   const x = tensor(
@@ -44,11 +46,14 @@ function askPutOff(run: Run, webgpu: WebgpuScope, d: number): Answer[] {
   const gate = tensor(webgpu, [1, d], new Float32Array(d).fill(0.5));
   const gated = put({ kind: 'gated', operands: [branch, gate] }, [ROWS, d]);
   const sum = put({ kind: 'sum', operands: [x, gated] }, [ROWS, d]);
+  const place = { kind: 'part', at: d, width: d, stride: 2 * d } as const;
+  const factor = put({ ...place, operands: [halves(0)] }, [1, d]);
+  const shift = put({ ...place, operands: [halves(5)] }, [1, d]);
   const four = put({ kind: 'more', operands: [factor, gate], more: 1 }, [1, d]);
   const inputs = asInputs<LayerNormInputs>({ x: sum, factor: four, shift });
   const got = run({ inputs, attrs: { epsilon: 0, center: true }, webgpu });
   return [
-    { got, wanted: numbers(d, (_, sign) => 4 * sign + 5), within: 1e-3 },
+    { got, wanted: numbers(d, (_, sign) => 4 * sign + 3), within: 1e-3 },
     { got: sum, wanted: numbers(d, plusSign) },
   ];
 }

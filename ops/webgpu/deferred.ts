@@ -13,6 +13,14 @@ export type Deferred =
       readonly kind: 'more';
       readonly operands: readonly [x: TensorInfo, number: TensorInfo];
       readonly more: number;
+    }
+  /** `width` columns of x, [rows, stride], from `at` on. */
+  | {
+      readonly kind: 'part';
+      readonly operands: readonly [x: TensorInfo];
+      readonly at: number;
+      readonly width: number;
+      readonly stride: number;
     };
 
 const waiting = new WeakMap<TensorData, Deferred>();
@@ -36,8 +44,8 @@ export function defer(
   for (const { dataId } of deferred.operands) backend.incRef(dataId);
   const data = backend.tensorMap.get(info.dataId);
   waiting.set(data, deferred);
-  // disposed of together with it: tfjs has no other hook for that
-  const [real, imag] = deferred.operands;
+  // disposed of together with it: tfjs has no other hook for that, and knows no data by this id
+  const [real, imag = { ...real, dataId: {} }] = deferred.operands;
   data.complexTensorInfos = { real, imag };
   return info;
 }

@@ -8,6 +8,7 @@ import {
 } from '@tensorflow/tfjs-core';
 import { takeOver } from '../common/takeOver.js';
 import type { WebgpuBackend } from './backend.js';
+import { defer, deferredOf, fulfil } from './deferred.js';
 import { inScope } from './kernel.js';
 import { isOnGpu } from './lazy.js';
 import type { Shader } from './shader.js';
@@ -16,14 +17,16 @@ const KERNEL = 'SplitV';
 
 /**
  * Splits the last axis into equal parts, as the modulation of a DiT's block is, by one program;
- * tfjs takes one for each part. All else is left to tfjs.
+ * tfjs takes one for each part. Few rows of floats wait until somebody looks: layer norms read them
+ * where they are. All else is left to tfjs.
  */
 export function takeOverSplits(): void {
   takeOver(KERNEL, 'webgpu', (theirs) => (params) => {
     const { x } = params.inputs as SplitVInputs;
     const backend = params.backend as WebgpuBackend;
     const count = partsOf(backend, x!, params.attrs as object as SplitVAttrs);
-    return count === null ? theirs(params) : split(backend, x!, count);
+    if (count === null) return theirs(params);
+    return isModulation(x!) ? deferredParts(backend, x!, count) : split(backend, x!, count);
   });
 }
 
@@ -44,6 +47,36 @@ function partsOf(
   const plain = dtype === x.dtype && dtype !== 'complex64' && dtype !== 'string';
   const given = util.sizeFromShape(x.shape) > 0 && plain && isOnGpu(backend, x);
   return fits && given ? sizes.length : null;
+}
+
+/** Numbers of a modulation at most: of more, who reads them apart would hold too much. */
+const MOST_NUMBERS = 2 ** 18;
+
+function isModulation({ shape, dtype }: TensorInfo): boolean {
+  return dtype === 'float32' && util.sizeFromShape(shape) <= MOST_NUMBERS;
+}
+
+/** Who looks at one of them computes all. */
+function deferredParts(backend: WebgpuBackend, x: TensorInfo, count: number): TensorInfo[] {
+  const stride = x.shape[x.shape.length - 1]!;
+  const width = stride / count;
+  const parts: TensorInfo[] = [];
+  const make = (wanted: number): TensorInfo => {
+    const made = split(backend, x, count);
+    made.forEach((one, i) => {
+      if (i === wanted) return;
+      const part = parts[i]!;
+      const waits = backend.tensorMap.has(part.dataId) && deferredOf(backend, part) !== undefined;
+      if (waits) fulfil(backend, part, one);
+      else backend.disposeData(one.dataId);
+    });
+    return made[wanted]!;
+  };
+  for (let i = 0; i < count; i++) {
+    const deferred = { kind: 'part', operands: [x], at: i * width, width, stride } as const;
+    parts.push(defer(backend, [...x.shape.slice(0, -1), width], deferred, () => make(i)));
+  }
+  return parts;
 }
 
 function split(backend: WebgpuBackend, x: TensorInfo, count: number): TensorInfo[] {

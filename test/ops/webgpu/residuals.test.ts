@@ -37,6 +37,7 @@ describeOnBackends('Residuals and modulations that are put off', (backend) => {
   /** How many programs something takes. */
   const programs = (run: () => void) => {
     const webgpu = currentBackend<WebgpuBackend>();
+    webgpu.ensureCommandEncoderReady();
     webgpu.endComputePassEncoder();
     webgpu.submitQueue();
     const before = webgpu.dispatchCountInPass;
@@ -74,6 +75,34 @@ describeOnBackends('Residuals and modulations that are put off', (backend) => {
       );
     });
   }
+
+  it('parts of a modulation are read where they are, and computed for who looks', () => {
+    const parts = { shift: normal(SAMPLES * D, 5), scale: scales, gate: values.gate };
+    // [samples, 3 · D]
+    const rows = (sample: number) =>
+      Object.values(parts).flatMap((v) => [...v.slice(sample * D, (sample + 1) * D)]);
+    expectNoLeak(() =>
+      tf.tidy(() => {
+        const { x, branch } = made();
+        const all = onGpu(tf.tensor2d([...rows(0), ...rows(1)], [SAMPLES, 3 * D]));
+        let seen: tf.Tensor[] = [];
+        const taken = programs(() => {
+          const [shift, scale, gate] = tf
+            .split(all, 3, -1)
+            .map((part) => tf.reshape(part, [SAMPLES, 1, D]));
+          const sums = tf.add(x, tf.mul(branch, gate!));
+          seen = [shift!, modulatedLayerNorm(sums, { shift: shift!, factor: tf.add(scale!, 1) })];
+        });
+        expect(taken).to.equal(1);
+        const shifted = norm(sum).map(
+          (value, i) => value + parts.shift[Math.floor(i / (TOKENS * D)) * D + (i % D)]!,
+        );
+        expectWithin(seen[1]!.dataSync(), shifted, 1e-5);
+        expect(programs(() => tf.add(seen[0]!, seen[0]!))).to.equal(2);
+        expect([...seen[0]!.dataSync()]).to.deep.equal([...parts.shift]);
+      }),
+    );
+  });
 
   it('who looks without a layer norm finds what tfjs gives', () => {
     expectNoLeak(() =>
