@@ -47,7 +47,7 @@ const REWRITE_OPTIONS = [
     'mode',
     'fuse',
   ],
-  ...['tokenMask', 'seed', 'compare'],
+  ...['tokenMask', 'seed', 'compare', 'ranks'],
 ];
 
 const CALIBRATION_OPTIONS = ['batches', 'calibrate'];

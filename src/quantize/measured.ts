@@ -42,6 +42,18 @@ export interface MeasuredWay extends Treatment {
   readonly output: number;
 }
 
+/** What a branch of another rank would give a linear, all linears of its transform alike. */
+export interface MeasuredRank {
+  readonly lowRank: number;
+  /**
+   * SQNR of its output, dB. Of a linear with more than 128 outputs it was looked at on these alone,
+   * and is told by what they gain or lose.
+   */
+  readonly output: number;
+  /** Of the linear as saved, with what it stores of the transform. */
+  readonly bytes: number;
+}
+
 /** How well a linear is quantized: what a report says of it beside its treatment. */
 export interface Measured {
   /** On the calibration data; null without such data. */
@@ -63,4 +75,9 @@ export interface Measured {
    * there is no calibration data.
    */
   readonly ways?: readonly MeasuredWay[];
+  /**
+   * What branches of other ranks would give, ascending; absent where `ranks` asked for none, the
+   * linear has no branch, or there is no calibration data.
+   */
+  readonly atRanks?: readonly MeasuredRank[];
 }

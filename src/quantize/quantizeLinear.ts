@@ -166,6 +166,11 @@ export function restoredRows({ rows, scale }: StoredRows, rank: number, n: numbe
 /** Rows whose remainder is stored too: most of what comes is in the first two or so. */
 const FINE_ROWS = 2;
 
+/** Bytes of so many rows [n] as `storedRows` rounds them: codes, and a scale a row. */
+export function rowBytes(rank: number, n: number): number {
+  return (rank + Math.min(FINE_ROWS, rank)) * (n + 4);
+}
+
 /**
  * Every row scaled to a largest magnitude of 1, so that the same 8-bit steps serve each of them
  * alike.

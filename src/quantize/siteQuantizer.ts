@@ -8,6 +8,7 @@ import { checkMeasured } from './checkMeasured.js';
 import { type Choice, chooseMethod, chooseWay, measuredWays } from './choose.js';
 import type { Measured, MeasuredWay, Sqnr } from './measured.js';
 import type { Method } from './methods.js';
+import { otherRanks, type RankChange } from './otherRanks.js';
 import type { LeftOut, Outcome, Task } from './plan.js';
 import { changedBy, refitWeights } from './refit.js';
 import { rotationOf } from './rotation.js';
@@ -24,6 +25,13 @@ const CANDIDATES: readonly Method[] = ['rtn', 'smoothquant', 'centered', 'hadama
 /** What the report compares the chosen method with. */
 const COMPARED: readonly Method[] = ['rtn', 'smoothquant', 'hadamard'];
 
+/** Options of a rewrite that are the same for all sites. */
+export interface SiteOptions {
+  readonly seed?: number;
+  readonly compare?: boolean;
+  readonly ranks?: readonly number[];
+}
+
 /** The linears of one site that share a transform, and what calibration knows of the site. */
 export class SiteQuantizer {
   private readonly samples: Samples | null;
@@ -37,12 +45,13 @@ export class SiteQuantizer {
   /** Kinds of branch that are open here; none without one. */
   private readonly branches: readonly BranchKind[];
   private decision: Decision | null = null;
+  private ranked: ReturnType<typeof otherRanks> | null = null;
 
   constructor(
     private readonly op: string,
     private readonly tasks: readonly Task[],
     stats: SiteStats | null,
-    private readonly options: { readonly seed?: number; readonly compare?: boolean },
+    private readonly options: SiteOptions,
   ) {
     this.samples = samplesOf(stats);
     const own = tasks.map(({ placed }) => placed.linear.matrix());
@@ -171,7 +180,7 @@ export class SiteQuantizer {
     i: number,
     trial: Trial,
     w: Float32Array,
-    { measured, compared }: Decision,
+    { way, measured, compared }: Decision,
   ): Measured {
     const { samples } = this;
     const { sqnr } = trial;
@@ -179,15 +188,26 @@ export class SiteQuantizer {
     if (samples === null || exact === null || sqnr === null) return UNMEASURED;
     const { settings } = this.tasks[i]!;
     const subject = { settings, w, samples, exact };
-    const figures = [...compared].map(([method, way]): [Method, Sqnr] => [
+    const figures = [...compared].map(([method, other]): [Method, Sqnr] => [
       method,
-      this.trials.figures(way, i)!,
+      this.trials.figures(other, i)!,
     ]);
-    const all = {
+    const atRanks = this.changesOf(way, i).map(({ lowRank, gain, bytes }) => {
+      return { lowRank, output: sqnr.output + gain, bytes };
+    });
+    return {
       ...measuresOf(trial, subject, this.variants),
       compared: Object.fromEntries(figures),
+      ...(measured.length === 0 ? {} : { ways: measured }),
+      ...(atRanks.length === 0 ? {} : { atRanks }),
     };
-    return measured.length === 0 ? all : { ...all, ways: measured };
+  }
+
+  private changesOf(way: Way, i: number): readonly RankChange[] {
+    const { ranks = [] } = this.options;
+    if (ranks.length === 0) return [];
+    this.ranked ??= otherRanks(this.trials, way, this.tasks, ranks);
+    return this.ranked[i]!;
   }
 
   /** What the linear goes without, of what would have been done or measured. */

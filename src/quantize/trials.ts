@@ -39,6 +39,8 @@ interface Known {
 interface Sampled {
   /** SQNR of the site's outputs, dB. */
   readonly output: number;
+  /** By linear, dB. */
+  readonly outputs: readonly number[];
   /** By linear. */
   readonly errors: readonly SampledErrors[];
 }
@@ -133,6 +135,13 @@ export class Trials {
     return this.sample(way).output;
   }
 
+  /** The same of each linear by itself. */
+  sampledOutputs(way: Way): readonly number[] {
+    if (this.picks.some((picked) => picked !== null)) return this.sample(way).outputs;
+    this.whole(way);
+    return this.tasks.map((_, i) => this.of(way).outputs.get(i)!);
+  }
+
   /** Whether some of the outputs say for sure that a way is behind another, by more than `dB`. */
   isBehind(way: Way, other: Way, dB: number): boolean {
     if (this.picks.every((picked) => picked === null)) return false;
@@ -187,8 +196,11 @@ export class Trials {
     const known = this.of(way);
     if (known.sampled === null) {
       const outputs = this.picks.map((picked, i) => this.sampledOutput(way, i, picked));
-      const output = meanErrorDecibels(outputs.map((own) => own.output));
-      known.sampled = { output, errors: outputs.map(({ errors }) => errors) };
+      known.sampled = {
+        output: meanErrorDecibels(outputs.map((own) => own.output)),
+        outputs: outputs.map((own) => own.output),
+        errors: outputs.map(({ errors }) => errors),
+      };
     }
     return known.sampled;
   }

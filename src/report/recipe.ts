@@ -1,9 +1,24 @@
 import { checkOptions } from '../../ops/common/checks.js';
 import { describe, InvalidArgumentError } from '../../ops/numerics/errors.js';
-import type { Treatment } from '../quantize/measured.js';
-import type { Method } from '../quantize/methods.js';
-import { formatBytes, formatDb, meanOf } from './format.js';
-import { type Choice, choicesOf } from './recipeChoices.js';
+import { formatBytes, formatDb } from './format.js';
+import { type Site, sitesOf } from './recipeChoices.js';
+import {
+  type Draft,
+  expectedOf,
+  type Recipe,
+  rulesOf,
+  totalBytes,
+  unchanged,
+} from './recipeDraft.js';
+import {
+  bestOf,
+  cheapest,
+  climbed,
+  descended,
+  pruned,
+  smallest,
+  type Worth,
+} from './recipeSearch.js';
 import type { QuantizationReport } from './report.js';
 import { reportGiven } from './reportReader.js';
 
@@ -13,40 +28,21 @@ export type RecipeTarget =
   | { readonly minSqnr: number }
   /** Decibels that the outputs of the transformed linears have at least on average. */
   | { readonly meanSqnr: number }
-  /** Bytes of the model that are not exceeded; the worst linears get 8 bits while these last. */
+  /** Bytes of the model that are not exceeded; what helps most a byte is taken while these last. */
   | { readonly maxBytes: number };
 
-/**
- * Bits for one linear, by its exact name, and how it is treated now, where that is known: with
- * other bits another treatment might be chosen, of another size than was reckoned with.
- */
-export interface RecipeRule extends Partial<Treatment> {
-  readonly match: string;
-  readonly method?: Method;
-  readonly weights: { readonly bits: number };
-  readonly activations: { readonly bits: number };
-}
-
-/** Which linears to keep in 8 bits, and what that gives on the calibration data. */
-export interface Recipe {
-  /** The worst linear first; empty when the report reaches its target as it is. */
-  readonly rules: readonly RecipeRule[];
-  readonly expected: {
-    readonly meanSqnr: number;
-    readonly minSqnr: number;
-    readonly modelBytes: number;
-  };
-}
-
-const BITS = 8;
+export type { Recipe, RecipeRule } from './recipeDraft.js';
 
 /**
- * Picks the linears that 8-bit weights and activations help most to reach a target: the worst
- * output first, and no more of them than it takes (with `maxBytes`: as many as fit).
+ * Picks what reaches a target for few bytes: 8-bit weights and activations for single linears, and
+ * where the report knows what they give (option `ranks`) branches of other ranks for the linears
+ * that share one. With `minSqnr` each site gets the cheapest that does; with `meanSqnr` what gives
+ * most decibels a byte goes first; with `maxBytes` what takes most of the errors a byte, and where
+ * the model is too large as it is directions are given up that are worth least.
  *
  * @param report From a rewrite with calibration data.
- * @throws InvalidArgumentError for a report without calibration data, and for a target that 8 bits
- * do not reach: the message says the best that can be had.
+ * @throws InvalidArgumentError for a report without calibration data, and for a target that is out
+ * of reach: the message says the best that can be had.
  *
  * @example
  * ```ts
@@ -91,55 +87,46 @@ export function recommendRules(report: QuantizationReport, target: RecipeTarget)
 export function recipeFor(op: string, report: QuantizationReport, target: RecipeTarget): Recipe {
   const read = reportGiven(op, report);
   const [kind, value] = checkTarget(op, target);
-  const worstFirst = choicesOf(read, op).sort((a, b) => a.now - b.now);
+  const worst = ({ linears }: Site) => Math.min(...linears.map(({ now }) => now));
+  const sites = sitesOf(read, op).sort((a, b) => worst(a) - worst(b));
   const bytes = read.totals.modelBytes.after;
-  const kept = PICKERS[kind](op, worstFirst, value, bytes);
-  const rule = ({ name: match, kept: treatment }: Choice): RecipeRule => ({
-    match,
-    weights: { bits: BITS },
-    activations: { bits: BITS },
-    ...treatment,
-  });
-  return { rules: kept.map(rule), expected: expectedOf(worstFirst, new Set(kept), bytes) };
+  const drafts = PICKERS[kind](op, sites, value, bytes);
+  return { rules: rulesOf(drafts), expected: expectedOf(drafts, bytes) };
 }
 
 type Kind = 'minSqnr' | 'meanSqnr' | 'maxBytes';
-type Picker = (
-  op: string,
-  worstFirst: readonly Choice[],
-  target: number,
-  bytes: number,
-) => Choice[];
+type Picker = (op: string, sites: readonly Site[], target: number, bytes: number) => Draft[];
+
+/** Decibels as they are: what a mean of them is made of. */
+const asDecibels: Worth = (output) => output;
+
+/** Of errors over their signals: what all of them together do behind the linears. */
+const asErrors: Worth = (output) => -(10 ** (-output / 10));
 
 const PICKERS: Readonly<Record<Kind, Picker>> = {
-  minSqnr(op, worstFirst, target) {
-    const best = Math.min(...worstFirst.map(({ at8Bits }) => at8Bits));
-    if (best < target) throw unreachable(op, 'minSqnr', atMost(best), target);
-    return worstFirst.filter(({ now }) => now < target);
-  },
-
-  meanSqnr(op, worstFirst, target) {
-    const best = meanOf(worstFirst.map(({ at8Bits }) => at8Bits))!;
-    if (best < target) throw unreachable(op, 'meanSqnr', atMost(best), target);
-    const kept: Choice[] = [];
-    for (const choice of helped(worstFirst)) {
-      if (expectedOf(worstFirst, new Set(kept), 0).meanSqnr >= target) break;
-      kept.push(choice);
-    }
-    return kept;
-  },
-
-  maxBytes(op, worstFirst, target, bytes) {
-    if (bytes > target) {
-      const min = `at least ${bytes} (${formatBytes(bytes)})`;
-      throw unreachable(op, 'maxBytes', min, target);
-    }
-    let left = target - bytes;
-    return helped(worstFirst).filter(({ extraBytes }) => {
-      if (extraBytes > left) return false;
-      left -= extraBytes;
-      return true;
+  minSqnr(op, sites, target) {
+    return sites.map((site) => {
+      const draft = cheapest(site, target);
+      if (draft !== null) return draft;
+      const best = Math.min(...sites.map(bestOf));
+      throw unreachable(op, 'minSqnr', atMost(best), target);
     });
+  },
+
+  meanSqnr(op, sites, target) {
+    const isEnough = (drafts: readonly Draft[]) => expectedOf(drafts, 0).meanSqnr >= target;
+    const drafts = climbed(unchanged(sites), asDecibels, Number.POSITIVE_INFINITY, isEnough);
+    if (isEnough(drafts)) return pruned(drafts, isEnough);
+    throw unreachable(op, 'meanSqnr', atMost(expectedOf(drafts, 0).meanSqnr), target);
+  },
+
+  maxBytes(op, sites, target, bytes) {
+    const drafts = descended(unchanged(sites), asErrors, bytes - target);
+    if (drafts !== null) {
+      return climbed(drafts, asErrors, target - bytes - totalBytes(drafts), () => false);
+    }
+    const least = bytes + totalBytes(smallest(sites));
+    throw unreachable(op, 'maxBytes', `at least ${least} (${formatBytes(least)})`, target);
   },
 };
 
@@ -159,24 +146,6 @@ function checkTarget(op: string, target: RecipeTarget): [Kind, number] {
   return [kind, value];
 }
 
-function helped(choices: readonly Choice[]): Choice[] {
-  return choices.filter(({ now, at8Bits }) => at8Bits > now);
-}
-
-function expectedOf(
-  choices: readonly Choice[],
-  kept: ReadonlySet<Choice>,
-  bytes: number,
-): Recipe['expected'] {
-  const outputs = choices.map((choice) => (kept.has(choice) ? choice.at8Bits : choice.now));
-  const extra = [...kept].reduce((sum, { extraBytes }) => sum + extraBytes, 0);
-  return {
-    meanSqnr: meanOf(outputs)!,
-    minSqnr: Math.min(...outputs),
-    modelBytes: bytes + extra,
-  };
-}
-
 /** Rounded down, so that what the message says can be had. */
 function atMost(best: number): string {
   return `at most ${formatDb(Math.floor(best * 10) / 10)} dB`;
@@ -185,8 +154,11 @@ function atMost(best: number): string {
 function unreachable(op: string, kind: Kind, best: string, target: number): InvalidArgumentError {
   const [some, instead] =
     kind === 'maxBytes'
-      ? ['no', 'quantize to fewer bits first']
-      : ['every', 'take a better method, or leave out the worst linears'];
-  const wayOut = `That is with ${some} linear in 8 bits; ${instead}.`;
+      ? ['no linear in 8 bits, and the least ranks measured', 'quantize to fewer bits first']
+      : [
+          'every linear in 8 bits, or the largest rank measured',
+          'take a better method, or leave out the worst linears',
+        ];
+  const wayOut = `That is with ${some}; ${instead}.`;
   return new InvalidArgumentError(op, `target.${kind}`, best, `${target}`, wayOut);
 }

@@ -1,5 +1,6 @@
 import { describe, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { comparable } from '../math/decibels.js';
+import { groupBy } from '../math/groups.js';
 import type { Treatment } from '../quantize/measured.js';
 import type { Method } from '../quantize/methods.js';
 import type { LinearReport, QuantizationReport } from './report.js';
@@ -15,14 +16,29 @@ export interface Choice {
   readonly kept: Partial<Treatment> & { readonly method?: Method };
 }
 
+/** Linears that share a branch, which has one rank. */
+export interface Site {
+  readonly linears: readonly Choice[];
+  /** Its branch now; of rank 0 where it has none, or none that the report knows. */
+  readonly now: Pick<Treatment, 'branch'> & { readonly lowRank: number };
+  /** Other ranks that were measured, ascending. */
+  readonly ranks: readonly SiteRank[];
+}
+
+/** A site with a branch of another rank. */
+export interface SiteRank {
+  readonly lowRank: number;
+  /** By linear. */
+  readonly outputs: readonly number[];
+  /** More than now, which may be less than 0; by linear, with what they share on the first. */
+  readonly extraBytes: readonly number[];
+}
+
 /**
- * The linears that a recipe may keep in 8 bits.
+ * What a recipe may change: linears to 8 bits, and ranks of sites.
  * @throws InvalidArgumentError for a report in which there are none, or nothing was measured.
  */
-export function choicesOf(
-  { linears, method }: QuantizationReport,
-  op = 'recommendRules',
-): Choice[] {
+export function sitesOf({ linears, method }: QuantizationReport, op = 'recommendRules'): Site[] {
   const transformed = linears.filter(({ treatment }) => treatment === 'transformed');
   if (transformed.length === 0) {
     const wanted = 'of a model with transformed linears';
@@ -36,7 +52,29 @@ export function choicesOf(
     const wanted = 'with the SQNR of every transformed linear';
     throw new InvalidArgumentError(op, 'report', wanted, got, wayOut);
   }
-  return transformed.map((linear) => choiceOf(linear, method === 'auto'));
+  const sites = groupBy(transformed, ({ name, transformOf }) => transformOf ?? name);
+  return [...sites.values()].map((own) => siteOf(own, method === 'auto'));
+}
+
+function siteOf(linears: readonly LinearReport[], auto: boolean): Site {
+  const [{ parts, atRanks = [] }] = linears as [LinearReport];
+  const ranks = atRanks.flatMap(({ lowRank }): SiteRank[] => {
+    const all = linears.map((linear) => ({
+      now: linear.bytes.after,
+      there: linear.atRanks?.find((other) => other.lowRank === lowRank),
+    }));
+    if (all.some(({ there }) => there === undefined)) return [];
+    const extraBytes = all.map(({ now, there }) => there!.bytes - now);
+    return [{ lowRank, outputs: all.map(({ there }) => comparable(there!.output)), extraBytes }];
+  });
+  return {
+    linears: linears.map((linear) => choiceOf(linear, auto)),
+    now: {
+      lowRank: parts?.lowRank ?? 0,
+      ...(parts?.branch === undefined ? {} : { branch: parts.branch }),
+    },
+    ranks: ranks.sort((a, b) => a.lowRank - b.lowRank),
+  };
 }
 
 function choiceOf(linear: LinearReport, auto: boolean): Choice {

@@ -17,6 +17,11 @@ export interface LinearReport extends Measured {
    * transformed, and in reports of former versions.
    */
   readonly parts?: Treatment;
+  /**
+   * The first of the linears that share its transform and its branch: those that read one tensor
+   * and are treated alike. Absent as `parts` is.
+   */
+  readonly transformOf?: string;
   readonly weightBits: number | null;
   readonly activationBits: number | null;
   readonly rounding: 'nearest' | 'gptq' | null;

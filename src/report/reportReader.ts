@@ -11,7 +11,13 @@ import {
   recordOf,
 } from '../../ops/common/readers.js';
 import { BRANCH_KINDS } from '../quantize/branch.js';
-import type { Histogram, MeasuredWay, Sqnr, Treatment } from '../quantize/measured.js';
+import type {
+  Histogram,
+  MeasuredRank,
+  MeasuredWay,
+  Sqnr,
+  Treatment,
+} from '../quantize/measured.js';
 import { ROLES } from '../recognize/role.js';
 import { METHODS } from './format.js';
 import { readNumber } from './jsonNumbers.js';
@@ -64,7 +70,11 @@ const readWays = readArray<MeasuredWay>((value, path, by) => ({
   ...readFigures(value, path, by),
 }));
 
-const readAlways = readObject<Omit<LinearReport, 'parts' | 'ways'>>({
+const readRanks = readArray(
+  readObject<MeasuredRank>({ lowRank: readNumber, output: readNumber, bytes: readNumber }),
+);
+
+const readAlways = readObject<Omit<LinearReport, 'parts' | 'ways' | 'transformOf' | 'atRanks'>>({
   name: readString,
   role: readOneOf(ROLES),
   shape: readShape,
@@ -85,10 +95,14 @@ const readAlways = readObject<Omit<LinearReport, 'parts' | 'ways'>>({
 
 /** What former versions did not write may be absent. */
 const readLinear: Reader<LinearReport> = (value, path, by) => {
-  const { parts, ways } = recordOf(value, path, by);
+  const { parts, ways, transformOf, atRanks } = recordOf(value, path, by);
   return {
     ...readAlways(value, path, by),
     ...(parts === undefined ? {} : { parts: readTreatment(parts, `${path}.parts`, by) }),
+    ...(transformOf === undefined
+      ? {}
+      : { transformOf: readString(transformOf, `${path}.transformOf`, by) }),
+    ...(atRanks === undefined ? {} : { atRanks: readRanks(atRanks, `${path}.atRanks`, by) }),
     ...(ways === undefined ? {} : { ways: readWays(ways, `${path}.ways`, by) }),
   };
 };

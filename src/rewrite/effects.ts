@@ -1,7 +1,7 @@
 import { fits } from '../recognize/fits.js';
 import type { Done } from './done.js';
 import { writtenRules } from './impliedRules.js';
-import type { LinearOptions, RewriteOptions, Rule } from './options.js';
+import { type LinearOptions, type RewriteOptions, type Rule, TARGET_RANKS } from './options.js';
 
 /** Where an option does something, and what is missing elsewhere. */
 interface Effect {
@@ -80,7 +80,7 @@ const EFFECTS: Readonly<Record<string, Effect>> = {
 
 /** Options that were given and did nothing, each with the reason. */
 export function optionsWithoutEffect(done: readonly Done[], options: RewriteOptions): string[] {
-  const { rules = [], stats, compare, seed, weightOnly, fuse } = options;
+  const { rules = [], stats, compare, ranks, seed, weightOnly, fuse } = options;
   if (done.length === 0) {
     const instead = 'fuseGraph fuses what is not quantized';
     return fuse === true ? [`fuse had no effect: ${instead}`] : [];
@@ -88,6 +88,7 @@ export function optionsWithoutEffect(done: readonly Done[], options: RewriteOpti
   const whole: readonly (readonly [string, boolean, (done: Done) => boolean, string])[] = [
     ['stats', stats !== undefined, measured, 'nothing is measured on them'],
     ['compare', compare === true, compared, 'there is nothing to measure other methods on'],
+    ['ranks', askedFor(ranks), ranked, 'no linear has a branch that was measured'],
     ['seed', seed !== undefined, signed, 'no linear has random signs'],
     ['weightOnly', typeof weightOnly === 'object', weightsOnly, 'no linear is left untransformed'],
   ];
@@ -105,6 +106,12 @@ export function optionsWithoutEffect(done: readonly Done[], options: RewriteOpti
 
 const measured = ({ measured: { sqnr } }: Done) => sqnr !== null;
 const compared = ({ measured }: Done) => Object.keys(measured.compared).length > 0;
+/** By the caller: those of a target are measured where there is something to measure. */
+function askedFor(ranks: readonly number[] | undefined): boolean {
+  return ranks !== undefined && ranks.length > 0 && ranks !== TARGET_RANKS;
+}
+
+const ranked = ({ measured }: Done) => measured.atRanks !== undefined;
 const signed = ({ rotated, parts }: Done) => rotated && parts.signs;
 const weightsOnly = ({ settings }: Done) => settings.treatment === 'weightOnly';
 

@@ -20,7 +20,9 @@ const LINEAR_KEYS = [
   ...['signs', 'lowRank', 'branch', 'blockSize'],
 ];
 
-const MODEL_KEYS = ['rules', 'weightOnly', 'mode', 'fuse', 'tokenMask', 'seed', 'compare'];
+const MODEL_KEYS = [
+  ...['rules', 'weightOnly', 'mode', 'fuse', 'tokenMask', 'seed', 'compare', 'ranks'],
+];
 
 /** Checks everything once. @throws InvalidArgumentError that names the option. */
 export function checkRewriteOptions(op: string, options: RewriteOptions): void {
@@ -41,12 +43,13 @@ export function checkOptionsOnly(op: string, options: RewriteOptions, whose?: st
 function checkValues(op: string, at: string, options: RewriteOptions): void {
   checkLinearOptions(op, at, options);
   checkChoice(op, `${at}mode`, options.mode, ['simulate', 'integer']);
-  const { weightOnly, fuse, seed, compare, tokenMask } = options;
+  const { weightOnly, fuse, seed, compare, tokenMask, ranks } = options;
   if (weightOnly !== undefined && weightOnly !== false) {
     checkWeights(op, `${at}weightOnly`, weightOnly);
   }
   if (seed !== undefined) checkInteger(op, `${at}seed`, seed, 0, 2 ** 32 - 1);
   if (compare !== undefined) checkBoolean(op, `${at}compare`, compare);
+  if (ranks !== undefined) checkRanks(op, `${at}ranks`, ranks);
   checkTokenMask(op, tokenMask);
   if (fuse !== undefined) checkBoolean(op, `${at}fuse`, fuse);
   if (options.rules !== undefined) checkRules(op, `${at}rules`, options.rules);
@@ -92,7 +95,7 @@ function checkLinearOptions(op: string, at: string, options: LinearOptions): voi
   if (meanRank !== undefined && meanRank !== 'auto')
     checkInteger(op, `${at}meanRank`, meanRank, 0, 64);
   if (lowRank !== undefined && lowRank !== 'auto')
-    checkInteger(op, `${at}lowRank`, lowRank, 0, 1024);
+    checkInteger(op, `${at}lowRank`, lowRank, 0, MOST_RANK);
   checkChoice(op, `${at}branch`, options.branch, [...BRANCH_KINDS, 'auto']);
   if (blockSize !== undefined) checkLength(op, `${at}blockSize`, blockSize);
   if (options.signs !== undefined) checkBoolean(op, `${at}signs`, options.signs);
@@ -106,6 +109,17 @@ function checkLinearOptions(op: string, at: string, options: LinearOptions): voi
   if (options.activations !== undefined)
     checkActivations(op, `${at}activations`, options.activations);
 }
+
+function checkRanks(op: string, at: string, ranks: readonly number[]): void {
+  if (!Array.isArray(ranks)) {
+    throw new InvalidArgumentError(op, at, 'an array of ranks', describe(ranks));
+  }
+  // holes too
+  for (const [i, rank] of ranks.entries()) checkInteger(op, `${at}[${i}]`, rank, 1, MOST_RANK);
+}
+
+/** More directions than any model was seen to gain by. */
+const MOST_RANK = 1024;
 
 function checkWeights(op: string, at: string, options: WeightOptions): void {
   checkOptions(op, options, ['bits', 'granularity', 'groupSize', 'clipping', 'rounding'], at);

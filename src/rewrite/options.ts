@@ -158,7 +158,16 @@ export interface RewriteOptions extends LinearOptions {
    * long as quantizing with each. Default true.
    */
   compare?: boolean;
+  /**
+   * Ranks of the branch that are measured beside the one that is taken, where there is one: for
+   * `recommendRules`, which then has ranks and bits to choose from. Each takes up to as long as
+   * quantizing does. Default none; with a `target` `quantize` measures 8, 16, 24, 32 and 48.
+   */
+  ranks?: readonly number[];
 }
+
+/** Ranks that are measured for a `target`, where none were asked for. */
+export const TARGET_RANKS = [8, 16, 24, 32, 48] as const;
 
 /** What an absent option means; a method sets its own parts. */
 export const REWRITE_DEFAULTS = {

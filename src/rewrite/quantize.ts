@@ -7,16 +7,15 @@ import { calibrate } from '../calibrate/calibrate.js';
 import type { CalibrateOptions } from '../calibrate/settings.js';
 import { CalibrationStats, statsGiven } from '../calibrate/stats.js';
 import { type Recipe, type RecipeTarget, recipeFor } from '../report/recipe.js';
-import { choicesOf } from '../report/recipeChoices.js';
-import type { QuantizationReport } from '../report/report.js';
 import type { AnyModel } from '../trace/given.js';
 import { impliedRules } from './impliedRules.js';
-import type { RewriteOptions, Rule } from './options.js';
+import { type RewriteOptions, TARGET_RANKS } from './options.js';
 import { withPreset } from './presetOptions.js';
 import type { Preset, PresetName } from './presets.js';
 import { type RewriteResult, rewriteGraphAsync } from './rewriteGraph.js';
 import { rewriteSequentially, type SequentialResult } from './sequential.js';
 import { type OpenSequential, openSequential } from './sequentialInput.js';
+import { furtherRecipe, joinedRecipes, rulesOf, withShortfall } from './targets.js';
 
 /** Options of `quantize`: those of `rewriteGraph` go over the preset's. */
 export interface QuantizeOptions extends Omit<RewriteOptions, 'stats'>, WatchOptions {
@@ -26,8 +25,9 @@ export interface QuantizeOptions extends Omit<RewriteOptions, 'stats'>, WatchOpt
    */
   preset?: PresetName | Preset | Recipe;
   /**
-   * What the result is to reach: linears get 8 bits until it does, as `recommendRules` has it.
-   * Default none.
+   * What the result is to reach: linears get 8 bits, and sites branches of other ranks, until it
+   * does, as `recommendRules` has it. Should rules give less than was expected of them, the
+   * report's notes say what is missing. Default none.
    */
   target?: RecipeTarget;
   /**
@@ -51,13 +51,13 @@ export const QUANTIZE_DEFAULTS = {
 export interface QuantizeResult extends RewriteResult {
   /** To quantize again with other options; `serialize` gives the bytes to keep. */
   readonly stats: CalibrationStats;
-  /** Which linears got 8 bits for the `target`; null without one. */
+  /** What was changed for the `target`; null without one. */
   readonly recipe: Recipe | null;
 }
 
 /**
  * Calibrates a model, quantizes it and reports, in one call: `calibrate` and `rewriteGraphAsync`,
- * and with a `target` `recommendRules` between two rewrites. `sequential` calibrates while it
+ * and with a `target` `recommendRules` between rewrites. `sequential` calibrates while it
  * quantizes.
  *
  * @param model A loaded `tf.GraphModel`. It stays as it is.
@@ -117,25 +117,36 @@ export async function quantize(
   }
 }
 
-/** Rewrites, and where that misses the target once more with what helps. */
+/** Rewrites after the first, at most: what rules give is measured on a part of what they change. */
+const ROUNDS = 3;
+
+/** Rewrites, and where that misses the target again with what helps. */
 async function reaching(
   op: string,
   target: RecipeTarget | undefined,
   rewriting: RewriteOptions,
   rewrite: (options: RewriteOptions, again: boolean) => Promise<SequentialResult>,
 ): Promise<QuantizeResult> {
-  const first = await named(op, '', () => rewrite(rewriting, false));
-  if (target === undefined) return { ...first, recipe: null };
+  const run = (options: RewriteOptions, again: boolean) =>
+    named(op, '', () => rewrite(options, again));
+  if (target === undefined) return { ...(await run(rewriting, false)), recipe: null };
+  let result = await run({ ranks: TARGET_RANKS, ...rewriting }, false);
   try {
-    const recipe = recipeFor(op, first.report, target);
-    if (recipe.rules.length === 0) return { ...first, recipe };
-    const reached = impliedRules(rulesOf(op, first.report, recipe));
-    const rules = [...(rewriting.rules ?? []), ...reached];
-    const second = await named(op, '', () => rewrite({ ...rewriting, rules }, true));
-    first.model.dispose();
-    return { ...second, recipe };
+    let recipe = recipeFor(op, result.report, target);
+    let rules = [...(rewriting.rules ?? [])];
+    for (let round = 0; round < ROUNDS; round++) {
+      const more = round === 0 ? recipe : furtherRecipe(op, result.report, target);
+      if (more === null || more.rules.length === 0) break;
+      recipe = round === 0 ? recipe : joinedRecipes(recipe, more);
+      rules = [...rules, ...impliedRules(rulesOf(op, result.report, more))];
+      const { ranks: _, ...options } = { ...rewriting, rules };
+      const next = await run(options, true);
+      result.model.dispose();
+      result = next;
+    }
+    return { ...result, report: withShortfall(result.report, target), recipe };
   } catch (error) {
-    first.model.dispose();
+    result.model.dispose();
     throw error;
   }
 }
@@ -176,18 +187,4 @@ async function named<T>(op: string, prefix: string, run: () => Promise<T>): Prom
     const own = /^(model|batches|sequential)/.test(argument) ? '' : prefix;
     throw new InvalidArgumentError(op, `${own}${argument}`, wanted, got, wayOut);
   }
-}
-
-/**
- * A recipe's rules, and for all other linears how they are treated already: what was chosen by
- * measuring once need not be measured again.
- */
-function rulesOf(op: string, report: QuantizationReport, { rules }: Recipe): Rule[] {
-  const changed = new Set(rules.map(({ match }) => match));
-  const others = choicesOf(report, op).filter(({ name }) => !changed.has(name));
-  const parts = new Map(report.linears.map(({ name, parts = {} }) => [name, parts]));
-  return [
-    ...others.map(({ name, kept }) => ({ match: name, ...kept, ...parts.get(name) })),
-    ...rules,
-  ];
 }

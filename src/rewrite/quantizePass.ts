@@ -29,6 +29,8 @@ interface QuantizedMatch extends Match {
 /** The linears that share a transform. */
 interface Group {
   readonly size: number;
+  /** The name of its first linear. */
+  readonly first: string;
 }
 
 /** A transform in the graph, and its bytes in the file. */
@@ -72,7 +74,7 @@ export class QuantizePass implements Pass<QuantizedMatch> {
     for (const tasks of this.groups) {
       const stats = statsFor(this.op, this.options, tasks[0]!);
       const work = new SiteQuantizer(this.op, tasks, stats, this.options);
-      const group = { size: tasks.length };
+      const group = { size: tasks.length, first: tasks[0]!.placed.linear.name };
       for (const [i, { placed }] of tasks.entries()) {
         const name = JSON.stringify(placed.linear.name);
         yield this.matchOf(
@@ -94,8 +96,13 @@ export class QuantizePass implements Pass<QuantizedMatch> {
     const own = bytesSince(builder, start);
     const shared = known === undefined ? bytes : 0;
     const apart = group.size > 1 ? bytes : 0;
-    const where = { backend: getBackend(), integer, mask: this.maskOf(planned) };
-    const report = linearReport(outcome, { own, shared, apart }, where);
+    const transformOf = group.first;
+    const where = { backend: getBackend(), integer, mask: this.maskOf(planned), transformOf };
+    const report = linearReport(
+      outcome,
+      { own, shared, apart },
+      { ...where, transformOf: group.first },
+    );
     this.reports.set(planned.placed.linear.name, report);
     this.done.push(doneOf(outcome));
   }

@@ -24,6 +24,8 @@ export interface Execution {
   readonly integer: boolean;
   /** Which tokens the mean is of that is taken out; null: all, or none is. */
   readonly mask: TokenMask | null;
+  /** The first linear of those that share the transform. */
+  readonly transformOf: string;
 }
 
 /** What the report says of a linear that was quantized. */
@@ -37,12 +39,14 @@ export function linearReport(
   const weightOnly = settings.treatment === 'weightOnly';
   const [execution, reason] = executionOf(planned, where);
   const after = own + shared;
-  const { at8Bits } = measured;
+  const { at8Bits, atRanks } = measured;
   return {
     ...identity(placed),
     treatment: weightOnly ? 'weightOnly' : 'transformed',
     method: weightOnly ? null : method,
-    ...(weightOnly ? {} : { parts: treatmentOf(planned.transform) }),
+    ...(weightOnly
+      ? {}
+      : { parts: treatmentOf(planned.transform), transformOf: where.transformOf }),
     weightBits: bitsOf(settings.weights.format),
     activationBits: activations === null ? null : bitsOf(activations.format),
     rounding: quantized.rounding,
@@ -55,6 +59,9 @@ export function linearReport(
       ...at8Bits,
       bytes: at8Bits.bytes - storedBytes(quantized) + after + apart,
     },
+    ...(atRanks && {
+      atRanks: atRanks.map((other) => ({ ...other, bytes: after + other.bytes })),
+    }),
   };
 }
 

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { writeWhole } from '../../node/wholeFiles.js';
+import { countsOf } from '../../report/recipeText.js';
 import { reportJson } from '../../report/reportJson.js';
 import { reportTable } from '../../report/reportTable.js';
 import type { QuantizeResult } from '../../rewrite/quantize.js';
@@ -23,7 +24,11 @@ export async function writePacked(
   const out = resolve(flags.out);
   await writeWhole(out, new Map(Object.entries(all)), signal);
   const fileBytes = [...files.values()].reduce((sum, bytes) => sum + bytes.length, 0);
-  const raised = recipe?.rules.map(({ match }) => match) ?? [];
+  const rules = recipe?.rules ?? [];
+  const in8Bits = rules.flatMap(({ match, weights }) => (weights === undefined ? [] : [match]));
+  const ranks = rules.flatMap(({ match, weights, lowRank }) =>
+    weights === undefined && lowRank !== undefined ? [[match, lowRank] as const] : [],
+  );
   const outputs = report.linears.flatMap(({ treatment, sqnr }) =>
     treatment === 'transformed' && sqnr !== null ? [sqnr.output] : [],
   );
@@ -32,11 +37,12 @@ export async function writePacked(
     min: outputs.length === 0 ? null : Math.min(...outputs),
     mean: totals.sqnr?.output ?? null,
   };
-  const result = { out: flags.out, fileBytes, sqnr, in8Bits: raised, totals, notes };
+  const raised = { in8Bits, ranks: Object.fromEntries(ranks) };
+  const result = { out: flags.out, fileBytes, sqnr, ...raised, totals, notes };
   printResult(context, flags.json, result, () => {
-    const in8 = recipe === null ? '' : `, ${raised.length} linears in 8 bits for the target`;
+    const changed = rules.length === 0 ? '' : `; for the target: ${countsOf(rules)}`;
     const least =
       sqnr.min === null ? 'nothing measured' : `least output SQNR ${sqnr.min.toFixed(1)} dB`;
-    return `${reportTable(report, { by: 'role' })}\n${flags.out}: ${least}${in8}`;
+    return `${reportTable(report, { by: 'role' })}\n${flags.out}: ${least}${changed}`;
   });
 }

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { InvalidArgumentError } from '../../../ops/numerics/errors.js';
-import { recommendRules } from '../../../src/report/recipe.js';
+import { type RecipeRule, recommendRules } from '../../../src/report/recipe.js';
 import type { LinearReport, QuantizationReport } from '../../../src/report/report.js';
 import { syntheticReport, withLinears } from '../../harness/report/syntheticReport.js';
 
@@ -143,6 +143,151 @@ describe('Rules recommended from a report', () => {
     }
   });
 });
+
+describe('Rules recommended from a report that knows of ranks', () => {
+  const RANKS = [8, 24, 32];
+
+  /** Linears two by two share a branch of rank 16; a direction more is worth less each time. */
+  const ranked = (blocks: number, gain = 0.2): QuantizationReport => {
+    const report = syntheticReport({ blocks });
+    const own = transformed(report);
+    const linears = own.map((linear, i): LinearReport => {
+      const [d, n] = linear.shape;
+      const parts = { center: 'none', scale: 'balanced', rotate: true } as const;
+      return {
+        ...linear,
+        parts: { ...parts, branch: 'errors', lowRank: 16 },
+        transformOf: own[i - (i % 2)]!.name,
+        atRanks: RANKS.map((lowRank) => ({
+          lowRank,
+          output: linear.sqnr!.output + gain * Math.sqrt(n / 1152) * (lowRank - 16),
+          bytes: linear.bytes.after + (lowRank - 16) * (n + 4 + (i % 2 === 0 ? d : 0)),
+        })),
+      };
+    });
+    return withLinears(report, linears);
+  };
+
+  const target = fc.oneof(
+    fc.record({ minSqnr: fc.double({ min: 12, max: 44, noNaN: true }) }),
+    fc.record({ meanSqnr: fc.double({ min: 12, max: 44, noNaN: true }) }),
+    fc.record({ maxBytes: fc.double({ min: 0.98, max: 1.4, noNaN: true }) }),
+  );
+
+  it('reach it, by one rank a site, and expect what the report says of that', () => {
+    const seen = { ranks: 0, bits: 0, both: 0 };
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 4 }), target, (blocks, wanted) => {
+        const report = ranked(blocks);
+        const { after } = report.totals.modelBytes;
+        const own = 'maxBytes' in wanted ? { maxBytes: after * wanted.maxBytes } : wanted;
+        const recipe = attempt(() => recommendRules(report, own));
+        if (recipe === null) return; // out of reach, another test
+        const { rules, expected } = recipe;
+        const made = madeBy(report, rules);
+        expect(expected.modelBytes).to.equal(made.modelBytes);
+        expect(expected.minSqnr).to.equal(made.minSqnr);
+        expect(expected.meanSqnr).to.be.closeTo(made.meanSqnr, 1e-9);
+        if ('minSqnr' in own) expect(made.minSqnr).to.be.at.least(own.minSqnr);
+        if ('meanSqnr' in own) expect(made.meanSqnr).to.be.at.least(own.meanSqnr);
+        if ('maxBytes' in own) expect(made.modelBytes).to.be.at.most(own.maxBytes);
+        const bits = rules.filter(({ weights }) => weights !== undefined).length;
+        seen.bits += Math.sign(bits);
+        seen.ranks += Math.sign(rules.length - bits);
+        seen.both += bits > 0 && bits < rules.length ? 1 : 0;
+      }),
+      { seed: 1, numRuns: 200 },
+    );
+    expect(Math.min(seen.bits, seen.ranks, seen.both), 'of each there were some').to.be.above(10);
+  });
+
+  it('take no more bytes than bits alone would', () => {
+    for (const minSqnr of [17, 19, 21, 24]) {
+      const report = ranked(3);
+      const without = withLinears(
+        report,
+        report.linears.map(({ atRanks: _, ...linear }) => linear),
+      );
+      const both = recommendRules(report, { minSqnr });
+      const bits = recommendRules(without, { minSqnr });
+      expect(both.expected.modelBytes).to.be.at.most(bits.expected.modelBytes);
+      if (minSqnr < 20)
+        expect(both.rules.some(({ lowRank }) => lowRank !== undefined)).to.equal(true);
+    }
+  });
+
+  it('say of a rank what branch it is of, and how the linear is treated', () => {
+    const report = ranked(1);
+    const outputs = transformed(report).map(({ sqnr }) => sqnr!.output);
+    const { rules } = recommendRules(report, { minSqnr: Math.min(...outputs) + 0.5 });
+    const kept = { center: 'none', scale: 'balanced', branch: 'errors', lowRank: 24 };
+    expect(rules).to.have.length(2);
+    for (const { match, ...rule } of rules) {
+      expect(rule).to.deep.equal(kept);
+      expect(transformed(report).map(({ name }) => name)).to.include(match);
+    }
+  });
+
+  it('give up directions where a model is too large, those that are worth least', () => {
+    const report = ranked(2);
+    const { after } = report.totals.modelBytes;
+    const { rules, expected } = recommendRules(report, { maxBytes: after - 20_000 });
+    expect(rules.some(({ lowRank }) => lowRank === 8)).to.equal(true);
+    expect(expected.modelBytes).to.be.within(after - 60_000, after - 20_000);
+    const least = /target.maxBytes must be at least (\d+) /;
+    let message = '';
+    try {
+      recommendRules(report, { maxBytes: after / 2 });
+    } catch (error) {
+      message = `${error}`;
+    }
+    const bytes = Number(least.exec(message)![1]);
+    expect(recommendRules(report, { maxBytes: bytes }).expected.modelBytes).to.equal(bytes);
+    expect(() => recommendRules(report, { maxBytes: bytes - 1 })).to.throw(InvalidArgumentError);
+  });
+
+  it('leave ranks alone that measured no better', () => {
+    const { rules } = recommendRules(ranked(2, -0.1), { maxBytes: 1e12 });
+    expect(rules.every(({ weights }) => weights?.bits === 8)).to.equal(true);
+    expect(rules).to.have.length(8);
+  });
+});
+
+/** What rules give by the report's own figures. */
+function madeBy(report: QuantizationReport, rules: readonly RecipeRule[]) {
+  const by = new Map(rules.map((rule) => [rule.match, rule]));
+  const linears = transformed(report).map((linear) => {
+    const rule = by.get(linear.name);
+    const { output } = linear.sqnr!;
+    const { after } = linear.bytes;
+    const transform = linear.transformOf;
+    if (rule === undefined) return { output, bytes: after, transform, rank: 16 };
+    if (rule.weights === undefined) {
+      const there = linear.atRanks!.find(({ lowRank }) => lowRank === rule.lowRank)!;
+      return { ...there, transform, rank: there.lowRank };
+    }
+    // what it shares stays with those that have a rank still
+    const others = transformed(report).filter((own) => own.transformOf === transform);
+    const rank = others.flatMap(({ name }) => by.get(name)?.lowRank ?? [])[0];
+    const left = linear.atRanks!.find(({ lowRank }) => lowRank === rank);
+    const isFirst = transform === linear.name;
+    const shared = isFirst && left !== undefined ? left.bytes - after : 0;
+    const { bytes, output: at8 } = linear.at8Bits!;
+    return { output: at8, bytes: bytes + shared, transform, rank: null };
+  });
+  for (const { transform, rank } of linears) {
+    const own = linears.filter((other) => other.transform === transform && other.rank !== null);
+    if (rank !== null) expect(new Set(own.map((other) => other.rank)).size).to.equal(1);
+  }
+  const outputs = linears.map(({ output }) => output);
+  const before = transformed(report).reduce((sum, { bytes }) => sum + bytes.after, 0);
+  return {
+    meanSqnr: outputs.reduce((sum, output) => sum + output, 0) / outputs.length,
+    minSqnr: Math.min(...outputs),
+    modelBytes:
+      report.totals.modelBytes.after - before + linears.reduce((sum, { bytes }) => sum + bytes, 0),
+  };
+}
 
 function transformed({ linears }: QuantizationReport): LinearReport[] {
   return linears.filter(({ treatment }) => treatment === 'transformed');

@@ -69,6 +69,7 @@ describe('Notes of a report', () => {
         "alpha had no effect: no linear is scaled by 'smoothquant'",
       ],
     ],
+    [{ lowRank: 0, ranks: [4] }, ['ranks had no effect: no linear has a branch that was measured']],
     [
       { weights: { bits: null }, lowRank: 2, weightOnly: false },
       ['lowRank had no effect: no weights of a transformed linear are quantized'],

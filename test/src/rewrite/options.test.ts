@@ -33,6 +33,8 @@ const WRONG: readonly (readonly [string, unknown])[] = [
   ['signs', { signs: 1 }],
   ['lowRank', { lowRank: -1 }],
   ['lowRank', { lowRank: 2000 }],
+  ['ranks', { ranks: 16 }],
+  ['ranks[1]', { ranks: [16, 0] }],
   ['blockSize', { blockSize: 0 }],
   ['seed', { seed: -1 }],
   ['seed', { seed: 2 ** 32 }],

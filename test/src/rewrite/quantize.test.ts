@@ -7,10 +7,13 @@ import {
   PRESETS,
   type PresetName,
   type Progress,
+  parseReport,
+  type QuantizationReport,
   type QuantizeOptions,
   quantize,
   quantizedFiles,
   recommendRules,
+  reportJson,
   rewriteGraph,
 } from '../../../src/index.js';
 import { withPreset } from '../../../src/rewrite/presetOptions.js';
@@ -125,9 +128,7 @@ describe('quantize', () => {
   it('reaches a target by the rules that are recommended, the others as they were', async () => {
     const stats = await calibrate(model, batches);
     const plain = await quantize(model, stats, {});
-    const outputs = plain.report.linears.flatMap(({ sqnr, treatment }) =>
-      treatment === 'transformed' ? [sqnr!.output] : [],
-    );
+    const outputs = outputsOf(plain.report);
     const minSqnr = outputs.sort((a, b) => a - b)[outputs.length >> 1]!;
     await expectNoLeakAsync(async () => {
       const made = await quantize(model, stats, { target: { minSqnr } });
@@ -148,6 +149,35 @@ describe('quantize', () => {
       const met = await quantize(model, stats, { target: { minSqnr: outputs[0]! } });
       expect(met.recipe!.rules).to.deep.equal([]);
       met.model.dispose();
+    });
+    plain.model.dispose();
+  });
+
+  it('reaches a target by ranks too, in the bytes that were expected', async () => {
+    const stats = await calibrate(model, batches);
+    const options = { lowRank: 2, rules: [{ role: 'mlp.out', lowRank: 2 }] } as const;
+    const plain = await quantize(model, stats, { ...options, ranks: [4, 6, 9] });
+    const least = Math.min(...outputsOf(plain.report));
+    const { atRanks, bytes } = plain.report.linears.find(({ atRanks }) => atRanks !== undefined)!;
+    expect(atRanks!.map(({ lowRank }) => lowRank)).to.deep.equal([4, 6, 9]);
+    expect(atRanks![0]!.bytes).to.be.above(bytes.after);
+    expect(parseReport(reportJson(plain.report))).to.deep.equal(plain.report);
+    await expectNoLeakAsync(async () => {
+      const target = { minSqnr: least + 0.3 };
+      const made = await quantize(model, stats, { ...options, ranks: [4, 6, 9], target });
+      const { rules, expected } = made.recipe!;
+      expect(rules.some(({ lowRank }) => lowRank !== undefined)).to.equal(true);
+      for (const { match, weights, lowRank } of rules) {
+        if (weights !== undefined) continue;
+        const linear = made.report.linears.find(({ name }) => name === match)!;
+        expect(linear.parts!.lowRank).to.equal(lowRank);
+        expect(linear.atRanks, 'measured once').to.equal(undefined);
+      }
+      expect(Math.min(...outputsOf(made.report))).to.be.at.least(target.minSqnr);
+      const ranksAlone = rules.every(({ weights }) => weights === undefined);
+      if (ranksAlone) expect(made.report.totals.modelBytes.after).to.equal(expected.modelBytes);
+      expect(made.report.notes ?? []).to.deep.equal([]);
+      made.model.dispose();
     });
     plain.model.dispose();
   });
@@ -212,3 +242,9 @@ describe('quantize', () => {
     }
   });
 });
+
+function outputsOf({ linears }: QuantizationReport): number[] {
+  return linears.flatMap(({ sqnr, treatment }) =>
+    treatment === 'transformed' ? [sqnr!.output] : [],
+  );
+}
