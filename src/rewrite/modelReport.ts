@@ -16,7 +16,9 @@ export function modelReport(
   embeddings: readonly EmbeddingReport[],
   notes: readonly string[],
 ): QuantizationReport {
-  const all = linears.map((placed) => reports.get(placed.linear.name) ?? untouchedReport(placed));
+  const all = linears.map(
+    (placed) => reports.get(placed.linear.name) ?? untouchedReport(placed, after),
+  );
   const modelBytes = { before: unpackedBytes(before), after: storedBytes(after) };
   return {
     ...{ version: 1, method, linears: all, totals: totalsOf(all, modelBytes) },

@@ -1,3 +1,5 @@
+import type { Graph } from '../graph/ir.js';
+import { weightBytes } from '../graph/weights.js';
 import type { Treatment } from '../quantize/measured.js';
 import type { Outcome, PlannedLinear } from '../quantize/plan.js';
 import { storedBytes } from '../quantize/quantizeLinear.js';
@@ -65,9 +67,13 @@ export function linearReport(
   };
 }
 
-/** What the report says of a linear that was left alone. */
-export function untouchedReport(placed: PlacedLinear): LinearReport {
-  const bytes = floatBytes(placed);
+/** What the report says of a linear that was left alone, in the graph that came out. */
+export function untouchedReport(placed: PlacedLinear, { weights }: Graph): LinearReport {
+  const before = floatBytes(placed);
+  const { weight, bias } = placed.linear;
+  // half floats stay such in the file
+  const [own, added] = [weight, bias?.weight].map((name) => name && weights.get(name));
+  const after = own ? weightBytes(own) + (added ? weightBytes(added) : 0) : before;
   const reason = placed.role === 'other' ? placed.reason : 'left alone, as the options say';
   return {
     ...identity(placed),
@@ -78,7 +84,7 @@ export function untouchedReport(placed: PlacedLinear): LinearReport {
     rounding: null,
     execution: 'float',
     reason,
-    bytes: { before: bytes, after: bytes },
+    bytes: { before, after },
     sqnr: null,
     compared: {},
     at8Bits: null,

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
+import { halfBitsOf } from '../../../ops/numerics/half.js';
 import { graphOfModel } from '../../../src/graph/model.js';
 import { weightBytes } from '../../../src/graph/weights.js';
 import {
@@ -14,7 +15,14 @@ import {
   rewriteGraph,
 } from '../../../src/index.js';
 import { describeOnBackends } from '../../harness/backends/onBackends.js';
-import { TINY_TOKENS, tinyBatch, tinyDit } from '../../harness/models/tinyDit.js';
+import { loaded } from '../../harness/graphs/run.js';
+import {
+  TINY_TOKENS,
+  tinyArtifacts,
+  tinyBatch,
+  tinyDit,
+  weightDataOf,
+} from '../../harness/models/tinyDit.js';
 import { expectNoLeakAsync } from '../../harness/run/memory.js';
 
 const TIMES = [0.25, 0.75];
@@ -150,6 +158,38 @@ describe('A report', () => {
     expect(totals.linearBytes.after).to.equal(after);
     expect(after + rest).to.equal(totals.modelBytes.after);
     expect(totals.modelBytes.after).to.equal(inFiles);
+  });
+
+  it('of linears that are left alone knows that the file has them in half floats', async () => {
+    const { weightSpecs, weightData, ...rest } = tinyArtifacts();
+    let at = 0;
+    const halved = (weightSpecs ?? []).map((spec) => {
+      const size = tf.util.sizeFromShape(spec.shape);
+      const bytes = weightDataOf({ weightData } as tf.io.ModelArtifacts).slice(at, at + 4 * size);
+      at += 4 * size;
+      if (spec.dtype !== 'float32') return { spec, bytes };
+      const values = halfBitsOf(new Float32Array(bytes.buffer));
+      const half = { ...spec, quantization: { dtype: 'float16' as const } };
+      return { spec: half, bytes: new Uint8Array(values.buffer) };
+    });
+    const halves = await loaded({
+      ...rest,
+      weightSpecs: halved.map(({ spec }) => spec),
+      weightData: Uint8Array.from(halved.flatMap(({ bytes }) => [...bytes])).buffer,
+    });
+    const rules = [{ role: 'mlp', treatment: 'skip' }] as const;
+    const { model: left, report: found } = rewriteGraph(halves, {
+      ...{ method: 'hadamard', weightOnly: false, rules, compare: false },
+    });
+    const untouched = found.linears.filter(({ treatment }) => treatment === 'untouched');
+    expect(untouched.length).to.be.above(3);
+    for (const { name, bytes } of untouched) {
+      expect(bytes.after, name).to.equal(bytes.before / 2);
+    }
+    const { linearBytes, modelBytes } = found.totals;
+    expect(linearBytes.after).to.be.below(modelBytes.after);
+    left.dispose();
+    halves.dispose();
   });
 
   it('knows the bytes of the original in float32', () => {
