@@ -88,7 +88,11 @@ function choiceOf(linear: LinearReport, auto: boolean): Choice {
   return { name, now, at8Bits: Math.max(now, comparable(at8Bits!.output)), extraBytes, kept };
 }
 
-/** The rotation stays open where it adds nothing to the file: its signs are in the scale. */
-function keptParts({ center, scale, rotate }: Treatment): Partial<Treatment> {
-  return scale === 'none' && !rotate ? { center, scale, rotate } : { center, scale };
+/**
+ * The rotation stays open where it adds nothing to the file: its signs are in the scale. The branch
+ * does not: of twice the bytes, rank 'auto' would take twice as many.
+ */
+function keptParts({ center, scale, rotate, ...beside }: Treatment): Partial<Treatment> {
+  const plain = scale === 'none' && !rotate ? { rotate } : {};
+  return { center, scale, ...plain, lowRank: 0, ...beside };
 }

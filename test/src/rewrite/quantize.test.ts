@@ -182,6 +182,19 @@ describe('quantize', () => {
     plain.model.dispose();
   });
 
+  it('keeps within the bytes of a target: 8 bits bring no more directions along', async () => {
+    const wide = await tinyDit({ depth: 1, hiddenSize: 64 });
+    const stats = await calibrate(wide, batches);
+    const target = { maxBytes: 105_000 };
+    const { model: small, report, recipe } = await quantize(wide, stats, { target });
+    expect(recipe!.rules.some(({ weights }) => weights?.bits === 8)).to.equal(true);
+    const { after } = report.totals.modelBytes;
+    expect(after).to.be.within(0.95 * target.maxBytes, target.maxBytes);
+    expect(recipe!.expected.modelBytes).to.be.closeTo(after, 0.01 * after);
+    small.dispose();
+    wide.dispose();
+  });
+
   it('says in its own name what cannot be reached or is wrong, and leaves nothing', async () => {
     const stats = await calibrate(model, batches);
     const cases: readonly [object, RegExp][] = [
