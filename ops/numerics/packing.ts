@@ -40,10 +40,10 @@ export function packCodes(codes: Int8Array, d: number, n: number, bits: number):
   let at = 0;
   for (let column = 0; column < n; column += PANEL_COLUMNS) {
     for (let row = 0; row < d; row += BLOCK_ROWS, at += blockBytes(bits)) {
-      for (let i = 0; i < BLOCK_CODES; i++) {
-        const r = row + (i % BLOCK_ROWS);
-        const c = column + Math.floor(i / BLOCK_ROWS);
-        block[i] = (r < d && c < n ? codes[r * n + c]! : 0) + offset;
+      block.fill(offset);
+      const [rows, columns] = [Math.min(BLOCK_ROWS, d - row), Math.min(PANEL_COLUMNS, n - column)];
+      for (let k = 0, from = row * n + column; k < rows; k++, from += n) {
+        for (let c = 0; c < columns; c++) block[c * BLOCK_ROWS + k] = codes[from + c]! + offset;
       }
       packBlock(block, bits, out, at);
     }
@@ -89,7 +89,8 @@ function blockBytes(bits: number): number {
 function packBlock(block: Uint8Array, bits: number, out: Uint8Array, at: number): void {
   let start = at;
   let shift = 0;
-  for (const width of planesOf(bits)) {
+  for (let width = 8; width > 0; width >>= 1) {
+    if ((bits & width) === 0) continue;
     const length = blockBytes(width);
     const mask = 2 ** width - 1;
     for (let i = 0, slot = 0; i < BLOCK_CODES; i += length, slot += width) {

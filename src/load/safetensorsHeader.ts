@@ -8,6 +8,8 @@ const OP = 'parseSafetensors';
 /** As the format has it. */
 const MAX_HEADER_BYTES = 100_000_000;
 
+const IS_LITTLE_ENDIAN = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1;
+
 type Widen = (view: DataView, values: Float32Array) => void;
 
 const DTYPES: Readonly<Record<string, { readonly bytes: number; readonly widen: Widen }>> = {
@@ -73,9 +75,12 @@ export function entriesOf(header: Uint8Array, size: number | null): Entry[] {
   return entries;
 }
 
-/** The values of a tensor from its bytes, widened to float32. */
+/** The values of a tensor from its bytes, widened to float32; float32 may keep their memory. */
 export function widened({ dtype }: Entry, bytes: Uint8Array): Floats {
   const { bytes: size, widen } = DTYPES[dtype]!;
+  // memory of its own is taken as it is: a tensor may have hundreds of megabytes
+  const isInPlace = dtype === 'F32' && IS_LITTLE_ENDIAN && bytes.length === bytes.buffer.byteLength;
+  if (isInPlace) return new Float32Array(bytes.buffer as ArrayBuffer);
   const values = new Float32Array(bytes.length / size);
   widen(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), values);
   return values;

@@ -86,12 +86,20 @@ export function transpose<T extends Float32Array | Float64Array>(
   rows: number,
   columns: number,
 ): T {
-  const out = a.slice() as T;
-  for (let i = 0; i < rows; i++) {
-    for (let j = 0; j < columns; j++) out[j * rows + i] = a[i * columns + j]!;
+  const out = (
+    a instanceof Float32Array ? new Float32Array(a.length) : new Float64Array(a.length)
+  ) as T;
+  for (let from = 0; from < rows; from += TILE) {
+    const to = Math.min(from + TILE, rows);
+    for (let j = 0; j < columns; j++) {
+      for (let i = from; i < to; i++) out[j * rows + i] = a[i * columns + j]!;
+    }
   }
   return out;
 }
+
+/** Rows that are read beside each other: so many lines of the cache are written whole. */
+const TILE = 16;
 
 /**
  * A tensor's values. Not returned from `tidy` itself, which would search every number for tensors.

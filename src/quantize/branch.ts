@@ -97,25 +97,26 @@ export function roundedTarget({ vectors, rank }: Branch, w: Float32Array, d: num
 /**
  * R [rank, n] with the least error of x'⊥ Q + (x' V) R as x' W', by the second moments of x': what
  * the codes miss along V goes into it.
+ * @param spare Memory of as many numbers, written over: whole weight matrices are large.
  */
 export function branchWeights(
   { branch, gain }: FittedBranch,
   w: Float32Array,
   rounded: Float32Array,
-  d: number,
+  spare: Float32Array,
 ): Float32Array {
+  const d = gain.length / branch.rank;
   const n = w.length / d;
   // x'⊥ = x' (1 − V Vᵀ)
   const effective = branch.subtract ? roundedTarget(branch, rounded, d) : rounded;
-  // a product of its own is written over, what was given is not
-  const taken = branch.subtract ? effective : effective.slice();
-  return matmul(Float32Array.from(gain), less(w, taken), branch.rank, d, n);
+  const error = less(w, effective, spare);
+  return matmul(Float32Array.from(gain), error, branch.rank, d, n);
 }
 
-/** v − taken, in the place of `taken`: whole weight matrices are large. */
-function less(v: Float32Array, taken: Float32Array): Float32Array {
-  for (let i = 0; i < v.length; i++) taken[i] = v[i]! - taken[i]!;
-  return taken;
+/** v − taken, in the place of `taken` or of what else is given. */
+function less(v: Float32Array, taken: Float32Array, out = taken): Float32Array {
+  for (let i = 0; i < v.length; i++) out[i] = v[i]! - taken[i]!;
+  return out;
 }
 
 function fitted(

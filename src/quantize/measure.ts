@@ -99,7 +99,7 @@ export function linearOutput(
   const { count } = samples;
   const sum = (a: Float32Array, b: Float32Array) => a.map((v, i) => v + b[i]!);
   const input = residual.length === 0 ? quantized : sum(quantized, residual);
-  const out = matmul(input, weights, count, d, n);
+  const out = matmul(input, weights(), count, d, n);
   const add = (part: Float32Array) => {
     for (let i = 0; i < out.length; i++) out[i] = out[i]! + part[i]!;
   };

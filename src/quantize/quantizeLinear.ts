@@ -10,13 +10,13 @@ import { dequantized, type QuantizedWeights, quantizeNearest } from './uniform.j
 /** A linear's weights as they will be stored, with all that its transform asks of them. */
 export interface QuantizedLinear {
   readonly n: number;
-  /** Null: the weights stay in float32, as `weights`. */
+  /** Null: the weights stay in float32, as `weights` gives them. */
   readonly packed: QuantizedWeights | null;
   /**
-   * What passes through the weights is multiplied by this, [d, n]; the codes, dequantized, or W'
-   * itself.
+   * What passes through the weights is multiplied by this, [d, n]; the codes, dequantized when that
+   * is first asked for, or W' itself.
    */
-  readonly weights: Float32Array;
+  readonly weights: () => Float32Array;
   /** Which way the codes were rounded. */
   readonly rounding: 'nearest' | 'gptq' | null;
   /** The basis of the mean through the original weights; null for none. */
@@ -60,9 +60,11 @@ export function quantizeLinear(
   const full = transformedWeights(t, w, n);
   const target = fitted === null ? full : roundedTarget(fitted.branch, full, d);
   const packed = quantize(target, d, n, options, feedback);
-  const weights = packed === null ? target : dequantized(packed);
+  const weights = weightsOf(packed, target);
   const basis = t.basis === null ? null : storedRows(basisProduct(t, w, n), t.rank, n, options);
-  const right = fitted === null ? null : branchWeights(fitted, full, weights, d);
+  // what was rounded is needed no more: its memory takes what that missed
+  const spare = packed === null ? new Float32Array(w.length) : target;
+  const right = fitted === null ? null : branchWeights(fitted, full, weights(), spare);
   return {
     n,
     packed,
@@ -75,13 +77,22 @@ export function quantizeLinear(
   };
 }
 
+function weightsOf(packed: QuantizedWeights | null, target: Float32Array): () => Float32Array {
+  if (packed === null) return () => target;
+  let known: Float32Array | null = null;
+  return () => {
+    known ??= dequantized(packed);
+    return known;
+  };
+}
+
 /** What the codes and the branch together do to x', [d, n]. */
 export function effectiveWeights(
   { branch, d }: Transform,
   { weights, branch: right, n }: QuantizedLinear,
 ): Float32Array {
-  if (branch === null || right === null) return weights;
-  const left = branch.subtract ? roundedTarget(branch, weights, d) : weights;
+  if (branch === null || right === null) return weights();
+  const left = branch.subtract ? roundedTarget(branch, weights(), d) : weights();
   const along = matmul(
     branch.vectors.values,
     restoredRows(right, branch.rank, n),
@@ -108,7 +119,7 @@ export function storedBytes(
         4 * (part.scale?.length ?? 0);
   const matrix =
     packed === null
-      ? bytesOf(FLOAT32, [weights.length / n, outputs])
+      ? bytesOf(FLOAT32, [weights().length / n, outputs])
       : bytesOf(packed.format, [packed.d, outputs], halfInFull(packed.scale));
   return matrix + stored(basis) + stored(branch) + (packed === null ? 4 : 2) * outputs;
 }

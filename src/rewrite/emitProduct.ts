@@ -64,7 +64,7 @@ function weightsPart(
 ): Part {
   if (packed === null) {
     const attrs = { bits: attr.int(32), groupSize: attr.int(d) };
-    return { inputs: [e.constant(`${name}/weights`, [d, n], weights)], attrs };
+    return { inputs: [e.constant(`${name}/weights`, [d, n], weights())], attrs };
   }
   const { codes, format, scale } = packed;
   const { bits, granularity } = format;

@@ -13,20 +13,20 @@ export function linearMatrix(
   { inputs: inOrder, outputs: outOrder }: LinearLayout,
 ): Float32Array {
   const matrix = new Float32Array(values.length);
-  // blocks that stay in the cache: both sides are matrices of millions
-  for (let first = 0; first < inputs; first += BLOCK) {
-    const last = Math.min(first + BLOCK, inputs);
-    for (let to = 0; to < outputs; to++) {
-      const row = (outOrder?.[to] ?? to) * inputs;
-      for (let from = first; from < last; from++) {
-        matrix[from * outputs + to] = values[row + (inOrder?.[from] ?? from)]!;
-      }
+  const from = inOrder ?? Int32Array.from({ length: inputs }, (_, i) => i);
+  // a few rows beside each other, of which whole lines of the cache are written
+  for (let first = 0; first < outputs; first += TILE) {
+    const last = Math.min(first + TILE, outputs);
+    const rows = Array.from({ length: last - first }, (_, i) => outOrder?.[first + i] ?? first + i);
+    for (let i = 0; i < inputs; i++) {
+      const [at, column] = [i * outputs + first, from[i]!];
+      for (let k = 0; k < rows.length; k++) matrix[at + k] = values[rows[k]! * inputs + column]!;
     }
   }
   return matrix;
 }
 
-const BLOCK = 64;
+const TILE = 16;
 
 /**
  * The order of a patch's values in tfjs, [p, p, channels], by their places in PyTorch's

@@ -105,7 +105,7 @@ describe('The branch beside the codes', () => {
       const damping = (1e-3 * trace) / D;
       const h = rowsOf(moments, D).map((row, i) => row.map((m, j) => (i === j ? m + damping : m)));
       const w = rowsOf(transformedWeights(bare, W, N), N);
-      const right = heart.branchWeights(h, v, w, rowsOf(linear.weights, N), subtract);
+      const right = heart.branchWeights(h, v, w, rowsOf(linear.weights(), N), subtract);
       const stored = restoredRows(linear.branch!, rank, N);
       // 8 bits of each row's largest; the first two finer
       right.forEach((row, i) => {
@@ -114,11 +114,12 @@ describe('The branch beside the codes', () => {
         const off = Math.max(...row.map((value, j) => Math.abs(value - stored[i * N + j]!)));
         expect(off, `row ${i}`).to.be.at.most(1.05 * step + 1e-4 * reach);
       });
+      const weights = linear.weights();
       const y = tokens.left.map((row, i) =>
         Array.from({ length: N }, (_, j) => {
           let sum = linear.meanProduct![j]!;
           row.forEach((value, k) => {
-            sum += (value + means.left[i]![k]!) * linear.weights[k * N + j]!;
+            sum += (value + means.left[i]![k]!) * weights[k * N + j]!;
           });
           tokens.along[i]!.forEach((value, k) => {
             sum += (value + means.along[i]![k]!) * stored[k * N + j]!;

@@ -213,7 +213,7 @@ function termsOf(s: Subject, i: number): heart.Terms {
   const sums = w[0]!.map((_, j) => t.mean.reduce((sum, v, k) => sum + v * w[k]![j]!, 0));
   return {
     x: [[...inputs.quantized.subarray(i * D, (i + 1) * D)]],
-    w: rowsOf(linear.weights, N),
+    w: rowsOf(linear.weights(), N),
     meanProduct: mean === null ? nothing : sums,
     coefficients: [...inputs.coefficients.subarray(i * rank, (i + 1) * rank)],
     basisProduct: storedProduct(linear, rank),
