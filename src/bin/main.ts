@@ -3,6 +3,7 @@ import { CommanderError } from 'commander';
 import { HadaNormError } from '../../ops/numerics/errors.js';
 import '../index.js';
 import { programOf } from './program.js';
+import { collecting } from './shared/collecting.js';
 import type { Context } from './shared/context.js';
 import { ProgressLine } from './shared/progressLine.js';
 
@@ -21,7 +22,7 @@ const context: Context = {
     line.clear();
     process.stderr.write(`${text}\n`);
   },
-  onProgress: line.tell,
+  onProgress: collecting(line.tell),
 };
 
 // the first Ctrl-C ends the work in its own time, the second at once

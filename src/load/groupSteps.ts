@@ -42,10 +42,11 @@ export class GroupSteps {
     for (let i = 0; i < tasks.length; i++) {
       throwIfAborted(this.op, signal);
       const step = this.steps.next();
+      // before anybody is told, who may look after memory
+      if (i === tasks.length - 1) this.weights.drop(weights);
       if (!step.done) onProgress?.(step.value);
       await new Promise((resolve) => setTimeout(resolve, 0));
     }
-    this.weights.drop(weights);
   }
 
   finish(): RewrittenGraph {

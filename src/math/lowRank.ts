@@ -1,4 +1,5 @@
-import { bothProducts, matmul, transpose } from './matrix.js';
+import { type BothProducts, bothProducts, bothProductsOfTurned } from './bothProducts.js';
+import { matmul, transpose } from './matrix.js';
 import { orthonormalize, startingRows } from './symmetric.js';
 
 /**
@@ -20,13 +21,18 @@ export function leadingRightVectors(
   n: number,
   r: number,
 ): Float32Array {
-  return 2 * m <= n ? throughRows(a, m, n, r) : throughColumns(a, m, n, r);
+  return 2 * m <= n ? throughRows(a, m, n, r) : throughColumns(bothProducts(a, m, n, r), n, r);
 }
 
-function throughColumns(a: Float32Array, m: number, n: number, r: number): Float32Array {
+/** The left singular vectors of w [d, n] likewise, [r, d]: of a large one without a copy. */
+export function leadingLeftVectors(w: Float32Array, d: number, n: number, r: number): Float32Array {
+  if (2 * n <= d) return throughRows(transpose(w, d, n), n, d, r);
+  return throughColumns(bothProductsOfTurned(w, n, d, r), d, r);
+}
+
+function throughColumns(products: BothProducts, n: number, r: number): Float32Array {
   let basis: Float32Array = Float32Array.from(startingRows(n, r));
   orthonormalize(basis, n, r);
-  const products = bothProducts(a, m, n, r);
   try {
     for (let round = 0; round < ROUNDS; round++) {
       // [n, r] → a · [n, r] = [m, r] → aᵀ · [m, r] = [n, r]

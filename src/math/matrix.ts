@@ -1,5 +1,4 @@
 import {
-  dispose,
   getBackend,
   matMul,
   type Tensor,
@@ -15,6 +14,11 @@ const FAST = new Set(['wasm', 'tensorflow']);
 /** Below this many multiplications, a call is not worth its overhead. */
 const FAST_FROM = 65_536;
 
+/** Whether a product of so many multiplications goes to the backend. */
+export function isProductFast(multiplications: number): boolean {
+  return multiplications >= FAST_FROM && areProductsFast();
+}
+
 /** Whether the current backend's products are float32 throughout, fast, and read in step. */
 export function areProductsFast(): boolean {
   return FAST.has(getBackend());
@@ -28,7 +32,7 @@ export function matmul(
   k: number,
   n: number,
 ): Float32Array {
-  if (m * k * n >= FAST_FROM && areProductsFast()) {
+  if (isProductFast(m * k * n)) {
     return fetched('matmul', () => matMul(tensor2d(a, [m, k]), tensor2d(b, [k, n])));
   }
   const out = new Float32Array(m * n);
@@ -44,40 +48,13 @@ export function matmulTransposed(
   m: number,
   n: number,
 ): Float32Array {
-  if (m * k * n >= FAST_FROM && areProductsFast()) {
+  if (isProductFast(m * k * n)) {
     // transposed apart: tfjs's transposed product is scalar on WASM
     return fetched('matmulTransposed', () =>
       matMul(transposeAxes(tensor2d(a, [k, m])), tensor2d(b, [k, n])),
     );
   }
   return matmul(transpose(a, k, m), b, m, k, n);
-}
-
-/** Products with one matrix a [m, n], both ways. */
-export interface BothProducts {
-  /** a · b for b [n, r]. */
-  readonly times: (b: Float32Array) => Float32Array;
-  /** aᵀ · b for b [m, r]. */
-  readonly timesTransposed: (b: Float32Array) => Float32Array;
-  readonly dispose: () => void;
-}
-
-/** `matmul` and `matmulTransposed` by one matrix many times: it goes to the backend once. */
-export function bothProducts(a: Float32Array, m: number, n: number, r: number): BothProducts {
-  if (m * n * r < FAST_FROM || !areProductsFast()) {
-    return {
-      times: (b) => matmul(a, b, m, n, r),
-      timesTransposed: (b) => matmulTransposed(a, b, m, n, r),
-      dispose: () => undefined,
-    };
-  }
-  const rows = tensor2d(a, [m, n]);
-  const columns = transposeAxes(rows);
-  return {
-    times: (b) => fetched('matmul', () => matMul(rows, tensor2d(b, [n, r]))),
-    timesTransposed: (b) => fetched('matmul', () => matMul(columns, tensor2d(b, [m, r]))),
-    dispose: () => dispose([rows, columns]),
-  };
 }
 
 /** [rows, columns] → [columns, rows]. */

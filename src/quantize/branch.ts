@@ -1,5 +1,5 @@
 import { type Stored, signed8 } from '../graph/encodings.js';
-import { leadingRightVectors } from '../math/lowRank.js';
+import { leadingLeftVectors, leadingRightVectors } from '../math/lowRank.js';
 import { matmul, matmulTransposed, traceOf, transpose } from '../math/matrix.js';
 import {
   innerProducts,
@@ -183,15 +183,19 @@ export function withoutBranch(
 
 /** The left singular vectors of the weights side by side, [d, Σ n]. */
 function weightsDirections({ d, weights }: BranchOrigin, rank: number): Float64Array {
+  return transpose(Float64Array.from(leadingRows(d, weights, rank)), rank, d);
+}
+
+function leadingRows(d: number, weights: readonly Float32Array[], rank: number): Float32Array {
+  const [w, ...others] = weights as [Float32Array, ...Float32Array[]];
+  if (others.length === 0) return leadingLeftVectors(w, d, w.length / d, rank);
   const rows = weights.reduce((sum, { length }) => sum + length / d, 0);
-  const all = weights.length === 1 ? transpose(weights[0]!, d, rows) : new Float32Array(rows * d);
-  if (weights.length > 1) {
-    weights.reduce((at, w) => {
-      all.set(transpose(w, d, w.length / d), at);
-      return at + w.length;
-    }, 0);
-  }
-  return transpose(Float64Array.from(leadingRightVectors(all, rows, d, rank)), rank, d);
+  const all = new Float32Array(rows * d);
+  weights.reduce((at, own) => {
+    all.set(transpose(own, d, own.length / d), at);
+    return at + own.length;
+  }, 0);
+  return leadingRightVectors(all, rows, d, rank);
 }
 
 /**

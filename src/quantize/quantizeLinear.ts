@@ -60,7 +60,7 @@ export function quantizeLinear(
   const full = transformedWeights(t, w, n);
   const target = fitted === null ? full : roundedTarget(fitted.branch, full, d);
   const packed = quantize(target, d, n, options, feedback);
-  const weights = weightsOf(packed, target);
+  const weights = packed === null ? itself(target) : codesDequantized(packed);
   const basis = t.basis === null ? null : storedRows(basisProduct(t, w, n), t.rank, n, options);
   // what was rounded is needed no more: its memory takes what that missed
   const spare = packed === null ? new Float32Array(w.length) : target;
@@ -77,8 +77,12 @@ export function quantizeLinear(
   };
 }
 
-function weightsOf(packed: QuantizedWeights | null, target: Float32Array): () => Float32Array {
-  if (packed === null) return () => target;
+function itself(target: Float32Array): () => Float32Array {
+  return () => target;
+}
+
+/** The codes, dequantized once. Apart from who has what was rounded: a closure would hold that. */
+function codesDequantized(packed: QuantizedWeights): () => Float32Array {
   let known: Float32Array | null = null;
   return () => {
     known ??= dequantized(packed);

@@ -8,6 +8,7 @@ import { statsFor } from '../quantize/siteStatistics.js';
 import type { Transform } from '../quantize/transform.js';
 import { type ActivationBehind, activationBehind } from '../recognize/activations.js';
 import { MaskEmitter } from '../recognize/emitMask.js';
+import type { Linear } from '../recognize/linears.js';
 import type { Match, Pass } from '../recognize/normalize/engine.js';
 import type { TokenMask } from '../recognize/tokenMask.js';
 import type { LinearReport } from '../report/report.js';
@@ -20,7 +21,8 @@ import { linearReport } from './reporting.js';
 
 /** A linear that is quantized already; its packed weights go into the graph, and it is let go. */
 interface QuantizedMatch extends Match {
-  readonly outcome: Outcome;
+  /** Gives it once: who looks through the matches holds them longer than a weight matrix should. */
+  readonly take: () => Outcome;
   /** The activation that goes with it, where the product applies it. */
   readonly behind: ActivationBehind | null;
   readonly group: Group;
@@ -72,21 +74,16 @@ export class QuantizePass implements Pass<QuantizedMatch> {
 
   *match(view: ShapedView): Generator<QuantizedMatch> {
     for (const tasks of this.groups) {
-      const stats = statsFor(this.op, this.options, tasks[0]!);
-      const work = new SiteQuantizer(this.op, tasks, stats, this.options);
+      const work = new SiteWork(() => this.quantizerOf(tasks), tasks.length);
       const group = { size: tasks.length, first: tasks[0]!.placed.linear.name };
       for (const [i, { placed }] of tasks.entries()) {
-        const name = JSON.stringify(placed.linear.name);
-        yield this.matchOf(
-          view,
-          inNameOf(this.op, name, () => work.outcome(i)),
-          group,
-        );
+        yield this.matchOf(view, placed.linear, () => work.outcome(i), group);
       }
     }
   }
 
-  replace(builder: GraphBuilder, { outcome, behind, group }: QuantizedMatch): void {
+  replace(builder: GraphBuilder, { take, behind, group }: QuantizedMatch): void {
+    const outcome = take();
     const { planned } = outcome;
     const { integer } = this;
     const known = this.transforms.get(planned.transform);
@@ -107,13 +104,24 @@ export class QuantizePass implements Pass<QuantizedMatch> {
     this.done.push(doneOf(outcome));
   }
 
-  private matchOf(view: ShapedView, outcome: Outcome, group: Group): QuantizedMatch {
-    const { linear } = outcome.planned.placed;
+  private quantizerOf(tasks: readonly Task[]): SiteQuantizer {
+    const stats = statsFor(this.op, this.options, tasks[0]!);
+    return new SiteQuantizer(this.op, tasks, stats, this.options);
+  }
+
+  /** A function of its own: a generator that waits would hold what `quantized` gives. */
+  private matchOf(
+    view: ShapedView,
+    linear: Linear,
+    quantized: () => Outcome,
+    group: Group,
+  ): QuantizedMatch {
+    const take = once(inNameOf(this.op, JSON.stringify(linear.name), quantized));
     const behind = this.integer ? activationBehind(view, linear) : null;
     const activation = [...(behind?.path ?? []), ...(behind?.nodes ?? [])];
     const own = [linear.product, ...(linear.turned === null ? [] : [linear.turned.node])];
     const replaced = [...own, linear.name, ...activation.map(({ name }) => name)];
-    return { at: linear.name, replaced, outcome, behind, group };
+    return { at: linear.name, replaced, take, behind, group };
   }
 
   /** Which tokens a transform's mean is of; null for all, or where there is no such mean. */
@@ -135,6 +143,33 @@ export class QuantizePass implements Pass<QuantizedMatch> {
     this.transforms.set(transform, made);
     return made;
   }
+}
+
+/** A site at work, let go of with its last linear: before the next one its weights are read. */
+class SiteWork {
+  private site: SiteQuantizer | null;
+
+  constructor(
+    make: () => SiteQuantizer,
+    private left: number,
+  ) {
+    this.site = make();
+  }
+
+  outcome(i: number): Outcome {
+    const outcome = this.site!.outcome(i);
+    if (--this.left === 0) this.site = null;
+    return outcome;
+  }
+}
+
+function once<T>(value: T): () => T {
+  let held: T | null = value;
+  return () => {
+    const given = held!;
+    held = null;
+    return given;
+  };
 }
 
 /** Bytes in the file of the weights that were made since there were `start` of them. */

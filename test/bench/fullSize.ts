@@ -16,6 +16,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { useBackend } from '../../src/bin/shared/backends.js';
+import { collecting } from '../../src/bin/shared/collecting.js';
 import { ProgressLine } from '../../src/bin/shared/progressLine.js';
 import { flag, orExit, readFlags, SWITCH } from '../../src/cli/flags.js';
 import { integer, oneOf, text } from '../../src/cli/readers.js';
@@ -73,10 +74,11 @@ async function all(): Promise<void> {
       });
       return;
     }
+    const tell = collecting(line.tell);
     const made = await timed('quantized', () =>
       quantizeFullSize(source, values, (progress, ms) => {
         stages.set(progress.stage, (stages.get(progress.stage) ?? 0) + ms);
-        line.tell(progress);
+        tell(progress);
       }),
     );
     for (const text of toldOf(made, stages)) console.log(text);
