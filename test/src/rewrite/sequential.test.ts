@@ -208,8 +208,15 @@ describe('A sequential calibration', () => {
       );
       const minSqnr = Math.min(...outputs) + 0.01;
       const made = await quantize(model, batches, { ...SEQUENTIAL, target: { minSqnr } });
-      const bits = made.report.linears.filter(({ name }) => name === made.recipe!.rules[0]!.match);
-      expect(bits.map(({ weightBits }) => weightBits)).to.deep.equal([8]);
+      const [rule] = made.recipe!.rules;
+      const changed = made.report.linears.find(({ name }) => name === rule!.match)!;
+      const before = first.report.linears.find(({ name }) => name === rule!.match)!;
+      const { weights, lowRank } = rule!;
+      expect(changed.weightBits).to.equal(weights?.bits ?? before.weightBits);
+      expect(changed.parts!.lowRank ?? 0).to.equal(lowRank);
+      const former = [before.weightBits, before.parts!.lowRank ?? 0];
+      expect([changed.weightBits, lowRank]).not.to.deep.equal(former);
+      expect(changed.sqnr!.output).to.be.at.least(minSqnr);
       first.model.dispose();
       made.model.dispose();
     });
