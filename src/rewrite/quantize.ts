@@ -6,16 +6,22 @@ import { type Batch, checkBatches } from '../calibrate/batch.js';
 import { calibrate } from '../calibrate/calibrate.js';
 import type { CalibrateOptions } from '../calibrate/settings.js';
 import { CalibrationStats, statsGiven } from '../calibrate/stats.js';
-import { type Recipe, type RecipeTarget, recipeFor } from '../report/recipe.js';
+import type { Recipe, RecipeTarget } from '../report/recipe.js';
 import type { AnyModel } from '../trace/given.js';
-import { impliedRules } from './impliedRules.js';
 import { type RewriteOptions, TARGET_RANKS } from './options.js';
 import { withPreset } from './presetOptions.js';
 import type { Preset, PresetName } from './presets.js';
 import { type RewriteResult, rewriteGraphAsync } from './rewriteGraph.js';
 import { rewriteSequentially, type SequentialResult } from './sequential.js';
 import { type OpenSequential, openSequential } from './sequentialInput.js';
-import { furtherRecipe, joinedRecipes, rulesOf, withShortfall } from './targets.js';
+import {
+  type Attempt,
+  firstAttempt,
+  joinedRecipes,
+  nextAttempt,
+  rulesOf,
+  withShortfall,
+} from './targets.js';
 
 /** Options of `quantize`: those of `rewriteGraph` go over the preset's. */
 export interface QuantizeOptions extends Omit<RewriteOptions, 'stats'>, WatchOptions {
@@ -132,17 +138,17 @@ async function reaching(
   if (target === undefined) return { ...(await run(rewriting, false)), recipe: null };
   let result = await run({ ranks: TARGET_RANKS, ...rewriting }, false);
   try {
-    let recipe = recipeFor(op, result.report, target);
-    let rules = [...(rewriting.rules ?? [])];
-    for (let round = 0; round < ROUNDS; round++) {
-      const more = round === 0 ? recipe : furtherRecipe(op, result.report, target);
-      if (more === null || more.rules.length === 0) break;
-      recipe = round === 0 ? recipe : joinedRecipes(recipe, more);
-      rules = [...rules, ...impliedRules(rulesOf(op, result.report, more))];
+    const first = firstAttempt(op, result.report, rewriting.rules, target);
+    let { recipe } = first;
+    let attempt: Attempt | null = recipe.rules.length === 0 ? null : first;
+    for (let round = 0; round < ROUNDS && attempt !== null; round++) {
+      const rules = rulesOf(op, attempt);
       const { ranks: _, ...options } = { ...rewriting, rules };
       const next = await run(options, true);
       result.model.dispose();
       result = next;
+      recipe = attempt.isInstead ? attempt.recipe : joinedRecipes(recipe, attempt.recipe);
+      attempt = nextAttempt(op, target, first, { report: result.report, rules, recipe });
     }
     return { ...result, report: withShortfall(result.report, target), recipe };
   } catch (error) {

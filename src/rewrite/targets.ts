@@ -2,33 +2,66 @@ import { InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { type Recipe, type RecipeRule, type RecipeTarget, recipeFor } from '../report/recipe.js';
 import { sitesOf } from '../report/recipeChoices.js';
 import type { QuantizationReport } from '../report/report.js';
+import { impliedRules } from './impliedRules.js';
 import type { Rule } from './options.js';
 
+/** A recipe for a model that was made with rules, by its report. */
+interface Reported {
+  readonly report: QuantizationReport;
+  readonly rules: readonly Rule[];
+  readonly recipe: Recipe;
+}
+
+/** What is to be made next. */
+export interface Attempt extends Reported {
+  /** Whether its recipe is in the place of what was tried before, not besides. */
+  readonly isInstead: boolean;
+}
+
+/** What a target needs of a model as it is. @throws What `recommendRules` throws. */
+export function firstAttempt(
+  op: string,
+  report: QuantizationReport,
+  rules: readonly Rule[] = [],
+  target: RecipeTarget,
+): Attempt {
+  return { report, rules, recipe: recipeFor(op, report, target), isInstead: true };
+}
+
 /**
- * A recipe's rules, and for all other linears how they are treated already: what was chosen by
- * measuring once need not be measured again.
+ * The rules of an attempt: those that its model had, how that treats all linears, and its recipe.
+ * What was chosen by measuring once need not be measured again.
  */
-export function rulesOf(op: string, report: QuantizationReport, { rules }: Recipe): Rule[] {
-  const changed = new Set(rules.map(({ match }) => match));
+export function rulesOf(op: string, { report, rules, recipe }: Attempt): Rule[] {
+  const changed = new Set(recipe.rules.map(({ match }) => match));
   const linears = sitesOf(report, op).flatMap((site) => site.linears);
   const others = linears.filter(({ name }) => !changed.has(name));
   const parts = new Map(report.linears.map(({ name, parts = {} }) => [name, parts]));
-  return [
-    ...others.map(({ name, kept }) => ({ match: name, ...kept, ...parts.get(name) })),
-    ...rules,
-  ];
+  const kept = others.map(({ name, kept }) => ({ match: name, ...kept, ...parts.get(name) }));
+  return [...rules, ...impliedRules([...kept, ...recipe.rules])];
 }
 
-/** What is still to be done for a target after a first recipe; null where nothing more helps. */
-export function furtherRecipe(
+/**
+ * What is still to be done for a target after what was made last, `recipe` all of it; null where
+ * nothing more helps.
+ */
+export function nextAttempt(
   op: string,
-  report: QuantizationReport,
   target: RecipeTarget,
-): Recipe | null {
-  // as much as fits is in the model already
-  if ('maxBytes' in target) return null;
+  first: Attempt,
+  last: Reported,
+): Attempt | null {
   try {
-    return recipeFor(op, report, target);
+    if (!('maxBytes' in target)) {
+      const recipe = recipeFor(op, last.report, target);
+      return recipe.rules.length === 0 ? null : { ...last, recipe, isInstead: false };
+    }
+    const { after } = last.report.totals.modelBytes;
+    // as much as fits is in the model already
+    if (after <= target.maxBytes) return null;
+    const unexpected = after - last.recipe.expected.modelBytes;
+    const maxBytes = target.maxBytes - unexpected;
+    return firstAttempt(op, first.report, first.rules, { maxBytes });
   } catch (error) {
     if (error instanceof InvalidArgumentError) return null;
     throw error;
