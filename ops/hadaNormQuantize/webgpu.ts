@@ -18,7 +18,7 @@ import {
   rotatedDirections,
   whyNoRank,
 } from './webgpuDirections.js';
-import { type MeanParts, meanParts, offRows } from './webgpuMeans.js';
+import { type MeanParts, meanParts, offRows, takeBasis } from './webgpuMeans.js';
 import { quantizeQuestion } from './webgpuQuestion.js';
 import { type QuantizeSpec, quantizeShader } from './webgpuShader.js';
 
@@ -130,6 +130,7 @@ function specFor(
     scale: scale === undefined ? 'none' : isBehindMeans(parts, directions) ? 'parts' : 'own',
     memory: false,
     residual: parts !== null,
+    basis: (parts?.left ?? null) !== null,
     quads: directions?.quads ?? 0,
     subtract: directions !== null && subtract,
   };
@@ -155,11 +156,14 @@ function quantizeRows(
   const ownScale = spec.scale === 'own' ? scale : undefined;
   const others = [spec.residual ? residual : null, spec.quads > 0 ? along : null];
   webgpu.run(quantizeShader, spec, {
-    reads: [x, mean, ownScale, directions?.rows].filter((one) => one !== undefined),
+    reads: [x, mean, ownScale, parts?.left ?? undefined, directions?.rows].filter(
+      (one) => one !== undefined,
+    ),
     writes: [words, scales, zeroPoints, ...others.filter((one) => one !== null)],
     sizes: [
       ...[rows, paddedRows(rows), tokens, samples, parts?.info.shape[1] ?? 0],
       ...[parts?.alongAt ?? 0, parts?.scaleAt ?? 0, directions?.rank ?? 0, rowGroups],
+      parts?.left?.shape[0] ?? 0,
       ...[floatBits(Math.min(range?.min ?? 0, 0)), floatBits(Math.max(range?.max ?? 0, 0))],
     ],
     groups: rowGroups + meanGroups,
@@ -185,6 +189,7 @@ function quantizeFromMemory(
     rows = left ?? rows;
   }
   if (parts !== null) {
+    if (parts.left !== null) takeBasis(webgpu, parts.info, parts.left);
     const off = offRows(webgpu, parts, d);
     const means = rotate(off, taken ? undefined : outputs.residual!);
     const left = outputs.residual!;

@@ -4,6 +4,9 @@ import { sumWgsl } from '../webgpu/wgsl.js';
 /** Vectors of four directions that kernels take: as many as the smallest workgroups sum at once. */
 export const MOST_QUADS = 32;
 
+/** Vectors of V that an invocation has on their way at a time: each comes from afar. */
+const ON_THEIR_WAY = 6;
+
 /** Rows that a workgroup projects onto directions V. */
 export interface ProjectedRows {
   readonly d: number;
@@ -47,15 +50,27 @@ export function projectWgsl(spec: ProjectedRows, numberAt: (row: number) => stri
   const slices = 2 ** Math.floor(Math.log2(invocations / quads));
   const each = (text: (row: number) => string) =>
     Array.from({ length: rows }, (_, row) => text(row)).join('\n    ');
+  const together = Math.min(ON_THEIR_WAY, Math.ceil(d / slices));
+  const eachLoad = (text: (i: number) => string) =>
+    Array.from({ length: together }, (_, i) => text(i)).join('\n        ');
   return `
   {
     let quad = lid % ${quads}u;
     let slice = lid / ${quads}u;
     ${each((row) => `var sum${row} = vec4<f32>(0f);`)}
     if (slice < ${slices}u) {
-      for (var k = slice; k < ${d}u; k += ${slices}u) {
-        let v = V[k * ${quads}u + quad];
-        ${each((row) => `sum${row} += ${numberAt(row)} * v;`)}
+      for (var begin = slice; begin < ${d}u; begin += ${together * slices}u) {
+        ${eachLoad((i) => {
+          const k = `min(begin + ${i * slices}u, ${d - 1}u)`;
+          return `let v${i} = V[${k} * ${quads}u + quad];`;
+        })}
+        ${eachLoad(
+          (i) => `
+        if (begin + ${i * slices}u < ${d}u) {
+          let k = begin + ${i * slices}u;
+          ${each((row) => `sum${row} += ${numberAt(row)} * v${i};`)}
+        }`,
+        )}
       }
     }
     ${each(

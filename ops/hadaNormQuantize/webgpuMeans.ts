@@ -22,6 +22,8 @@ export interface MeanParts {
   readonly coefficients: TensorInfo | null; // [samples, b], with a basis
   readonly alongAt: number; // where the directions' coefficients begin in a row
   readonly scaleAt: number;
+  /** A basis whose part of off is still in it: who reads off takes it out, or has `takeBasis`. */
+  readonly left: TensorInfo | null; // [b, d]
 }
 
 /** What the means are multiplied by; rows of `directions` are H V, turned. */
@@ -51,22 +53,25 @@ export function meanParts(webgpu: WebgpuScope, sums: PartialSums, given: Given):
     writes: coefficients === null ? [info] : [info, coefficients],
     sizes: [samples, tokens, d, chunks, info.shape[1]!, scaleAt, rank, columns],
   };
+  let left: TensorInfo | null = null;
   if (factors === undefined) {
     webgpu.run(partsShader, spec, { ...bindings, groups: samples * columns });
   } else if (rank * d <= MOST_AT_ONCE) {
     webgpu.run(factorsShader, spec, { ...bindings, groups: samples });
   } else {
     webgpu.run(largeFactorsShader, spec, { ...bindings, groups: samples * (columns + rank) });
-    if (basis !== undefined) takeBasis(webgpu, info, basis);
+    left = basis ?? null;
   }
   if (basis !== undefined && directions !== undefined) {
+    if (left !== null) takeBasis(webgpu, info, left);
+    left = null;
     leftAlong(webgpu, info, directions, alongAt);
   }
-  return { info, coefficients, alongAt, scaleAt };
+  return { info, coefficients, alongAt, scaleAt, left };
 }
 
 /** off −= coefficients · basis */
-function takeBasis(webgpu: WebgpuScope, parts: TensorInfo, basis: TensorInfo): void {
+export function takeBasis(webgpu: WebgpuScope, parts: TensorInfo, basis: TensorInfo): void {
   const [samples, stride] = parts.shape as [number, number];
   const [rank, d] = basis.shape as [number, number];
   const groups = Math.ceil((samples * d) / COLUMNS);

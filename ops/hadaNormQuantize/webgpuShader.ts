@@ -33,6 +33,7 @@ export interface QuantizeSpec {
   readonly scale: 'none' | 'own' | 'parts'; // in a buffer of its own, or behind the means
   readonly memory: boolean; // rows that are rotated already stay in memory
   readonly residual: boolean; // rows of the means are rotated too
+  readonly basis: boolean; // what goes by the means' basis is taken out of these first
   readonly quads: number; // directions, in vectors of four; 0: none
   readonly subtract: boolean; // what goes along them has no codes
 }
@@ -44,7 +45,8 @@ export interface QuantizeSpec {
  * Behind the rows of x come those of the means, (off − c B) H, which are written as they are.
  *
  * Bound: writes words, scales, zeroPoints, and residual and along; reads x, then mean, scale (where
- * it is not behind the means) and V where they are: eight at most, as every device binds.
+ * it is not behind the means), and a basis of the means or V where they are: eight at most, as
+ * every device binds.
  */
 export const quantizeShader: Shader<QuantizeSpec> = {
   name: 'HadaNormQuantizeRows',
@@ -63,6 +65,7 @@ function buildQuantize(spec: QuantizeSpec): Built {
       x: 'f32',
       ...(spec.mean === 'none' ? {} : { mean: 'f32' as const }),
       ...(spec.scale === 'own' ? { scale: 'f32' as const } : {}),
+      ...(spec.basis ? { basis: 'f32' as const } : {}),
       ...(spec.quads > 0 ? { V: 'vec4<f32>' as const } : {}),
     },
     writes: {
@@ -74,7 +77,7 @@ function buildQuantize(spec: QuantizeSpec): Built {
     },
     sizes: [
       ...['rows', 'padded', 'tokens', 'samples', 'stride', 'alongAt', 'scaleAt', 'rank'],
-      ...['rowGroups', 'low', 'high'],
+      ...['rowGroups', 'basisRank', 'low', 'high'],
     ],
     invocations,
     workgroupBytes: 4 * (held + 3 * invocations) + projectedBytes(spec),
@@ -122,12 +125,13 @@ function formatOf({ bits, codes }: QuantizeSpec): UniformFormat {
 }
 
 /** Functions that give a number of x, centered and scaled, and one of the means. */
-function loadWgsl({ d, mean, scale, residual, blockSize }: QuantizeSpec): string {
+function loadWgsl({ d, mean, scale, residual, basis, blockSize }: QuantizeSpec): string {
   const first = mean === 'parts' ? '(row / sizes.tokens) * sizes.stride + ' : '';
   const { before } = blockSize <= 1 ? { before: 1 } : scalesOf(blockSize);
   const means = `
 fn meanAt(row: u32, column: u32) -> f32 {
-  let off = mean[row * sizes.stride + ${d}u + column];
+  ${basis ? 'var' : 'let'} off = mean[row * sizes.stride + ${d}u + column];
+  ${basis ? basisWgsl(d) : ''}
   return off${before === 1 ? '' : ` * ${wgslFloat(before)}`};
 }`;
   return `
@@ -139,6 +143,21 @@ fn valueAt(row: u32, column: u32) -> f32 {
   return v;
 }
 ${residual ? means : ''}`;
+}
+
+/** off − c B of a column, eight rows of the basis on their way at a time. */
+function basisWgsl(d: number): string {
+  const eight = [0, 1, 2, 3, 4, 5, 6, 7];
+  return `
+  let by = row * sizes.stride + ${2 * d}u;
+  for (var i = 0u; i < sizes.basisRank; i += 8u) {
+    ${eight
+      .map((k) => `let b${k} = basis[min(i + ${k}u, sizes.basisRank - 1u) * ${d}u + column];`)
+      .join('\n    ')}
+    ${eight
+      .map((k) => `if (i + ${k}u < sizes.basisRank) { off -= mean[by + i + ${k}u] * b${k}; }`)
+      .join('\n    ')}
+  }`;
 }
 
 /**
