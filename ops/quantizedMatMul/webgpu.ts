@@ -3,16 +3,16 @@ import { withDirections } from '../common/directions.js';
 import { fitsIn, type GroupedFormat } from '../numerics/formats.js';
 import { codeCenter, wordsOf } from '../webgpu/codes.js';
 import { type WebgpuKernelArgs, webgpuKernel } from '../webgpu/kernel.js';
-import { ENOUGH_GROUPS } from '../webgpu/limits.js';
 import { quantizedMatMulOp } from './composite.js';
 import type { QuantizedMatMulInputs } from './contract.js';
 import { areCodes, type CodesAttrs, type QuantizedMatMulAttrs } from './contract.js';
 import { alongForm } from './webgpuAlong.js';
+import { canTakeMean } from './webgpuMeans.js';
 import { productQuestion } from './webgpuQuestion.js';
 import { ROWS_TILE, rowsShader } from './webgpuRows.js';
 import { type Steps, stepsOf } from './webgpuSteps.js';
-import { type TileSpec, tileShader } from './webgpuTile.js';
-import { type GivenDirections, type PackedWeightWords, weightWords } from './webgpuWeights.js';
+import { mostSlices, type TileSpec, tileShader } from './webgpuTile.js';
+import { type GivenWeights, type PackedWeightWords, weightWords } from './webgpuWeights.js';
 
 type Args = WebgpuKernelArgs<QuantizedMatMulInputs, QuantizedMatMulAttrs>;
 
@@ -23,8 +23,9 @@ const FEW_ROWS = 4;
 
 /**
  * Codes by packed codes in integers, in tiles; float32 x by packed weights for few rows. What is
- * added to a sample's tokens (its mean's product, and the bias) is made first, a row for each
- * sample; what goes along directions is multiplied where the products are written.
+ * added to a sample's tokens (its mean's product, and the bias) the tiles multiply themselves where
+ * they are few; else it is made first, a row for each sample. What goes along directions is
+ * multiplied where the products are written.
  */
 export const quantizedMatMulWebgpu = withDirections(
   webgpuKernel<QuantizedMatMulInputs, QuantizedMatMulAttrs>(quantizedMatMulOp, {
@@ -52,23 +53,36 @@ function quantizedMatMulOnWebgpu(args: Args): TensorInfo {
   const format = attrs.format as GroupedFormat;
   const steps = stepsOf(attrs, format)!;
   const out = webgpu.make([...x.shape.slice(0, -1), n]);
-  const directions = areCodes(attrs) ? directionsOf(inputs) : null;
-  const given = { codes, scale: scale!, directions };
+  const beside = areCodes(attrs) ? besideOf(inputs) : NOTHING_BESIDE;
+  const given = { codes, scale: scale!, ...beside };
   const weights = weightWords(webgpu, given, [d, n], format, steps);
   const product = { ...args, weights, steps };
   if (!areCodes(attrs)) {
     multiplyFloats(product, out);
     return out;
   }
-  multiplyCodes({ ...product, attrs }, sampleRows(product), out);
+  multiplyCodes({ ...product, attrs }, out);
   return out;
 }
 
-/** Weights that are packed with the others where codes are multiplied. */
-function directionsOf(inputs: QuantizedMatMulInputs): GivenDirections | null {
-  const { along, directionWeights, directionScale } = inputs;
-  if (along === undefined) return null;
-  return { rank: along.shape.at(-1)!, rows: directionWeights!, scale: directionScale };
+type Beside = Omit<GivenWeights, 'codes' | 'scale'>;
+
+const NOTHING_BESIDE: Beside = { directions: null, bias: undefined, basis: null };
+
+/** What is packed with the weights where codes are multiplied. */
+function besideOf(inputs: QuantizedMatMulInputs): Beside {
+  const { along, directionWeights, directionScale, residual, coefficients, bias } = inputs;
+  const weightsOf = (factors: TensorInfo, rows?: TensorInfo, scale?: TensorInfo) => ({
+    ...{ rank: factors.shape.at(-1)!, rows: rows!, scale },
+  });
+  const directions = along ? weightsOf(along, directionWeights, directionScale) : null;
+  if (residual === undefined) return { ...NOTHING_BESIDE, directions };
+  const { basis, basisScale } = inputs;
+  return {
+    directions,
+    bias,
+    basis: coefficients ? weightsOf(coefficients, basis, basisScale) : null,
+  };
 }
 
 interface Product extends Args {
@@ -159,54 +173,66 @@ function multiplyRows(
   });
 }
 
-/** activation(x W + added) for codes by codes. */
-function multiplyCodes(
-  { inputs, attrs, webgpu, weights, steps }: Product & { readonly attrs: CodesAttrs },
-  added: TensorInfo | null,
-  out: TensorInfo,
-): void {
-  const { x, xScale, xZeroPoint, along } = inputs;
+/** activation(x W + along R + what is added to a sample's tokens) for codes by codes. */
+function multiplyCodes(product: Product & { readonly attrs: CodesAttrs }, out: TensorInfo): void {
+  const { inputs, attrs, webgpu, weights, steps } = product;
+  const { x, xScale, xZeroPoint, along, residual, coefficients, bias } = inputs;
   const rank = along?.shape.at(-1);
   const { d, n, xFormat, activation } = attrs;
   const rows = util.sizeFromShape(x.shape) / d;
   const words = wordsOf(webgpu, x, rows, d, xFormat.bits);
-  const [tileM, tileN] = tileFor(rows, n);
+  const { tileM, tileN } = tileFor(rows, n);
+  const tokens = x.shape.length > 1 ? x.shape.at(-2)! : 1;
+  const tile = { tileM, tileN, words: steps.words };
+  const within = residual !== undefined && canTakeMean(tile, { rows, tokens, d, n });
+  const added = within ? null : sampleRows(product);
+  const tilesN = Math.ceil(n / tileN);
+  const tiles = tilesN * Math.ceil(rows / tileM);
   const spec: TileSpec = {
-    ...{ tileM, tileN, words: steps.words, whole: steps.whole, activation },
+    ...{ ...tile, slices: slicesFor(tile, steps.count), whole: steps.whole, activation },
     nibbles: fitsIn(attrs.format, 4),
     xGroups: xFormat.granularity.groupSize < d,
     xCenter: codeCenter(xFormat.bits),
     rows: added !== null,
+    mean: !within ? 'none' : coefficients === undefined ? 'residual' : 'both',
     along: alongForm(rank),
     aligned: n % 4 === 0,
     dot4: webgpu.dot4,
   };
-  const tokens = added === null ? rows : rows / (util.sizeFromShape(added.shape) / n);
-  const tilesN = Math.ceil(n / tileN);
+  const samples = added === null ? rows / tokens : util.sizeFromShape(added.shape) / n;
+  const means = within ? [residual, coefficients] : [];
   webgpu.run(tileShader, spec, {
     reads: [
       ...[words.info, weights.info, xScale!, xZeroPoint!],
-      ...[added ?? undefined, along].filter((one) => one !== undefined),
+      ...[added ?? undefined, along, ...means].filter((one) => one !== undefined),
     ],
     writes: [out],
     sizes: [
       ...[rows, n, words.paddedRows / 4, weights.paddedN / 4, steps.count],
       ...[weights.scaleAt, weights.sumAt, steps.perGroup, steps.perXGroup],
-      ...[util.sizeFromShape(xScale!.shape) / rows, tokens, tilesN],
-      ...[weights.directionAt, rank ?? 0],
+      ...[util.sizeFromShape(xScale!.shape) / rows, rows / samples, tilesN],
+      ...[weights.directionAt, rank ?? 0, weights.biasAt, bias === undefined ? 0 : 1],
+      ...[coefficients?.shape.at(-1) ?? 0, Math.ceil(d / 4)],
     ],
-    groups: tilesN * Math.ceil(rows / tileM),
+    groups: tiles,
   });
 }
 
-/** The largest tile of which there are enough; rows and columns of y. */
-function tileFor(rows: number, n: number): readonly [number, number] {
-  const count = ([tileM, tileN]: readonly [number, number]) =>
-    Math.ceil(rows / tileM) * Math.ceil(n / tileN);
-  const tiles = [
-    [64, 64],
-    [32, 64],
-    [32, 32],
-  ] as const;
-  return tiles.find((tile) => count(tile) >= ENOUGH_GROUPS) ?? tiles[2];
+/** Rows and columns of y that a workgroup has, from how many of them on; measured on one H200. */
+const TILES = [
+  { tileM: 64, tileN: 64, least: 2048 },
+  { tileM: 32, tileN: 64, least: 320 },
+  { tileM: 32, tileN: 32, least: 0 },
+] as const;
+
+/** The largest tile of which there are enough. */
+function tileFor(rows: number, n: number): { readonly tileM: number; readonly tileN: number } {
+  const enough = ({ tileM, tileN, least }: (typeof TILES)[number]) =>
+    Math.ceil(rows / tileM) * Math.ceil(n / tileN) >= least;
+  return TILES.find(enough)!;
+}
+
+/** Where workgroups are small and have many steps, two slices of one take them in turn. */
+function slicesFor(tile: Parameters<typeof mostSlices>[0], steps: number): number {
+  return tile.tileN === 32 && steps >= 4 ? Math.min(2, mostSlices(tile)) : 1;
 }

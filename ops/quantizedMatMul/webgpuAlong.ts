@@ -43,17 +43,29 @@ export function alongWgsl(form: AlongForm, count: number): string {
   }`;
 }
 
+/** What weights of directions are called in a program. */
+export interface DirectionNames {
+  readonly name: string;
+  readonly from: string; // buffers
+  readonly scales: string;
+  readonly rows: string; // among the sizes
+  readonly rank: string;
+}
+
 /**
- * WGSL: `fn directionWeight(row: u32, column: u32) -> f32` from `factors` [k, n] as they are
- * stored: row i of scaled ones belongs to direction i mod rank.
+ * WGSL: `fn NAME(row: u32, column: u32) -> f32` from weights [k, n] as they are stored: row i of
+ * scaled ones belongs to direction i mod rank.
  */
-export function directionWeightWgsl(scaled: boolean): string {
+export function directionWeightWgsl(
+  { name, from, scales, rows, rank }: DirectionNames,
+  scaled: boolean,
+): string {
   return `
-fn directionWeight(row: u32, column: u32) -> f32 {
+fn ${name}(row: u32, column: u32) -> f32 {
   var weight = 0f;
   if (column >= sizes.n) { return weight; }
-  for (var i = row; i < sizes.factorRows; i += sizes.rank) {
-    weight += factors[i * sizes.n + column]${scaled ? ' * factorScales[i]' : ''};
+  for (var i = row; i < sizes.${rows}; i += sizes.${rank}) {
+    weight += ${from}[i * sizes.n + column]${scaled ? ` * ${scales}[i]` : ''};
   }
   return weight;
 }`;

@@ -16,8 +16,8 @@ const [ROWS, D, N] = [36, 128, 40];
  */
 export function productQuestion(run: Run): Question {
   return (webgpu) => [
-    ask(run, webgpu, { bits: 4, groupSize: 64, rank: 4 }),
-    ask(run, webgpu, { bits: 8, groupSize: D, rank: 3 }),
+    ask(run, webgpu, { bits: 4, groupSize: 64, rank: 4, hasBasis: true }),
+    ask(run, webgpu, { bits: 8, groupSize: D, rank: 3, hasBasis: false }),
   ];
 }
 
@@ -25,9 +25,14 @@ interface Asked {
   readonly bits: number;
   readonly groupSize: number;
   readonly rank: number;
+  readonly hasBasis: boolean;
 }
 
-function ask(run: Run, webgpu: Parameters<Question>[0], { bits, groupSize, rank }: Asked) {
+function ask(
+  run: Run,
+  webgpu: Parameters<Question>[0],
+  { bits, groupSize, rank, hasBasis }: Asked,
+) {
   const { backend } = webgpu;
   const info = (shape: number[], dtype: 'float32' | 'int32' | 'bool', values: unknown) =>
     webgpu.track(backend.makeTensorInfo(shape, dtype, values));
@@ -40,6 +45,10 @@ function ask(run: Run, webgpu: Parameters<Question>[0], { bits, groupSize, rank 
   const along = Float32Array.from({ length: ROWS * rank }, (_, i) => ((i * 31) % 17) - 8);
   const factors = Float32Array.from({ length: (rank + 1) * N }, (_, i) => ((i * 53) % 255) - 127);
   const steps = Float32Array.from({ length: rank + 1 }, (_, i) => (i < rank ? 0.5 : 2 ** -7));
+  const residual = Float32Array.from({ length: D }, (_, i) => ((i * 13) % 7) - 3);
+  const bias = Float32Array.from({ length: N }, (_, i) => (i % 5) - 2);
+  const coefficients = Float32Array.of(3, -2);
+  const basisScale = Float32Array.of(1, 0.5, 2 ** -4);
   const weights = { kind: 'uniform', bits, codes: 'signed' } as const;
   const activations = { kind: 'uniform', bits: 8, codes: 'unsigned' } as const;
   const inputs = {
@@ -51,6 +60,15 @@ function ask(run: Run, webgpu: Parameters<Question>[0], { bits, groupSize, rank 
     along: info([ROWS, rank], 'float32', along),
     directionWeights: info([rank + 1, N], 'float32', factors),
     directionScale: info([rank + 1], 'float32', steps),
+    residual: info([1, D], 'float32', residual),
+    bias: info([N], 'float32', bias),
+    ...(hasBasis
+      ? {
+          coefficients: info([1, 2], 'float32', coefficients),
+          basis: info([3, N], 'float32', factors.subarray(0, 3 * N)),
+          basisScale: info([3], 'float32', basisScale),
+        }
+      : {}),
   };
   const attrs: QuantizedMatMulAttrs = {
     format: { ...weights, granularity: { kind: 'perGroup', axis: 0, groupSize } },
@@ -62,7 +80,12 @@ function ask(run: Run, webgpu: Parameters<Question>[0], { bits, groupSize, rank 
     const [row, j] = [Math.floor(i / N), i % N];
     for (let k = 0; k < D; k++) {
       const factor = 0.5 * scale[Math.floor(k / groupSize) * N + j]!;
-      wanted[i]! += (x[row * D + k]! - zeroPoint[row]!) * codes[k * N + j]! * factor;
+      const value = x[row * D + k]! - zeroPoint[row]! + 2 * residual[k]!;
+      wanted[i]! += value * codes[k * N + j]! * factor;
+    }
+    wanted[i]! += bias[j]!;
+    for (let r = 0; hasBasis && r < 3; r++) {
+      wanted[i]! += coefficients[r % 2]! * factors[r * N + j]! * basisScale[r]!;
     }
     for (let r = 0; r <= rank; r++) {
       wanted[i]! += along[row * rank + (r % rank)]! * factors[r * N + j]! * steps[r]!;

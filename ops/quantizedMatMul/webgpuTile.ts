@@ -3,18 +3,30 @@ import { dot4Wgsl } from '../webgpu/wgsl.js';
 import type { Activation } from './contract.js';
 import { activationWgsl } from './webgpuActivations.js';
 import { type AlongForm, alongReads, alongWgsl } from './webgpuAlong.js';
+import {
+  byteWgsl,
+  type MeanForm,
+  meanEndWgsl,
+  meanFetchWgsl,
+  meanFlushWgsl,
+  meanReads,
+  meanStartWgsl,
+  meanStepWgsl,
+} from './webgpuMeans.js';
 
 /** What tells products of codes by codes apart. */
 export interface TileSpec {
   readonly [field: string]: number | boolean | string;
   readonly tileM: number;
   readonly tileN: number;
+  readonly slices: number; // parts of a workgroup that take steps in turn
   readonly words: number; // of 4 channels a step
   readonly whole: boolean; // all steps in one group
   readonly nibbles: boolean; // 8 channels of W a word
   readonly xGroups: boolean; // x has several groups
   readonly xCenter: number; // codes of x less their signed bytes
   readonly rows: boolean; // what is added to each row
+  readonly mean: MeanForm; // what is added of its sample's mean, and the bias with it
   readonly along: AlongForm;
   readonly aligned: boolean; // n is a multiple of 4
   readonly activation: Activation;
@@ -25,9 +37,10 @@ export interface TileSpec {
 export const TILE_SIDE = 4;
 
 /**
- * activation(x W + along R + rows): a workgroup gives a tile of y, an invocation 4 × 4 numbers of
- * it. A step of x and W at a time lies in workgroup memory, W unpacked, and the next is on its way
- * meanwhile; within a step products are integers,
+ * activation(x W + along R + rows + mean): a workgroup gives a tile of y, an invocation 4 × 4
+ * numbers of it. A step of x and W at a time lies in workgroup memory, W unpacked, and the next is
+ * on its way meanwhile. Where workgroups are few, slices of one take steps in turn, and their sums
+ * are added up in the end. Within a step products are integers,
  *
  * Σ (code − zeroPoint) q = Σ byte · q + (center − zeroPoint) Σ q, with byte = code − center,
  *
@@ -37,9 +50,11 @@ export const TILE_SIDE = 4;
 export const tileShader: Shader<TileSpec> = { name: 'QuantizedMatMulTile', build: buildTile };
 
 function buildTile(spec: TileSpec): Built {
-  const { tileM, tileN, words, rows, aligned, xGroups } = spec;
-  const invocations = (tileM / TILE_SIDE) * (tileN / TILE_SIDE);
-  const loads = loadsOf(spec, invocations);
+  const { tileM, tileN, slices, words, rows, aligned, xGroups } = spec;
+  const perSlice = sliceOf(spec);
+  const loads = loadsOf(spec, perSlice);
+  const isSliced = slices > 1;
+  const none = loads.map(({ name }) => `${name} = vec4<u32>(0u);`).join('\n        ');
   return {
     reads: {
       X: 'vec4<u32>',
@@ -48,19 +63,21 @@ function buildTile(spec: TileSpec): Built {
       xZeroPoint: 'f32',
       ...(rows ? { added: 'f32' as const } : {}),
       ...alongReads(spec.along),
+      ...meanReads(spec.mean),
     },
     writes: { Y: aligned ? 'vec4<f32>' : 'f32' },
     sizes: [
       ...['m', 'n', 'xVectors', 'wVectors', 'steps', 'scaleAt', 'sumAt', 'perGroup'],
       ...['perXGroup', 'xGroups', 'tokens', 'tilesN', 'directionAt', 'rank'],
+      ...['biasAt', 'biasRows', 'basisRank', 'residualVectors'],
     ],
-    invocations,
-    workgroupBytes: 4 * words * (tileM + tileN),
+    invocations: slices * perSlice,
+    workgroupBytes: 4 * slices * words * (tileM + tileN),
     code: `
 ${dot4Wgsl(spec.dot4)}
-${activationWgsl(spec.activation)}
-var<workgroup> tileX: array<vec4<u32>, ${(words * tileM) / 4}>;
-var<workgroup> tileW: array<vec4<u32>, ${(words * tileN) / 4}>;
+${activationWgsl(spec.activation)}${byteWgsl(spec)}
+var<workgroup> tileX: array<vec4<u32>, ${(slices * words * tileM) / 4}>;
+var<workgroup> tileW: array<vec4<u32>, ${(slices * words * tileN) / 4}>;
 fn scaleOfRow(row: u32, xGroup: u32) -> f32 {
   return xScale[min(row, sizes.m - 1u) * sizes.xGroups + xGroup];
 }
@@ -69,8 +86,12 @@ fn zeroOfRow(row: u32, xGroup: u32) -> i32 {
 }
 ${storeWgsl(spec)}
 fn run(lid: u32, group: u32) {
-  let tx = lid % ${tileN / 4}u;
-  let ty = lid / ${tileN / 4}u;
+  let slice = lid / ${perSlice}u;
+  let own = lid % ${perSlice}u;
+  let ofX = slice * ${(words * tileM) / 4}u;
+  let ofW = slice * ${(words * tileN) / 4}u;
+  let tx = own % ${tileN / 4}u;
+  let ty = own / ${tileN / 4}u;
   let firstX = (group / sizes.tilesN) * ${tileM / 4}u;
   let firstW = (group % sizes.tilesN) * ${tileN / 4}u;
   if (4u * firstX >= sizes.m) { return; }
@@ -80,29 +101,67 @@ fn run(lid: u32, group: u32) {
   ${each((i) => `var a${i} = vec4<i32>(0);`)}
   ${xGroups ? '' : each((i) => `let z${i} = zeroOfRow(row + ${i}u, 0u);`)}
   ${loads.map(({ name }) => `var ${name} = vec4<u32>(0u);`).join('\n  ')}
-  ${fetchWgsl(loads, '0u')}
-  for (var step = 0u; step < sizes.steps; step++) {
+  ${meanStartWgsl(spec)}
+  ${isSliced ? 'if (slice < sizes.steps)' : ''} { ${fetchWgsl(loads, 'slice')} }
+  for (var first = 0u; first < sizes.steps; first += ${slices}u) {
+    let step = first + slice;
     ${loads.map(({ put }) => put).join('\n    ')}
     workgroupBarrier();
     // on their way while this step is multiplied
-    if (step + 1u < sizes.steps) {
-      ${fetchWgsl(loads, '(step + 1u)')}
-    }
+    if (step + ${slices}u < sizes.steps) {
+      ${fetchWgsl(loads, `(step + ${slices}u)`)}
+    } ${isSliced ? `else { ${none} }` : ''}
+    ${meanFetchWgsl(spec)}
     ${spec.whole ? '' : weightsWgsl(spec, 'step')}
     for (var k = 0u; k < ${words}u; k++) {
-      let x = tileX[k * ${tileM / 4}u + ty];
-      let w = tileW[k * ${tileN / 4}u + tx];
+      let x = tileX[ofX + k * ${tileM / 4}u + ty];
+      let w = tileW[ofW + k * ${tileN / 4}u + tx];
       ${each((i) => `a${i} += ${dotsWgsl(`x[${i}]`)};`)}
     }
+    ${meanStepWgsl(spec)}
     workgroupBarrier();
-    ${spec.whole ? '' : flushWgsl(spec, 'step')}
+    ${spec.whole ? '' : `${isSliced ? 'if (step < sizes.steps)' : ''} ${flushWgsl(spec, 'step')}`}
   }
   ${spec.whole ? `${weightsWgsl(spec, '0u')}${flushWgsl(spec, '0u')}` : ''}
+  ${meanEndWgsl(spec)}
+  ${isSliced ? togetherWgsl(spec) : ''}
   ${spec.xGroups ? '' : each((i) => `f${i} *= ${scaleWgsl(spec, i, '0u')};`)}
   ${alongWgsl(spec.along, TILE_SIDE)}
+  ${spec.mean === 'none' ? '' : each((i) => `f${i} += meanSum;`)}
   ${each((i) => `store(row + ${i}u, column, f${i});`)}
 }`,
   };
+}
+
+/** Invocations of a slice. */
+function sliceOf({ tileM, tileN }: Pick<TileSpec, 'tileM' | 'tileN'>): number {
+  return (tileM / TILE_SIDE) * (tileN / TILE_SIDE);
+}
+
+/** Slices of a workgroup at most: so many sums go through the memory of their steps. */
+export function mostSlices({ tileM, tileN, words }: Pick<TileSpec, 'tileM' | 'tileN' | 'words'>) {
+  const fits = (count: number) => 2 * (count - 1) * (Math.max(tileM, tileN) / 4) <= count * words;
+  const own = sliceOf({ tileM, tileN });
+  return [4, 2].find((count) => fits(count) && count * own <= MOST_INVOCATIONS) ?? 1;
+}
+
+/** What every device has. */
+const MOST_INVOCATIONS = 256;
+
+/** Sums of all slices, in the first; the others are done. */
+function togetherWgsl(spec: TileSpec): string {
+  const sums = (spec.slices - 1) * sliceOf(spec);
+  const place = (i: number) => `${i < 2 ? 'tileX' : 'tileW'}[at + ${(i % 2) * sums}u]`;
+  return `
+  if (slice > 0u) {
+    let at = lid - ${sliceOf(spec)}u;
+    ${each((i) => `${place(i)} = bitcast<vec4<u32>>(f${i});`)}
+  }
+  workgroupBarrier();
+  if (slice > 0u) { return; }
+  for (var at = lid; at < ${sums}u; at += ${sliceOf(spec)}u) {
+    ${each((i) => `f${i} += bitcast<vec4<f32>>(${place(i)});`)}
+  }`;
 }
 
 /** Text for each of an invocation's rows. */
@@ -134,7 +193,7 @@ function loadsOf({ tileM, tileN, words, nibbles }: TileSpec, invocations: number
   const perStep = nibbles ? words / 2 : words;
   const shares = (total: number, make: (t: string, name: string, i: number) => Load, as: string) =>
     Array.from({ length: Math.ceil(total / invocations) }, (_, i) => {
-      const t = `lid + ${i * invocations}u`;
+      const t = `own + ${i * invocations}u`;
       const { name, get, put } = make(`(${t})`, `${as}${i}`, i);
       if ((i + 1) * invocations <= total) return { name, get: `${name} = ${get};`, put };
       const has = `if (${t} < ${total}u)`;
@@ -143,10 +202,10 @@ function loadsOf({ tileM, tileN, words, nibbles }: TileSpec, invocations: number
   const ofX = (t: string, name: string): Load => ({
     name,
     get: `X[({step} * ${words}u + ${t} / ${sizeX}u) * sizes.xVectors + firstX + ${t} % ${sizeX}u]`,
-    put: `tileX[${t}] = ${name};`,
+    put: `tileX[ofX + ${t}] = ${name};`,
   });
   const place = (t: string, half: number) =>
-    `tileW[(2u * (${t} / ${sizeW}u) + ${half}u) * ${sizeW}u + ${t} % ${sizeW}u]`;
+    `tileW[ofW + (2u * (${t} / ${sizeW}u) + ${half}u) * ${sizeW}u + ${t} % ${sizeW}u]`;
   const ofW = (t: string, name: string): Load => ({
     name,
     get: `W[({step} * ${perStep}u + ${t} / ${sizeW}u) * sizes.wVectors
@@ -154,7 +213,7 @@ function loadsOf({ tileM, tileN, words, nibbles }: TileSpec, invocations: number
     put: nibbles
       ? `${place(t, 0)} = (${name} << vec4<u32>(4u)) & vec4<u32>(0xf0f0f0f0u);
       ${place(t, 1)} = ${name} & vec4<u32>(0xf0f0f0f0u);`
-      : `tileW[${t}] = ${name};`,
+      : `tileW[ofW + ${t}] = ${name};`,
   });
   return [...shares(words * sizeX, ofX, 'nextX'), ...shares(perStep * sizeW, ofW, 'nextW')];
 }
@@ -164,15 +223,19 @@ function fetchWgsl(loads: readonly Load[], step: string): string {
 }
 
 /** The scale of four columns of W in a step's group, and the sums of their codes. */
-function weightsWgsl({ whole }: TileSpec, step: string): string {
+function weightsWgsl({ whole, slices }: TileSpec, step: string): string {
+  const sums = `bitcast<vec4<i32>>(W[(sizes.sumAt + ${step}) * sizes.wVectors + column])`;
+  // once in all
+  const own = whole && slices > 1 ? `select(vec4<i32>(0), ${sums}, slice == 0u)` : sums;
   const wGroup = whole ? '0u' : `${step} / sizes.perGroup`;
   return `
     let scale = bitcast<vec4<f32>>(W[(sizes.scaleAt + ${wGroup}) * sizes.wVectors + column]);
-    let sums = bitcast<vec4<i32>>(W[(sizes.sumAt + ${step}) * sizes.wVectors + column]);`;
+    let sums = ${own};`;
 }
 
 /** f += scale · (sums of products, with what zero points take away); the sums begin again. */
-function flushWgsl({ whole, xGroups, nibbles }: TileSpec, step: string): string {
+function flushWgsl(spec: TileSpec, step: string): string {
+  const { whole, xGroups, nibbles } = spec;
   const xGroup = whole ? '0u' : `${step} / sizes.perXGroup`;
   const scaled = (i: number) =>
     xGroups ? ` * (${nibbles ? '0.0625f * ' : ''}scaleOfRow(row + ${i}u, xGroup))` : '';
@@ -182,6 +245,7 @@ function flushWgsl({ whole, xGroups, nibbles }: TileSpec, step: string): string 
       ${xGroups ? `let xGroup = ${xGroup};` : ''}
       ${each((i) => `f${i} += vec4<f32>(a${i} + ${zero(i)} * sums) * (scale${scaled(i)});`)}
       ${whole ? '' : each((i) => `a${i} = vec4<i32>(0);`)}
+      ${meanFlushWgsl(spec)}
     }`;
 }
 

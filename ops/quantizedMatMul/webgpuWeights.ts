@@ -16,7 +16,8 @@ import { WEIGHTS_INVOCATIONS, weightsShader } from './webgpuWeightsShader.js';
  * - scales, float32, a row for each group;
  * - sums of the codes (16 times, at 4 bits and fewer) of a step, or of all where there is one
  *   group, int32: what activations' zero points are multiplied by;
- * - weights of directions, float32, a row for each: with their scales, and fine rows in them.
+ * - weights of directions, float32, a row for each: with their scales, and fine rows in them;
+ * - the bias, float32, and a basis of the means, as weights of directions.
  */
 export interface PackedWeightWords {
   readonly info: TensorInfo; // int32 [words]
@@ -24,6 +25,7 @@ export interface PackedWeightWords {
   readonly scaleAt: number; // row of the first scales
   readonly sumAt: number; // row of the first sums
   readonly directionAt: number; // row of the first direction's weights
+  readonly biasAt: number; // row of the bias, behind it those of the basis
 }
 
 /** What is packed. */
@@ -31,6 +33,8 @@ export interface GivenWeights {
   readonly codes: TensorInfo;
   readonly scale: TensorInfo;
   readonly directions: GivenDirections | null;
+  readonly bias: TensorInfo | undefined; // [n]
+  readonly basis: GivenDirections | null;
 }
 
 /** Weights of directions: `QuantizedMatMulInputs`. */
@@ -51,13 +55,15 @@ export function weightRows(
   d: number,
   format: GroupedFormat,
   steps: Steps,
-  rank: number,
+  { directions, bias, basis }: Omit<GivenWeights, 'codes' | 'scale'>,
 ): Omit<PackedWeightWords, 'info'> & { readonly rows: number } {
   const scaleAt = (steps.count * steps.words * 4) / channelsPerWord(format);
   const sumAt = scaleAt + Math.ceil(d / format.granularity.groupSize);
   const directionAt = sumAt + (steps.whole ? 1 : steps.count);
   const paddedN = 4 * Math.ceil(n / 4);
-  return { paddedN, scaleAt, sumAt, directionAt, rows: directionAt + rank };
+  const biasAt = directionAt + (directions?.rank ?? 0);
+  const rows = biasAt + (bias === undefined ? 0 : 1) + (basis?.rank ?? 0);
+  return { paddedN, scaleAt, sumAt, directionAt, biasAt, rows };
 }
 
 /**
@@ -66,38 +72,43 @@ export function weightRows(
  */
 export function weightWords(
   webgpu: WebgpuScope,
-  { codes, scale, directions }: GivenWeights,
+  given: GivenWeights,
   [d, n]: readonly [number, number],
   format: GroupedFormat,
   steps: Steps,
 ): PackedWeightWords {
+  const { codes, scale, directions, bias, basis } = given;
   const { backend } = webgpu;
-  const rank = directions?.rank ?? 0;
-  const { rows, ...place } = weightRows(n, d, format, steps, rank);
-  const others = [scale, directions?.rows, directions?.scale].filter((one) => one !== undefined);
+  const [rank, basisRank] = [directions?.rank ?? 0, basis?.rank ?? 0];
+  const { rows, ...place } = weightRows(n, d, format, steps, given);
+  const parts = [directions?.rows, directions?.scale, bias, basis?.rows, basis?.scale];
+  const others = [scale, ...parts].filter((one) => one !== undefined);
   const cut = [steps.words, steps.whole, format.granularity.groupSize, ...others.map(dataNumber)];
-  const key = ['weights', d, n, format.bits, rank, ...cut].join();
+  const key = ['weights', d, n, format.bits, rank, basisRank, ...cut].join();
   const known = findAttached(backend, codes, key);
   if (known !== undefined) return { info: known, ...place };
   const info = webgpu.make([rows, place.paddedN], 'int32');
-  const given = [codes, ...others].map((one) => uploaded(backend, one));
+  const sources = [codes, ...others].map((one) => uploaded(backend, one));
   webgpu.run(
     weightsShader,
     {
-      ...{ bits: format.bits, words: steps.words, whole: steps.whole, wide: given[0]!.wide },
+      ...{ bits: format.bits, words: steps.words, whole: steps.whole, wide: sources[0]!.wide },
       ...{ directions: directions !== null, scaled: directions?.scale !== undefined },
+      ...{ bias: bias !== undefined, basis: basis !== null },
+      basisScaled: basis?.scale !== undefined,
     },
     {
-      reads: given.map(({ source }) => source),
+      reads: sources.map(({ source }) => source),
       writes: [info],
       sizes: [
         ...[d, n, place.paddedN, place.scaleAt, place.sumAt, place.directionAt, rows],
         ...[steps.count, Math.ceil(d / 4), rank, directions?.rows.shape[0] ?? 0],
+        ...[place.biasAt, basisRank, basis?.rows.shape[0] ?? 0],
       ],
       groups: Math.ceil((rows * place.paddedN) / WEIGHTS_INVOCATIONS),
     },
   );
-  release(backend, given);
+  release(backend, sources);
   attach(backend, codes, key, webgpu.keep(info));
   return { info, ...place };
 }

@@ -13,15 +13,18 @@ interface WeightsSpec {
   readonly wide: boolean;
   readonly directions: boolean;
   readonly scaled: boolean; // a row of the directions' weights has a scale
+  readonly bias: boolean;
+  readonly basis: boolean;
+  readonly basisScaled: boolean;
 }
 
 /**
- * An invocation makes a word: of codes, a scale, a sum, or a direction's weight. The layout of
- * files: packing.ts.
+ * An invocation makes a word: of codes, a scale, a sum, a weight of a direction or of the basis, or
+ * the bias. The layout of files: packing.ts.
  */
 export const weightsShader: Shader<WeightsSpec> = {
   name: 'packWeights',
-  build: ({ bits, words, whole, wide, directions, scaled }) => {
+  build: ({ bits, words, whole, wide, directions, scaled, bias, basis, basisScaled }) => {
     const channels = bits <= 4 ? 8 : 4;
     const factor = bits <= 4 ? 16 : 1;
     return {
@@ -29,11 +32,14 @@ export const weightsShader: Shader<WeightsSpec> = {
         ...{ bytes: 'u32', scales: 'f32' },
         ...(directions ? { factors: 'f32' as const } : {}),
         ...(scaled ? { factorScales: 'f32' as const } : {}),
+        ...(bias ? { bias: 'f32' as const } : {}),
+        ...(basis ? { basis: 'f32' as const } : {}),
+        ...(basisScaled ? { basisScales: 'f32' as const } : {}),
       },
       writes: { out: 'u32' },
       sizes: [
         ...['d', 'n', 'paddedN', 'scaleAt', 'sumAt', 'directionAt', 'rows', 'steps', 'blocks'],
-        ...['rank', 'factorRows'],
+        ...['rank', 'factorRows', 'biasAt', 'basisRank', 'basisRows'],
       ],
       invocations: WEIGHTS_INVOCATIONS,
       workgroupBytes: 0,
@@ -49,12 +55,14 @@ fn codeAt(k: u32, column: u32) -> i32 {
   ${planesWgsl(bits)}
   return i32(code) - ${2 ** (bits - 1)};
 }
-${directions ? directionWeightWgsl(scaled) : ''}
+${directions ? directionWeightWgsl(DIRECTIONS, scaled) : ''}
+${basis ? directionWeightWgsl(BASIS, basisScaled) : ''}
 fn run(lid: u32, group: u32) {
   let at = group * ${WEIGHTS_INVOCATIONS}u + lid;
   let row = at / sizes.paddedN;
   let column = at % sizes.paddedN;
   if (row >= sizes.rows) { return; }
+  let basisAt = sizes.biasAt + ${bias ? 1 : 0}u;
   var word = 0u;
   if (row < sizes.scaleAt) {
     for (var i = 0u; i < ${channels}u; i++) {
@@ -69,6 +77,10 @@ fn run(lid: u32, group: u32) {
     if (column < sizes.n) {
       word = bitcast<u32>(scales[(row - sizes.scaleAt) * sizes.n + column]);
     }
+  } else if (row >= basisAt) {
+    ${basis ? 'word = bitcast<u32>(basisWeight(row - basisAt, column));' : ''}
+  } else if (row >= sizes.biasAt) {
+    ${bias ? 'if (column < sizes.n) { word = bitcast<u32>(bias[column]); }' : ''}
   } else if (row >= sizes.directionAt) {
     ${directions ? 'word = bitcast<u32>(directionWeight(row - sizes.directionAt, column));' : ''}
   } else {
@@ -82,6 +94,15 @@ fn run(lid: u32, group: u32) {
 }`,
     };
   },
+};
+
+const DIRECTIONS = {
+  ...{ name: 'directionWeight', from: 'factors', scales: 'factorScales' },
+  ...{ rows: 'factorRows', rank: 'rank' },
+};
+const BASIS = {
+  ...{ name: 'basisWeight', from: 'basis', scales: 'basisScales' },
+  ...{ rows: 'basisRows', rank: 'basisRank' },
 };
 
 /** Adds the bits of each plane of a block. */

@@ -20,17 +20,63 @@ const [TOKENS, D, N] = [12, 64, 40];
 describeOnBackends('Directions in WebGPU kernels', (backendName) => {
   if (backendName !== 'webgpu') return;
 
-  for (const rank of [16, 5]) {
-    it(`${rank} directions take no program more, once they are arranged`, () => {
+  // a tile of one sample multiplies its mean itself
+  for (const [rank, samples, programs] of [
+    [16, 2, 5],
+    [5, 2, 5],
+    [5, 1, 4],
+  ] as const) {
+    it(`${rank} directions take no program more for ${samples} samples, once arranged`, () => {
       tf.tidy(() => {
-        const run = site(rank);
+        const run = site(rank, samples);
         for (const beside of [false, true]) run(beside);
         const [without, beside] = [false, true].map((way) => programsOf(() => run(way)));
-        expect(without).to.equal(5);
-        expect(beside).to.equal(5);
+        expect(without).to.equal(programs);
+        expect(beside).to.equal(programs);
       });
     });
   }
+
+  it('a mean within the tiles is as from a program of its own, and a basis takes none', () => {
+    tf.tidy(() => {
+      const [d, n, rank] = [1152, 24, 15];
+      const x = tf.tensor(normal(70 * d, 1, 0.5), [70, d]);
+      const basis = tf.tensor2d(normal(rank * d, 2, 0, d ** -0.5), [rank, d]);
+      const weights = {
+        codes: tf.tensor1d(
+          packCodes(
+            new Int8Array(d * n).map((_, i) => (i % 15) - 7),
+            d,
+            n,
+            4,
+          ),
+          'bool',
+        ),
+        scale: tf.tensor2d(normal(18 * n, 3, 0, 0.01), [18, n]),
+        ...{ bits: 4, groupSize: 64, shape: [d, n] as const },
+      };
+      const rows = tf.tensor2d(normal((rank + 1) * n, 4), [rank + 1, n]);
+      const given = {
+        basis: rows,
+        basisScale: tf.ones([rank + 1]),
+        bias: tf.tensor1d(normal(n, 5)),
+      };
+      const linear = (samples: number, tokens: number) => {
+        const all = tf.reshape(tf.tile(x, [samples, 1]), [samples, 70, d]);
+        const input = tf.slice(all, [0, 0, 0], [samples, tokens, d]);
+        const { quantized, residual, coefficients } = hadaNormQuantize(input, { basis });
+        const means = { residual: residual!, coefficients: coefficients! };
+        return quantizedMatMul(quantized, weights, { ...given, ...means });
+      };
+      const one = linear(1, 70);
+      // samples that share tiles
+      expectNear(tf.slice(linear(2, 70), [1, 0, 0], [1, 70, n]), one, 1e-4);
+      expect(programsOf(() => void linear(1, 70).dataSync()) - programsOf(tiled)).to.equal(4);
+      function tiled() {
+        tf.slice(tf.reshape(tf.tile(x, [1, 1]), [1, 70, d]), [0, 0, 0], [1, 70, d]).dataSync();
+      }
+    });
+  });
 
   it('what is arranged goes with the directions and the codes', () => {
     expectNoLeak(() => tf.tidy(() => site(5)(true)));
@@ -68,8 +114,8 @@ describeOnBackends('Directions in WebGPU kernels', (backendName) => {
 });
 
 /** A site and a linear behind it; how often it ran does not change what it gives. */
-function site(rank: number): (beside: boolean) => Float32Array {
-  const x = tf.tensor(normal(2 * TOKENS * D, 1), [2, TOKENS, D]);
+function site(rank: number, samples = 2): (beside: boolean) => Float32Array {
+  const x = tf.tensor(normal(samples * TOKENS * D, 1), [samples, TOKENS, D]);
   const [scale, mean] = [tf.ones([D]), tf.tensor1d(normal(D, 2))];
   const directions = tf.tensor2d(normal(D * rank, 3, 0, 0.1), [D, rank]);
   const rows = tf.tensor2d(normal((rank + 1) * N, 4), [rank + 1, N]);

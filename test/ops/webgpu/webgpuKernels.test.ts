@@ -122,6 +122,23 @@ describeOnBackends('WebGPU kernels', (backendName) => {
     });
   }
 
+  for (const [d, groupSize, bits] of [
+    [320, 64, 4],
+    [576, 64, 4],
+    [576, 576, 8],
+  ] as const) {
+    it(`${d} channels, ${bits} bits in groups of ${groupSize}: no step is left out`, () => {
+      tf.tidy(() => {
+        const { quantized } = hadaNormQuantize(tf.tensor2d(normal(9 * d, 1), [9, d]));
+        const weights = packedWeights(d, N, bits, groupSize);
+        const inTurn = quantizedMatMul(quantized, weights);
+        const floats = quantizedMatMul(dequantized(quantized), weights);
+        const far = tf.max(tf.abs(tf.sub(inTurn, floats))).dataSync()[0]!;
+        expect(far / tf.max(tf.abs(floats)).dataSync()[0]!).to.be.at.most(1e-5);
+      });
+    });
+  }
+
   it('rows that workgroup memory does not hold give the codes of the chain of ops', () => {
     tf.tidy(() => {
       const d = 15360;
