@@ -2,7 +2,7 @@ import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { asInputs } from '../common/kernel.js';
 import { type WebgpuKernelArgs, webgpuKernel } from '../webgpu/kernel.js';
 import type { Question } from '../webgpu/knownAnswers.js';
-import { ENOUGH_GROUPS, type Limits, whyNotOn } from '../webgpu/limits.js';
+import { type Limits, whyNotOn } from '../webgpu/limits.js';
 import type { WebgpuScope } from '../webgpu/scope.js';
 import { floatBits } from '../webgpu/wgsl.js';
 import { attentionOp } from './composite.js';
@@ -78,14 +78,20 @@ function specOf({ sizes, q, k, v, output, mask }: AttentionDims, limits: Limits)
   };
 }
 
-/** Tiles, the fastest first, as far as workgroup memory holds them. */
+/** Tiles, the fastest first, as far as workgroup memory holds them; measured on one H200. */
 const TILES: readonly AttentionTile[] = [
+  { queries: 64, keys: 64, team: 8, parts: 2, held: true },
   { queries: 64, keys: 32, team: 8, parts: 1, held: true },
+  // of heads with many channels: queries come from memory for every tile
+  { queries: 128, keys: 32, team: 8, parts: 1, held: false },
   { queries: 32, keys: 32, team: 8, parts: 1, held: true },
   { queries: 32, keys: 16, team: 8, parts: 1, held: true },
   { queries: 16, keys: 16, team: 8, parts: 1, held: true },
   { queries: 16, keys: 8, team: 8, parts: 1, held: true },
 ];
+
+/** Workgroups from which on they are many. */
+const MANY = 192;
 
 /** Where workgroups are few: more invocations for each query. */
 const FEW_TILES: readonly AttentionTile[] = [
@@ -103,8 +109,7 @@ function tileFor(
   if (Math.max(c, valueChannels) > MOST_CHANNELS) return null;
   const fits = (tile: AttentionTile) =>
     whyNotOn(limits, attentionDemands({ ...tile, channels: c, valueChannels })) === null;
-  const many = ({ queries: tile }: AttentionTile) =>
-    b * h * Math.ceil(queries / tile) >= ENOUGH_GROUPS;
+  const many = ({ queries: tile }: AttentionTile) => b * h * Math.ceil(queries / tile) >= MANY;
   return TILES.find((tile) => fits(tile) && many(tile)) ?? FEW_TILES.find(fits) ?? null;
 }
 

@@ -36,6 +36,7 @@ const ROWS: readonly Row[] = [
   { queries: 7, keys: 9, c: 12, valueChannels: 20 },
   // heads enough for a GPU's largest tiles; channels too many for registers
   { b: 6, h: 44, queries: 66, keys: 35, c: 8, valueChannels: 8 },
+  { b: 12, h: 16, queries: 5, keys: 35, c: 64, valueChannels: 64 },
   { b: 1, h: 1, queries: 3, c: 260, valueChannels: 260 },
   // layouts: fused projections, the order of heads and channels, axes left out
   { layouts: FUSED },
