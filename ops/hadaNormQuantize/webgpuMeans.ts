@@ -4,7 +4,6 @@ import type { WebgpuScope } from '../webgpu/scope.js';
 import {
   MEAN_COLUMNS as COLUMNS,
   factorsShader,
-  largeFactorsShader,
   leftAlongShader,
   offShader,
   type PartsSpec,
@@ -29,9 +28,6 @@ export interface MeanParts {
 /** What the means are multiplied by; rows of `directions` are H V, turned. */
 type Given = Readonly<Record<'mean' | 'scale' | 'basis' | 'directions', TensorInfo | undefined>>;
 
-/** Numbers of the factors that a workgroup goes over; beyond, several do. */
-const MOST_AT_ONCE = 2 ** 14;
-
 /** The second stage of the means, and what of them goes by the basis and along the directions. */
 export function meanParts(webgpu: WebgpuScope, sums: PartialSums, given: Given): MeanParts {
   const { samples, tokens, d, width, chunks } = sums;
@@ -53,20 +49,17 @@ export function meanParts(webgpu: WebgpuScope, sums: PartialSums, given: Given):
     writes: coefficients === null ? [info] : [info, coefficients],
     sizes: [samples, tokens, d, chunks, info.shape[1]!, scaleAt, rank, columns],
   };
-  let left: TensorInfo | null = null;
   if (factors === undefined) {
     webgpu.run(partsShader, spec, { ...bindings, groups: samples * columns });
-  } else if (rank * d <= MOST_AT_ONCE) {
-    webgpu.run(factorsShader, spec, { ...bindings, groups: samples });
   } else {
-    webgpu.run(largeFactorsShader, spec, { ...bindings, groups: samples * (columns + rank) });
-    left = basis ?? null;
+    webgpu.run(factorsShader, spec, { ...bindings, groups: samples * (columns + rank) });
   }
-  if (basis !== undefined && directions !== undefined) {
-    if (left !== null) takeBasis(webgpu, info, left);
-    left = null;
+  const isBoth = basis !== undefined && directions !== undefined;
+  if (isBoth) {
+    takeBasis(webgpu, info, basis);
     leftAlong(webgpu, info, directions, alongAt);
   }
+  const left = isBoth ? null : (basis ?? null);
   return { info, coefficients, alongAt, scaleAt, left };
 }
 

@@ -13,7 +13,7 @@ export interface PartsSpec {
 }
 
 /** Columns of a workgroup. */
-export const MEAN_COLUMNS = 128;
+export const MEAN_COLUMNS = 256;
 
 const SIZES = ['samples', 'tokens', 'd', 'chunks', 'stride', 'scaleAt', 'rank', 'columns'];
 
@@ -63,67 +63,12 @@ fn run(lid: u32, group: u32) {
   }),
 };
 
-const INVOCATIONS = 256;
-
-/**
- * A workgroup for each sample, so that what needs all of its channels can follow in the same
- * program: the sums that it reads are few. Four coefficients at a time.
- */
-export const factorsShader: Shader<PartsSpec> = {
-  name: 'meanPartsByFactors',
-  build: (spec) => ({
-    reads: { ...givenReads(spec), factors: 'f32' },
-    writes: partsWrites(spec),
-    sizes: SIZES,
-    invocations: INVOCATIONS,
-    workgroupBytes: 16 * INVOCATIONS,
-    code: `${offWgsl(spec)}
-var<workgroup> terms: array<vec4<f32>, ${INVOCATIONS}>;
-${spec.basis ? REST_WGSL : ''}
-fn run(lid: u32, group: u32) {
-  let sample = group;
-  if (sample >= sizes.samples) { return; }
-  let offs = sample * sizes.stride + sizes.d;
-  for (var column = lid; column < sizes.d; column += ${INVOCATIONS}u) {
-    writeColumn(sample, column);
-  }
-  for (var row = 0u; row < sizes.rank; row += 4u) {
-    // an invocation reads the columns that it wrote
-    var sum = vec4<f32>(0f);
-    // rows beyond the last are read as the last, and left out below
-    let most = sizes.rank - 1u;
-    let lines = min(vec4<u32>(row, row + 1u, row + 2u, row + 3u), vec4<u32>(most)) * sizes.d;
-    for (var column = lid; column < sizes.d; column += ${INVOCATIONS}u) {
-      let at = lines + column;
-      sum += parts[offs + column]
-        * vec4<f32>(factors[at.x], factors[at.y], factors[at.z], factors[at.w]);
-    }
-    terms[lid] = sum;
-    ${sumWgsl('terms', INVOCATIONS)}
-    sum = terms[0];
-    workgroupBarrier();
-    if (lid < min(4u, sizes.rank - row)) {
-      ${spec.basis ? 'coefficients[sample * sizes.rank + row + lid] = sum[lid];' : ''}
-      parts[offs + sizes.d + row + lid] = sum[lid];
-    }
-  }
-  ${spec.basis ? takeWgsl : ''}
-}`,
-  }),
-};
-
-const takeWgsl = `
-  storageBarrier();
-  for (var column = lid; column < sizes.d; column += ${INVOCATIONS}u) {
-    parts[offs + column] = restOf(offs, column);
-  }`;
-
 /**
  * Of the workgroups of a sample the first give columns of the means, the others a coefficient each,
  * the means made again: they are short sums.
  */
-export const largeFactorsShader: Shader<PartsSpec> = {
-  name: 'meanPartsByLargeFactors',
+export const factorsShader: Shader<PartsSpec> = {
+  name: 'meanPartsByFactors',
   build: (spec) => ({
     reads: { ...givenReads(spec), factors: 'f32' },
     writes: partsWrites(spec),

@@ -229,14 +229,7 @@ function rangesWgsl(spec: QuantizeSpec): string {
     most[lid] = hi;
     top[lid] = magnitude;
     workgroupBarrier();
-    for (var half = ${(team / 2) | 0}u; half > 0u; half /= 2u) {
-      if (member < half) {
-        least[lid] = min(least[lid], least[lid + half]);
-        most[lid] = max(most[lid], most[lid + half]);
-        top[lid] = max(top[lid], top[lid + half]);
-      }
-      workgroupBarrier();
-    }
+    ${rangesTogetherWgsl(team)}
     if (member == 0u && index < ${count}u && first + localRow < end) {
       let found = parametersOf(
         ${ranged ? 'bitcast<f32>(sizes.low), bitcast<f32>(sizes.high)' : 'least[lid], most[lid]'});
@@ -247,6 +240,25 @@ function rangesWgsl(spec: QuantizeSpec): string {
     }
     workgroupBarrier();
   }`;
+}
+
+/** The ranges of a team, eight at a time: fewer at a time take more barriers. */
+function rangesTogetherWgsl(team: number): string {
+  let text = '';
+  for (let left = team; left > 1; left = Math.ceil(left / 8)) {
+    const next = Math.ceil(left / 8);
+    const others = Array.from({ length: left / next - 1 }, (_, i) => `lid + ${(i + 1) * next}u`);
+    const all = (name: string, take: string) =>
+      others.map((at) => `${name}[lid] = ${take}(${name}[lid], ${name}[${at}]);`).join(' ');
+    text += `
+    if (member < ${next}u) {
+      ${all('least', 'min')}
+      ${all('most', 'max')}
+      ${all('top', 'max')}
+    }
+    workgroupBarrier();`;
+  }
+  return text;
 }
 
 /** The words of all rows: neighbours in a word's line are neighbouring rows. */

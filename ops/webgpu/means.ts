@@ -72,11 +72,7 @@ fn run(lid: u32, group: u32) {
   var sum = 0f;
   if (column < width && (chunk / sizes.chunks) * sizes.tokens * sizes.d < arrayLength(&x)) {
     let sample = (chunk / sizes.chunks) * sizes.tokens;
-    for (var token = first + slice; token < end; token += ${SLICES}u) {
-      ${masked ? 'if (magnitudeBits(mask[sample + token]) == 0u) { continue; }' : ''}
-      ${masked ? 'if (column == sizes.d) { sum += 1f; continue; }' : ''}
-      sum += x[(sample + token) * sizes.d + column];
-    }
+    ${masked ? MASKED_SUM : PLAIN_SUM}
   }
   parts[lid] = sum;
   workgroupBarrier();
@@ -87,6 +83,26 @@ fn run(lid: u32, group: u32) {
 }`,
   }),
 };
+
+const MASKED_SUM = `
+    for (var token = first + slice; token < end; token += ${SLICES}u) {
+      if (magnitudeBits(mask[sample + token]) == 0u) { continue; }
+      sum += select(x[(sample + token) * sizes.d + min(column, sizes.d - 1u)], 1f,
+        column == sizes.d);
+    }`;
+
+/** Four loads on their way at a time; in the same order. */
+const PLAIN_SUM = `
+    for (var token = first + slice; token < end; token += ${4 * SLICES}u) {
+      let places = min(vec4<u32>(token) + ${SLICES}u * vec4<u32>(0u, 1u, 2u, 3u),
+        vec4<u32>(end - 1u));
+      let at = (vec4<u32>(sample) + places) * sizes.d + column;
+      let four = vec4<f32>(x[at.x], x[at.y], x[at.z], x[at.w]);
+      sum += four.x;
+      sum += select(0f, four.y, token + ${SLICES}u < end);
+      sum += select(0f, four.z, token + ${2 * SLICES}u < end);
+      sum += select(0f, four.w, token + ${3 * SLICES}u < end);
+    }`;
 
 /**
  * WGSL, the second stage: `fn meanOf(sample: u32, column: u32) -> f32` of a buffer `sums` by
@@ -99,14 +115,17 @@ fn sumOf(sample: u32, column: u32) -> f32 {
   let width = sizes.d + ${masked ? 1 : 0}u;
   let first = sample * sizes.chunks * width + column;
   var sum = 0f;
-  var chunk = 0u;
   // four loads on their way at a time; added up one after the other all the same
-  for (; chunk + 4u <= sizes.chunks; chunk += 4u) {
+  for (var chunk = 0u; chunk < sizes.chunks; chunk += 4u) {
     let at = first + chunk * width;
-    let four = vec4<f32>(sums[at], sums[at + width], sums[at + 2u * width], sums[at + 3u * width]);
-    sum = (((sum + four.x) + four.y) + four.z) + four.w;
+    let more = min(vec3<u32>(1u, 2u, 3u), vec3<u32>(sizes.chunks - 1u - chunk));
+    let four = vec4<f32>(sums[at], sums[at + more.x * width], sums[at + more.y * width],
+      sums[at + more.z * width]);
+    sum += four.x;
+    sum += select(0f, four.y, more.x == 1u);
+    sum += select(0f, four.z, more.y == 2u);
+    sum += select(0f, four.w, more.z == 3u);
   }
-  for (; chunk < sizes.chunks; chunk++) { sum += sums[first + chunk * width]; }
   return sum;
 }
 fn meanOf(sample: u32, column: u32) -> f32 {
