@@ -6,8 +6,9 @@ import {
   unregisterKernel,
 } from '@tensorflow/tfjs-core';
 
-/** Kernels that are this package's: a backend that comes anew finds them. */
-const taken = new WeakSet<KernelConfig>();
+// Symbol.for: a second copy of the plugin leaves what the first one took, whose kernels work
+// together; and a backend that comes anew finds it
+const TAKEN = Symbol.for('tfjs-hadanorm.taken');
 
 /**
  * Puts a kernel in the place of one of tfjs's own, which it is given for what it leaves to it;
@@ -19,9 +20,9 @@ export function takeOver(
   wrap: (theirs: KernelFunc) => KernelFunc,
 ): void {
   const theirs = getKernel(kernelName, backendName);
-  if (theirs == null || taken.has(theirs)) return;
-  const ours: KernelConfig = { ...theirs, kernelFunc: wrap(theirs.kernelFunc) };
-  taken.add(ours);
+  if (theirs == null || TAKEN in theirs) return;
+  const kernelFunc = wrap(theirs.kernelFunc);
+  const ours: KernelConfig = Object.assign({ ...theirs }, { kernelFunc, [TAKEN]: true });
   unregisterKernel(kernelName, backendName);
   registerKernel(ours);
 }
