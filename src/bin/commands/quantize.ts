@@ -4,7 +4,7 @@ import type { CalibrationStats } from '../../calibrate/stats.js';
 import { selfCheck } from '../../evaluate/selfCheck.js';
 import type { RecipeTarget } from '../../report/recipe.js';
 import { PRESETS } from '../../rewrite/presets.js';
-import { type QuantizeOptions, quantize } from '../../rewrite/quantize.js';
+import { quantize } from '../../rewrite/quantize.js';
 import { useBackend } from '../shared/backends.js';
 import { batchesOf } from '../shared/batches.js';
 import { checkpointAt, withSizes } from '../shared/checkpoints.js';
@@ -13,7 +13,7 @@ import { type Common, type Out, withBackend, withInputs, withOut } from '../shar
 import { openModel } from '../shared/models.js';
 import { checkFree } from '../shared/outputs.js';
 import { writePacked } from '../shared/packed.js';
-import { presetLines, type RecipeFlags, recipeOf } from '../shared/recipes.js';
+import { presetLines, type RecipeFlags, type RecipeOptions, recipeOf } from '../shared/recipes.js';
 import { checkSchedule, checkUnscheduled } from '../shared/scheduler.js';
 import { isStreamed, streamed } from '../shared/streamed.js';
 import { readBytes, readNumber } from '../shared/values.js';
@@ -40,7 +40,7 @@ interface Flags extends Common, Out, CalibrationFlags, RecipeFlags {
 export function quantizeCommand(program: Command, context: Context): void {
   const command = program
     .command('quantize <model>')
-    .description('writes a quantized model, and what was done as report.json beside it')
+    .description('writes a quantized model, with report.json of what was done and recipe.json')
     .addOption(new Option('--preset <name>', 'bits').choices(Object.keys(PRESETS)))
     .option('--recipe <file>', 'options of rewriteGraph and rules, as JSON')
     .option('--min-sqnr <dB>', 'no linear below; the worst get 8 bits', readNumber)
@@ -95,13 +95,11 @@ async function run(context: Context, source: string, flags: Flags): Promise<void
   if (checkpoint !== null) {
     checkUnscheduled(flags, 'checkpoint');
     if (target === undefined && isStreamed(checkpoint, flags)) {
-      const stats = given === null ? {} : { stats: given };
-      return streamed(context, checkpoint, { ...recipe, ...stats }, flags);
+      return streamed(context, checkpoint, recipe, given, flags);
     }
     if (flags.inputs === undefined) checkMeasured(flags, given);
   }
-  const options: QuantizeOptions = { ...recipe, ...(target === undefined ? {} : { target }) };
-  return whole(context, source, given, options, flags);
+  return whole(context, source, given, recipe, flags);
 }
 
 /** @throws InvalidArgumentError for what a checkpoint without inputs cannot have. */
@@ -119,9 +117,10 @@ async function whole(
   context: Context,
   source: string,
   given: CalibrationStats | null,
-  options: QuantizeOptions,
+  asked: RecipeOptions,
   flags: Flags,
 ): Promise<void> {
+  const target = targetOf(flags);
   const model = await openModel(source, context, flags);
   try {
     const from = flags.sequential
@@ -129,13 +128,14 @@ async function whole(
       : (given ?? (await calibrated(context, model, flags)));
     const made = await quantize(model, from, {
       ...(flags.sequential ? { sequential: true, calibrate: calibrationOf(model, flags) } : {}),
-      ...options,
+      ...asked,
+      ...(target === undefined ? {} : { target }),
       ...(flags.compare ? { compare: true } : {}),
       ...watched(context),
     });
     try {
       if (flags.selfCheck) await selfCheck(made.model, watched(context));
-      await writePacked(context, made, flags);
+      await writePacked(context, made, asked, flags);
     } finally {
       made.model.dispose();
     }

@@ -7,11 +7,15 @@ import type { QuantizeResult } from '../../rewrite/quantize.js';
 import { quantizedFiles } from '../../save/saveQuantized.js';
 import { type Context, printResult, watched } from './context.js';
 import type { Out } from './flags.js';
+import { type RecipeOptions, recipeText } from './recipes.js';
 
-/** Writes a quantized model and its report, all files or none, and prints what was done. */
+/**
+ * Writes a quantized model, its report and its recipe, all files or none, and prints what was done.
+ */
 export async function writePacked(
   context: Context,
   made: Omit<QuantizeResult, 'stats'>,
+  asked: RecipeOptions,
   flags: Out & { readonly json?: boolean },
 ): Promise<void> {
   const { model, report, recipe } = made;
@@ -20,7 +24,12 @@ export async function writePacked(
   const { 'model.json': json, ...shards } = Object.fromEntries(files);
   const text = new TextEncoder();
   // model.json last: until then the former one stands
-  const all = { ...shards, 'report.json': text.encode(reportJson(report)), 'model.json': json! };
+  const all = {
+    ...shards,
+    'report.json': text.encode(reportJson(report)),
+    'recipe.json': text.encode(recipeText(asked, recipe)),
+    'model.json': json!,
+  };
   const out = resolve(flags.out);
   await writeWhole(out, new Map(Object.entries(all)), signal);
   const fileBytes = [...files.values()].reduce((sum, bytes) => sum + bytes.length, 0);

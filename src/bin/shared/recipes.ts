@@ -1,8 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { isPlain } from '../../../ops/common/checks.js';
 import { describe, HadaNormError, InvalidArgumentError } from '../../../ops/numerics/errors.js';
+import type { Recipe } from '../../report/recipe.js';
 import { checkOptionsOnly } from '../../rewrite/optionChecks.js';
 import type { RewriteOptions, Rule } from '../../rewrite/options.js';
+import { withPreset } from '../../rewrite/presetOptions.js';
 import { PRESETS, type Preset, type PresetName } from '../../rewrite/presets.js';
 
 /** Options of `quantize` as flags and a file have them. */
@@ -36,7 +38,11 @@ export async function recipeOf({ preset, recipe: file }: RecipeFlags): Promise<R
   }
   const { preset: own, expected: _, ...options } = json;
   const named = preset ?? (own as PresetName | undefined);
-  return { ...optionsOf(op, options), ...(named === undefined ? {} : { preset: named }) };
+  const read = optionsOf(op, options);
+  if (named === undefined) return read;
+  // a name that is none is said before the work
+  withPreset(op, named, read);
+  return { ...read, preset: named };
 }
 
 type Recorded = Readonly<Record<string, unknown>>;
@@ -76,6 +82,21 @@ function ruleOf(op: string, i: number, given: unknown): Rule {
   } catch (cause) {
     throw wrong('a regular expression', cause instanceof Error ? cause.message : `${cause}`);
   }
+}
+
+/** What a model was made by, as a file for `--recipe`: a preset by itself. */
+export function recipeText(asked: RecipeOptions, recipe: Recipe | null): string {
+  const { preset, ...given } = asked;
+  const options = withPreset('quantize', preset, given);
+  const rules = [...(options.rules ?? []), ...(recipe?.rules ?? [])].map(plainRule);
+  const description = 'what quantize wrote the model beside it by';
+  return `${JSON.stringify({ description, options: { ...options, rules } }, null, 2)}\n`;
+}
+
+/** A pattern as a file has it. */
+function plainRule({ match, ...rule }: Rule): object {
+  if (match === undefined) return rule;
+  return match instanceof RegExp ? { pattern: match.source, ...rule } : { match, ...rule };
 }
 
 /** A line for each preset, for help. */

@@ -1,14 +1,13 @@
+import type { CalibrationStats } from '../../calibrate/stats.js';
 import { selfCheck } from '../../evaluate/selfCheck.js';
-import {
-  type QuantizeCheckpointOptions,
-  quantizeCheckpoint,
-} from '../../load/quantizeCheckpoint.js';
+import { quantizeCheckpoint } from '../../load/quantizeCheckpoint.js';
 import type { CheckpointSource } from '../../load/source/open.js';
 import { areArrays, batchesOfFiles } from './batches.js';
 import { type SizeFlags, sizesOf } from './checkpoints.js';
 import { type Context, watched } from './context.js';
 import type { InputFlags, Out } from './flags.js';
 import { writePacked } from './packed.js';
+import type { RecipeOptions } from './recipes.js';
 
 /** Flags of a checkpoint that is quantized while it loads. */
 export interface StreamFlags extends Out, SizeFlags, InputFlags {
@@ -35,12 +34,14 @@ export function isStreamed(
 export async function streamed(
   context: Context,
   checkpoint: CheckpointSource,
-  options: QuantizeCheckpointOptions,
+  asked: RecipeOptions,
+  stats: CalibrationStats | null,
   flags: StreamFlags,
 ): Promise<void> {
   const { compare, inputs, selfCheck: checks } = flags;
   const made = await quantizeCheckpoint(checkpoint, {
-    ...options,
+    ...asked,
+    ...(stats === null ? {} : { stats }),
     ...sizesOf(flags),
     ...(inputs === undefined
       ? {}
@@ -53,7 +54,7 @@ export async function streamed(
   });
   try {
     if (checks) await selfCheck(made.model, watched(context));
-    await writePacked(context, { ...made, recipe: null }, flags);
+    await writePacked(context, { ...made, recipe: null }, asked, flags);
   } finally {
     made.model.dispose();
   }

@@ -86,6 +86,30 @@ describe('The command line', () => {
     }
   });
 
+  it('quantize writes the recipe by which the same is made again', async () => {
+    const stats = at('recipe.stats');
+    const sampled = '--trajectories 6 --steps 2 --backend cpu'.split(' ');
+    await runCommand(['calibrate', model, ...sampled, '-o', stats]);
+    const from = ['quantize', model, '--stats', stats, '--backend', 'cpu'];
+    const over = at('recipeOver.json');
+    const rules = [{ pattern: 'fc1', weights: { bits: 5 } }];
+    writeFileSync(over, JSON.stringify({ preset: 'W4A4', rules, weights: { groupSize: 16 } }));
+    const asked = ['--recipe', over, '--min-sqnr', '26'];
+    await runCommand([...from, ...asked, '-o', at('made')]);
+    const recipe = join(at('made'), 'recipe.json');
+    await runCommand([...from, '--recipe', recipe, '-o', at('again')]);
+    const [made, again] = ['made', 'again'].map((name) =>
+      parseReport(readFileSync(join(at(name), 'report.json'), 'utf8')),
+    );
+    expect(again!.linears.map(({ bytes, sqnr }) => ({ bytes, sqnr }))).to.deep.equal(
+      made!.linears.map(({ bytes, sqnr }) => ({ bytes, sqnr })),
+    );
+    const { options } = JSON.parse(readFileSync(recipe, 'utf8'));
+    expect(options.rules).to.deep.include(rules[0]);
+    expect(options.rules.length, 'some for the target').to.be.above(4);
+    expect(made!.linears.find(({ name }) => /fc1/.test(name))!.weightBits).to.be.oneOf([5, 8]);
+  });
+
   it('says of what file and where a recipe is wrong', async () => {
     const recipe = at('wrong.json');
     const faults: readonly [unknown, RegExp][] = [
@@ -98,7 +122,7 @@ describe('The command line', () => {
       [{ target: { minSqnr: 40 } }, /: options must be made of .*, got "target"/],
       [{ options: 3 }, /: options must be an object, got 3/],
       [{ options: {}, rules: [] }, /must be a preset by itself, .*, got "rules" beside it/],
-      [{ preset: 'toString' }, /^inspect: preset must be one of W4A8, .*, got "toString"/],
+      [{ preset: 'toString' }, /wrong\.json: preset must be one of W4A8, .*, got "toString"/],
     ];
     for (const [given, message] of faults) {
       writeFileSync(recipe, JSON.stringify(given));
