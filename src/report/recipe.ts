@@ -18,6 +18,7 @@ import {
   pruned,
   smallest,
   type Worth,
+  worthOf,
 } from './recipeSearch.js';
 import type { QuantizationReport } from './report.js';
 import { reportGiven } from './reportReader.js';
@@ -37,8 +38,9 @@ export type { Recipe, RecipeRule } from './recipeDraft.js';
  * Picks what reaches a target for few bytes: 8-bit weights and activations for single linears, and
  * where the report knows what they give (option `ranks`) branches of other ranks for the linears
  * that share one. With `minSqnr` each site gets the cheapest that does; with `meanSqnr` what gives
- * most decibels a byte goes first; with `maxBytes` what takes most of the errors a byte, and where
- * the model is too large as it is directions are given up that are worth least.
+ * most decibels a byte goes first; with `maxBytes` what takes most of the errors a byte, of
+ * directions that are worth less elsewhere too, and where the model is too large as it is those are
+ * given up that are worth least.
  *
  * @param report From a rewrite with calibration data.
  * @throws InvalidArgumentError for a report without calibration data, and for a target that is out
@@ -121,10 +123,14 @@ const PICKERS: Readonly<Record<Kind, Picker>> = {
   },
 
   maxBytes(op, sites, target, bytes) {
-    const drafts = descended(unchanged(sites), asErrors, bytes - target);
-    if (drafts !== null) {
-      return climbed(drafts, asErrors, target - bytes - totalBytes(drafts), () => false);
-    }
+    const room = target - bytes;
+    const starts = [descended(unchanged(sites), asErrors, -room), smallest(sites)];
+    const drafts = starts
+      .filter((start) => start !== null && totalBytes(start) <= room)
+      .map((start) => climbed(start!, asErrors, room - totalBytes(start!), () => false));
+    const worth = (draft: readonly Draft[]) => worthOf(draft, asErrors);
+    const [best] = drafts.sort((a, b) => worth(b) - worth(a) || 0);
+    if (best !== undefined) return best;
     const least = bytes + totalBytes(smallest(sites));
     throw unreachable(op, 'maxBytes', `at least ${least} (${formatBytes(least)})`, target);
   },

@@ -4,6 +4,11 @@ import { type Draft, extraBytesOf, outputsOf, totalBytes, unchanged } from './re
 /** What a linear's output is worth, in decibels; a recipe is worth the sum. */
 export type Worth = (output: number) => number;
 
+/** What all linears together are worth. */
+export function worthOf(drafts: readonly Draft[], worth: Worth): number {
+  return drafts.flatMap(outputsOf).reduce((sum, output) => sum + worth(output), 0);
+}
+
 /** What brings every linear of a site to some decibels for the least bytes; null: nothing does. */
 export function cheapest(site: Site, least: number): Draft | null {
   const drafts = [null, ...larger(site)].flatMap((rank): Draft[] => {

@@ -246,6 +246,26 @@ describe('Rules recommended from a report that knows of ranks', () => {
     expect(() => recommendRules(report, { maxBytes: bytes - 1 })).to.throw(InvalidArgumentError);
   });
 
+  it('move directions to where they are worth more, within the bytes that there are', () => {
+    const report = ranked(2);
+    // of the first site's linears a direction is worth much, of the others nothing
+    const [first] = transformed(report);
+    const linears = transformed(report).map((linear): LinearReport => {
+      const gain = linear.transformOf === first!.name ? 1 : 0;
+      const atRanks = linear.atRanks!.map((other) => ({
+        ...other,
+        output: linear.sqnr!.output + gain * (other.lowRank - 16),
+      }));
+      return { ...linear, atRanks };
+    });
+    const { after } = report.totals.modelBytes;
+    const { rules, expected } = recommendRules(withLinears(report, linears), { maxBytes: after });
+    expect(expected.modelBytes).to.be.at.most(after);
+    const own = rules.filter(({ match }) => match === first!.name);
+    expect(own.map(({ lowRank }) => lowRank)).to.deep.equal([32]);
+    expect(rules.some(({ lowRank }) => lowRank === 8)).to.equal(true);
+  });
+
   it('leave ranks alone that measured no better', () => {
     const { rules } = recommendRules(ranked(2, -0.1), { maxBytes: 1e12 });
     expect(rules.every(({ weights }) => weights?.bits === 8)).to.equal(true);
