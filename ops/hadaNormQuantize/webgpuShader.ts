@@ -57,6 +57,7 @@ function buildQuantize(spec: QuantizeSpec): Built {
   const { d, rows, invocations, blockSize, residual, memory } = spec;
   const length = rows * d;
   const held = memory ? 0 : paddedLength(length);
+  const groups = rows * Math.ceil(d / spec.groupSize);
   const factors = factorsOf(blockSize);
   const { before, after } = factors.length === 0 ? { before: 1, after: 1 } : scalesOf(blockSize);
   const format = formatOf(spec);
@@ -80,12 +81,13 @@ function buildQuantize(spec: QuantizeSpec): Built {
       ...['rowGroups', 'basisRank', 'low', 'high'],
     ],
     invocations,
-    workgroupBytes: 4 * (held + 3 * invocations) + projectedBytes(spec),
+    workgroupBytes: 4 * (held + 3 * invocations + 2 * groups) + projectedBytes(spec),
     code: `${quantizerWgsl(format)}${PLACE_WGSL}
 ${memory ? '' : `var<workgroup> line: array<f32, ${held}>;`}
 var<workgroup> least: array<f32, ${invocations}>;
 var<workgroup> most: array<f32, ${invocations}>;
 var<workgroup> top: array<u32, ${invocations}>;
+var<workgroup> parameters: array<vec2<f32>, ${groups}>;
 ${loadWgsl(spec)}
 ${spec.quads > 0 ? projectionWgsl(spec) : ''}
 fn run(lid: u32, group: u32) {
@@ -97,7 +99,6 @@ fn run(lid: u32, group: u32) {
   ${stagesWgsl(stagesOf(factors, false), length, invocations, after)}
   ${directionsWgsl(spec)}
   ${rangesWgsl(spec)}
-  storageBarrier();
   ${codesWgsl(spec)}
 }`,
   };
@@ -235,8 +236,10 @@ function rangesWgsl(spec: QuantizeSpec): string {
         ${ranged ? 'bitcast<f32>(sizes.low), bitcast<f32>(sizes.high)' : 'least[lid], most[lid]'});
       let sound = top[lid] <= ${limit}u;
       let to = (first + localRow) * ${groups}u + rowGroup;
-      scales[to] = select(nanValue(), found.x, sound);
-      zeroPoints[to] = select(0f, ${origin}, sound);
+      let own = select(vec2<f32>(nanValue(), 0f), vec2<f32>(found.x, ${origin}), sound);
+      parameters[index] = own;
+      scales[to] = own.x;
+      zeroPoints[to] = own.y;
     }
     workgroupBarrier();
   }`;
@@ -267,10 +270,11 @@ function codesWgsl(spec: QuantizeSpec): string {
   const groups = Math.ceil(d / groupSize);
   const lineWords = Math.ceil(d / 4);
   const offset = wgslFloat(codeOffset({ bits, codes } as UniformFormat));
+  const rowGroup = (column: string) => (groups === 1 ? '0u' : `${column} / ${groupSize}u`);
   const load = (column: string) => `
-    let at = row * ${groups}u + ${groups === 1 ? '0u' : `${column} / ${groupSize}u`};
-    let scale = scales[at];
-    let origin = zeroPoints[at];
+    let own = parameters[localRow * ${groups}u + ${rowGroup(column)}];
+    let scale = own.x;
+    let origin = own.y;
     let zero = origin - ${offset};`;
   const shared = groupSize % 4 === 0 || groups === 1;
   return `
