@@ -181,7 +181,8 @@ function multiplyCodes(product: Product & { readonly attrs: CodesAttrs }, out: T
   const { d, n, xFormat, activation } = attrs;
   const rows = util.sizeFromShape(x.shape) / d;
   const words = wordsOf(webgpu, x, rows, d, xFormat.bits);
-  const { tileM, tileN } = tileFor(rows, n);
+  const nibbles = fitsIn(attrs.format, 4);
+  const { tileM, tileN } = tileFor(rows, n, nibbles ? 'nibbles' : 'bytes');
   const tokens = x.shape.length > 1 ? x.shape.at(-2)! : 1;
   const tile = { tileM, tileN, words: steps.words };
   const within = residual !== undefined && canTakeMean(tile, { rows, tokens, d, n });
@@ -190,7 +191,7 @@ function multiplyCodes(product: Product & { readonly attrs: CodesAttrs }, out: T
   const tiles = tilesN * Math.ceil(rows / tileM);
   const spec: TileSpec = {
     ...{ ...tile, slices: slicesFor(tile, steps.count), whole: steps.whole, activation },
-    nibbles: fitsIn(attrs.format, 4),
+    nibbles,
     xGroups: xFormat.granularity.groupSize < d,
     xCenter: codeCenter(xFormat.bits),
     rows: added !== null,
@@ -218,17 +219,20 @@ function multiplyCodes(product: Product & { readonly attrs: CodesAttrs }, out: T
   });
 }
 
-/** Rows and columns of y that a workgroup has, from how many of them on; measured on one H200. */
+/**
+ * Rows and columns of y that a workgroup has, from how many of them on; measured on one H200. At 4
+ * bits groups end in floats and words are unpacked: small tiles keep up for longer.
+ */
 const TILES = [
-  { tileM: 64, tileN: 64, least: 2048 },
-  { tileM: 32, tileN: 64, least: 320 },
-  { tileM: 32, tileN: 32, least: 0 },
+  { tileM: 64, tileN: 64, least: { bytes: 1024, nibbles: 2048 } },
+  { tileM: 32, tileN: 64, least: { bytes: 320, nibbles: 320 } },
+  { tileM: 32, tileN: 32, least: { bytes: 0, nibbles: 0 } },
 ] as const;
 
 /** The largest tile of which there are enough. */
-function tileFor(rows: number, n: number): { readonly tileM: number; readonly tileN: number } {
+function tileFor(rows: number, n: number, weights: 'bytes' | 'nibbles') {
   const enough = ({ tileM, tileN, least }: (typeof TILES)[number]) =>
-    Math.ceil(rows / tileM) * Math.ceil(n / tileN) >= least;
+    Math.ceil(rows / tileM) * Math.ceil(n / tileN) >= least[weights];
   return TILES.find(enough)!;
 }
 
