@@ -28,17 +28,21 @@ export function firstAttempt(
   return { report, rules, recipe: recipeFor(op, report, target), isInstead: true };
 }
 
-/**
- * The rules of an attempt: those that its model had, how that treats all linears, and its recipe.
- * What was chosen by measuring once need not be measured again.
- */
+/** The rules of an attempt: those that its model had, how that treats all linears, its recipe. */
 export function rulesOf(op: string, { report, rules, recipe }: Attempt): Rule[] {
-  const changed = new Set(recipe.rules.map(({ match }) => match));
+  return [...rules, ...impliedRules([...keptRules(op, report, recipe), ...recipe.rules])];
+}
+
+/**
+ * How a model treats the linears that a recipe leaves alone: what was chosen by measuring once need
+ * not be measured again, and might come out otherwise where others have left their site.
+ */
+export function keptRules(op: string, report: QuantizationReport, { rules }: Recipe): Rule[] {
+  const changed = new Set(rules.map(({ match }) => match));
   const linears = sitesOf(report, op).flatMap((site) => site.linears);
   const others = linears.filter(({ name }) => !changed.has(name));
   const parts = new Map(report.linears.map(({ name, parts = {} }) => [name, parts]));
-  const kept = others.map(({ name, kept }) => ({ match: name, ...kept, ...parts.get(name) }));
-  return [...rules, ...impliedRules([...kept, ...recipe.rules])];
+  return others.map(({ name, kept }) => ({ match: name, ...kept, ...parts.get(name) }));
 }
 
 /**

@@ -27,7 +27,7 @@ export async function writePacked(
   const all = {
     ...shards,
     'report.json': text.encode(reportJson(report)),
-    'recipe.json': text.encode(recipeText(asked, recipe)),
+    'recipe.json': text.encode(recipeText(asked, made)),
     'model.json': json!,
   };
   const out = resolve(flags.out);

@@ -1,11 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { isPlain } from '../../../ops/common/checks.js';
 import { describe, HadaNormError, InvalidArgumentError } from '../../../ops/numerics/errors.js';
-import type { Recipe } from '../../report/recipe.js';
 import { checkOptionsOnly } from '../../rewrite/optionChecks.js';
 import type { RewriteOptions, Rule } from '../../rewrite/options.js';
 import { withPreset } from '../../rewrite/presetOptions.js';
 import { PRESETS, type Preset, type PresetName } from '../../rewrite/presets.js';
+import type { QuantizeResult } from '../../rewrite/quantize.js';
+import { keptRules } from '../../rewrite/targets.js';
 
 /** Options of `quantize` as flags and a file have them. */
 export type RecipeOptions = Omit<RewriteOptions, 'stats'> & {
@@ -85,10 +86,18 @@ function ruleOf(op: string, i: number, given: unknown): Rule {
 }
 
 /** What a model was made by, as a file for `--recipe`: a preset by itself. */
-export function recipeText(asked: RecipeOptions, recipe: Recipe | null): string {
+export function recipeText(
+  asked: RecipeOptions,
+  { report, recipe }: Pick<QuantizeResult, 'report' | 'recipe'>,
+): string {
   const { preset, ...given } = asked;
   const options = withPreset('quantize', preset, given);
-  const rules = [...(options.rules ?? []), ...(recipe?.rules ?? [])].map(plainRule);
+  // and how that came out, of all: what was chosen for the target need not be chosen again
+  const reached =
+    recipe === null || recipe.rules.length === 0
+      ? []
+      : [...recipe.rules, ...keptRules('quantize', report, { ...recipe, rules: [] })];
+  const rules = [...(options.rules ?? []), ...reached].map(plainRule);
   const description = 'what quantize wrote the model beside it by';
   return `${JSON.stringify({ description, options: { ...options, rules } }, null, 2)}\n`;
 }

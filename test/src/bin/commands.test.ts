@@ -5,7 +5,7 @@ import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
 import { zipSync } from 'fflate';
 import { npyBytes, parseNpy } from '../../../src/bin/shared/npy.js';
-import { recipeOf } from '../../../src/bin/shared/recipes.js';
+import { recipeOf, recipeText } from '../../../src/bin/shared/recipes.js';
 import {
   AbortedError,
   CalibrationStats,
@@ -15,12 +15,13 @@ import {
   loadQuantized,
   PRESETS,
   parseReport,
+  quantize,
 } from '../../../src/index.js';
 import { fileSystem } from '../../../src/node.js';
 import { withPreset } from '../../../src/rewrite/presetOptions.js';
 import '../../harness/backends/backends.js';
 import { safetensorsOf } from '../../harness/models/safetensorsBytes.js';
-import { tinyArtifacts, tinyBatch } from '../../harness/models/tinyDit.js';
+import { tinyArtifacts, tinyBatch, tinyBatches, tinyDit } from '../../harness/models/tinyDit.js';
 import { runCommand } from '../../harness/run/commandLine.js';
 import { rejection } from '../../harness/run/rejection.js';
 
@@ -108,6 +109,20 @@ describe('The command line', () => {
     expect(options.rules).to.deep.include(rules[0]);
     expect(options.rules.length, 'some for the target').to.be.above(4);
     expect(made!.linears.find(({ name }) => /fc1/.test(name))!.weightBits).to.be.oneOf([5, 8]);
+  });
+
+  it('that recipe holds what was chosen where rules took linears out of their site', async () => {
+    await tf.setBackend('cpu');
+    const apart = await tinyDit({ depth: 1, attention: 'separate' });
+    const stats = await calibrate(apart, tinyBatches(2), { disposeBatches: true });
+    const made = await quantize(apart, stats, { target: { maxBytes: 32_478 } });
+    const file = at('chosen.json');
+    writeFileSync(file, recipeText({}, made));
+    const again = await quantize(apart, stats, await recipeOf({ recipe: file }));
+    const treated = ({ linears }: typeof made.report) =>
+      linears.map(({ name, weightBits, parts, bytes }) => ({ name, weightBits, parts, bytes }));
+    expect(treated(again.report)).to.deep.equal(treated(made.report));
+    for (const one of [apart, made.model, again.model]) one.dispose();
   });
 
   it('says of what file and where a recipe is wrong', async () => {
