@@ -11,7 +11,8 @@ import { canTakeMean } from './webgpuMeans.js';
 import { productQuestion } from './webgpuQuestion.js';
 import { ROWS_TILE, rowsShader } from './webgpuRows.js';
 import { type Steps, stepsOf } from './webgpuSteps.js';
-import { mostSlices, type TileSpec, tileShader } from './webgpuTile.js';
+import { type TileSpec, tileShader } from './webgpuTile.js';
+import { slicesFor, tileFor } from './webgpuTiles.js';
 import { type GivenWeights, type PackedWeightWords, weightWords } from './webgpuWeights.js';
 
 type Args = WebgpuKernelArgs<QuantizedMatMulInputs, QuantizedMatMulAttrs>;
@@ -217,26 +218,4 @@ function multiplyCodes(product: Product & { readonly attrs: CodesAttrs }, out: T
     ],
     groups: tiles,
   });
-}
-
-/**
- * Rows and columns of y that a workgroup has, from how many of them on; measured on one H200. At 4
- * bits groups end in floats and words are unpacked: small tiles keep up for longer.
- */
-const TILES = [
-  { tileM: 64, tileN: 64, least: { bytes: 1024, nibbles: 2048 } },
-  { tileM: 32, tileN: 64, least: { bytes: 320, nibbles: 320 } },
-  { tileM: 32, tileN: 32, least: { bytes: 0, nibbles: 0 } },
-] as const;
-
-/** The largest tile of which there are enough. */
-function tileFor(rows: number, n: number, weights: 'bytes' | 'nibbles') {
-  const enough = ({ tileM, tileN, least }: (typeof TILES)[number]) =>
-    Math.ceil(rows / tileM) * Math.ceil(n / tileN) >= least[weights];
-  return TILES.find(enough)!;
-}
-
-/** Where workgroups are small and have many steps, two slices of one take them in turn. */
-function slicesFor(tile: Parameters<typeof mostSlices>[0], steps: number): number {
-  return tile.tileN === 32 && steps >= 4 ? Math.min(2, mostSlices(tile)) : 1;
 }

@@ -138,11 +138,12 @@ function sliceOf({ tileM, tileN }: Pick<TileSpec, 'tileM' | 'tileN'>): number {
   return (tileM / TILE_SIDE) * (tileN / TILE_SIDE);
 }
 
-/** Slices of a workgroup at most: so many sums go through the memory of their steps. */
-export function mostSlices({ tileM, tileN, words }: Pick<TileSpec, 'tileM' | 'tileN' | 'words'>) {
-  const fits = (count: number) => 2 * (count - 1) * (Math.max(tileM, tileN) / 4) <= count * words;
-  const own = sliceOf({ tileM, tileN });
-  return [4, 2].find((count) => fits(count) && count * own <= MOST_INVOCATIONS) ?? 1;
+type Tile = Pick<TileSpec, 'tileM' | 'tileN' | 'words'>;
+
+/** Whether a workgroup has room for so many slices: their sums go through the memory of steps. */
+export function slicesFit(count: number, { tileM, tileN, words }: Tile): boolean {
+  const held = 2 * (count - 1) * (Math.max(tileM, tileN) / 4) <= count * words;
+  return held && count * sliceOf({ tileM, tileN }) <= MOST_INVOCATIONS;
 }
 
 /** What every device has. */
