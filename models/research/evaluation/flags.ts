@@ -32,7 +32,7 @@ const FLAGS = {
   backend: flag(among(BACKENDS), PLAN_DEFAULTS.backend),
   json: flag(text('FILE')),
   cache: flag(text('FOLDER'), PLAN_DEFAULTS.cache),
-  statistics: flag(text('FILE')),
+  statistics: flag(text('FOLDER')),
   sheet: flag(text('PNG')),
   docs: SWITCH,
 };

@@ -1,7 +1,7 @@
 /**
  * npm run evaluate [-- --model avatars-nano --configurations rtn,gptq,hadamard,hadanorm,…
  * --bits W8A8,W4A8,W4A4 --samples 512 --steps 8 --seed 7 --offline --count 4096 --replicates 200
- * --backend wasm --json FILE --cache FOLDER --statistics FILE --sheet PNG]
+ * --backend wasm --json FILE --cache FOLDER --statistics FOLDER --sheet PNG]
  *
  * Measures what quantization does to a trained model: docs/evaluation.md says how. Rows that are in
  * the file of --json already are not measured again, and samples of --offline are kept in --cache:
@@ -77,7 +77,7 @@ async function run(plan: EvaluationPlan): Promise<void> {
       network,
       reference: () => loadReference(networkOf(plan.model)),
       known,
-      kept: statisticsIn(plan.statistics),
+      kept: statisticsIn(plan),
       sheet,
       signal,
       withBar: withConsoleBar,
@@ -119,9 +119,10 @@ async function start(backend: BackendName): Promise<void> {
   }
 }
 
-/** In a file, which is there whole or not at all; null: nowhere. */
-function statisticsIn(file: string | null): KeptStatistics {
-  if (file === null) return { read: async () => null, write: async () => {} };
+/** In a file of the model, which is there whole or not at all. */
+function statisticsIn({ statistics, model, backend }: EvaluationPlan): KeptStatistics {
+  if (statistics === null) return { read: async () => null, write: async () => {} };
+  const file = join(statistics, `${model}-${backend}.stats`);
   return {
     read: async () => (existsSync(file) ? readFile(file) : null),
     write: async (bytes) => {

@@ -25,7 +25,7 @@ export interface EvaluationPlan {
   readonly replicates: number;
   /** Folder of the features of part (d). */
   readonly cache: string;
-  /** Of the calibration: read where it is there, else written; null: calibrate anew. */
+  /** Folder of calibrations: a model's is read where it is there, else written; null: none. */
   readonly statistics: string | null;
   /** PNG of the first pictures of each configuration; null: none. */
   readonly sheet: string | null;
