@@ -91,26 +91,65 @@ export function passing(
 export function roundedTarget({ vectors, rank }: Branch, w: Float32Array, d: number): Float32Array {
   const n = w.length / d;
   const along = matmul(transpose(vectors.values, d, rank), w, rank, d, n);
-  return less(w, matmul(vectors.values, along, d, rank, n));
+  const rows = Math.max(Math.floor(CHUNK / n), 1);
+  if (rows >= d) return less(w, matmul(vectors.values, along, d, rank, n));
+  const out = new Float32Array(w.length);
+  for (let from = 0; from < d; from += rows) {
+    const to = Math.min(from + rows, d);
+    const own = vectors.values.subarray(from * rank, to * rank);
+    const taken = matmul(own, along, to - from, rank, n);
+    less(w.subarray(from * n, to * n), taken, out.subarray(from * n, to * n));
+  }
+  return out;
 }
+
+/** Numbers of a large matrix that are worked on at a time. */
+const CHUNK = 2 ** 23;
 
 /**
  * R [rank, n] with the least error of x'⊥ Q + (x' V) R as x' W', by the second moments of x': what
  * the codes miss along V goes into it.
- * @param spare Memory of as many numbers, written over: whole weight matrices are large.
+ * @param missed What of W' they do not do, [d, n].
  */
 export function branchWeights(
-  { branch, gain }: FittedBranch,
+  { branch: { rank }, gain }: FittedBranch,
+  missed: Float32Array,
+): Float32Array {
+  const d = gain.length / rank;
+  const n = missed.length / d;
+  const factor = Float32Array.from(gain);
+  const width = Math.ceil(n / Math.ceil(missed.length / (4 * CHUNK)));
+  if (width === n) return matmul(factor, missed, rank, d, n);
+  const out = new Float32Array(rank * n);
+  for (let from = 0; from < n; from += width) {
+    const to = Math.min(from + width, n);
+    const own = matmul(factor, columnsOf(missed, n, from, to), rank, d, to - from);
+    for (let k = 0; k < rank; k++) {
+      out.set(own.subarray(k * (to - from), (k + 1) * (to - from)), k * n + from);
+    }
+  }
+  return out;
+}
+
+function columnsOf(matrix: Float32Array, n: number, from: number, to: number): Float32Array {
+  const rows = matrix.length / n;
+  const out = new Float32Array(rows * (to - from));
+  for (let k = 0; k < rows; k++) {
+    out.set(matrix.subarray(k * n + from, k * n + to), k * (to - from));
+  }
+  return out;
+}
+
+/** What of W' the rounded weights do not do, [d, n], in the memory that is given. */
+export function missedBeside(
+  branch: Branch,
   w: Float32Array,
   rounded: Float32Array,
+  d: number,
   spare: Float32Array,
 ): Float32Array {
-  const d = gain.length / branch.rank;
-  const n = w.length / d;
   // x'⊥ = x' (1 − V Vᵀ)
-  const effective = branch.subtract ? roundedTarget(branch, rounded, d) : rounded;
-  const error = less(w, effective, spare);
-  return matmul(Float32Array.from(gain), error, branch.rank, d, n);
+  return less(w, branch.subtract ? roundedTarget(branch, rounded, d) : rounded, spare);
 }
 
 /** v − taken, in the place of `taken` or of what else is given. */

@@ -1,11 +1,17 @@
 import { bytesOf, FLOAT32, groupedAlong, halfInFull } from '../../ops/numerics/formats.js';
 import { type Stored, signed8 } from '../graph/encodings.js';
 import { matmul } from '../math/matrix.js';
-import { branchWeights, type FittedBranch, roundedTarget } from './branch.js';
+import {
+  type Branch,
+  branchWeights,
+  type FittedBranch,
+  missedBeside,
+  roundedTarget,
+} from './branch.js';
 import { type Feedback, quantizeGptq } from './gptq.js';
 import type { WeightSettings } from './settings.js';
 import { basisProduct, type Transform, transformedWeights } from './transform.js';
-import { dequantized, type QuantizedWeights, quantizeNearest } from './uniform.js';
+import { dequantized, type QuantizedWeights, quantizeNearest, roundingError } from './uniform.js';
 
 /** A linear's weights as they will be stored, with all that its transform asks of them. */
 export interface QuantizedLinear {
@@ -62,9 +68,8 @@ export function quantizeLinear(
   const packed = quantize(target, d, n, options, feedback);
   const weights = packed === null ? itself(target) : codesDequantized(packed);
   const basis = t.basis === null ? null : storedRows(basisProduct(t, w, n), t.rank, n, options);
-  // what was rounded is needed no more: its memory takes what that missed
-  const spare = packed === null ? new Float32Array(w.length) : target;
-  const right = fitted === null ? null : branchWeights(fitted, full, weights(), spare);
+  const right =
+    fitted === null ? null : branchWeights(fitted, missedBy(fitted.branch, full, packed, target));
   return {
     n,
     packed,
@@ -75,6 +80,21 @@ export function quantizeLinear(
     shift: null,
     branch: right === null ? null : storedRows(right, t.branch!.rank, n, options),
   };
+}
+
+/** What the codes miss of W' beside a branch; what was rounded is needed no more, but for floats. */
+function missedBy(
+  branch: Branch,
+  full: Float32Array,
+  packed: QuantizedWeights | null,
+  target: Float32Array,
+): Float32Array {
+  if (packed === null) {
+    const d = branch.vectors.values.length / branch.rank;
+    return missedBeside(branch, full, target, d, new Float32Array(target.length));
+  }
+  if (!branch.subtract) return roundingError(full, packed, target);
+  return missedBeside(branch, full, dequantized(packed), packed.d, target);
 }
 
 function itself(target: Float32Array): () => Float32Array {

@@ -63,6 +63,22 @@ export function dequantized({ codes, scale, format, d, n }: QuantizedWeights): F
   return out;
 }
 
+/** w less the weights that codes stand for, [d, n], in the memory that is given. */
+export function roundingError(
+  w: Float32Array,
+  { codes, scale, format, d, n }: QuantizedWeights,
+  out: Float32Array,
+): Float32Array {
+  const { groupSize } = format.granularity;
+  for (let k = 0, at = 0; k < d; k++) {
+    const scales = Math.floor(k / groupSize) * n;
+    for (let j = 0; j < n; j++, at++) {
+      out[at] = w[at]! - Math.fround(codes[at]! * scale[scales + j]!);
+    }
+  }
+  return out;
+}
+
 export function emptyResult(
   d: number,
   n: number,

@@ -78,7 +78,11 @@ function weightsFile(given: SeededCheckpoint): ByteFile {
     for (const entry of all) {
       const [begin, end] = [header.length + entry.begin, header.length + entry.end];
       const [first, last] = [Math.max(begin, from), Math.min(end, to)];
-      if (first < last) out.set(bytesOf(given, entry, first - begin, last - begin), first - from);
+      if (first >= last) continue;
+      const own = bytesOf(given, entry, first - begin, last - begin);
+      // most reads are of one tensor, which may have hundreds of megabytes
+      if (own.length === to - from) return own;
+      out.set(own, first - from);
     }
     return out;
   });
