@@ -82,7 +82,7 @@ export function quantizeLinear(
   };
 }
 
-/** What the codes miss of W' beside a branch; what was rounded is needed no more, but for floats. */
+/** What the codes miss of W' beside a branch, in the memory of what was rounded. */
 function missedBy(
   branch: Branch,
   full: Float32Array,

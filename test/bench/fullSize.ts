@@ -15,7 +15,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { useBackend } from '../../src/bin/shared/backends.js';
+import { useBackend, withLittleMemory } from '../../src/bin/shared/backends.js';
 import { collecting } from '../../src/bin/shared/collecting.js';
 import { ProgressLine } from '../../src/bin/shared/progressLine.js';
 import { flag, orExit, readFlags, SWITCH } from '../../src/cli/flags.js';
@@ -29,7 +29,7 @@ import {
 } from '../harness/models/seededCheckpoint.js';
 import { fullSizeInBrowser } from './fullSizeBrowser.js';
 import { FULL_SIZE, type FullSizeName } from './fullSizeModels.js';
-import { quantizeFullSize, stepOf, toldOf } from './fullSizeWork.js';
+import { partsOf, quantizeFullSize, stepOf, toldOf } from './fullSizeWork.js';
 
 const SCRIPT = fileURLToPath(import.meta.url);
 const FLAGS = {
@@ -46,6 +46,7 @@ const FLAGS = {
 };
 const { values } = orExit(() => readFlags('full-size', FLAGS, process.argv.slice(2)));
 
+withLittleMemory();
 await useBackend(values.backend);
 const subject = FULL_SIZE[values.model];
 const line = new ProgressLine(process.stderr);
@@ -75,12 +76,19 @@ async function all(): Promise<void> {
       return;
     }
     const tell = collecting(line.tell);
+    const cores = new Map<string, number>();
+    let used = coresMs();
     const made = await timed('quantized', () =>
       quantizeFullSize(source, values, (progress, ms) => {
-        stages.set(progress.stage, (stages.get(progress.stage) ?? 0) + ms);
+        const { stage } = progress;
+        stages.set(stage, (stages.get(stage) ?? 0) + ms);
+        const now = coresMs();
+        cores.set(stage, (cores.get(stage) ?? 0) + now - used);
+        used = now;
         tell(progress);
       }),
     );
+    console.log(`of the cores: ${partsOf(cores)}`);
     for (const text of toldOf(made, stages)) console.log(text);
     const { model } = made;
     const packed = join(folder, 'packed');
@@ -107,6 +115,12 @@ async function oneStep(path: string): Promise<void> {
 /** On a terminal, what a page is at. */
 function showLine(told: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${told.slice(0, 79)}`);
+}
+
+/** What the cores have done for this process, in milliseconds. */
+function coresMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e3;
 }
 
 /** Runs a part, and tells its time and the most memory that the process has had so far. */

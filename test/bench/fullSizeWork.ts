@@ -33,14 +33,18 @@ export async function quantizeFullSize(
   return quantizeCheckpoint(source, { ...sizes, method, ...calibration, onProgress });
 }
 
+/** Times of stages, in milliseconds, as text. */
+export function partsOf(stages: ReadonlyMap<string, number>): string {
+  return [...stages].map(([stage, ms]) => `${stage} ${(ms / 1e3).toFixed(1)} s`).join(', ');
+}
+
 /** What a report says of it, in lines. */
 export function toldOf({ report }: RewriteResult, stages: ReadonlyMap<string, number>): string[] {
-  const parts = [...stages].map(([stage, ms]) => `${stage} ${(ms / 1e3).toFixed(1)} s`);
   const { sqnr, linearBytes } = report.totals;
   const [before, after] = [linearBytes.before / 1e9, linearBytes.after / 1e9];
   const measured = sqnr === null ? [] : [`output SQNR: ${sqnr.output.toFixed(2)} dB on average`];
   return [
-    `of that: ${parts.join(', ')}`,
+    `of that: ${partsOf(stages)}`,
     `linears: ${before.toFixed(2)} GB to ${after.toFixed(2)} GB`,
     ...measured,
   ];

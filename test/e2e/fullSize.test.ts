@@ -18,6 +18,7 @@ describe('npm run full-size', () => {
     const { stdout } = runNode(['--import', 'tsx', SCRIPT, ...flags]);
     expect(stdout).to.match(/checkpoint: \d+\.\d+ GB, F16/);
     expect(stdout).to.match(/quantized: \d+\.\d s, \d+\.\d s of the cores, peak \d+\.\d+ GB/);
+    expect(stdout).to.match(/of the cores: load .* calibrate .* quantize /);
     expect(stdout).to.match(/of that: load .* calibrate .* quantize /);
     expect(stdout).to.match(/output SQNR: [2-6]\d\.\d+ dB on average/);
     expect(stdout).to.match(/one step: /);

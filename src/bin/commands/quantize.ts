@@ -5,7 +5,7 @@ import { selfCheck } from '../../evaluate/selfCheck.js';
 import type { RecipeTarget } from '../../report/recipe.js';
 import { PRESETS } from '../../rewrite/presets.js';
 import { quantize } from '../../rewrite/quantize.js';
-import { useBackend } from '../shared/backends.js';
+import { useBackend, withLittleMemory } from '../shared/backends.js';
 import { batchesOf } from '../shared/batches.js';
 import { checkpointAt, withSizes } from '../shared/checkpoints.js';
 import { type Context, watched } from '../shared/context.js';
@@ -90,6 +90,7 @@ async function run(context: Context, source: string, flags: Flags): Promise<void
   const given = flags.stats === undefined ? null : await readStats(flags.stats);
   await checkFree(flags.out, flags.force, 'folder');
   await checkSchedule(flags);
+  withLittleMemory();
   await useBackend(flags.backend);
   const checkpoint = flags.scheduler === undefined ? await checkpointAt(source) : null;
   if (checkpoint !== null) {
