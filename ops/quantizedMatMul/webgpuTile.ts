@@ -86,8 +86,8 @@ fn zeroOfRow(row: u32, xGroup: u32) -> i32 {
 }
 ${storeWgsl(spec)}
 fn run(lid: u32, group: u32) {
-  let slice = lid / ${perSlice}u;
-  let own = lid % ${perSlice}u;
+  let slice = ${isSliced ? `lid / ${perSlice}u` : '0u'};
+  let own = ${isSliced ? `lid % ${perSlice}u` : 'lid'};
   let ofX = slice * ${(words * tileM) / 4}u;
   let ofW = slice * ${(words * tileN) / 4}u;
   let tx = own % ${tileN / 4}u;

@@ -5,7 +5,7 @@ import { slicesFit } from './webgpuTile.js';
  * bits groups end in floats and words are unpacked: small tiles keep up for longer.
  */
 const TILES = [
-  { tileM: 64, tileN: 64, least: { bytes: 1024, nibbles: 2048 } },
+  { tileM: 64, tileN: 64, least: { bytes: 264, nibbles: 2048 } },
   { tileM: 32, tileN: 64, least: { bytes: 320, nibbles: 320 } },
   { tileM: 32, tileN: 32, least: { bytes: 0, nibbles: 0 } },
 ] as const;
