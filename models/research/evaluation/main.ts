@@ -10,7 +10,7 @@
  * npm run evaluate -- --docs FILE … writes docs/evaluation.md from such files.
  */
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setBackend } from '@tensorflow/tfjs-core';
@@ -22,6 +22,7 @@ import { orExit } from '../../../src/cli/flags.js';
 import { interruptible } from '../../../src/cli/interruptible.js';
 import { HadaNormError } from '../../../src/index.js';
 import { mean } from '../../../src/math/decibels.js';
+import { writeWhole } from '../../../src/node/wholeFiles.js';
 import { loadTrained } from '../../load.js';
 import { withConsoleBar } from '../../progress.js';
 import { Sheet } from '../../sheet.js';
@@ -122,14 +123,11 @@ async function start(backend: BackendName): Promise<void> {
 /** In a file of the model, which is there whole or not at all. */
 function statisticsIn({ statistics, model, backend }: EvaluationPlan): KeptStatistics {
   if (statistics === null) return { read: async () => null, write: async () => {} };
-  const file = join(statistics, `${model}-${backend}.stats`);
+  const name = `${model}-${backend}.stats`;
+  const file = join(statistics, name);
   return {
     read: async () => (existsSync(file) ? readFile(file) : null),
-    write: async (bytes) => {
-      await mkdir(dirname(file), { recursive: true });
-      await writeFile(`${file}.part`, bytes);
-      await rename(`${file}.part`, file);
-    },
+    write: (bytes) => writeWhole(statistics, [[name, bytes]]),
   };
 }
 
