@@ -124,14 +124,15 @@ const PICKERS: Readonly<Record<Kind, Picker>> = {
 
   maxBytes(op, sites, target, bytes) {
     const room = target - bytes;
-    const starts = [descended(unchanged(sites), asErrors, -room), smallest(sites)];
+    const fewest = smallest(sites);
+    const starts = [descended(unchanged(sites), asErrors, -room), fewest];
     const drafts = starts
       .filter((start) => start !== null && totalBytes(start) <= room)
       .map((start) => climbed(start!, asErrors, room - totalBytes(start!), () => false));
     const worth = (draft: readonly Draft[]) => worthOf(draft, asErrors);
     const [best] = drafts.sort((a, b) => worth(b) - worth(a) || 0);
     if (best !== undefined) return best;
-    const least = bytes + totalBytes(smallest(sites));
+    const least = bytes + totalBytes(fewest);
     throw unreachable(op, 'maxBytes', `at least ${least} (${formatBytes(least)})`, target);
   },
 };

@@ -12,8 +12,7 @@ export function worthOf(drafts: readonly Draft[], worth: Worth): number {
 /** What brings every linear of a site to some decibels for the least bytes; null: nothing does. */
 export function cheapest(site: Site, least: number): Draft | null {
   const drafts = [null, ...larger(site)].flatMap((rank): Draft[] => {
-    const [plain] = unchanged([site]) as [Draft];
-    const outputs = outputsOf({ ...plain, rank });
+    const outputs = outputsOf({ site, rank, in8Bits: new Set() });
     const short = site.linears.filter((_, i) => outputs[i]! < least);
     if (short.some(({ at8Bits }) => at8Bits < least)) return [];
     return [tidied({ site, rank, in8Bits: new Set(short) })];

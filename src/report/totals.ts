@@ -28,6 +28,13 @@ export function totalsOf(
   };
 }
 
+/** Decibels of the transformed linears' outputs, of those that were measured. */
+export function transformedOutputs(linears: readonly LinearReport[]): number[] {
+  return linears.flatMap(({ treatment, sqnr }) =>
+    treatment === 'transformed' && sqnr !== null ? [sqnr.output] : [],
+  );
+}
+
 /** Mean of decibels, over those that were measured; null where none was. */
 export function meanSqnr(figures: readonly (Sqnr | null)[]): Sqnr | null {
   const known = figures.filter((figure) => figure !== null);

@@ -1,7 +1,9 @@
 import { InvalidArgumentError } from '../../ops/numerics/errors.js';
+import { mean } from '../math/decibels.js';
 import { type Recipe, type RecipeRule, type RecipeTarget, recipeFor } from '../report/recipe.js';
 import { sitesOf } from '../report/recipeChoices.js';
 import type { QuantizationReport } from '../report/report.js';
+import { transformedOutputs } from '../report/totals.js';
 import { impliedRules } from './impliedRules.js';
 import type { Rule } from './options.js';
 
@@ -95,12 +97,8 @@ function shortfallOf(report: QuantizationReport, target: RecipeTarget): string |
     const wanted = `at most ${target.maxBytes} bytes`;
     return after <= target.maxBytes ? null : short(wanted, `${after}`);
   }
-  const outputs = report.linears.flatMap(({ treatment, sqnr }) =>
-    treatment === 'transformed' && sqnr !== null ? [sqnr.output] : [],
-  );
+  const outputs = transformedOutputs(report.linears);
   const [wanted, got] =
-    'minSqnr' in target
-      ? [target.minSqnr, Math.min(...outputs)]
-      : [target.meanSqnr, outputs.reduce((sum, output) => sum + output, 0) / outputs.length];
+    'minSqnr' in target ? [target.minSqnr, Math.min(...outputs)] : [target.meanSqnr, mean(outputs)];
   return got >= wanted ? null : short(`at least ${wanted} dB`, got.toFixed(2));
 }

@@ -3,6 +3,7 @@ import { writeWhole } from '../../node/wholeFiles.js';
 import { countsOf } from '../../report/recipeText.js';
 import { reportJson } from '../../report/reportJson.js';
 import { reportTable } from '../../report/reportTable.js';
+import { transformedOutputs } from '../../report/totals.js';
 import type { QuantizeResult } from '../../rewrite/quantize.js';
 import { quantizedFiles } from '../../save/saveQuantized.js';
 import { type Context, printResult, watched } from './context.js';
@@ -38,9 +39,7 @@ export async function writePacked(
   const ranks = rules.flatMap(({ match, weights, lowRank }) =>
     weights === undefined && lowRank !== undefined ? [[match, lowRank] as const] : [],
   );
-  const outputs = report.linears.flatMap(({ treatment, sqnr }) =>
-    treatment === 'transformed' && sqnr !== null ? [sqnr.output] : [],
-  );
+  const outputs = transformedOutputs(report.linears);
   const { totals, notes = [] } = report;
   const sqnr = {
     min: outputs.length === 0 ? null : Math.min(...outputs),
