@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { fill, type Tensor4D, tensor1d, tidy, util } from '@tensorflow/tfjs-core';
 import { planOf } from '../../../src/diffusion/samplePlan.js';
 import { sample, seededNormal, type VelocityModel } from '../../../src/diffusion/sampler.js';
 import { HadaNormError } from '../../../src/index.js';
+import { writeWhole } from '../../../src/node/wholeFiles.js';
 import type { FeatureNetwork } from '../features.js';
 import { OFFLINE_BATCH } from './plan.js';
 import { batchesOf, type Watched } from './recording.js';
@@ -109,9 +110,7 @@ async function writePart(
   const whole = new Float32Array(features.length + classes.length);
   whole.set(features);
   whole.set(classes, features.length);
-  const part = `${file}.${process.pid}.part`;
-  await writeFile(part, new Uint8Array(whole.buffer));
-  await rename(part, file);
+  await writeWhole(dirname(file), [[basename(file), new Uint8Array(whole.buffer)]]);
 }
 
 async function readPart(

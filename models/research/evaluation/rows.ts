@@ -1,6 +1,7 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
 import { HadaNormError } from '../../../src/index.js';
+import { writeWhole } from '../../../src/node/wholeFiles.js';
 import type { ConfigurationName } from './configurations.js';
 import type { Distances } from './distances.js';
 import type { BackendName } from './plan.js';
@@ -126,9 +127,8 @@ export async function writeRows(path: string, file: EvaluationFile): Promise<voi
     (_, value) => (value === Number.POSITIVE_INFINITY ? 'Infinity' : value),
     2,
   );
-  await mkdir(dirname(path), { recursive: true });
-  await writeFile(`${path}.part`, `${text}\n`);
-  await rename(`${path}.part`, path);
+  const bytes = new TextEncoder().encode(`${text}\n`);
+  await writeWhole(dirname(path), [[basename(path), bytes]]);
 }
 
 function keyOf(row: RowKey & { readonly samples?: number; readonly count?: number }): string {
