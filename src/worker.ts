@@ -4,7 +4,9 @@ export { AbortedError, HadaNormError, InvalidArgumentError } from '../ops/numeri
 export { connect, ModelWorker } from './worker/connect.js';
 export type {
   ModelInput,
+  PageCheckpoint,
   PlainBatch,
+  PlainCheckpointOptions,
   PlainTensor,
   Quantized,
   Unwatched,

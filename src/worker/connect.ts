@@ -10,7 +10,9 @@ import type {
   Exposed,
   Methods,
   ModelInput,
+  PageCheckpoint,
   PlainBatch,
+  PlainCheckpointOptions,
   PlainTensor,
   Quantized,
   Unwatched,
@@ -79,6 +81,19 @@ export class ModelWorker {
     return this.call(options, 'quantize', rest);
   }
 
+  /**
+   * Loads a published checkpoint and quantizes it while it comes, calibrated on `batches` where
+   * there are; in the place of the former models.
+   * @param source Absolute URL, or the `File`s of an `<input>`, which are read as they are needed.
+   */
+  quantizeCheckpoint(
+    source: PageCheckpoint,
+    options: PlainCheckpointOptions & WatchOptions = {},
+  ): Promise<Quantized> {
+    const { signal, onProgress, ...rest } = options;
+    return this.call(options, 'quantizeCheckpoint', source, rest);
+  }
+
   /** Draws samples, float32 [labels, S, S, C], with the quantized model or the original. */
   sample(
     options: Unwatched<SampleOptions> & WatchOptions,
@@ -91,6 +106,11 @@ export class ModelWorker {
   /** The files of the quantized model, as `quantizedFiles` gives them. */
   files(): Promise<ReadonlyMap<string, Uint8Array>> {
     return this.call({}, 'files');
+  }
+
+  /** Keeps the quantized model in the browser's own files: `opfs(folder)` loads it, in any page. */
+  save(folder: string, options: WatchOptions = {}): Promise<void> {
+    return this.call(options, 'save', folder);
   }
 
   /** Ends the worker; calls that are under way never settle. */

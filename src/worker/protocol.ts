@@ -1,7 +1,8 @@
-import type { Progress } from '../../ops/common/progress.js';
+import type { Progress, WatchOptions } from '../../ops/common/progress.js';
 import type { CalibrateOptions } from '../calibrate/settings.js';
 import type { TrajectoryCalibrationOptions } from '../diffusion/calibration.js';
 import type { SampleOptions } from '../diffusion/options.js';
+import type { QuantizeCheckpointOptions } from '../load/quantizeCheckpoint.js';
 import type { Recipe } from '../report/recipe.js';
 import type { QuantizationReport } from '../report/report.js';
 import type { QuantizeOptions } from '../rewrite/quantize.js';
@@ -15,6 +16,16 @@ export interface PlainTensor {
 
 /** Inputs of a model by their names. */
 export type PlainBatch = Readonly<Record<string, PlainTensor>>;
+
+/** Where a page has a checkpoint from: an absolute URL, or `File`s. */
+export type PageCheckpoint = string | File | readonly File[];
+
+/** Options of `quantizeCheckpoint` as they cross to a worker. */
+export interface PlainCheckpointOptions
+  extends Omit<QuantizeCheckpointOptions, keyof WatchOptions | 'batches' | 'stats'> {
+  /** Inputs of the model to calibrate it on. Default none. */
+  readonly batches?: readonly PlainBatch[];
+}
 
 /** An input of the model that was loaded. */
 export interface ModelInput {
@@ -36,8 +47,10 @@ export interface Methods {
   stats(): Promise<Uint8Array>;
   useStats(bytes: Uint8Array): Promise<void>;
   quantize(options?: Unwatched<QuantizeOptions>): Promise<Quantized>;
+  quantizeCheckpoint(source: PageCheckpoint, options?: PlainCheckpointOptions): Promise<Quantized>;
   sample(options: Unwatched<SampleOptions>, which?: Which): Promise<PlainTensor>;
   files(): Promise<ReadonlyMap<string, Uint8Array>>;
+  save(folder: string): Promise<void>;
 }
 
 /** What `quantize` tells; the model stays in the worker. */

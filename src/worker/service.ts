@@ -8,8 +8,10 @@ import { calibrate } from '../calibrate/calibrate.js';
 import { CalibrationStats } from '../calibrate/stats.js';
 import { calibrateOnTrajectories } from '../diffusion/calibration.js';
 import { sample } from '../diffusion/sampler.js';
+import { quantizeCheckpoint } from '../load/quantizeCheckpoint.js';
 import { quantize } from '../rewrite/quantize.js';
-import { quantizedFiles } from '../save/saveQuantized.js';
+import { opfs } from '../save/opfs.js';
+import { quantizedFiles, saveQuantized } from '../save/saveQuantized.js';
 import type { Exposed, Methods, PlainBatch, PlainTensor, Which } from './protocol.js';
 
 const OP = 'worker';
@@ -78,6 +80,16 @@ export class Service implements Exposed {
         this.quantized = result.model;
         return { report: result.report, recipe: result.recipe };
       },
+      quantizeCheckpoint: async (source, { batches, ...options } = {}) => {
+        const calibration = batches && {
+          batches: tensorsOf(batches),
+          calibrate: { ...options.calibrate, disposeBatches: true },
+        };
+        const result = await quantizeCheckpoint(source, { ...options, ...calibration, ...watch });
+        this.forget();
+        this.quantized = result.model;
+        return { report: result.report, recipe: null };
+      },
       sample: async (options, which = 'quantized') => {
         const samples = await sample(this.model(which), { ...options, ...watch });
         try {
@@ -88,6 +100,9 @@ export class Service implements Exposed {
         }
       },
       files: () => quantizedFiles(this.model('quantized')),
+      save: async (folder) => {
+        await saveQuantized(this.model('quantized'), opfs(folder, watch));
+      },
     };
   }
 

@@ -58,9 +58,11 @@ export async function benchInBrowser(options: RunOptions): Promise<Record<string
   }
 }
 
-/** Serves a page that runs a script of this folder. */
-export async function servePage(script: string): Promise<Server> {
-  return serve(await bundle(script));
+/** Serves a page that runs a script of this folder, which may start a worker, '/worker.js'. */
+export async function servePage(script: string, worker?: string): Promise<Server> {
+  const scripts = new Map([['/page.js', await bundle(script)]]);
+  if (worker !== undefined) scripts.set('/worker.js', await bundle(worker));
+  return serve(scripts);
 }
 
 async function bundle(script: string): Promise<Uint8Array> {
@@ -74,10 +76,11 @@ async function bundle(script: string): Promise<Uint8Array> {
 }
 
 /** Serves the page cross-origin isolated: only then is its clock finer than 0.1 ms. */
-function serve(script: Uint8Array): Promise<Server> {
+function serve(scripts: ReadonlyMap<string, Uint8Array>): Promise<Server> {
   const answer: Answer = async (path) => {
     if (path === '/') return ['text/html', PAGE];
-    if (path === '/page.js') return ['text/javascript', script];
+    const script = scripts.get(path);
+    if (script !== undefined) return ['text/javascript', script];
     const [, folder, file] = /^\/(\w+)\/([\w.-]+)$/.exec(path) ?? [];
     const at = FOLDERS[folder ?? ''];
     if (at === undefined || file === undefined) throw new Error(`there is no ${path}`);

@@ -6,8 +6,9 @@
  * A seeded checkpoint of a published model at its full size, from safetensors to a packed model
  * that runs one step: time, peak memory and SQNR. Tensors are written to a temporary folder, or
  * with --on-demand made when they are read. With hadanorm it is calibrated part by part on so many
- * batches of so many samples, and rounded by GPTQ. With --browser
- * a page of Chromium does it, from Files and on WASM. With --step it only loads what was saved in a
+ * batches of so many samples, and rounded by GPTQ. With --browser a worker of a page of Chromium
+ * does it, from Files and on WASM; the page then loads what was kept in its own file system, and
+ * saves it again; each is cancelled on the way first. With --step it only loads what was saved in a
  * folder and runs that once, as it does at the end.
  */
 import { spawnSync } from 'node:child_process';

@@ -2,41 +2,72 @@
 
 import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
-import { loadQuantized, saveQuantized } from '../../src/index.js';
-import { opfs } from '../../src/load.js';
-import { type FullSizeWork, quantizeFullSize, stepOf, toldOf } from './fullSizeWork.js';
+import { connect, type ModelWorker } from '../../src/worker.js';
+import { fullSizeKept } from './fullSizeKept.js';
+import { FULL_SIZE } from './fullSizeModels.js';
+import { PageWatch } from './fullSizeWatch.js';
+import { batchesOf, type FullSizeWork, toldOf } from './fullSizeWork.js';
 
 declare global {
   // what fullSizeBrowser.ts exposes to the page
-  function fullSizeLog(line: string, done: boolean): Promise<void>;
+  function fullSizeLog(line: string, isResult: boolean): Promise<void>;
   // what it calls
   var runFullSize: (work: FullSizeWork) => Promise<void>;
 }
+
+/** Where it is kept in the page's files. */
+const FOLDER = 'full-size';
+
+/** Linears after which the first run is cancelled: amid a block. */
+const LINEARS = 8;
 
 setWasmPaths('/wasm/');
 document.body.innerHTML = '<input type="file" multiple>';
 
 globalThis.runFullSize = async (work) => {
   await tf.setBackend('wasm');
-  const input = document.querySelector('input')!;
+  const watch = new PageWatch(globalThis.fullSizeLog);
+  const files = [...document.querySelector('input')!.files!];
+  const worker = connect(new Worker('/worker.js', { type: 'module' }));
+  await worker.setBackend('wasm');
+  const { method } = work;
+  const batches = method === 'hadanorm' ? await Promise.all(batchesOf(work).map(plain)) : null;
+  const { sizes } = FULL_SIZE[work.model];
+  const options = { ...sizes, method, ...(batches && { batches }) };
+  const quantize: Quantize = (given) => worker.quantizeCheckpoint(files, { ...options, ...given });
+  await watch.cancelled(
+    'quantizing',
+    ({ done, stage }) => {
+      return stage === 'quantize' && done === LINEARS;
+    },
+    quantize,
+  );
   const stages = new Map<string, number>();
-  const made = await timed('quantized', () =>
-    quantizeFullSize([...input.files!], work, ({ stage, done, total, name }, ms) => {
-      stages.set(stage, (stages.get(stage) ?? 0) + ms);
-      void fullSizeLog(`${stage} ${done} of ${total}: ${name}`, false);
+  const { report } = await watch.timed('quantized', (onProgress) =>
+    quantize({
+      onProgress: (progress) => {
+        const ms = onProgress(progress);
+        stages.set(progress.stage, (stages.get(progress.stage) ?? 0) + ms);
+      },
     }),
   );
-  for (const line of toldOf(made, stages)) await fullSizeLog(line, true);
-  await timed('saved', () => saveQuantized(made.model, opfs('full-size')));
-  made.model.dispose();
-  const packed = await timed('loaded', () => loadQuantized(opfs('full-size')));
-  await timed('one step', () => stepOf(packed, work.model));
-  packed.dispose();
+  for (const line of toldOf({ report }, stages)) await globalThis.fullSizeLog(line, true);
+  await watch.timed('saved', (onProgress) => worker.save(FOLDER, { onProgress }));
+  worker.close();
+  await fullSizeKept(FOLDER, watch, work.model);
 };
 
-async function timed<T>(what: string, run: () => Promise<T>): Promise<T> {
-  const start = performance.now();
-  const result = await run();
-  await fullSizeLog(`${what}: ${((performance.now() - start) / 1e3).toFixed(1)} s`, true);
-  return result;
+type Quantize = (
+  given: NonNullable<Parameters<ModelWorker['quantizeCheckpoint']>[1]>,
+) => ReturnType<ModelWorker['quantizeCheckpoint']>;
+
+/** A batch's numbers, for a worker. */
+async function plain(batch: tf.NamedTensorMap) {
+  const entries = Object.entries(batch).map(async ([name, tensor]) => {
+    const values = await tensor.data<'float32'>();
+    return [name, { shape: tensor.shape, dtype: tensor.dtype as 'float32', values }] as const;
+  });
+  const made = Object.fromEntries(await Promise.all(entries));
+  tf.dispose(batch);
+  return made;
 }

@@ -17,13 +17,15 @@ export interface FullSizeWork {
 /** Quantizes its checkpoint; `told` gets progress, and the milliseconds since the last. */
 export async function quantizeFullSize(
   source: CheckpointSource,
-  { model, method, batches: count, samples }: FullSizeWork,
+  work: FullSizeWork,
   told: (progress: Progress, ms: number) => void,
 ): Promise<RewriteResult> {
-  const { inputs, sizes } = FULL_SIZE[model];
-  const batches = Array.from({ length: count }, (_, i) => inputs(samples, 100 + i));
+  const { sizes } = FULL_SIZE[work.model];
+  const { method } = work;
   const calibration =
-    method === 'hadanorm' ? { batches, calibrate: { disposeBatches: true } } : undefined;
+    method === 'hadanorm'
+      ? { batches: batchesOf(work), calibrate: { disposeBatches: true } }
+      : undefined;
   let last = performance.now();
   const onProgress = (progress: Progress) => {
     const now = performance.now();
@@ -33,13 +35,21 @@ export async function quantizeFullSize(
   return quantizeCheckpoint(source, { ...sizes, method, ...calibration, onProgress });
 }
 
+/** Seeded inputs to calibrate on. */
+export function batchesOf({ model, batches, samples }: FullSizeWork): tf.NamedTensorMap[] {
+  return Array.from({ length: batches }, (_, i) => FULL_SIZE[model].inputs(samples, 100 + i));
+}
+
 /** Times of stages, in milliseconds, as text. */
 export function partsOf(stages: ReadonlyMap<string, number>): string {
   return [...stages].map(([stage, ms]) => `${stage} ${(ms / 1e3).toFixed(1)} s`).join(', ');
 }
 
 /** What a report says of it, in lines. */
-export function toldOf({ report }: RewriteResult, stages: ReadonlyMap<string, number>): string[] {
+export function toldOf(
+  { report }: Pick<RewriteResult, 'report'>,
+  stages: ReadonlyMap<string, number>,
+): string[] {
   const { sqnr, linearBytes } = report.totals;
   const [before, after] = [linearBytes.before / 1e9, linearBytes.after / 1e9];
   const measured = sqnr === null ? [] : [`output SQNR: ${sqnr.output.toFixed(2)} dB on average`];

@@ -1,5 +1,8 @@
 import { expect } from 'chai';
+import { provisionBrowser } from '../../scripts/provision/browser.js';
 import { runNode } from '../harness/run/child.js';
+
+const browserResult = await provisionBrowser((line) => console.log(line));
 
 const SCRIPT = 'test/bench/fullSize.ts';
 
@@ -23,4 +26,20 @@ describe('npm run full-size', () => {
     expect(stdout).to.match(/output SQNR: [2-6]\d\.\d+ dB on average/);
     expect(stdout).to.match(/one step: /);
   });
+
+  const page =
+    "in a page's worker it does the same, is cancelled, and is kept, loaded and saved again";
+  if (!browserResult.available) it.skip(`${page} SKIPPED: ${browserResult.reason}`);
+  else
+    it(page, () => {
+      const flags = ['--browser', '--model', 'tiny', '--method', 'hadanorm', '--batches', '2'];
+      const { stdout } = runNode(['--import', 'tsx', SCRIPT, ...flags]);
+      for (const what of ['quantizing', 'loading', 'saving']) {
+        expect(stdout).to.match(new RegExp(`${what}, cancelled: stopped within \\d+\\.\\d+ s`));
+      }
+      for (const what of ['quantized', 'saved', 'loaded', 'saved again', 'one step']) {
+        expect(stdout).to.match(new RegExp(`^${what}: \\d+\\.\\d+ s, page still `, 'm'));
+      }
+      expect(stdout).to.match(/output SQNR: [2-6]\d\.\d+ dB on average/);
+    });
 });

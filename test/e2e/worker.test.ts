@@ -1,3 +1,4 @@
+import { symlinkSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -5,96 +6,17 @@ import { extname, join } from 'node:path';
 import { expect } from 'chai';
 import { build } from 'esbuild';
 import type { Browser, Page } from 'playwright-core';
+import { ROOT } from '../../scripts/process.js';
 import { provisionBrowser } from '../../scripts/provision/browser.js';
 import { serveIsolated } from '../harness/browser/serve.js';
 import { UserProject } from '../harness/run/userProject.js';
 import { launch } from './demo/driver.js';
+import { PAGE, WORKER } from './workerPage.js';
 
 const browserResult = await provisionBrowser((line) => console.log(line));
 
 /** What the page may be blocked for (ms). */
 const BLOCKED_MS = 50;
-
-const WORKER = `
-import { serve } from 'tfjs-hadanorm/worker';
-
-serve(async () => {
-  const { setWasmPaths } = await import('@tensorflow/tfjs-backend-wasm');
-  setWasmPaths('/node_modules/@tensorflow/tfjs-backend-wasm/dist/');
-  await import('tfjs-hadanorm/wasm');
-});
-`;
-
-const PAGE = `
-import { connect, HadaNormError } from 'tfjs-hadanorm/worker';
-
-const blocked = [];
-new PerformanceObserver((list) => blocked.push(...list.getEntries().map((e) => e.duration)))
-  .observe({ type: 'longtask' });
-
-const errorOf = async (promise) => {
-  try {
-    await promise;
-    return null;
-  } catch (error) {
-    const { name, message } = error;
-    return { name, message, ours: error instanceof HadaNormError };
-  }
-};
-
-globalThis.run = async () => {
-  const worker = new Worker(new URL('./worker.js', import.meta.url), { type: 'module' });
-  const model = connect(worker);
-  const nowhere = connect(new Worker('/nowhere.js', { type: 'module' }));
-  const broken = await errorOf(nowhere.setBackend('wasm'));
-  const early = await errorOf(model.quantize());
-  await model.setBackend('wasm');
-  const noBackend = await errorOf(model.setBackend('abacus'));
-  const url = location.origin + '/node_modules/tfjs-hadanorm-avatars-nano/model.json';
-  const inputs = await model.load(url);
-  const progress = [];
-  const onProgress = ({ stage, done, total }) => progress.push([stage, done, total].join(' '));
-  const recipe = { samples: 2, steps: 4, keep: [1, 3] };
-  await model.calibrateOnTrajectories({ recipe, onProgress });
-  const { report } = await model.quantize({ weights: { rounding: 'nearest' } });
-  const labels = [0, 1];
-  const draw = (which) => model.sample({ labels, steps: 2, onProgress }, which);
-  const [original, small] = [await draw('original'), await draw('quantized')];
-  const files = await model.files();
-  const stats = await model.stats();
-  // again on a batch of plain numbers, and cancelled on the way
-  const abort = new AbortController();
-  const cancelled = errorOf(model.calibrateOnTrajectories({
-    signal: abort.signal,
-    onProgress: () => abort.abort(),
-  }));
-  const aborted = await cancelled;
-  const values = new Float32Array(3072).fill(0.1);
-  const latent = { shape: [1, 32, 32, 3], dtype: 'float32', values };
-  const timestep = { shape: [1], dtype: 'float32', values: Float32Array.of(0.5) };
-  const label = { shape: [1], dtype: 'int32', values: Int32Array.of(3) };
-  await model.calibrate([{ latent, timestep, label }], { timestep: 'timestep' });
-  await model.load(files);
-  const forgotten = await errorOf(model.quantize());
-  const again = await model.sample({ labels, steps: 2 }, 'original');
-  model.close();
-  return {
-    broken, early, noBackend, aborted, forgotten, progress, blocked,
-    inputs: inputs.map(({ name }) => name).sort(),
-    linears: report.linears.length,
-    shape: original.shape,
-    psnr: psnr(original.values, small.values),
-    same: again.values.every((value, i) => value === small.values[i]),
-    files: [...files.keys()],
-    stats: stats.length,
-  };
-};
-
-function psnr(a, b) {
-  const error = a.reduce((sum, value, i) => sum + (value - b[i]) ** 2, 0) / a.length;
-  return 10 * Math.log10(4 / error);
-}
-`;
 
 /** An error as the page has it. */
 interface Thrown {
@@ -106,6 +28,13 @@ interface Thrown {
 
 /** What the page's run gives. */
 interface Outcome {
+  readonly checkpoint: {
+    readonly wrong: Thrown;
+    readonly cancelled: Thrown;
+    readonly stages: readonly string[];
+    readonly saved: readonly string[];
+    readonly sqnr: number;
+  };
   readonly broken: Thrown;
   readonly early: Thrown;
   readonly noBackend: Thrown;
@@ -146,6 +75,8 @@ describe('A model in a worker', () => {
     const output = metafile.outputs['out/page.js']!;
     expect(Object.keys(output.inputs).join()).to.not.include('@tensorflow');
     console.log(`      the page's own script: ${(output.bytes / 1000).toFixed(1)} kB`);
+    const checkpoint = join(ROOT, 'test/fixtures/checkpoints/dit');
+    symlinkSync(checkpoint, join(project.folder, 'checkpoint'));
     project.write(
       'index.html',
       '<!doctype html><script type="module" src="/out/page.js"></script>',
@@ -175,6 +106,17 @@ describe('A model in a worker', () => {
   it('gives the files of what it was made, which load again and draw the same', () => {
     expect(outcome.files).to.include('model.json');
     expect(outcome.same).to.equal(true);
+  });
+
+  it('makes a packed model of a checkpoint’s Files, and keeps it in the browser’s own', () => {
+    const { wrong, cancelled, stages, saved, sqnr } = outcome.checkpoint;
+    expect(sqnr).to.be.within(15, 60);
+    expect(new Set(stages.map((told) => told.split(' ')[0]))).to.have.all.keys(
+      ...['load', 'calibrate', 'quantize', 'save'],
+    );
+    expect(saved).to.deep.equal(['group1-shard1of1.bin', 'model.json']);
+    expect(wrong).to.include({ name: 'CheckpointError' });
+    expect(cancelled).to.include({ name: 'AbortError', ours: true });
   });
 
   it('tells the page how far it is', () => {
