@@ -77,7 +77,11 @@ export function weightOf(spec: WeightSpec, values: TypedArray): Weight {
 
 /** Bytes of a weight in the file. */
 export function weightBytes({ spec, bytes }: Weight): number {
-  if (spec.dtype === 'string') return bytes().byteLength;
+  return spec.dtype === 'string' ? bytes().byteLength : storedBytes(spec);
+}
+
+/** The same of numbers, which a spec tells alone. */
+export function storedBytes(spec: WeightSpec): number {
   return util.sizeFromShape(spec.shape) * elementBytes(spec);
 }
 

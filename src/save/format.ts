@@ -4,8 +4,10 @@ import { describe, HadaNormError } from '../../ops/numerics/errors.js';
 import { KIND } from '../../ops/numerics/kinds.js';
 import { crc32 } from '../../ops/numerics/packing.js';
 import { graphFromArtifacts } from '../graph/artifacts.js';
+import type { Graph } from '../graph/ir.js';
 import { verifyGraph } from '../graph/verify.js';
-import { weightBytes, weightsFromData } from '../graph/weights.js';
+import { checkedSpecs, type WeightSpec } from '../graph/weightSpecs.js';
+import { type Weight, weightBytes } from '../graph/weights.js';
 
 /** Version of what this package writes into a model: `userDefinedMetadata.hadanorm.version`. */
 export const FORMAT_VERSION = 2;
@@ -31,25 +33,37 @@ export class ModelLoadError extends HadaNormError {
   override readonly name = 'ModelLoadError';
 }
 
-/** Adds the version and the checksums; `op` is who is named in errors. */
-export function sealed(op: string, artifacts: io.ModelArtifacts): io.ModelArtifacts {
-  const weights = weightsFromData(artifacts.weightSpecs ?? [], artifacts.weightData, op);
-  const hadanorm: FormatMetadata = {
-    version: FORMAT_VERSION,
-    topology: topologyChecksum(artifacts),
-    weights: [...weights.values()].map((weight) => crc32(new Uint8Array(weight.bytes()))),
-  };
+/** Adds the version and the checksums of a model's weights. */
+export function sealed(
+  artifacts: io.ModelArtifacts,
+  weights: readonly number[],
+): io.ModelArtifacts {
+  const topology = topologyChecksum(artifacts);
+  const hadanorm: FormatMetadata = { version: FORMAT_VERSION, topology, weights };
   return {
     ...artifacts,
     userDefinedMetadata: { ...artifacts.userDefinedMetadata, hadanorm },
   };
 }
 
+/** The CRC-32 of a weight's bytes. */
+export function checksumOfWeight(bytes: ArrayBuffer): number {
+  return crc32(new Uint8Array(bytes));
+}
+
+/** A saved model's graph, and what its weights must be. */
+export interface Sealed {
+  /** Its weights have values where the artifacts have data, and none where that is a stream. */
+  readonly graph: Graph;
+  /** By weight, in their order. */
+  readonly checksums: readonly number[];
+}
+
 /**
- * Checks a model before anything is made of it.
+ * Checks all but the weights themselves, before anything is made of a model.
  * @throws ModelFormatError that says what is wrong and what to do.
  */
-export function checkSealed(op: string, artifacts: io.ModelArtifacts): void {
+export function checkSealed(op: string, artifacts: io.ModelArtifacts): Sealed {
   const error = (problem: string) => new ModelFormatError(op, problem);
   if (artifacts === null || typeof artifacts !== 'object') {
     throw error(`the handler gave no model: ${describe(artifacts)}.`);
@@ -58,27 +72,40 @@ export function checkSealed(op: string, artifacts: io.ModelArtifacts): void {
   if (checksumOf(op, artifacts) !== topology) {
     throw error('the graph in model.json was altered since it was saved. Get the model again.');
   }
-  const { weights: read } = readable(op, () => {
-    const graph = graphFromArtifacts(artifacts, undefined, op);
-    verifyGraph(graph, op);
-    return graph;
+  const isStream = typeof artifacts.getWeightStream === 'function';
+  const graph = readable(op, () => {
+    const weights = isStream ? weightsToCome(op, artifacts.weightSpecs ?? []) : undefined;
+    const read = graphFromArtifacts(artifacts, weights, op);
+    verifyGraph(read, op);
+    return read;
   });
-  const weights = [...read.values()];
+  const weights = [...graph.weights.values()];
   if (weights.length !== checksums.length) {
     throw error(
       `model.json lists ${weights.length} weights, ${checksums.length} were saved. Get it again.`,
     );
   }
+  if (isStream) return { graph, checksums };
   const wanted = weights.reduce((sum, weight) => sum + weightBytes(weight), 0);
   const got = byteLength(artifacts.weightData);
   if (got !== wanted)
     throw error(`there are ${got} bytes of weights, ${wanted} were saved. Get them again.`);
-  weights.forEach(({ spec, bytes }, i) => {
-    if (crc32(new Uint8Array(bytes())) === checksums[i]) return;
-    throw error(
-      `the weight ${describe(spec.name)} was altered since it was saved. Get the model again.`,
-    );
-  });
+  return { graph, checksums };
+}
+
+/** For a weight whose bytes are not those that were saved. */
+export function alteredWeight(op: string, name: string): ModelFormatError {
+  const problem = `the weight ${describe(name)} was altered since it was saved.`;
+  return new ModelFormatError(op, `${problem} Get the model again.`);
+}
+
+function weightsToCome(op: string, specs: readonly WeightSpec[]): Map<string, Weight> {
+  const none = () => {
+    throw new HadaNormError(op, 'the weights come as a stream, and were not read yet.');
+  };
+  return new Map(
+    checkedSpecs(op, specs).map((spec) => [spec.name, { spec, values: none, bytes: none }]),
+  );
 }
 
 const readChecksum = readInteger(-(2 ** 31), 2 ** 31 - 1);

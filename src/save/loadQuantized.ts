@@ -1,15 +1,16 @@
-import { GraphModel } from '@tensorflow/tfjs-converter';
-import { dispose, io, type NamedTensorMap } from '@tensorflow/tfjs-core';
+import type { GraphModel } from '@tensorflow/tfjs-converter';
+import { dispose, io } from '@tensorflow/tfjs-core';
 import { checkBackends } from '../../ops/common/alive.js';
 import { checkCallback, checkSignal, throwIfAborted } from '../../ops/common/callers.js';
 import { checkPlain } from '../../ops/common/checks.js';
 import type { WatchOptions } from '../../ops/common/progress.js';
 import { describe, InvalidArgumentError } from '../../ops/numerics/errors.js';
-import { chunksOf } from '../graph/artifacts.js';
-import { Chunks } from '../graph/chunks.js';
-import { stillThere } from '../graph/model.js';
+import { modelFromTensors, stillThere } from '../graph/model.js';
+import { weightsFromTensors } from '../graph/weights.js';
 import { caused, Downloads, loadError, wordsOf } from './downloads.js';
 import { checkSealed, ModelFormatError } from './format.js';
+import { takesInTurn } from './packed.js';
+import { unpacked } from './unpacked.js';
 
 /** Options of `loadQuantized`: those of `tf.loadGraphModel`, with progress as everywhere here. */
 export interface LoadQuantizedOptions extends Omit<io.LoadOptions, 'onProgress'>, WatchOptions {}
@@ -50,39 +51,42 @@ export async function loadQuantized(
   }
   checkBackends(op);
   throwIfAborted(op, signal);
-  let artifacts: io.ModelArtifacts;
-  try {
-    artifacts = await gathered(op, await handler.load());
-  } catch (error) {
-    throwIfAborted(op, signal);
-    throw loadError(op, error);
-  }
-  throwIfAborted(op, signal);
-  checkSealed(op, artifacts);
-  let tensors: NamedTensorMap = {};
-  const decodeWeights: typeof io.decodeWeights = (...given) => {
-    tensors = io.decodeWeights(...given);
-    return tensors;
-  };
-  const model = new GraphModel(io.fromMemory(artifacts), {}, { ...io, decodeWeights });
-  try {
-    await model.load();
-  } catch (error) {
-    dispose(tensors);
-    checkBackends(op);
-    throw caused(new ModelFormatError(op, `tfjs cannot load the model: ${wordsOf(error)}`), error);
-  }
+  const load = takesInTurn(handler) ? handler.loadInTurn : handler.load.bind(handler);
+  const model = await loadedFrom(op, async () => load(), signal);
   await stillThere(op, model, model);
   downloads.done();
   return model;
 }
 
-/** The artifacts with the weights that come as a stream. */
-async function gathered(op: string, artifacts: io.ModelArtifacts): Promise<io.ModelArtifacts> {
-  if (typeof artifacts?.getWeightStream !== 'function') return artifacts;
-  const { getWeightStream, ...rest } = artifacts;
-  const chunks = new Chunks(await chunksOf(getWeightStream()), op);
-  return { ...rest, weightData: chunks.slice(0, chunks.byteLength) };
+async function loadedFrom(
+  op: string,
+  load: () => Promise<io.ModelArtifacts>,
+  signal: AbortSignal | undefined,
+): Promise<GraphModel> {
+  const read = async <T>(run: () => Promise<T>): Promise<T> => {
+    try {
+      return await run();
+    } catch (error) {
+      throwIfAborted(op, signal);
+      throw loadError(op, error);
+    }
+  };
+  const artifacts = await read(load);
+  throwIfAborted(op, signal);
+  const sealed = checkSealed(op, artifacts);
+  const tensors = await read(() => unpacked(op, artifacts, sealed, signal));
+  try {
+    const map = Object.fromEntries(Object.entries(tensors).map(([name, one]) => [name, [one]]));
+    const specs = [...sealed.graph.weights.values()].map(({ spec }) => spec);
+    // what has the data, which would stay as long as the model
+    const { weightData, getWeightStream, ...rest } = artifacts;
+    const weights = weightsFromTensors(specs, map, op);
+    return modelFromTensors({ ...sealed.graph, artifacts: rest, weights }, tensors);
+  } catch (error) {
+    dispose(tensors);
+    checkBackends(op);
+    throw caused(new ModelFormatError(op, `tfjs cannot load the model: ${wordsOf(error)}`), error);
+  }
 }
 
 function loadHandler(op: string, url: string, options: io.LoadOptions): io.IOHandler {

@@ -26,17 +26,34 @@ export function* modelFilesInTurn(
   shardBytes = SHARD_BYTES,
   group = 'group1',
 ): Generator<[string, Bytes], void> {
-  const { weightData, weightSpecs, modelTopology, ...rest } = artifacts;
-  const data = new Chunks(weightData, op);
-  const count = Math.max(Math.ceil(data.byteLength / shardBytes), 1);
-  const paths = Array.from({ length: count }, (_, i) => `${group}-shard${i + 1}of${count}.bin`);
-  const weightsManifest = [{ paths, weights: weightSpecs ?? [] }];
-  const json = { modelTopology, ...rest, weightsManifest };
-  yield ['model.json', new TextEncoder().encode(JSON.stringify(json))];
+  const data = new Chunks(artifacts.weightData, op);
+  const paths = shardPaths(data.byteLength, shardBytes, group);
+  yield ['model.json', modelJson(artifacts, paths)];
   for (const [i, path] of paths.entries()) {
     const end = Math.min((i + 1) * shardBytes, data.byteLength);
     yield [path, new Uint8Array(data.slice(i * shardBytes, end))];
   }
+}
+
+/** What files of so many bytes in all are called. */
+export function shardPaths(byteLength: number, shardBytes: number, group: string): string[] {
+  const count = Math.max(Math.ceil(byteLength / shardBytes), 1);
+  return Array.from({ length: count }, (_, i) => `${group}-shard${i + 1}of${count}.bin`);
+}
+
+/** The model.json of a model whose weights are in these files. */
+export function modelJson(artifacts: io.ModelArtifacts, paths: readonly string[]): Bytes {
+  const { weightData, weightSpecs, modelTopology, ...rest } = artifacts;
+  const weightsManifest = [{ paths, weights: weightSpecs ?? [] }];
+  const json = { modelTopology, ...rest, weightsManifest };
+  return new TextEncoder().encode(JSON.stringify(json));
+}
+
+/** What files of weights are called that are not there yet. */
+export function freeGroup(former: readonly string[]): string {
+  let group = 1;
+  while (former.some((name) => name.startsWith(`group${group}-`))) group++;
+  return `group${group}`;
 }
 
 /** The files of weights that a model.json names. @throws ModelFormatError for what is none. */

@@ -3,10 +3,15 @@ import { checkCallback, checkSignal, throwIfAborted } from '../../ops/common/cal
 import { checkOptions } from '../../ops/common/checks.js';
 import type { WatchOptions } from '../../ops/common/progress.js';
 import { describe, HadaNormError, InvalidArgumentError } from '../../ops/numerics/errors.js';
+import { chunksOf } from '../graph/artifacts.js';
+import { Chunks } from '../graph/chunks.js';
 import { checkedSpecs } from '../graph/weightSpecs.js';
 import { caused, wordsOf } from './downloads.js';
 import { ModelLoadError } from './format.js';
-import { modelFilesInTurn, shardsNamed } from './modelFiles.js';
+import { freeGroup, modelJson, shardPaths, shardsNamed } from './modelFiles.js';
+import { givenWhole, type InTurnHandler, type PackedModel } from './packed.js';
+import { shardStream } from './shardStream.js';
+import { removeFiles, ShardWriter, writeFile } from './shardWriter.js';
 
 /** Options of `opfs`. */
 export interface OpfsOptions extends WatchOptions {
@@ -19,7 +24,6 @@ export interface OpfsOptions extends WatchOptions {
 
 /** A handler of tfjs that both loads from a browser's files and saves to them. */
 export interface OpfsHandler extends io.IOHandler {
-  readonly takesChunks: true;
   load(): Promise<io.ModelArtifacts>;
   save(artifacts: io.ModelArtifacts): Promise<io.SaveResult>;
 }
@@ -35,9 +39,10 @@ const SHARD_BYTES = 32 * 2 ** 20;
  * A folder of the browser's own file system (OPFS) as tfjs's functions load from it and save to it:
  * for models that are too large for IndexedDB, a gigabyte and more.
  *
- * Weights are written a file at a time under new names, `model.json` last: a save that is cancelled
- * or fails leaves the former model, and nothing of itself. `onProgress` tells of every file ('save'
- * and 'load'), `signal` cancels between two.
+ * Weights are written as they are packed, to files under new names, `model.json` last: a save that
+ * is cancelled or fails leaves the former model, and nothing of itself. They are read as tensors
+ * are made of them, so that neither way the packed model is there twice. `onProgress` tells of
+ * every file ('save' and 'load'), `signal` cancels between two weights.
  *
  * @param folder Its path, names with '/' between them; made where it is not there.
  * @throws InvalidArgumentError for no such path, or where the browser has no such file system.
@@ -72,11 +77,13 @@ export function opfs(folder: string, options: OpfsOptions = {}): OpfsHandler {
     throw new InvalidArgumentError(op, 'folder', wanted, describe(folder));
   }
   const place = { folder, names, options };
-  return {
-    takesChunks: true,
-    load: () => loadFrom(place),
-    save: (artifacts) => saveTo(place, artifacts),
+  const handler: OpfsHandler & InTurnHandler = {
+    load: () => loadWhole(place),
+    loadInTurn: () => loadFrom(place),
+    save: (artifacts) => saveTo(place, givenWhole(SAVE, artifacts)),
+    saveInTurn: (model) => saveTo(place, model),
   };
+  return handler;
 }
 
 interface Place {
@@ -100,52 +107,47 @@ async function directoryOf(
   return at;
 }
 
-async function saveTo(place: Place, artifacts: io.ModelArtifacts): Promise<io.SaveResult> {
+async function saveTo(place: Place, model: PackedModel): Promise<io.SaveResult> {
   const { signal, onProgress } = place.options;
-  const written: string[] = [];
-  let directory: FileSystemDirectoryHandle | undefined;
+  const undo: (() => Promise<void>)[] = [];
   try {
     throwIfAborted(SAVE, signal);
-    directory = await directoryOf(SAVE, place, true);
+    const directory = await directoryOf(SAVE, place, true);
     const former = await shardsIn(directory);
-    const files = modelFilesInTurn(artifacts, SAVE, SHARD_BYTES, freeGroup(former));
-    const [, json] = files.next().value!;
-    const total = 1 + shardsNamed(SAVE, json).length;
-    for (const [name, bytes] of files) {
-      written.push(name);
-      await write(directory, name, bytes);
-      onProgress?.({ stage: 'save', done: written.length, total, name });
+    const paths = shardPaths(model.byteLength, SHARD_BYTES, freeGroup(former));
+    const total = paths.length + 1;
+    const shards = new ShardWriter(directory, paths, SHARD_BYTES, (name, done) =>
+      onProgress?.({ stage: 'save', done, total, name }),
+    );
+    undo.push(() => shards.undo());
+    for await (const bytes of model.weights()) {
+      await shards.write(bytes);
       throwIfAborted(SAVE, signal);
     }
+    await shards.end();
+    throwIfAborted(SAVE, signal);
     // until now the former model stands
-    await write(directory, MODEL_JSON, json);
+    const artifacts = model.artifacts();
+    await writeFile(directory, MODEL_JSON, modelJson(artifacts, paths));
+    undo.pop();
     onProgress?.({ stage: 'save', done: total, total, name: MODEL_JSON });
-    await remove(directory, former);
-    return { modelArtifactsInfo: io.getModelArtifactsInfoForJSON(artifacts) };
+    await removeFiles(directory, former);
+    const info = io.getModelArtifactsInfoForJSON(artifacts);
+    return { modelArtifactsInfo: { ...info, weightDataBytes: model.byteLength } };
   } catch (cause) {
-    if (directory !== undefined) await remove(directory, written);
+    for (const step of undo) await step();
     if (cause instanceof HadaNormError) throw cause;
     const problem = `${place.folder} cannot be written: ${wordsOf(cause)}`;
     throw caused(new HadaNormError(SAVE, `${problem}. Make room, or choose another.`), cause);
   }
 }
 
-async function write(
-  directory: FileSystemDirectoryHandle,
-  name: string,
-  bytes: Uint8Array<ArrayBuffer>,
-): Promise<void> {
-  const handle = await directory.getFileHandle(name, { create: true });
-  const stream = await handle.createWritable();
-  await stream.write(bytes);
-  await stream.close();
-}
-
-async function remove(
-  directory: FileSystemDirectoryHandle,
-  names: readonly string[],
-): Promise<void> {
-  for (const name of names) await directory.removeEntry(name).catch(() => undefined);
+/** For tfjs, whose models of a stream cannot be saved. */
+async function loadWhole(place: Place): Promise<io.ModelArtifacts> {
+  const { getWeightStream, ...artifacts } = await loadFrom(place);
+  const chunks = new Chunks(await chunksOf(getWeightStream!()), LOAD);
+  // one buffer: tfjs finds zeros in several of unequal lengths
+  return { ...artifacts, weightData: chunks.slice(0, chunks.byteLength) };
 }
 
 async function loadFrom(place: Place): Promise<io.ModelArtifacts> {
@@ -168,24 +170,20 @@ async function loadFrom(place: Place): Promise<io.ModelArtifacts> {
   const file = await read(MODEL_JSON);
   const json = new Uint8Array(await there(MODEL_JSON, () => file.arrayBuffer()));
   const paths = shardsNamed(LOAD, json);
-  const files = [];
+  const files: File[] = [];
   for (const path of paths) files.push(await read(path));
-  // one buffer: tfjs finds zeros in several of unequal lengths
-  const data = new Uint8Array(files.reduce((sum, { size }) => sum + size, 0));
-  let at = 0;
-  for (const [i, shard] of files.entries()) {
-    throwIfAborted(LOAD, signal);
-    data.set(new Uint8Array(await there(paths[i]!, () => shard.arrayBuffer())), at);
-    at += shard.size;
-    onProgress?.({ stage: 'load', done: i + 1, total: files.length, name: paths[i]! });
-  }
   throwIfAborted(LOAD, signal);
   const model: io.ModelJSON = JSON.parse(new TextDecoder().decode(json));
   const specs = checkedSpecs(
     LOAD,
     model.weightsManifest.flatMap(({ weights }) => weights),
   );
-  return io.getModelArtifactsForJSONSync(model, [...specs], data.buffer);
+  const check = () => throwIfAborted(LOAD, signal);
+  const readPiece = (piece: Blob, at: number) => there(paths[at]!, () => piece.arrayBuffer());
+  const tell = (at: number) =>
+    onProgress?.({ stage: 'load', done: at + 1, total: files.length, name: paths[at]! });
+  const { weightData, ...artifacts } = io.getModelArtifactsForJSONSync(model, [...specs], []);
+  return { ...artifacts, getWeightStream: () => shardStream(files, check, readPiece, tell) };
 }
 
 /** Those of the model that is there; none where there is none that can be read. */
@@ -196,11 +194,4 @@ async function shardsIn(directory: FileSystemDirectoryHandle): Promise<string[]>
   } catch {
     return [];
   }
-}
-
-/** What files of weights are called that are not there yet. */
-function freeGroup(former: readonly string[]): string {
-  let group = 1;
-  while (former.some((name) => name.startsWith(`group${group}-`))) group++;
-  return `group${group}`;
 }

@@ -1,17 +1,12 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
-import { io, type Tensor } from '@tensorflow/tfjs-core';
-import { fetchValues } from '../../ops/common/alive.js';
-import { checkCallback, checkSignal, throwIfAborted } from '../../ops/common/callers.js';
+import { io } from '@tensorflow/tfjs-core';
 import { checkInteger, checkOptions } from '../../ops/common/checks.js';
 import type { WatchOptions } from '../../ops/common/progress.js';
 import type { Bytes } from '../../ops/numerics/bytes.js';
 import { describe, InvalidArgumentError } from '../../ops/numerics/errors.js';
-import { topologyArtifacts } from '../graph/artifacts.js';
 import { joined } from '../graph/chunks.js';
-import { graphOfModel } from '../graph/model.js';
-import { encodeWeight } from '../graph/weights.js';
-import { sealed } from './format.js';
 import { modelFiles, SHARD_BYTES } from './modelFiles.js';
+import { packedModel, takesInTurn } from './packed.js';
 
 /**
  * Saves a rewritten model packed: 4-bit weights take half a byte. Plain `tf.loadGraphModel` reads
@@ -20,7 +15,8 @@ import { modelFiles, SHARD_BYTES } from './modelFiles.js';
  * @param model A model of `rewriteGraph`, or one that was loaded. It stays usable.
  * @param target Any tfjs save handler, such as `fileSystem(folder)` of `tfjs-hadanorm/node`, or its
  * URL ('indexeddb://…', 'downloads://…', with tfjs-node 'file://…').
- * @param options `signal` cancels between two weights, before anything is handed to the target.
+ * @param options `signal` cancels between two weights, before anything is handed to the target; of
+ * `opfs`, which takes one weight after the other, nothing is left then.
  * @throws InvalidArgumentError for a target that no handler knows; AbortedError when cancelled;
  * WebglContextLostError, WebgpuDeviceLostError where the backend's device is lost.
  *
@@ -51,6 +47,7 @@ export async function saveQuantized(
   if (handler === null || typeof handler !== 'object' || typeof handler.save !== 'function') {
     throw new InvalidArgumentError(op, 'target', 'a save handler or its URL', describe(target));
   }
+  if (takesInTurn(handler)) return handler.saveInTurn(packedModel(op, model, options));
   const inChunks = (handler as { takesChunks?: unknown }).takesChunks === true;
   return handler.save(await packedArtifacts(op, model, options, inChunks));
 }
@@ -93,29 +90,19 @@ export async function quantizedFiles(
   return modelFiles(await packedArtifacts(op, model, watch, true), op, shardBytes);
 }
 
-/** The artifacts of a model with every weight as its file stores it, a tensor at a time. */
+/** All of a packed model at once. */
 async function packedArtifacts(
   op: string,
   model: GraphModel,
-  { signal, onProgress }: WatchOptions,
+  watch: WatchOptions,
   inChunks: boolean,
 ): Promise<io.ModelArtifacts> {
-  checkSignal(op, signal);
-  checkCallback(op, 'onProgress', onProgress);
-  const graph = graphOfModel(op, model);
+  const packed = packedModel(op, model, watch);
   const data: ArrayBuffer[] = [];
-  const { size: total } = graph.weights;
-  throwIfAborted(op, signal);
-  for (const { spec, values } of graph.weights.values()) {
-    const tensor: Tensor | undefined = model.weights[spec.name]?.[0];
-    const isText = tensor === undefined || spec.dtype === 'string';
-    data.push(encodeWeight(spec, isText ? values() : await fetchValues(op, tensor)));
-    onProgress?.({ stage: 'save', done: data.length, total, name: spec.name });
-    throwIfAborted(op, signal);
-  }
+  for await (const bytes of packed.weights()) data.push(bytes);
   // else one buffer: tfjs's CompositeArrayBuffer loses data where the first of several is empty
   const weightData = inChunks ? data : joined(data);
-  return sealed(op, { ...topologyArtifacts(graph), weightData });
+  return { ...packed.artifacts(), weightData };
 }
 
 function saveHandler(op: string, url: string): io.IOHandler {

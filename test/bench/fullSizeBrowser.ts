@@ -1,5 +1,6 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Browser, chromium } from 'playwright-core';
 import { provisionBrowser } from '../../scripts/provision/browser.js';
@@ -22,16 +23,18 @@ export async function fullSizeInBrowser(
   const found = await provisionBrowser((line) => log(line, true));
   if (!found.available) throw new Error(`There is no browser: ${found.reason}.`);
   const server = await servePage('fullSizePage.ts', 'fullSizeWorker.ts');
-  const browser = await chromium.launch({
+  // on disk: without a profile a page's files are in memory, and have less room
+  const profile = await mkdtemp(join(tmpdir(), 'full-size-profile-'));
+  const context = await chromium.launchPersistentContext(profile, {
     executablePath: found.path,
     // Chromium's sandbox does not start for root, as in containers
     chromiumSandbox: process.getuid?.() !== 0,
   });
   try {
-    const page = await browser.newPage();
+    const page = await context.newPage();
     page.setDefaultTimeout(0);
     await page.exposeFunction('fullSizeLog', async (line: string, isResult: boolean) => {
-      const peak = isResult ? `, peak of the page ${await peakOf(browser)}` : '';
+      const peak = isResult ? `, peak of the page ${await peakOf(context.browser()!)}` : '';
       log(`${line}${peak}`, isResult);
     });
     const { port } = server.address() as AddressInfo;
@@ -41,8 +44,9 @@ export async function fullSizeInBrowser(
     await page.setInputFiles('input', files);
     await page.evaluate((wanted) => globalThis.runFullSize(wanted), work);
   } finally {
-    await browser.close();
+    await context.close();
     server.close();
+    await rm(profile, { recursive: true, force: true });
   }
 }
 

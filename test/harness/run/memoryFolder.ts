@@ -29,15 +29,16 @@ export class MemoryFolder {
     return {
       getFile: async () => new Blob([this.files.get(name) ?? new Uint8Array()]),
       createWritable: async () => {
-        let written = new Uint8Array();
+        let written = new Blob();
         return {
           write: async (bytes: Uint8Array<ArrayBuffer>) => {
-            written = bytes.slice();
+            written = new Blob([written, bytes]);
           },
+          abort: async () => {},
           close: async () => {
-            this.room -= written.length;
+            this.room -= written.size;
             if (this.room < 0) throw new DOMException('no more room', 'QuotaExceededError');
-            this.files.set(name, written);
+            this.files.set(name, new Uint8Array(await written.arrayBuffer()));
           },
         };
       },

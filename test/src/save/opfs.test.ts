@@ -11,7 +11,10 @@ import {
   saveQuantized,
 } from '../../../src/index.js';
 import { opfs } from '../../../src/load.js';
+import { shardPaths } from '../../../src/save/modelFiles.js';
+import { ShardWriter } from '../../../src/save/shardWriter.js';
 import { tinyBatch, tinyDit, velocityOf } from '../../harness/models/tinyDit.js';
+import { expectNoLeakAsync } from '../../harness/run/memory.js';
 import { MemoryFolder } from '../../harness/run/memoryFolder.js';
 import { rejection } from '../../harness/run/rejection.js';
 
@@ -54,6 +57,20 @@ describe('A model in a browser’s own files', () => {
     again.dispose();
   });
 
+  it('goes through tfjs’s own functions, both ways', async () => {
+    const folder = root();
+    const target = opfs('a', { root: folder.handle });
+    await saveQuantized(small, target);
+    const plain = await tf.loadGraphModel(target);
+    expect(output(plain)).to.deep.equal(output(small));
+    const { modelArtifactsInfo } = await plain.save(opfs('b', { root: folder.handle }));
+    const { files } = folder.folder('b');
+    expect(modelArtifactsInfo.weightDataBytes).to.equal(files.get('group1-shard1of1.bin')!.length);
+    const again = await tf.loadGraphModel(opfs('b', { root: folder.handle }));
+    expect(output(again)).to.deep.equal(output(small));
+    tf.dispose([plain.weights, again.weights]);
+  });
+
   it('takes the place of the former one, whose files go', async () => {
     const folder = root();
     for (let i = 0; i < 3; i++) await saveQuantized(small, opfs('a', { root: folder.handle }));
@@ -74,6 +91,16 @@ describe('A model in a browser’s own files', () => {
     });
     expect(await rejection(saveQuantized(small, cancelled))).to.be.instanceOf(AbortedError);
     expect(folder.folder('a').files).to.deep.equal(before);
+    for (const stop of [1, 20]) {
+      // amid a file
+      const abort = new AbortController();
+      const onProgress = ({ done }: { done: number }) => done === stop && abort.abort();
+      const saving = saveQuantized(small, opfs('a', { root: folder.handle }), {
+        ...{ signal: abort.signal, onProgress },
+      });
+      expect(await rejection(saving)).to.be.instanceOf(AbortedError);
+      expect(folder.folder('a').files).to.deep.equal(before);
+    }
     folder.folder('a').room = 10;
     const full = await rejection(saveQuantized(small, opfs('a', { root: folder.handle })));
     expect(full).to.be.instanceOf(HadaNormError);
@@ -94,10 +121,29 @@ describe('A model in a browser’s own files', () => {
     expect(await rejection(load())).to.be.instanceOf(ModelLoadError);
     files.set('model.json', new TextEncoder().encode('{"weightsManifest": 3}'));
     expect(await rejection(load())).to.be.instanceOf(ModelFormatError);
+  });
+
+  it('leaves no tensor where loading is cancelled, or finds what was altered', async () => {
+    const folder = root();
+    await saveQuantized(small, opfs('a', { root: folder.handle }));
     const controller = new AbortController();
-    controller.abort();
-    const aborted = opfs('a', { root: folder.handle, signal: controller.signal });
-    expect(await rejection(loadQuantized(aborted))).to.be.instanceOf(AbortedError);
+    const { signal } = controller;
+    const load = (options = {}) => loadQuantized(opfs('a', { root: folder.handle, ...options }));
+    await expectNoLeakAsync(async () => {
+      // behind the first piece, from which weights are made
+      const onProgress = () => controller.abort();
+      expect(await rejection(load({ signal, onProgress }))).to.be.instanceOf(AbortedError);
+      expect(await rejection(load({ signal }))).to.be.instanceOf(AbortedError);
+      const { files } = folder.folder('a');
+      const shard = 'group1-shard1of1.bin';
+      const bytes = files.get(shard)!;
+      files.set(shard, bytes.with(bytes.length - 1, bytes.at(-1)! ^ 1));
+      const altered = await rejection(load());
+      expect(altered).to.be.instanceOf(ModelFormatError);
+      expect((altered as Error).message).to.match(/^loadQuantized: the weight .* was altered/);
+      files.set(shard, new Uint8Array([...bytes, 1]));
+      expect(((await rejection(load())) as Error).message).to.match(/1 bytes .* behind those/);
+    });
   });
 
   it('refuses what is no path within it', () => {
@@ -105,4 +151,40 @@ describe('A model in a browser’s own files', () => {
       expect(() => opfs(folder as string), `${folder}`).to.throw(InvalidArgumentError, 'folder');
     }
   });
+
+  const CASES: readonly [lengths: readonly number[], files: readonly number[]][] = [
+    [[], [0]],
+    [[7], [7]],
+    [[8], [8]],
+    [[9], [8, 1]],
+    [
+      [3, 0, 4, 9],
+      [8, 8],
+    ],
+    [
+      [20, 1],
+      [8, 8, 5],
+    ],
+  ];
+  for (const [lengths, files] of CASES) {
+    it(`weights of ${lengths} bytes are in files of ${files}`, async () => {
+      const folder = root();
+      const total = lengths.reduce((sum, n) => sum + n, 0);
+      const all = Uint8Array.from({ length: total }, (_, i) => i);
+      const paths = shardPaths(total, 8, 'group1');
+      const told: string[] = [];
+      const writer = new ShardWriter(folder.handle, paths, 8, (path) => told.push(path));
+      let at = 0;
+      for (const length of lengths) {
+        await writer.write(all.slice(at, at + length).buffer);
+        at += length;
+      }
+      await writer.end();
+      expect(paths.map((path) => folder.files.get(path)?.length)).to.deep.equal([...files]);
+      expect(paths.flatMap((path) => [...folder.files.get(path)!])).to.deep.equal([...all]);
+      expect(told).to.deep.equal(paths);
+      await writer.undo();
+      expect(folder.files.size).to.equal(0);
+    });
+  }
 });
