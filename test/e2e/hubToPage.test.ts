@@ -2,15 +2,15 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { basename, dirname, join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
-import { zipSync } from 'fflate';
 import { ROOT } from '../../scripts/process.js';
 import { provisionBrowser } from '../../scripts/provision/browser.js';
-import { npyBytes, parseNpy } from '../../src/bin/shared/npy.js';
+import { parseNpy } from '../../src/bin/shared/npy.js';
 import '../harness/backends/backends.js';
 import { publishedFolder } from '../harness/models/published.js';
 import { normal } from '../harness/numbers/random.js';
 import { runCommand } from '../harness/run/commandLine.js';
 import { GuidePage, type TinyDecoder, tinyDecoder } from './guidePage.js';
+import { CAPTIONS, captionsNpz, ENCODER_FILES, encoderFile } from './guideText.js';
 
 const browserResult = await provisionBrowser((line) => console.log(line));
 
@@ -40,12 +40,8 @@ const SCHEDULERS = {
   'PixArt-Sigma': { _class_name: 'DPMSolverMultistepScheduler', beta_schedule: 'linear' },
 };
 
-/** Numbers of several captions, for the tiny PixArt, as numpy.savez has them. */
-function captions(count: number): Uint8Array {
-  const text = npyBytes(normal(count * 300 * 20, count), [count, 300, 20]);
-  const mask = Float32Array.from({ length: count * 300 }, (_, i) => (i % 300 < 9 ? 1 : 0));
-  return zipSync({ 'text.npy': text, 'textMask.npy': npyBytes(mask, [count, 300]) });
-}
+/** Tokens of the tiny PixArt's captions. */
+const TOKENS = 300;
 
 describe('The guide from a hub to a page', () => {
   const cwd = process.cwd();
@@ -64,8 +60,9 @@ describe('The guide from a hub to a page', () => {
       const fixture = publishedFolder(name === 'PixArt-Sigma' ? 'pixartSigma' : 'dit');
       cpSync(fixture, at(`${name}/transformer`), { recursive: true });
     }
-    write('captions.npz', captions(2));
-    write('empty.npz', captions(1));
+    // as Python would write them
+    write('captions.npz', captionsNpz([0, 1], TOKENS));
+    write('empty.npz', captionsNpz([2], TOKENS));
     process.chdir(folder);
   });
   after(() => {
@@ -134,7 +131,10 @@ describe('The guide from a hub to a page', () => {
     });
     after(() => page?.close());
 
-    const [first, decode, second] = blocks('js') as [string, string, string];
+    const [first, decode, second, text, third] = blocks('js') as [
+      ...[string, string, string],
+      ...[string, string],
+    ];
 
     it('draws what the command line has drawn', async () => {
       write('page.js', first);
@@ -149,6 +149,16 @@ describe('The guide from a hub to a page', () => {
       const decoder = decoderOf(at('latents.npy'));
       write('public/decoder.onnx', tinyDecoder(decoder));
       expectNear(await page.drawn(), decodedOf(at('latents.npy'), decoder));
+    });
+
+    it('draws by captions what the command line has drawn by those of Python', async () => {
+      const drawing = /^const config = [\s\S]*?^}\);$/m;
+      expect(first).to.match(drawing);
+      for (const caption of CAPTIONS) expect(third).to.include(`'${caption}'`);
+      write('page.js', first.replace(drawing, third));
+      write('text.js', text);
+      for (const name of ENCODER_FILES) write(`public/text/${name}`, encoderFile(name));
+      expectNear(await page.drawn(), channelsOf(at('drawn.npy')));
     });
   });
 });
