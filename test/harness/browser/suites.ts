@@ -34,6 +34,7 @@ const SUITES: readonly string[] = [
   'test/ops/scaledDotProductAttention/scaledDotProductAttention.edges.test.ts',
   'test/src/passes/norms.test.ts',
   'test/src/rewrite/halfRange.test.ts',
+  'test/src/rewrite/embeddings.test.ts',
   'test/src/evaluate/selfCheck.test.ts',
   'test/src/save/opfs.test.ts',
   'test/src/rewrite/tokenMasks.test.ts',
