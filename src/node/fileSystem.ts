@@ -1,12 +1,13 @@
-import { open, readFile, rm, stat } from 'node:fs/promises';
-import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path';
+import { readFile, rm } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { io } from '@tensorflow/tfjs-core';
-import { type ReadFor, readArray, readObject, readString } from '../../ops/common/readers.js';
 import { describe, InvalidArgumentError } from '../../ops/numerics/errors.js';
-import { checkedSpecs, ELEMENT_BYTES, type WeightSpec } from '../graph/weightSpecs.js';
-import { ModelFormatError, ModelLoadError } from '../save/format.js';
-import { modelFilesInTurn } from '../save/modelFiles.js';
+import { chunksOf } from '../graph/artifacts.js';
+import { Chunks } from '../graph/chunks.js';
+import { MODEL_JSON, packedFiles } from '../save/modelFiles.js';
+import { givenWhole, type InTurnHandler, type PackedModel } from '../save/packed.js';
+import { LOAD, modelInTurn, parsed } from './readModel.js';
 import { writeWhole } from './wholeFiles.js';
 
 /** A handler of tfjs that both loads and saves. */
@@ -51,17 +52,17 @@ export interface FileSystem extends io.IOHandler {
  */
 export function fileSystem(path: string | URL): FileSystem {
   const file = modelPath(path);
-  return {
+  const handler: FileSystem & InTurnHandler = {
     takesChunks: true,
     load: () => loadFiles(file),
-    save: (artifacts) => saveFiles(file, artifacts),
+    loadInTurn: () => modelInTurn(file),
+    save: (artifacts) => saveWhole(file, artifacts),
+    saveInTurn: (model) => saveInTurn(file, model),
   };
+  return handler;
 }
 
-const MODEL_JSON = 'model.json';
-const LOAD = 'fileSystem.load';
 const SAVE = 'fileSystem.save';
-const AGAIN = 'Get the model again.';
 
 /** The path of model.json. */
 function modelPath(given: string | URL): string {
@@ -84,138 +85,35 @@ function pathOfUrl(url: URL): string {
 }
 
 async function loadFiles(file: string): Promise<io.ModelArtifacts> {
-  const json = parsed(await read(file, () => readFile(file, 'utf8')), file);
-  const paths = json.weightsManifest.flatMap((group) => group.paths);
-  const specs = specsOf(file, json.weightsManifest);
-  const weightData = await readShards(dirname(file), paths);
-  checkLength(file, specs, weightData.byteLength);
-  return io.getModelArtifactsForJSONSync(json, [...specs], weightData);
+  const { getWeightStream, ...artifacts } = await modelInTurn(file);
+  const chunks = new Chunks(await chunksOf(getWeightStream!()), LOAD);
+  // one buffer: tfjs finds zeros in several of unequal lengths
+  return { ...artifacts, weightData: chunks.slice(0, chunks.byteLength) };
 }
 
-/** @throws ModelFormatError for what is no model.json. */
-function parsed(text: string, file: string): io.ModelJSON {
-  const by: ReadFor = { op: LOAD, wayOut: AGAIN };
-  const shape = readObject({
-    weightsManifest: readArray(readObject({ paths: readArray(readString) })),
-  });
-  return formatted(file, () => {
-    const json: io.ModelJSON = JSON.parse(text);
-    const { weightsManifest } = shape(json, basename(file), by);
-    for (const path of weightsManifest.flatMap(({ paths }) => paths)) {
-      if (isAbsolute(path) || relative('', path).startsWith('..')) {
-        const wanted = 'a path within the folder of the model';
-        throw new InvalidArgumentError(LOAD, 'weightsManifest.paths', wanted, describe(path));
-      }
-    }
-    return json;
-  });
-}
-
-function specsOf(file: string, manifest: io.WeightsManifestConfig): readonly WeightSpec[] {
-  return formatted(file, () =>
-    checkedSpecs(
-      LOAD,
-      manifest.flatMap(({ weights }) => weights),
-    ),
-  );
-}
-
-/** What is wrong with contents, as a ModelFormatError that names the file. */
-function formatted<T>(file: string, run: () => T): T {
-  try {
-    return run();
-  } catch (cause) {
-    const words = cause instanceof Error ? cause.message : describe(cause);
-    throw Object.assign(new ModelFormatError(LOAD, `${file} is no model: ${words}`), { cause });
-  }
-}
-
-/** All shards in one buffer: tfjs finds zeros in several of unequal lengths. */
-async function readShards(folder: string, paths: readonly string[]): Promise<ArrayBuffer> {
-  const files = paths.map((path) => join(folder, path));
-  const sizes = await Promise.all(
-    files.map((file) => read(file, async () => (await stat(file)).size)),
-  );
-  const data = new Uint8Array(sizes.reduce((sum, size) => sum + size, 0));
-  let at = 0;
-  for (const [i, file] of files.entries()) {
-    await read(file, () => readInto(file, data.subarray(at, at + sizes[i]!)));
-    at += sizes[i]!;
-  }
-  return data.buffer;
-}
-
-/** Bytes that one read may ask for: Node takes no more than 2 GiB. */
-const READ_BYTES = 2 ** 30;
-
-async function readInto(file: string, bytes: Uint8Array): Promise<void> {
-  const handle = await open(file);
-  try {
-    for (let at = 0; at < bytes.length; ) {
-      const { bytesRead } = await handle.read(bytes, at, Math.min(bytes.length - at, READ_BYTES));
-      if (bytesRead === 0) throw new Error(`it ended after ${at} bytes`);
-      at += bytesRead;
-    }
-  } finally {
-    await handle.close();
-  }
-}
-
-/** What `node:fs` says of a file, as a ModelLoadError. */
-async function read<T>(file: string, run: () => Promise<T>): Promise<T> {
-  try {
-    return await run();
-  } catch (cause) {
-    const words = cause instanceof Error ? cause.message : describe(cause);
-    const wayOut = 'Check the path, and that all files are there.';
-    const problem = `${file} cannot be read: ${words}. ${wayOut}`;
-    throw Object.assign(new ModelLoadError(LOAD, problem), { cause });
-  }
-}
-
-/** @throws ModelFormatError unless the shards are as long as model.json says. */
-function checkLength(file: string, specs: readonly WeightSpec[], bytes: number): void {
-  const wanted = specs.reduce((sum, spec) => sum + bytesOf(spec), 0);
-  // of strings there are as many bytes as there are: NaN
-  if (bytes === wanted || Number.isNaN(wanted)) return;
-  const problem = `the weights beside ${file} are truncated or another model's`;
-  throw new ModelFormatError(LOAD, `${problem}: ${bytes} bytes, not ${wanted}. ${AGAIN}`);
-}
-
-/** As the file stores it; NaN for strings. */
-function bytesOf({ shape, dtype, quantization }: WeightSpec): number {
-  const width = ELEMENT_BYTES[quantization?.dtype ?? dtype] ?? Number.NaN;
-  return shape.reduce((product, dim) => product * dim, width);
-}
-
-async function saveFiles(file: string, artifacts: io.ModelArtifacts): Promise<io.SaveResult> {
+async function saveWhole(file: string, artifacts: io.ModelArtifacts): Promise<io.SaveResult> {
   if (artifacts.modelTopology instanceof ArrayBuffer) {
     throw new InvalidArgumentError(SAVE, 'modelTopology', 'JSON', 'binary data');
   }
+  return saveInTurn(file, givenWhole(SAVE, artifacts));
+}
+
+async function saveInTurn(file: string, model: PackedModel): Promise<io.SaveResult> {
   const folder = dirname(file);
   const former = await shardsOf(file);
   const shards = new Set<string>();
-  await writeWhole(folder, shardsFirst(artifacts, basename(file), shards));
-  const left = former.filter((path) => !shards.has(path));
-  await Promise.all(left.map((path) => rm(join(folder, path), { force: true })));
-  return { modelArtifactsInfo: io.getModelArtifactsInfoForJSON(artifacts) };
-}
-
-/** model.json last: until then the former one stands. */
-function* shardsFirst(
-  artifacts: io.ModelArtifacts,
-  name: string,
-  shards: Set<string>,
-): Generator<[string, Uint8Array]> {
-  let json: Uint8Array | undefined;
-  for (const [path, bytes] of modelFilesInTurn(artifacts, SAVE)) {
-    if (json === undefined) json = bytes;
-    else {
-      shards.add(path);
-      yield [path, bytes];
+  async function* files(): AsyncGenerator<[string, Uint8Array]> {
+    // model.json is last: until then the former one stands
+    for await (const [name, bytes] of packedFiles(model)) {
+      if (name !== MODEL_JSON) shards.add(name);
+      yield [name === MODEL_JSON ? basename(file) : name, bytes];
     }
   }
-  yield [name, json!];
+  await writeWhole(folder, files());
+  const left = former.filter((path) => !shards.has(path));
+  await Promise.all(left.map((path) => rm(join(folder, path), { force: true })));
+  const info = io.getModelArtifactsInfoForJSON(model.artifacts());
+  return { modelArtifactsInfo: { ...info, weightDataBytes: model.byteLength } };
 }
 
 /** The shards that a model.json names; none where there is none that can be read. */

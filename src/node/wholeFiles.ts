@@ -2,18 +2,24 @@ import { mkdir, mkdtemp, rename, rm, rmdir, stat, writeFile } from 'node:fs/prom
 import { dirname, join, resolve } from 'node:path';
 import { describe, HadaNormError } from '../../ops/numerics/errors.js';
 
+/** Files by path within a folder, each asked for once. */
+type WholeFiles =
+  | Iterable<readonly [string, Uint8Array]>
+  | AsyncIterable<readonly [string, Uint8Array]>;
+
 /**
  * Writes files into a folder, each whole or not at all: the bytes go to a folder beside them first,
  * and are moved to their names once all are on disk. What is there stays until then.
  *
- * @param files By path within the folder, each asked for once; moved in their order.
+ * @param files Moved in their order.
  * @param signal Ends it before anything is moved.
  * @throws HadaNormError with the reason as its `cause`; nothing is left of what was written then,
- * nor of folders that were made for it. What the signal gave, where it is aborted.
+ * nor of folders that were made for it. What the signal gave, where it is aborted, and errors of
+ * this package that making a file threw.
  */
 export async function writeWhole(
   folder: string,
-  files: Iterable<readonly [string, Uint8Array]>,
+  files: WholeFiles,
   signal?: AbortSignal,
 ): Promise<void> {
   const made: string[] = [];
@@ -29,7 +35,7 @@ export async function writeWhole(
   } catch (cause) {
     // those that hold something now stay
     for (const path of made.reverse()) await rmdir(path).catch(() => undefined);
-    if (signal?.aborted) throw cause;
+    if (signal?.aborted || cause instanceof HadaNormError) throw cause;
     throw unwritable(folder, cause);
   }
 }
@@ -39,11 +45,11 @@ const ASIDE = '.saving-';
 async function writeAside(
   folder: string,
   aside: string,
-  files: Iterable<readonly [string, Uint8Array]>,
+  files: WholeFiles,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const names: string[] = [];
-  for (const [name, bytes] of files) {
+  for await (const [name, bytes] of files) {
     names.push(name);
     await mkdir(dirname(join(aside, name)), { recursive: true });
     await writeFile(join(aside, name), bytes, { signal });

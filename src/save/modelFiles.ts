@@ -1,38 +1,56 @@
 import type { io } from '@tensorflow/tfjs-core';
 import { type ReadFor, readArray, readObject, readString } from '../../ops/common/readers.js';
 import type { Bytes } from '../../ops/numerics/bytes.js';
-import { Chunks } from '../graph/chunks.js';
 import { caused, wordsOf } from './downloads.js';
 import { ModelFormatError } from './format.js';
+import type { PackedModel } from './packed.js';
 
 /**
  * Bytes per file of weights, as tensorflowjs_converter has it: browsers cache files of this size.
  */
 export const SHARD_BYTES = 4 * 2 ** 20;
 
-/** A model's artifacts as the files that tfjs loads: model.json, and the weights in shards. */
-export function modelFiles(
-  artifacts: io.ModelArtifacts,
-  op: string,
+/** What a model's file of all but its weights is called. */
+export const MODEL_JSON = 'model.json';
+
+/**
+ * A model as the files that tfjs loads, one by one: the weights in shards, then model.json, whose
+ * checksums are known when they have come. Of the shards there is one at a time.
+ */
+export async function* packedFiles(
+  { byteLength, weights, artifacts }: PackedModel,
   shardBytes = SHARD_BYTES,
-): Map<string, Bytes> {
-  return new Map(modelFilesInTurn(artifacts, op, shardBytes));
+): AsyncGenerator<[string, Bytes], void> {
+  const paths = shardPaths(byteLength, shardBytes, 'group1');
+  let i = 0;
+  for await (const shard of inPieces(weights(), byteLength, shardBytes)) {
+    yield [paths[i++]!, shard];
+  }
+  yield [MODEL_JSON, modelJson(artifacts(), paths)];
 }
 
-/** The same one by one, model.json first: a shard is there when it is asked for. */
-export function* modelFilesInTurn(
-  artifacts: io.ModelArtifacts,
-  op: string,
-  shardBytes = SHARD_BYTES,
-  group = 'group1',
-): Generator<[string, Bytes], void> {
-  const data = new Chunks(artifacts.weightData, op);
-  const paths = shardPaths(data.byteLength, shardBytes, group);
-  yield ['model.json', modelJson(artifacts, paths)];
-  for (const [i, path] of paths.entries()) {
-    const end = Math.min((i + 1) * shardBytes, data.byteLength);
-    yield [path, new Uint8Array(data.slice(i * shardBytes, end))];
+/** So many bytes in pieces of one length, of which the last may be shorter; one at least. */
+async function* inPieces(
+  data: AsyncIterable<ArrayBuffer>,
+  byteLength: number,
+  pieceBytes: number,
+): AsyncGenerator<Bytes, void> {
+  let piece = new Uint8Array(Math.min(pieceBytes, byteLength));
+  let [at, left] = [0, byteLength];
+  for await (const given of data) {
+    for (let from = 0; from < given.byteLength; ) {
+      const count = Math.min(piece.length - at, given.byteLength - from);
+      piece.set(new Uint8Array(given, from, count), at);
+      at += count;
+      from += count;
+      if (at < piece.length) continue;
+      yield piece;
+      left -= at;
+      at = 0;
+      piece = new Uint8Array(Math.min(pieceBytes, left));
+    }
   }
+  if (byteLength === 0) yield piece;
 }
 
 /** What files of so many bytes in all are called. */

@@ -5,7 +5,7 @@ import type { WatchOptions } from '../../ops/common/progress.js';
 import type { Bytes } from '../../ops/numerics/bytes.js';
 import { describe, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { joined } from '../graph/chunks.js';
-import { modelFiles, SHARD_BYTES } from './modelFiles.js';
+import { MODEL_JSON, packedFiles, SHARD_BYTES } from './modelFiles.js';
 import { packedModel, takesInTurn } from './packed.js';
 
 /**
@@ -16,7 +16,7 @@ import { packedModel, takesInTurn } from './packed.js';
  * @param target Any tfjs save handler, such as `fileSystem(folder)` of `tfjs-hadanorm/node`, or its
  * URL ('indexeddb://…', 'downloads://…', with tfjs-node 'file://…').
  * @param options `signal` cancels between two weights, before anything is handed to the target; of
- * `opfs`, which takes one weight after the other, nothing is left then.
+ * `opfs` and `fileSystem`, which take one weight after the other, nothing is left then.
  * @throws InvalidArgumentError for a target that no handler knows; AbortedError when cancelled;
  * WebglContextLostError, WebgpuDeviceLostError where the backend's device is lost.
  *
@@ -87,7 +87,12 @@ export async function quantizedFiles(
   checkOptions(op, options, ['shardBytes', 'signal', 'onProgress']);
   const { shardBytes = SHARD_BYTES, ...watch } = options;
   checkInteger(op, 'shardBytes', shardBytes, 1);
-  return modelFiles(await packedArtifacts(op, model, watch, true), op, shardBytes);
+  const shards = new Map<string, Bytes>();
+  for await (const [name, bytes] of packedFiles(packedModel(op, model, watch), shardBytes)) {
+    shards.set(name, bytes);
+  }
+  // before the weights, as people read
+  return new Map([[MODEL_JSON, shards.get(MODEL_JSON)!], ...shards]);
 }
 
 /** All of a packed model at once. */

@@ -5,7 +5,8 @@ import { reportJson } from '../../report/reportJson.js';
 import { reportTable } from '../../report/reportTable.js';
 import { transformedOutputs } from '../../report/totals.js';
 import type { QuantizeResult } from '../../rewrite/quantize.js';
-import { quantizedFiles } from '../../save/saveQuantized.js';
+import { packedFiles } from '../../save/modelFiles.js';
+import { packedModel } from '../../save/packed.js';
 import { type Context, printResult, watched } from './context.js';
 import type { Out } from './flags.js';
 import { type RecipeOptions, recipeText } from './recipes.js';
@@ -21,19 +22,18 @@ export async function writePacked(
 ): Promise<void> {
   const { model, report, recipe } = made;
   const { signal } = context;
-  const files = await quantizedFiles(model, watched(context));
-  const { 'model.json': json, ...shards } = Object.fromEntries(files);
-  const text = new TextEncoder();
-  // model.json last: until then the former one stands
-  const all = {
-    ...shards,
-    'report.json': text.encode(reportJson(report)),
-    'recipe.json': text.encode(recipeText(asked, made)),
-    'model.json': json!,
-  };
-  const out = resolve(flags.out);
-  await writeWhole(out, new Map(Object.entries(all)), signal);
-  const fileBytes = [...files.values()].reduce((sum, bytes) => sum + bytes.length, 0);
+  let fileBytes = 0;
+  async function* files(): AsyncGenerator<[string, Uint8Array]> {
+    const text = new TextEncoder();
+    yield ['report.json', text.encode(reportJson(report))];
+    yield ['recipe.json', text.encode(recipeText(asked, made))];
+    // model.json is last: until then the former one stands
+    for await (const file of packedFiles(packedModel('quantize', model, watched(context)))) {
+      fileBytes += file[1].length;
+      yield file;
+    }
+  }
+  await writeWhole(resolve(flags.out), files(), signal);
   const rules = recipe?.rules ?? [];
   const in8Bits = rules.flatMap(({ match, weights }) => (weights === undefined ? [] : [match]));
   const ranks = rules.flatMap(({ match, weights, lowRank }) =>
