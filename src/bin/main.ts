@@ -5,6 +5,7 @@ import '../index.js';
 import { programOf } from './program.js';
 import { collecting } from './shared/collecting.js';
 import type { Context } from './shared/context.js';
+import { onInterrupt } from './shared/ownProcess.js';
 import { ProgressLine } from './shared/progressLine.js';
 
 /** What a process says of itself when it ends. */
@@ -25,12 +26,11 @@ const context: Context = {
   onProgress: collecting(line.tell),
 };
 
-// the first Ctrl-C ends the work in its own time, the second at once
-process.once('SIGINT', () => {
+// the first ends the work in its own time, another at once
+onInterrupt(() => {
+  if (abort.signal.aborted) process.exit(EXIT.interrupted);
   abort.abort();
-  process.once('SIGINT', () => process.exit(EXIT.interrupted));
 });
-process.once('SIGTERM', () => abort.abort());
 // `| head` closes stdout: nobody reads on
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0);

@@ -1,7 +1,7 @@
 /**
  * npm run full-size [-- --model dit|flux|tiny] [--depth N] [--method rtn|hadamard|hadanorm]
  * [--batches N] [--samples N] [--dtype F16|F32] [--on-demand] [--backend NAME]
- * [--browser] [--step FOLDER]
+ * [--browser] [--step FOLDER] [--same-process]
  *
  * A seeded checkpoint of a published model at its full size, from safetensors to a packed model
  * that runs one step: time, peak memory and SQNR. Tensors are written to a temporary folder, or
@@ -9,7 +9,8 @@
  * batches of so many samples, and rounded by GPTQ. With --browser a worker of a page of Chromium
  * does it, from Files and on WASM; the page then loads what was kept in its own file system, and
  * saves it again; each is cancelled on the way first. With --step it only loads what was saved in a
- * folder and runs that once, as it does at the end.
+ * folder and runs that once, as it does at the end. As the command line it works in a process of
+ * its own, whose heap gives memory back, unless told --same-process.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -18,6 +19,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { useBackend, withLittleMemory } from '../../src/bin/shared/backends.js';
 import { collecting } from '../../src/bin/shared/collecting.js';
+import { inOwnProcess, onInterrupt, wantsOwnProcess } from '../../src/bin/shared/ownProcess.js';
 import { ProgressLine } from '../../src/bin/shared/progressLine.js';
 import { flag, orExit, readFlags, SWITCH } from '../../src/cli/flags.js';
 import { integer, oneOf, text } from '../../src/cli/readers.js';
@@ -28,7 +30,6 @@ import {
   seededFiles,
   writeSeeded,
 } from '../harness/models/seededCheckpoint.js';
-import { fullSizeInBrowser } from './fullSizeBrowser.js';
 import { FULL_SIZE, type FullSizeName } from './fullSizeModels.js';
 import { partsOf, quantizeFullSize, stepOf, toldOf } from './fullSizeWork.js';
 
@@ -43,12 +44,16 @@ const FLAGS = {
   'on-demand': SWITCH,
   browser: SWITCH,
   step: flag(text('FOLDER')),
+  'same-process': SWITCH,
   backend: flag(oneOf(['tensorflow', 'wasm', 'cpu']), 'tensorflow'),
 };
 const { values } = orExit(() => readFlags('full-size', FLAGS, process.argv.slice(2)));
 
+const isLarge = values.model !== 'tiny' && !values.browser;
+if (isLarge && !values['same-process'] && wantsOwnProcess()) await inOwnProcess();
 withLittleMemory();
 await useBackend(values.backend);
+onInterrupt(() => process.exit(130));
 const subject = FULL_SIZE[values.model];
 const line = new ProgressLine(process.stderr);
 const stages = new Map<string, number>();
@@ -70,6 +75,8 @@ async function all(): Promise<void> {
       source = checkpointFiles(from);
     }
     if (values.browser) {
+      // a browser's driver is memory that the process has else
+      const { fullSizeInBrowser } = await import('./fullSizeBrowser.js');
       await fullSizeInBrowser(join(folder, 'checkpoint'), values, (text, isResult) => {
         if (isResult) console.log(text);
         else showLine(text);

@@ -55,30 +55,32 @@ describe('tfjs-hadanorm from the packed archive', () => {
     }
   });
 
-  it('ends with 130 after Ctrl-C, and leaves nothing half-written', async function () {
-    // Windows has no signal that a process could be sent
-    if (process.platform === 'win32') this.skip();
-    project.write(
-      'endless.mjs',
-      `export default async function* ({ tf }) {
+  for (const own of ['never', 'always']) {
+    it(`ends with 130 after Ctrl-C and leaves nothing, own process ${own}`, async function () {
+      // Windows has no signal that a process could be sent
+      if (process.platform === 'win32') this.skip();
+      project.write(
+        'endless.mjs',
+        `export default async function* ({ tf }) {
         for (let i = 0; ; i++) {
           if (i === 1) console.error('runs');
           yield { latent: tf.zeros([1, 32, 32, 3]), timestep: tf.zeros([1]),
                   label: tf.zeros([1], 'int32') };
         }
       }`,
-    );
-    const args = [bin, 'quantize', MODEL, '-i', 'endless.mjs', '-o', 'small'];
-    const child = spawn(process.execPath, args, { cwd: project.folder, env: CHILD_ENV });
-    let stderr = '';
-    child.stderr.on('data', (text) => {
-      if (`${text}`.includes('runs')) child.kill('SIGINT');
-      stderr += text;
+      );
+      const args = [bin, 'quantize', MODEL, '-i', 'endless.mjs', '-o', 'small', '--child', own];
+      const child = spawn(process.execPath, args, { cwd: project.folder, env: CHILD_ENV });
+      let stderr = '';
+      child.stderr.on('data', (text) => {
+        if (`${text}`.includes('runs')) child.kill('SIGINT');
+        stderr += text;
+      });
+      const status = await new Promise((resolve) => child.on('close', resolve));
+      expect(status, stderr).to.equal(130);
+      expect(stderr).to.include('tfjs-hadanorm: stopped; nothing was written.');
+      expect(existsSync(join(project.folder, 'small'))).to.equal(false);
+      expect(readdirSync(project.folder).filter((name) => name.startsWith('.'))).to.deep.equal([]);
     });
-    const status = await new Promise((resolve) => child.on('close', resolve));
-    expect(status, stderr).to.equal(130);
-    expect(stderr).to.include('tfjs-hadanorm: stopped; nothing was written.');
-    expect(existsSync(join(project.folder, 'small'))).to.equal(false);
-    expect(readdirSync(project.folder).filter((name) => name.startsWith('.'))).to.deep.equal([]);
-  });
+  }
 });

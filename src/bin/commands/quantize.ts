@@ -7,11 +7,12 @@ import { PRESETS } from '../../rewrite/presets.js';
 import { quantize } from '../../rewrite/quantize.js';
 import { useBackend, withLittleMemory } from '../shared/backends.js';
 import { batchesOf } from '../shared/batches.js';
-import { checkpointAt, withSizes } from '../shared/checkpoints.js';
+import { bytesOnDisk, checkpointAt, withSizes } from '../shared/checkpoints.js';
 import { type Context, watched } from '../shared/context.js';
 import { type Common, type Out, withBackend, withInputs, withOut } from '../shared/flags.js';
 import { openModel } from '../shared/models.js';
 import { checkFree } from '../shared/outputs.js';
+import { inOwnProcess, wantsOwnProcess } from '../shared/ownProcess.js';
 import { writePacked } from '../shared/packed.js';
 import { presetLines, type RecipeFlags, type RecipeOptions, recipeOf } from '../shared/recipes.js';
 import { checkSchedule, checkUnscheduled } from '../shared/scheduler.js';
@@ -35,6 +36,7 @@ interface Flags extends Common, Out, CalibrationFlags, RecipeFlags {
   readonly compare?: boolean;
   readonly sequential?: boolean;
   readonly selfCheck: boolean;
+  readonly child: 'auto' | 'always' | 'never';
 }
 
 export function quantizeCommand(program: Command, context: Context): void {
@@ -59,7 +61,12 @@ export function quantizeCommand(program: Command, context: Context): void {
       ).conflicts('stats'),
     )
     .option('--compare', 'measure other methods too, for the report')
-    .option('--no-self-check', 'do not check the kernels against their definition');
+    .option('--no-self-check', 'do not check the kernels against their definition')
+    .addOption(
+      new Option('--child <when>', 'work in a process of its own, whose heap gives memory back')
+        .choices(['auto', 'always', 'never'])
+        .default('auto'),
+    );
   withSizes(withBackend(withTimestep(withInputs(command, TRAJECTORIES, STEPS))));
   withOut(command, 'folder of the quantized model')
     .addHelpText(
@@ -85,6 +92,8 @@ target, --sequential or from a server it is loaded whole.`,
 }
 
 async function run(context: Context, source: string, flags: Flags): Promise<void> {
+  // before anything is read: this process does nothing but wait
+  if (await isForChild(source, flags.child)) return inOwnProcess();
   const target = targetOf(flags);
   const recipe = await recipeOf(flags);
   const given = flags.stats === undefined ? null : await readStats(flags.stats);
@@ -101,6 +110,14 @@ async function run(context: Context, source: string, flags: Flags): Promise<void
     if (flags.inputs === undefined) checkMeasured(flags, given);
   }
   return whole(context, source, given, recipe, flags);
+}
+
+/** Bytes of a model from which on the heap of a process of its own is worth the start. */
+const LARGE = 2 ** 29;
+
+async function isForChild(source: string, child: Flags['child']): Promise<boolean> {
+  if (child === 'never' || !wantsOwnProcess()) return false;
+  return child === 'always' || (await bytesOnDisk(source)) >= LARGE;
 }
 
 /** @throws InvalidArgumentError for what a checkpoint without inputs cannot have. */

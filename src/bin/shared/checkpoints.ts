@@ -1,5 +1,5 @@
-import { readdir } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { readdir, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import type { Command } from 'commander';
 import type { CheckpointSource } from '../../load/source/open.js';
 import { checkpointFiles } from '../../node/checkpointFiles.js';
@@ -40,6 +40,17 @@ export async function checkpointAt(source: string): Promise<CheckpointSource | n
   const names = await namesIn(source);
   const isModel = names.includes('model.json') || basename(source) === 'model.json';
   return !isModel && names.some((name) => WEIGHTS.test(name)) ? checkpointFiles(source) : null;
+}
+
+/** Bytes of the files that a model lies among; 0 where it is not on this disk. */
+export async function bytesOnDisk(source: string): Promise<number> {
+  const isFile = (await stat(source).catch(() => null))?.isFile() ?? false;
+  const folder = isFile ? dirname(source) : source;
+  const sizes = (await namesIn(folder)).map(async (name) => {
+    const found = await stat(join(folder, name)).catch(() => null);
+    return found?.isFile() ? found.size : 0;
+  });
+  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
 }
 
 async function namesIn(folder: string): Promise<string[]> {

@@ -54,7 +54,7 @@ export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   'src/bin': [
     ...TFJS,
     ...['commander', 'fflate', 'node:fs', 'node:module', 'node:path', 'node:url'],
-    ...['node:v8', 'node:vm'],
+    ...['node:child_process', 'node:v8', 'node:vm'],
   ],
   'src/cli': [...TFJS, 'node:util'],
   'src/bundlers': ['node:fs', 'node:path'],
