@@ -1,32 +1,55 @@
 import type { LinearWeights } from '../../models/builder/linear.js';
 import { OnnxBuilder, type OnnxRef } from './onnxModel.js';
+import { addNBitsProduct, BLOCK, type NBits } from './onnxNBits.js';
 
 /**
- * How the linears of a model compute: as they are, or as onnxruntime's `quantize_dynamic` leaves
- * them.
+ * How the linears of a model compute: as they are, as onnxruntime's `quantize_dynamic` leaves them,
+ * or by `MatMulNBits`, with weights of so many bits.
  */
-export type OnnxPrecision = 'float32' | 'int8';
+export type OnnxPrecision = OnnxCpuPrecision | NBits;
+
+/** The ones that are quickest on a processor. */
+export type OnnxCpuPrecision = 'float32' | 'int8';
 
 /** The largest code: onnxruntime keeps symmetric int8 weights to −127 … 127. */
 const LARGEST = 127;
 
-/** x [..., d] → x W + b [..., n]. */
+/**
+ * x [..., d] → x W + b [..., n]; in floats what has no whole blocks.
+ * @param source Names the weights; linears of the same source share them. Default: `name`.
+ */
 export function addLinear(
   graph: OnnxBuilder,
   name: string,
   x: OnnxRef,
   linear: LinearWeights,
   precision: OnnxPrecision,
+  source = name,
 ): OnnxRef {
-  const product =
-    precision === 'float32'
-      ? graph.node('MatMul', `${name}/MatMul`, [
-          x,
-          graph.constant(`${name}/weight`, [linear.inputs, linear.outputs], linear.matrix),
-        ])
-      : addInt8Product(graph, name, x, linear);
-  const bias = graph.constant(`${name}/bias`, [linear.outputs], linear.bias);
-  return graph.node('Add', name, [product, bias]);
+  const product = addProduct(graph, name, x, linear, precision, source);
+  const [bias] = graph.once(`${source}/bias`, () => [
+    graph.constant(`${source}/bias`, [linear.outputs], linear.bias),
+  ]);
+  return graph.node('Add', name, [product, bias!]);
+}
+
+function addProduct(
+  graph: OnnxBuilder,
+  name: string,
+  x: OnnxRef,
+  linear: LinearWeights,
+  precision: OnnxPrecision,
+  source: string,
+): OnnxRef {
+  const { inputs, outputs, matrix } = linear;
+  if (precision === 'int8') return addInt8Product(graph, name, x, linear);
+  if (precision !== 'float32' && inputs % BLOCK === 0) {
+    return addNBitsProduct(graph, name, x, linear, precision, source);
+  }
+  const [weight] = graph.once(`${source}/weight`, () => [
+    graph.constant(`${source}/weight`, [inputs, outputs], matrix),
+  ]);
+  return graph.node('MatMul', `${name}/MatMul`, [x, weight!]);
 }
 
 /**

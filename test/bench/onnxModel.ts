@@ -24,9 +24,9 @@ export type OnnxValues = Float32Array | Int8Array | Uint8Array | Int32Array | Bi
 
 /** The opset of the models: its LayerNormalization and Gelu are what torch.onnx writes today. */
 const OPSET = 20;
-/** What ONNX Runtime has beside the standard, as `MatMulNBits`. */
+/** What ONNX Runtime has beside the standard. */
 const OWN_DOMAIN = 'com.microsoft';
-const OWN_OPS: readonly string[] = ['MatMulNBits'];
+const OWN_OPS: readonly string[] = ['MatMulNBits', 'MultiHeadAttention'];
 /** The version of the format that came with it. */
 const IR_VERSION = 9;
 

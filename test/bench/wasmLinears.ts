@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import type { BenchCase, BenchSuite, Contender, Contest } from './harness.js';
 import { LinearSubject, PRECISIONS, type Precision } from './linearSubject.js';
-import { linearModel, type OnnxPrecision } from './onnxLinear.js';
+import { linearModel, type OnnxCpuPrecision } from './onnxLinear.js';
 import { onnxTensor, openSession } from './onnxSession.js';
 import {
   availableVariants,
@@ -146,7 +146,7 @@ function contender(
 async function onnxContender(
   { linear, d, n }: LinearSubject,
   x: Float32Array,
-  precision: OnnxPrecision,
+  precision: OnnxCpuPrecision,
   want: Float32Array,
 ): Promise<Contender & { dispose: () => Promise<void> }> {
   const session = await openSession(linearModel(linear, precision));

@@ -4,7 +4,7 @@ import { DIT_S_2, DIT_XL_2 } from '../../models/seeded.js';
 import type { BenchCase, BenchSuite, Contender, Contest } from './harness.js';
 import { MODEL_WEIGHTS, type ModelPrecision, ModelSubject } from './modelSubject.js';
 import { onnxDit } from './onnxDit.js';
-import type { OnnxPrecision } from './onnxLinear.js';
+import type { OnnxCpuPrecision } from './onnxLinear.js';
 import { type OnnxFeeds, onnxTensor, openSession } from './onnxSession.js';
 import {
   availableVariants,
@@ -71,7 +71,7 @@ async function modelContest(subject: ModelSubject): Promise<Contest> {
 async function onnxContender(
   { config, weights }: ModelSubject,
   inputs: tf.NamedTensorMap,
-  precision: OnnxPrecision,
+  precision: OnnxCpuPrecision,
   want: Float32Array,
 ): Promise<Contender & { dispose: () => Promise<void> }> {
   const session = await openSession(onnxDit(config, weights, precision));

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
-import { buildDit } from '../../models/builder/dit.js';
+import { buildDit, type DitWeights } from '../../models/builder/dit.js';
 import { seededDitWeights } from '../../models/seeded.js';
 import { sqnr } from '../../src/math/decibels.js';
 import { benchDocs, WASM_PAGE, WEBGL_PAGE } from '../bench/docs.js';
@@ -18,7 +18,8 @@ import {
   instructionLoop,
 } from '../bench/limitModule.js';
 import { chainModel } from '../bench/onnxChain.js';
-import { onnxDit } from '../bench/onnxDit.js';
+import { type OnnxDitOptions, onnxDit } from '../bench/onnxDit.js';
+import type { OnnxPrecision } from '../bench/onnxLinear.js';
 import { OnnxBuilder } from '../bench/onnxModel.js';
 import { onnxTensor, openSession } from '../bench/onnxSession.js';
 import type { BenchFile } from '../bench/report.js';
@@ -64,33 +65,28 @@ describe('Benchmark of the WASM kernels and its peers', () => {
 
   before(setWasmBackend);
 
-  it('the ONNX model is the graph model: float32 to rounding, int8 to its codes', async () => {
-    const weights = seededDitWeights(CONFIG, 3);
-    const latent = normal(8 * 8 * 4, 5);
-    const model = await tf.loadGraphModel(tf.io.fromMemory(buildDit(CONFIG, weights)));
-    const want = readValues(() => {
-      const inputs = {
-        latent: tf.tensor4d(latent, [1, 8, 8, 4]),
-        timestep: tf.tensor1d([0.3]),
-        label: tf.tensor1d([2], 'int32'),
-      };
-      return model.execute(inputs) as tf.Tensor;
-    });
-    model.dispose();
-    const feeds = {
-      latent: onnxTensor(latent, [1, 8, 8, 4]),
-      timestep: onnxTensor(Float32Array.of(0.3), [1]),
-      label: onnxTensor(Int32Array.of(2), [1]),
-    };
-    const db: number[] = [];
-    for (const precision of ['float32', 'int8'] as const) {
-      const session = await openSession(onnxDit(CONFIG, weights, precision));
-      db.push(sqnr(want, await session.run(feeds)));
+  it('the ONNX model is the graph model: float32 to rounding, else to its codes', async () => {
+    const seeded = seededDitWeights(CONFIG, 3);
+    // 100 dB are a hundred thousandth; the others are quantized, but not broken
+    const ways: [OnnxPrecision, OnnxDitOptions, number, number][] = [
+      ['float32', {}, 100, 200],
+      ['int8', {}, 20, 60],
+      ['float32', { batch: 2, attention: 'MultiHeadAttention' }, 100, 200],
+      ['float32', { batch: 2, oneBlock: true }, 100, 200],
+      [8, { batch: 2 }, 20, 60],
+    ];
+    for (const [precision, options, least, most] of ways) {
+      const { batch = 1, oneBlock = false } = options;
+      const own = (name: string) => name.replace('blocks.1.', 'blocks.0.');
+      const weights = oneBlock
+        ? new Map([...seeded].map(([name]) => [name, seeded.get(own(name))!]))
+        : seeded;
+      const { want, feeds } = await ditCase(weights, batch);
+      const session = await openSession(onnxDit(CONFIG, seeded, precision, options));
+      const db = sqnr(want, await session.run(feeds));
       await session.dispose();
+      expect(db, `${precision} ${JSON.stringify(options)}`).to.be.within(least, most);
     }
-    // 100 dB are a hundred thousandth; int8 is quantized, but not broken
-    expect(db[0]).to.be.above(100);
-    expect(db[1]).to.be.within(20, 60);
   });
 
   it('an ONNX model cannot read what is not there, nor define a name twice', () => {
@@ -206,3 +202,26 @@ describe('Benchmark of the WASM kernels and its peers', () => {
     expect(rows.filter(({ bar }) => bar === 1.7)).to.have.length(1);
   });
 });
+
+/** What the graph model gives, and the same inputs for ONNX Runtime. */
+async function ditCase(weights: DitWeights, batch: number) {
+  const latent = normal(batch * 8 * 8 * 4, 5);
+  const times = Float32Array.of(0.3, 0.8).subarray(0, batch);
+  const labels = Int32Array.of(2, 0).subarray(0, batch);
+  const model = await tf.loadGraphModel(tf.io.fromMemory(buildDit(CONFIG, weights)));
+  const want = readValues(() => {
+    const inputs = {
+      latent: tf.tensor4d(latent, [batch, 8, 8, 4]),
+      timestep: tf.tensor1d(times),
+      label: tf.tensor1d(labels, 'int32'),
+    };
+    return model.execute(inputs) as tf.Tensor;
+  });
+  model.dispose();
+  const feeds = {
+    latent: onnxTensor(latent, [batch, 8, 8, 4]),
+    timestep: onnxTensor(times, [batch]),
+    label: onnxTensor(labels, [batch]),
+  };
+  return { want, feeds };
+}
