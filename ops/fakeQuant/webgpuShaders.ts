@@ -110,7 +110,7 @@ fn run(lid: u32, group: u32) {
   let hi = ranges[2u * index + 1u];
   let v = x[at];
   let found = parametersOf(lo, hi);
-  let value = offsetOf(v, found.x, found.y) * found.x;
+  let value = offsetOf(v, v / found.x, found.x, found.y) * found.x;
   let sound = ${dynamic ? 'isFinite1(lo) && isFinite1(hi)' : '!isNan1(v)'};
   y[at] = select(nanValue(), value, sound);
 }`,

@@ -3,7 +3,7 @@ import { withDirections } from '../common/directions.js';
 import { centerRows } from '../webgpu/centering.js';
 import { codesFromWords, paddedRows, wordsShape } from '../webgpu/codes.js';
 import { transformed } from '../webgpu/hadamard.js';
-import { factorsOf, isSpelled } from '../webgpu/hadamardStages.js';
+import { factorsOf, isSpelled, stagesOf } from '../webgpu/hadamardStages.js';
 import { type WebgpuKernelArgs, webgpuKernel } from '../webgpu/kernel.js';
 import { ENOUGH_GROUPS } from '../webgpu/limits.js';
 import { partialSums } from '../webgpu/means.js';
@@ -49,9 +49,12 @@ function hadaNormQuantizeOnWebgpu({ inputs, attrs, webgpu }: Args): TensorInfo[]
   const directions =
     inputs.directions === undefined ? null : directionVectors(webgpu, inputs.directions);
   const source = { x, mean: subtracted, scale, parts, directions };
-  const spec = specFor(d, attrs, source);
-  const fits = isSpelled(factorsOf(blockSize)) && webgpu.whyNot(quantizeShader, spec) === null;
-  if (fits) quantizeRows(webgpu, spec, source, attrs, outputs);
+  const spec = isSpelled(factorsOf(blockSize))
+    ? rowsTogether(x, blockSize)
+        .map((rows) => specFor(d, rows, attrs, source))
+        .find((one) => webgpu.whyNot(quantizeShader, one) === null)
+    : undefined;
+  if (spec !== undefined) quantizeRows(webgpu, spec, source, attrs, outputs);
   else quantizeFromMemory(webgpu, source, attrs, outputs);
   const codes = codesFromWords(webgpu, outputs.words, x.shape, format.bits);
   const { scales, zeroPoints, residual, along } = outputs;
@@ -106,22 +109,37 @@ function makeOutputs(
   };
 }
 
-/** Channels that a workgroup takes at a time, in several rows where these are short. */
-const MOST_CHANNELS = 4800;
+/** Channels up to which four rows are as short as one of a large model. */
+const SHORT = 320;
+
+/**
+ * Rows that a workgroup takes, the best first; measured on one H200. Words of neighbouring rows lie
+ * side by side; but more than a fiber of the first stage for each invocation takes as long as
+ * workgroups that there are too few of.
+ */
+function rowsTogether({ shape }: TensorInfo, blockSize: number): number[] {
+  const d = shape[shape.length - 1]!;
+  const all = util.sizeFromShape(shape) / d;
+  const order = stagesOf(factorsOf(blockSize), false)[0]?.order ?? 1;
+  const four = d <= SHORT && all / 4 >= ENOUGH_GROUPS;
+  const two = (2 * d) / order <= MOST_INVOCATIONS && all >= ENOUGH_GROUPS;
+  return [...(four ? [4] : []), ...(two ? [2] : []), 1];
+}
+
+/** Invocations of a workgroup at most. */
+const MOST_INVOCATIONS = 256;
 
 function specFor(
   d: number,
+  rows: number,
   { format, blockSize, range, center, subtract = false }: HadaNormQuantizeAttrs,
-  { x, mean, scale, parts, directions }: Source,
+  { mean, scale, parts, directions }: Source,
 ): QuantizeSpec {
-  const all = util.sizeFromShape(x.shape) / d;
-  const enough = (count: number) => Math.ceil(all / count) >= ENOUGH_GROUPS;
-  const rows = [4, 2].find((count) => count * d <= MOST_CHANNELS && enough(count)) ?? 1;
   return {
     d,
     blockSize,
     rows,
-    invocations: rows * d >= 1024 ? 256 : rows * d >= 256 ? 128 : 64,
+    invocations: rows * d >= 1024 ? MOST_INVOCATIONS : rows * d >= 256 ? 128 : 64,
     groupSize: format.granularity.groupSize,
     bits: format.bits,
     codes: format.codes,
@@ -152,7 +170,6 @@ function quantizeRows(
   const tokens = x.shape[x.shape.length - 2]!;
   const samples = rows / tokens;
   const rowGroups = Math.ceil(rows / spec.rows);
-  const meanGroups = spec.residual ? Math.ceil(samples / spec.rows) : 0;
   const ownScale = spec.scale === 'own' ? scale : undefined;
   const others = [spec.residual ? residual : null, spec.quads > 0 ? along : null];
   webgpu.run(quantizeShader, spec, {
@@ -162,11 +179,11 @@ function quantizeRows(
     writes: [words, scales, zeroPoints, ...others.filter((one) => one !== null)],
     sizes: [
       ...[rows, paddedRows(rows), tokens, samples, parts?.info.shape[1] ?? 0],
-      ...[parts?.alongAt ?? 0, parts?.scaleAt ?? 0, directions?.rank ?? 0, rowGroups],
+      ...[parts?.alongAt ?? 0, parts?.scaleAt ?? 0, directions?.rank ?? 0],
       parts?.left?.shape[0] ?? 0,
       ...[floatBits(Math.min(range?.min ?? 0, 0)), floatBits(Math.max(range?.max ?? 0, 0))],
     ],
-    groups: rowGroups + meanGroups,
+    groups: rowGroups + (spec.residual ? samples : 0),
   });
 }
 
@@ -196,6 +213,6 @@ function quantizeFromMemory(
     if (taken) projectRows(webgpu, directions, { x: means, along: null, left, parts, tokens });
   }
   const plain = { x: rows, mean: undefined, scale: undefined, parts: null, directions: null };
-  const spec = { ...specFor(d, attrs, plain), blockSize: 0, rows: 1, memory: true };
+  const spec = { ...specFor(d, 1, attrs, plain), blockSize: 0, memory: true };
   quantizeRows(webgpu, spec, plain, attrs, outputs);
 }

@@ -12,7 +12,15 @@ export interface Steps {
   readonly perXGroup: number; // steps that share a scale of x
   /** Whether there is one group: then all steps are added up as integers. */
   readonly whole: boolean;
+  /** Of the codes, which activations' zero points are multiplied by. */
+  readonly sums: CodeSums;
 }
+
+/**
+ * Sums of codes that are kept: of all, of each step, or of all times their scales, where x has one
+ * zero point a row and W several scales.
+ */
+export type CodeSums = 'all' | 'steps' | 'scaled';
 
 /** Words of a step at most: 64 channels, one group of the usual 4-bit weights. */
 const MOST_WORDS = 16;
@@ -36,12 +44,14 @@ export function stepsOf(
   if (common % unit !== 0) return null;
   const words = common === 0 ? MOST_WORDS : wordsIn(common, unit);
   const count = Math.ceil(d / (4 * words));
+  const whole = common === 0 && d <= MOST_CHANNELS;
   return {
     words,
     count,
     perGroup: size < d ? size / (4 * words) : count,
     perXGroup: xSize < d ? xSize / (4 * words) : count,
-    whole: common === 0 && d <= MOST_CHANNELS,
+    whole,
+    sums: whole ? 'all' : xSize < d ? 'steps' : 'scaled',
   };
 }
 

@@ -1,5 +1,5 @@
 import type { Built, Shader } from '../webgpu/shader.js';
-import { dot4Wgsl } from '../webgpu/wgsl.js';
+import { dot4Wgsl, floatBits, wgslFloat } from '../webgpu/wgsl.js';
 import type { Activation } from './contract.js';
 import { activationWgsl } from './webgpuActivations.js';
 import { type AlongForm, alongReads, alongWgsl } from './webgpuAlong.js';
@@ -98,7 +98,7 @@ fn run(lid: u32, group: u32) {
   let row = 4u * (firstX + ty);
   let column = firstW + tx;
   ${each((i) => `var f${i} = vec4<f32>(0f);`)}
-  ${each((i) => `var a${i} = vec4<i32>(0);`)}
+  ${each((i) => `var a${i} = ${startWgsl(spec)};`)}
   ${xGroups ? '' : each((i) => `let z${i} = zeroOfRow(row + ${i}u, 0u);`)}
   ${loads.map(({ name }) => `var ${name} = vec4<u32>(0u);`).join('\n  ')}
   ${meanStartWgsl(spec)}
@@ -123,6 +123,7 @@ fn run(lid: u32, group: u32) {
     ${spec.whole ? '' : `${isSliced ? 'if (step < sizes.steps)' : ''} ${flushWgsl(spec, 'step')}`}
   }
   ${spec.whole ? `${weightsWgsl(spec, '0u')}${flushWgsl(spec, '0u')}` : ''}
+  ${isApart(spec) ? apartWgsl(spec) : ''}
   ${meanEndWgsl(spec)}
   ${isSliced ? togetherWgsl(spec) : ''}
   ${spec.xGroups ? '' : each((i) => `f${i} *= ${scaleWgsl(spec, i, '0u')};`)}
@@ -223,15 +224,41 @@ function fetchWgsl(loads: readonly Load[], step: string): string {
   return loads.map(({ get }) => get.replaceAll('{step}', step)).join('\n  ');
 }
 
-/** The scale of four columns of W in a step's group, and the sums of their codes. */
-function weightsWgsl({ whole, slices }: TileSpec, step: string): string {
+/** The scale of four columns of W in a step's group, and the sums of their codes where needed. */
+function weightsWgsl(spec: TileSpec, step: string): string {
+  const { whole, slices } = spec;
   const sums = `bitcast<vec4<i32>>(W[(sizes.sumAt + ${step}) * sizes.wVectors + column])`;
   // once in all
   const own = whole && slices > 1 ? `select(vec4<i32>(0), ${sums}, slice == 0u)` : sums;
   const wGroup = whole ? '0u' : `${step} / sizes.perGroup`;
   return `
     let scale = bitcast<vec4<f32>>(W[(sizes.scaleAt + ${wGroup}) * sizes.wVectors + column]);
-    let sums = ${own};`;
+    ${isApart(spec) ? '' : `let sums = ${own};`}`;
+}
+
+/**
+ * Whether what zero points take away is added apart from the products, once for each column. The
+ * sums of a step's products are small then, and count from `INTEGERS` on.
+ */
+function isApart({ whole, xGroups }: TileSpec): boolean {
+  return !whole && !xGroups;
+}
+
+/** What zero points take away, in the first slice. */
+function apartWgsl({ slices }: TileSpec): string {
+  return `
+  ${slices > 1 ? 'if (slice == 0u)' : ''} {
+    let codeSums = bitcast<vec4<f32>>(W[sizes.sumAt * sizes.wVectors + column]);
+    ${each((i) => `f${i} += f32(z${i}) * codeSums;`)}
+  }`;
+}
+
+/** As a float32, whole numbers beside this stand in its last bits: they take no conversion. */
+const INTEGERS = 1.5 * 2 ** 23;
+
+/** What sums of products begin with. */
+function startWgsl(spec: TileSpec): string {
+  return `vec4<i32>(${isApart(spec) ? floatBits(INTEGERS) : 0})`;
 }
 
 /** f += scale · (sums of products, with what zero points take away); the sums begin again. */
@@ -241,11 +268,15 @@ function flushWgsl(spec: TileSpec, step: string): string {
   const scaled = (i: number) =>
     xGroups ? ` * (${nibbles ? '0.0625f * ' : ''}scaleOfRow(row + ${i}u, xGroup))` : '';
   const zero = (i: number) => (xGroups ? `zeroOfRow(row + ${i}u, xGroup)` : `z${i}`);
+  const products = (i: number) =>
+    isApart(spec)
+      ? `(bitcast<vec4<f32>>(a${i}) - ${wgslFloat(INTEGERS)})`
+      : `vec4<f32>(a${i} + ${zero(i)} * sums)`;
   return `
     {
       ${xGroups ? `let xGroup = ${xGroup};` : ''}
-      ${each((i) => `f${i} += vec4<f32>(a${i} + ${zero(i)} * sums) * (scale${scaled(i)});`)}
-      ${whole ? '' : each((i) => `a${i} = vec4<i32>(0);`)}
+      ${each((i) => `f${i} += ${products(i)} * (scale${scaled(i)});`)}
+      ${whole ? '' : each((i) => `a${i} = ${startWgsl(spec)};`)}
       ${meanFlushWgsl(spec)}
     }`;
 }

@@ -14,8 +14,8 @@ import { WEIGHTS_INVOCATIONS, weightsShader } from './webgpuWeightsShader.js';
  *   4 … 7 in the high ones, signed; so one shift and a mask give words of 16 times the codes.
  *   Above, 4 channels a word, a signed byte each. Channels beyond d are 0;
  * - scales, float32, a row for each group;
- * - sums of the codes (16 times, at 4 bits and fewer) of a step, or of all where there is one
- *   group, int32: what activations' zero points are multiplied by;
+ * - sums of the codes (16 times, at 4 bits and fewer), what activations' zero points are multiplied
+ *   by: of a step, or of all where there is one group, int32; of all times their scales, float32;
  * - weights of directions, float32, a row for each: with their scales, and fine rows in them;
  * - the bias, float32, and a basis of the means, as weights of directions.
  */
@@ -59,7 +59,7 @@ export function weightRows(
 ): Omit<PackedWeightWords, 'info'> & { readonly rows: number } {
   const scaleAt = (steps.count * steps.words * 4) / channelsPerWord(format);
   const sumAt = scaleAt + Math.ceil(d / format.granularity.groupSize);
-  const directionAt = sumAt + (steps.whole ? 1 : steps.count);
+  const directionAt = sumAt + (steps.sums === 'steps' ? steps.count : 1);
   const paddedN = 4 * Math.ceil(n / 4);
   const biasAt = directionAt + (directions?.rank ?? 0);
   const rows = biasAt + (bias === undefined ? 0 : 1) + (basis?.rank ?? 0);
@@ -83,7 +83,7 @@ export function weightWords(
   const { rows, ...place } = weightRows(n, d, format, steps, given);
   const parts = [directions?.rows, directions?.scale, bias, basis?.rows, basis?.scale];
   const others = [scale, ...parts].filter((one) => one !== undefined);
-  const cut = [steps.words, steps.whole, format.granularity.groupSize, ...others.map(dataNumber)];
+  const cut = [steps.words, steps.sums, format.granularity.groupSize, ...others.map(dataNumber)];
   const key = ['weights', d, n, format.bits, rank, basisRank, ...cut].join();
   const known = findAttached(backend, codes, key);
   if (known !== undefined) return { info: known, ...place };
@@ -92,7 +92,7 @@ export function weightWords(
   webgpu.run(
     weightsShader,
     {
-      ...{ bits: format.bits, words: steps.words, whole: steps.whole, wide: sources[0]!.wide },
+      ...{ bits: format.bits, words: steps.words, sums: steps.sums, wide: sources[0]!.wide },
       ...{ directions: directions !== null, scaled: directions?.scale !== undefined },
       ...{ bias: bias !== undefined, basis: basis !== null },
       basisScaled: basis?.scale !== undefined,
@@ -103,7 +103,7 @@ export function weightWords(
       sizes: [
         ...[d, n, place.paddedN, place.scaleAt, place.sumAt, place.directionAt, rows],
         ...[steps.count, Math.ceil(d / 4), rank, directions?.rows.shape[0] ?? 0],
-        ...[place.biasAt, basisRank, basis?.rows.shape[0] ?? 0],
+        ...[place.biasAt, basisRank, basis?.rows.shape[0] ?? 0, format.granularity.groupSize],
       ],
       groups: Math.ceil((rows * place.paddedN) / WEIGHTS_INVOCATIONS),
     },

@@ -1,15 +1,16 @@
 import { planesOf } from '../numerics/packing.js';
 import type { Shader } from '../webgpu/shader.js';
 import { directionWeightWgsl } from './webgpuAlong.js';
+import type { CodeSums } from './webgpuSteps.js';
 
 /** Words of a workgroup. */
 export const WEIGHTS_INVOCATIONS = 64;
 
 interface WeightsSpec {
-  readonly [field: string]: number | boolean;
+  readonly [field: string]: number | boolean | string;
   readonly bits: number;
   readonly words: number;
-  readonly whole: boolean;
+  readonly sums: CodeSums;
   readonly wide: boolean;
   readonly directions: boolean;
   readonly scaled: boolean; // a row of the directions' weights has a scale
@@ -24,7 +25,7 @@ interface WeightsSpec {
  */
 export const weightsShader: Shader<WeightsSpec> = {
   name: 'packWeights',
-  build: ({ bits, words, whole, wide, directions, scaled, bias, basis, basisScaled }) => {
+  build: ({ bits, words, sums, wide, directions, scaled, bias, basis, basisScaled }) => {
     const channels = bits <= 4 ? 8 : 4;
     const factor = bits <= 4 ? 16 : 1;
     return {
@@ -39,7 +40,7 @@ export const weightsShader: Shader<WeightsSpec> = {
       writes: { out: 'u32' },
       sizes: [
         ...['d', 'n', 'paddedN', 'scaleAt', 'sumAt', 'directionAt', 'rows', 'steps', 'blocks'],
-        ...['rank', 'factorRows', 'biasAt', 'basisRank', 'basisRows'],
+        ...['rank', 'factorRows', 'biasAt', 'basisRank', 'basisRows', 'groupSize'],
       ],
       invocations: WEIGHTS_INVOCATIONS,
       workgroupBytes: 0,
@@ -84,17 +85,34 @@ fn run(lid: u32, group: u32) {
   } else if (row >= sizes.directionAt) {
     ${directions ? 'word = bitcast<u32>(directionWeight(row - sizes.directionAt, column));' : ''}
   } else {
-    let first = (row - sizes.sumAt) * ${4 * words}u;
-    let end = ${whole ? 'sizes.d' : `first + ${4 * words}u`};
-    var sum = 0;
-    for (var k = first; k < end; k++) { sum += codeAt(k, column); }
-    word = bitcast<u32>(${factor} * sum);
+    ${sumsWgsl(sums, words, factor)}
   }
   out[at] = word;
 }`,
     };
   },
 };
+
+/** WGSL statements: a word of the sums of codes. */
+function sumsWgsl(sums: CodeSums, words: number, factor: number): string {
+  if (sums === 'scaled') {
+    return `
+    var sum = 0f;
+    for (var first = 0u; first < sizes.d && column < sizes.n; first += sizes.groupSize) {
+      var ofGroup = 0;
+      let end = min(first + sizes.groupSize, sizes.d);
+      for (var k = first; k < end; k++) { ofGroup += codeAt(k, column); }
+      sum += f32(${factor} * ofGroup) * scales[(first / sizes.groupSize) * sizes.n + column];
+    }
+    word = bitcast<u32>(sum);`;
+  }
+  return `
+    let first = (row - sizes.sumAt) * ${4 * words}u;
+    let end = ${sums === 'all' ? 'sizes.d' : `first + ${4 * words}u`};
+    var sum = 0;
+    for (var k = first; k < end; k++) { sum += codeAt(k, column); }
+    word = bitcast<u32>(${factor} * sum);`;
+}
 
 const DIRECTIONS = {
   ...{ name: 'directionWeight', from: 'factors', scales: 'factorScales' },

@@ -114,6 +114,17 @@ export function paddedLength(length: number): number {
 /** WGSL: where a number of the rows lies in workgroup memory. */
 export const PLACE_WGSL = 'fn place(i: u32) -> u32 { return i + (i >> 5u); }';
 
+/** What a workgroup does with numbers besides, while they are in an invocation's registers. */
+export interface AroundStages {
+  /**
+   * WGSL statements that say what the numbers of the first stage are, in place of those in
+   * workgroup memory: `v0` …, so far behind `start`.
+   */
+  readonly from?: (offsets: readonly number[]) => string;
+  /** WGSL statements about the numbers `y0` … of the last stage's `fiber`. */
+  readonly last?: (order: number) => string;
+}
+
 /**
  * WGSL statements: the stages over `length` numbers in workgroup memory, `line[place(i)]`, each
  * followed by a barrier. Rows lie one after the other; stages do not cross blocks.
@@ -123,18 +134,23 @@ export function stagesWgsl(
   length: number,
   invocations: number,
   after: number,
+  { from, last }: AroundStages = {},
 ): string {
   return stages
     .map((stage, s) => {
       const { order, stride } = stage;
       const indices = Array.from({ length: order }, (_, i) => i);
-      const at = (i: number) => `place(first + ${i * stride}u)`;
+      const at = (i: number) => `place(start + ${i * stride}u)`;
+      const isLast = s === stages.length - 1;
+      const inLine = () => indices.map((i) => `let v${i} = line[${at(i)}];`).join(' ');
+      const given = s === 0 ? from?.(indices.map((i) => i * stride)) : undefined;
       return `
   for (var fiber = lid; fiber < ${length / order}u; fiber += ${invocations}u) {
-    let first = (fiber / ${stride}u) * ${order * stride}u + fiber % ${stride}u;
-    ${indices.map((i) => `let v${i} = line[${at(i)}];`).join(' ')}
-    ${mixWgsl(stage, s === stages.length - 1 ? after : 1)}
+    let start = (fiber / ${stride}u) * ${order * stride}u + fiber % ${stride}u;
+    ${given ?? inLine()}
+    ${mixWgsl(stage, isLast ? after : 1)}
     ${indices.map((i) => `line[${at(i)}] = y${i};`).join(' ')}
+    ${(isLast && last?.(order)) || ''}
   }
   workgroupBarrier();`;
     })

@@ -5,11 +5,12 @@ import { FINITE_WGSL, QUOTIENT_WGSL, wgslFloat } from './wgsl.js';
 /**
  * WGSL: `fn parametersOf(lo: f32, hi: f32) -> vec2<f32>` → (scale, zero point) of a range that
  * holds 0, in the float32 steps of `quantizationParameters`, and
- * `fn offsetOf(x: f32, scale: f32, zero: f32) -> f32`, the code less its zero point: nearest, ties
- * to even, and where scale times it is finite. NaN is the caller's.
+ * `fn offsetOf(x: f32, ratio: f32, scale: f32, zero: f32) -> f32`, the code less its zero point:
+ * nearest, ties to even, and where scale times it is finite. NaN is the caller's.
  *
- * The device's quotient does unless it is next to a tie, a few units in the last place of 2^bits
- * off at most: what is farther from 0 is clamped.
+ * `ratio` is x / scale as the device gives it, or x times what 1 / scale is rounded to. That does
+ * unless it is next to a tie, a few units in the last place of 2^bits off at most: what is farther
+ * from 0 is clamped.
  */
 export function quantizerWgsl(format: UniformFormat): string {
   const { qMin, qMax } = codeRange(format);
@@ -31,10 +32,10 @@ fn parametersOf(lo: f32, hi: f32) -> vec2<f32> {
   let span = max(upper - lower, ${least});
   return vec2<f32>(scale, ${symmetric ? '0f' : zero});
 }
-fn offsetOf(x: f32, scale: f32, zero: f32) -> f32 {
+fn offsetOf(x: f32, ratio: f32, scale: f32, zero: f32) -> f32 {
   var low = ${wgslFloat(qMin)} - zero;
   var high = ${wgslFloat(qMax)} - zero;
-  var q = x / scale;
+  var q = ratio;
   if (scale > ${wgslFloat(MAX_VALUE / 2 ** 17)}) {
     // devices that multiply by 1 / scale have that as 0 here
     q = quotient(x, scale);
