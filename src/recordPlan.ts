@@ -1,11 +1,14 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
-import type { Batch } from './calibrate/batch.js';
+import type { Batch } from './feed/batch.js';
 import type { RecordedPlan } from './plan/recordedPlan.js';
 
 /**
  * Records what a model's `execute` does on the WebGPU backend for inputs of these shapes, to be run
  * again and again: buffers, pipelines and bindings are made once, and a run is one submission. That
  * takes a fraction of the time that the same programs take one by one.
+ *
+ * Models of this package do so by themselves from their third run on; this is for any GraphModel,
+ * at once, and says what is held.
  *
  * A plan's `run` gives what `execute` gives, to the bit, for other values of the inputs.
  *

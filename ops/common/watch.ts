@@ -44,3 +44,8 @@ export function watchEngine({ ran, read: reads }: EngineWatch): () => void {
     }
   };
 }
+
+/** Whether somebody watches, or has put functions of their own into the engine. */
+export function isWatched(): boolean {
+  return Object.hasOwn(engine(), 'runKernel');
+}

@@ -3,9 +3,8 @@ import { withDirections } from '../common/directions.js';
 import { centerRows } from '../webgpu/centering.js';
 import { codesFromWords, paddedRows, wordsShape } from '../webgpu/codes.js';
 import { transformed } from '../webgpu/hadamard.js';
-import { factorsOf, isSpelled, stagesOf } from '../webgpu/hadamardStages.js';
+import { factorsOf, isSpelled } from '../webgpu/hadamardStages.js';
 import { type WebgpuKernelArgs, webgpuKernel } from '../webgpu/kernel.js';
-import { ENOUGH_GROUPS } from '../webgpu/limits.js';
 import { partialSums } from '../webgpu/means.js';
 import type { WebgpuScope } from '../webgpu/scope.js';
 import { floatBits } from '../webgpu/wgsl.js';
@@ -20,7 +19,8 @@ import {
 } from './webgpuDirections.js';
 import { type MeanParts, meanParts, offRows, takeBasis } from './webgpuMeans.js';
 import { quantizeQuestion } from './webgpuQuestion.js';
-import { type QuantizeSpec, quantizeShader } from './webgpuShader.js';
+import { quantizeShader } from './webgpuShader.js';
+import { MOST_INVOCATIONS, type QuantizeSpec, rowsTogether } from './webgpuSpec.js';
 
 type Args = WebgpuKernelArgs<HadaNormQuantizeInputs, HadaNormQuantizeAttrs>;
 
@@ -108,26 +108,6 @@ function makeOutputs(
     along: rank === undefined ? null : webgpu.make([...shape.slice(0, -1), rank]),
   };
 }
-
-/** Channels up to which four rows are as short as one of a large model. */
-const SHORT = 320;
-
-/**
- * Rows that a workgroup takes, the best first; measured on one H200. Words of neighbouring rows lie
- * side by side; but more than a fiber of the first stage for each invocation takes as long as
- * workgroups that there are too few of.
- */
-function rowsTogether({ shape }: TensorInfo, blockSize: number): number[] {
-  const d = shape[shape.length - 1]!;
-  const all = util.sizeFromShape(shape) / d;
-  const order = stagesOf(factorsOf(blockSize), false)[0]?.order ?? 1;
-  const four = d <= SHORT && all / 4 >= ENOUGH_GROUPS;
-  const two = (2 * d) / order <= MOST_INVOCATIONS && all >= ENOUGH_GROUPS;
-  return [...(four ? [4] : []), ...(two ? [2] : []), 1];
-}
-
-/** Invocations of a workgroup at most. */
-const MOST_INVOCATIONS = 256;
 
 function specFor(
   d: number,

@@ -50,4 +50,13 @@ export class BoundedMap<K, V> {
     }
     return value;
   }
+
+  /** Drops all entries. */
+  clear(): void {
+    const dropped = [...this.entries.values()];
+    this.entries.clear();
+    this.total = 0;
+    this.newest = undefined;
+    for (const value of dropped) this.drop(value);
+  }
 }

@@ -3,6 +3,15 @@ import { dispose, type Tensor } from '@tensorflow/tfjs-core';
 import { bringToHost, throughout } from '../../ops/common/alive.js';
 import { AbortedError, HadaNormError, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { KIND } from '../../ops/numerics/kinds.js';
+import {
+  type Batch,
+  checkBatch,
+  checkBatches,
+  countOf,
+  disposeResults,
+  tensorsIn,
+} from '../feed/batch.js';
+import { checkInputs } from '../feed/batchInputs.js';
 import { GraphBuilder } from '../graph/builder.js';
 import type { Graph } from '../graph/ir.js';
 import { graphOfModel, modelFromGraph, weightsOnHost, weightTensors } from '../graph/model.js';
@@ -12,15 +21,6 @@ import { withMasks } from '../recognize/emitMask.js';
 import { inNormalForm, normalizeNodes } from '../recognize/normalize/normalize.js';
 import { checkMatched, chooseMasks } from '../recognize/tokenMaskOption.js';
 import { type AnyModel, givenModel, withGiven } from '../trace/given.js';
-import {
-  type Batch,
-  checkBatch,
-  checkBatches,
-  countOf,
-  disposeResults,
-  tensorsIn,
-} from './batch.js';
-import { checkInputs } from './batchInputs.js';
 import { Collector } from './collector.js';
 import { hasControlFlow } from './controlFlow.js';
 import {
@@ -35,7 +35,7 @@ import type { CalibrationStats } from './stats.js';
 import { listen, withTaps } from './tap.js';
 import { masksOf, memoryOf, sitesOf } from './targets.js';
 
-export type { Batch } from './batch.js';
+export type { Batch } from '../feed/batch.js';
 
 /** A calibration was cancelled; `stats` can be resumed from. */
 export class CalibrationAbortedError extends AbortedError {

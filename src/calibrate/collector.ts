@@ -1,8 +1,8 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { HadaNormError, InvalidArgumentError } from '../../ops/numerics/errors.js';
+import type { Batch } from '../feed/batch.js';
+import { inputsByNode } from '../feed/batchInputs.js';
 import { maskText } from '../recognize/tokenMask.js';
-import type { Batch } from './batch.js';
-import { inputsByNode } from './batchInputs.js';
 import { addSamples } from './batchSamples.js';
 import { type CountedTokens, countedTokens, countedTokensLater } from './countedTokens.js';
 import { InputHashes } from './inputHash.js';

@@ -1,7 +1,7 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { valuesOf } from '../../ops/common/alive.js';
 import { InvalidArgumentError } from '../../ops/numerics/errors.js';
-import { type Batch, inputNamed } from './batch.js';
+import { type Batch, inputNamed } from '../feed/batch.js';
 import type { CalibrateSettings } from './settings.js';
 
 /** Distinct timesteps without bins. */

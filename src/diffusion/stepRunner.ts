@@ -1,19 +1,18 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { engine, type Tensor } from '@tensorflow/tfjs-core';
-import { backendLoaded } from '../../ops/common/withBackend.js';
 import { NotRecordableError } from '../../ops/numerics/errors.js';
+import { type Recorder, recorderReady } from '../plan/planned.js';
 import type { RecordedPlan } from '../plan/recordedPlan.js';
+import { isPlanned } from '../plan/unplanned.js';
 import type { DitInputs, VelocityModel } from './model.js';
 
 /** From so many runs on recording pays: it takes about as long as a run, and saves most of one. */
 const WORTH_RECORDING = 3;
 
-/** What records; loaded where there is something to record. */
-type Recorder = typeof import('../plan/plan.js');
-
 /**
  * Runs a model on inputs of the same shapes again and again. On WebGPU its second run is recorded,
- * and those after it are run from the record, which gives the same numbers in less time.
+ * and those after it are run from the record, which gives the same numbers in less time; models of
+ * this package do so by themselves.
  */
 export class StepRunner {
   private done = 0;
@@ -30,11 +29,9 @@ export class StepRunner {
    */
   static async make(model: VelocityModel, runs: number): Promise<StepRunner> {
     if (engine().backendName !== 'webgpu') return new StepRunner(model, null);
-    await backendLoaded('webgpu');
-    const { webgpuReady } = await import('../../ops/webgpu/ready.js');
-    await webgpuReady();
-    const worth = runs >= WORTH_RECORDING && isGraphModel(model);
-    return new StepRunner(model, worth ? await import('../plan/plan.js') : null);
+    const recorder = await recorderReady();
+    const worth = runs >= WORTH_RECORDING && isGraphModel(model) && !isPlanned(model);
+    return new StepRunner(model, worth ? recorder : null);
   }
 
   /** What `model.predict` gives. */

@@ -12,6 +12,7 @@ import { checkCallback, checkSignal, throwIfAborted } from '../../ops/common/cal
 import { checkOptions } from '../../ops/common/checks.js';
 import type { Progress } from '../../ops/common/progress.js';
 import { InvalidArgumentError } from '../../ops/numerics/errors.js';
+import { countedRows, tokensThatCountLater } from '../calibrate/countedTokens.js';
 import {
   type Batch,
   checkBatch,
@@ -19,9 +20,8 @@ import {
   countOf,
   disposeResults,
   tensorsIn,
-} from '../calibrate/batch.js';
-import { checkInputs } from '../calibrate/batchInputs.js';
-import { countedRows, tokensThatCountLater } from '../calibrate/countedTokens.js';
+} from '../feed/batch.js';
+import { checkInputs } from '../feed/batchInputs.js';
 import type { GraphBuilder } from '../graph/builder.js';
 import { canonical, type Graph, nodeOf, type Ref } from '../graph/ir.js';
 import { graphOfModel, weightsOnHost, weightTensors } from '../graph/model.js';

@@ -1,13 +1,13 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { bringToHost, throughout } from '../../ops/common/alive.js';
-import { type Batch, tensorsIn } from '../calibrate/batch.js';
 import { Collector } from '../calibrate/collector.js';
 import type { CalibrateSettings, Target } from '../calibrate/settings.js';
 import { Shown } from '../calibrate/shown.js';
 import type { SiteStats } from '../calibrate/siteStats.js';
 import { listen, TAP_OP, withTaps } from '../calibrate/tap.js';
 import { sitesOf } from '../calibrate/targets.js';
+import { type Batch, tensorsIn } from '../feed/batch.js';
 import { numberAttr } from '../graph/attrs.js';
 import { GraphBuilder } from '../graph/builder.js';
 import { modelFromTensors } from '../graph/model.js';

@@ -3,8 +3,6 @@ import { dispose } from '@tensorflow/tfjs-core';
 import { throwIfAborted } from '../../ops/common/callers.js';
 import { checkInteger, checkPlain } from '../../ops/common/checks.js';
 import { InvalidArgumentError } from '../../ops/numerics/errors.js';
-import { type Batch, checkBatch, checkBatches, tensorsIn } from '../calibrate/batch.js';
-import { checkInputs } from '../calibrate/batchInputs.js';
 import {
   CALIBRATE_DEFAULTS,
   type CalibrateOptions,
@@ -13,6 +11,8 @@ import {
 } from '../calibrate/settings.js';
 import type { SiteStats } from '../calibrate/siteStats.js';
 import { CalibrationStats } from '../calibrate/stats.js';
+import { type Batch, checkBatch, checkBatches, tensorsIn } from '../feed/batch.js';
+import { checkInputs } from '../feed/batchInputs.js';
 import { modelFromTensors } from '../graph/model.js';
 import type { Opened } from './opening.js';
 

@@ -3,6 +3,7 @@ import { keep, type Tensor, tensor } from '@tensorflow/tfjs-core';
 import { throwIfAborted } from '../../ops/common/callers.js';
 import type { Progress } from '../../ops/common/progress.js';
 import { modelFromTensors } from '../graph/model.js';
+import { planned } from '../plan/planned.js';
 import { constantTensor } from './arriving.js';
 import { LOAD_OPTIONS, type LoadCheckpointOptions, type Opened, withPlan } from './opening.js';
 import type { CheckpointSource } from './source/open.js';
@@ -71,7 +72,7 @@ async function filled(op: string, { checkpoint, plan, watch }: Opened): Promise<
     }
     throwIfAborted(op, signal);
     for (const name of graph.weights.keys()) tensors[name] ??= constantTensor(graph, name);
-    return modelFromTensors(graph, tensors);
+    return planned(modelFromTensors(graph, tensors));
   } catch (error) {
     for (const made of Object.values(tensors)) made.dispose();
     throw error;

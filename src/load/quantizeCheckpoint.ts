@@ -2,6 +2,7 @@ import type { Tensor } from '@tensorflow/tfjs-core';
 import { InvalidArgumentError } from '../../ops/numerics/errors.js';
 import type { CalibrationStats } from '../calibrate/stats.js';
 import { modelFromTensors } from '../graph/model.js';
+import { planned } from '../plan/planned.js';
 import type { Recipe } from '../report/recipe.js';
 import type { RewriteOptions } from '../rewrite/options.js';
 import { withPreset } from '../rewrite/presetOptions.js';
@@ -156,7 +157,7 @@ async function finished(
     for (const name of graph.weights.keys()) {
       tensors[name] = builder.tensors.get(name) ?? (await weights.take(name));
     }
-    const model = modelFromTensors(graph, tensors);
+    const model = planned(modelFromTensors(graph, tensors));
     // what one pass made another may have replaced
     for (const [name, made] of builder.tensors) if (!graph.weights.has(name)) made.dispose();
     weights.dispose();

@@ -3,6 +3,7 @@ import { GraphBuilder } from '../graph/builder.js';
 import type { Graph } from '../graph/ir.js';
 import { graphOfModel, modelFromGraph } from '../graph/model.js';
 import { verifyGraph } from '../graph/verify.js';
+import { planned } from '../plan/planned.js';
 import { applyPasses, type Pass } from '../recognize/normalize/engine.js';
 import { normalizeNodes } from '../recognize/normalize/normalize.js';
 import { attentionPass } from './attention.js';
@@ -43,7 +44,7 @@ export function fuseGraph(model: GraphModel): GraphModel {
   verifyGraph(graph, op);
   const builder = new GraphBuilder(graph);
   try {
-    return modelFromGraph(fuseNodes(graph, builder), model, builder.tensors);
+    return planned(modelFromGraph(fuseNodes(graph, builder), model, builder.tensors));
   } catch (error) {
     builder.dispose();
     throw error;

@@ -7,12 +7,13 @@ import { InvalidArgumentError, NotRecordableError } from '../../ops/numerics/err
 import type { WebgpuBackend } from '../../ops/webgpu/backend.js';
 import { meet } from '../../ops/webgpu/knownAnswers.js';
 import { record } from '../../ops/webgpu/recording.js';
-import { type Batch, checkBatch } from '../calibrate/batch.js';
-import { checkInputs, tensorsByNode } from '../calibrate/batchInputs.js';
+import { type Batch, checkBatch } from '../feed/batch.js';
+import { checkInputs, tensorsByNode } from '../feed/batchInputs.js';
 import { graphOfModel, weightTensors } from '../graph/model.js';
 import { Feeds } from './feeds.js';
 import { type Output, outputOf } from './outputs.js';
 import { RecordedPlan } from './recordedPlan.js';
+import { executeUnplanned } from './unplanned.js';
 
 /** Ops that give something else at each run, as tfjs calls them in graphs. */
 const RANDOM = /Random|Multinomial|TruncatedNormal|Dropout/;
@@ -24,11 +25,7 @@ export async function plan(model: GraphModel, inputs: Batch): Promise<RecordedPl
   await meet(backend).done;
   // compiles, uploads and packs; what is recorded afterwards finds it done
   tidy(() => void executed(model, inputs));
-  const recorded = await validated(backend, () => {
-    const made = recordPlan(backend, model, inputs);
-    dispose(made.run(inputs));
-    return made;
-  });
+  const recorded = await recordedOnce(backend, model, inputs);
   await stillAlive(OP, weightTensors(model)).catch((lost) => {
     recorded.dispose();
     throw lost;
@@ -37,6 +34,23 @@ export async function plan(model: GraphModel, inputs: Batch): Promise<RecordedPl
 }
 
 const OP = 'plan';
+
+/**
+ * As `plan`, for a model that has run on inputs of these shapes before, on a backend whose kernels
+ * have given known answers. What it does with the inputs it has done when it returns.
+ */
+export function recordedOnce(
+  backend: WebgpuBackend,
+  model: GraphModel,
+  inputs: Batch,
+): Promise<RecordedPlan> {
+  return validated(backend, () => {
+    const made = recordPlan(backend, model, inputs);
+    // what is packed on the way is there from then on
+    dispose(made.run(inputs));
+    return made;
+  });
+}
 
 /**
  * As `plan`, for a model that has run on inputs of these shapes before, which are checked, on a
@@ -57,21 +71,22 @@ export function recordPlan(backend: WebgpuBackend, model: GraphModel, inputs: Ba
   }
 }
 
-/** @throws NotRecordableError where the device refuses what is made. */
+/** @throws NotRecordableError where the device refuses what is made, or has no memory for it. */
 async function validated(backend: WebgpuBackend, make: () => RecordedPlan): Promise<RecordedPlan> {
   const { device } = backend;
-  device.pushErrorScope('validation');
+  for (const filter of ['validation', 'out-of-memory'] as const) device.pushErrorScope(filter);
+  const refusals = () => Promise.all([device.popErrorScope(), device.popErrorScope()]);
   let made: RecordedPlan;
   try {
     made = make();
   } catch (error) {
-    await device.popErrorScope();
+    await refusals();
     throw error;
   }
-  const refusal = await device.popErrorScope();
-  if (refusal === null) return made;
+  const refusal = (await refusals()).find((one) => one !== null);
+  if (refusal === undefined) return made;
   made.dispose();
-  throw new NotRecordableError(OP, `the device refuses a program (${refusal.message})`);
+  throw new NotRecordableError(OP, `the device refuses it (${refusal.message})`);
 }
 
 /** Runs the model, and says what came out; feeds and weights stay where they are. */
@@ -110,7 +125,7 @@ export function plannable(model: GraphModel, inputs: Batch): WebgpuBackend {
 function executed(model: GraphModel, inputs: Batch): Tensor | Tensor[] {
   return whileAlive(OP, weightTensors(model), () => {
     try {
-      return model.execute(inputs) as Tensor | Tensor[];
+      return executeUnplanned(model, inputs) as Tensor | Tensor[];
     } catch (error) {
       if (!(error instanceof Error) || !/dynamic|executeAsync/.test(error.message)) throw error;
       throw new NotRecordableError(OP, 'the model has control flow or outputs of any shape');

@@ -3,7 +3,7 @@ import { checkBackends } from '../../ops/common/alive.js';
 import { InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { encoderOf, submit, type WebgpuBackend } from '../../ops/webgpu/backend.js';
 import type { Recording } from '../../ops/webgpu/recording.js';
-import { type Batch, checkBatch, tensorsIn } from '../calibrate/batch.js';
+import { type Batch, checkBatch, tensorsIn } from '../feed/batch.js';
 import type { Feeds } from './feeds.js';
 import { delivered, type Output } from './outputs.js';
 

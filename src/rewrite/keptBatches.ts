@@ -4,12 +4,12 @@ import { bringToHost } from '../../ops/common/alive.js';
 import { throwIfAborted } from '../../ops/common/callers.js';
 import type { WatchOptions } from '../../ops/common/progress.js';
 import { InvalidArgumentError } from '../../ops/numerics/errors.js';
-import { type Batch, checkBatch, countOf, tensorsIn } from '../calibrate/batch.js';
-import { checkInputs, inputsByNode, tensorsByNode } from '../calibrate/batchInputs.js';
 import type { BatchOrigins } from '../calibrate/batchSamples.js';
 import { InputHashes } from '../calibrate/inputHash.js';
 import type { CalibrateSettings } from '../calibrate/settings.js';
 import { timestepsOf } from '../calibrate/timesteps.js';
+import { type Batch, checkBatch, countOf, tensorsIn } from '../feed/batch.js';
+import { checkInputs, inputsByNode, tensorsByNode } from '../feed/batchInputs.js';
 import type { Graph } from '../graph/ir.js';
 
 /** Batches that are gone through again and again. */

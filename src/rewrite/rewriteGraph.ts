@@ -10,6 +10,7 @@ import {
   weightsOnHost,
   weightTensors,
 } from '../graph/model.js';
+import { planned } from '../plan/planned.js';
 import type { QuantizationReport } from '../report/report.js';
 import { type AnyModel, givenModel, withGiven } from '../trace/given.js';
 import { checkRewriteOptions } from './optionChecks.js';
@@ -146,9 +147,9 @@ function* rewriteSteps(
   try {
     const { graph, report } = yield* quantizeSteps(prepared, prepared.groups);
     checkBackends(op, weightTensors(model));
-    const result = { model: modelFromGraph(graph, model, prepared.builder.tensors), report };
+    const made = planned(modelFromGraph(graph, model, prepared.builder.tensors));
     finished = true;
-    return result;
+    return { model: made, report };
   } finally {
     if (!finished) prepared.builder.dispose();
   }

@@ -8,6 +8,7 @@ import type { SiteStats } from '../calibrate/siteStats.js';
 import { CalibrationStats } from '../calibrate/stats.js';
 import { sitesOf } from '../calibrate/targets.js';
 import { graphOfModel, modelFromGraph, weightsOnHost, weightTensors } from '../graph/model.js';
+import { planned } from '../plan/planned.js';
 import { type Places, withPlaces } from '../recognize/normalize/engine.js';
 import { checkMatched, chooseMasks } from '../recognize/tokenMaskOption.js';
 import { levelsOf } from './levels.js';
@@ -59,7 +60,7 @@ export async function rewriteSequentially(
     work = new SequentialWork(input, prepared, sites, { stats, watch });
     const { graph, report } = await work.run();
     checkBackends(op, weightTensors(model));
-    const made = modelFromGraph(graph, model, prepared.builder.tensors);
+    const made = planned(modelFromGraph(graph, model, prepared.builder.tensors));
     finished = true;
     return { model: made, report, stats };
   } finally {

@@ -1,7 +1,6 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import type { WatchOptions } from '../../ops/common/progress.js';
 import { InvalidArgumentError } from '../../ops/numerics/errors.js';
-import { type Batch, checkBatches } from '../calibrate/batch.js';
 import { hasControlFlow } from '../calibrate/controlFlow.js';
 import {
   type CalibrateOptions,
@@ -9,6 +8,7 @@ import {
   checkCalibrateOptions,
 } from '../calibrate/settings.js';
 import { sitesOf } from '../calibrate/targets.js';
+import { type Batch, checkBatches } from '../feed/batch.js';
 import { graphOfModel, weightsOnHost } from '../graph/model.js';
 import { analyze } from '../recognize/analysis.js';
 import { inNormalForm } from '../recognize/normalize/normalize.js';

@@ -7,6 +7,7 @@ import type { WatchOptions } from '../../ops/common/progress.js';
 import { describe, InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { modelFromTensors, stillThere } from '../graph/model.js';
 import { weightsFromTensors } from '../graph/weights.js';
+import { planned } from '../plan/planned.js';
 import { caused, Downloads, loadError, wordsOf } from './downloads.js';
 import { checkSealed, ModelFormatError } from './format.js';
 import { takesInTurn } from './packed.js';
@@ -55,7 +56,7 @@ export async function loadQuantized(
   const model = await loadedFrom(op, async () => load(), signal);
   await stillThere(op, model, model);
   downloads.done();
-  return model;
+  return planned(model);
 }
 
 async function loadedFrom(

@@ -4,6 +4,7 @@ import { describe } from '../../ops/numerics/errors.js';
 import { graphFromArtifacts } from '../graph/artifacts.js';
 import { modelFromTensors } from '../graph/model.js';
 import type { Dtype } from '../graph/newWeights.js';
+import { planned } from '../plan/planned.js';
 import { Emitter, type Value } from './base/emitter.js';
 import { TraceError } from './base/errors.js';
 import { type Batches, type Lengths, lengthOf } from './base/pairs.js';
@@ -36,7 +37,7 @@ export function modelOfTapes(
     const outputs = written(op, tapes, batches, emitter);
     const topology = emitter.builder.topology(outputs);
     const graph = graphFromArtifacts(topology, emitter.builder.weights, op);
-    return modelFromTensors(graph, emitter.tensors);
+    return planned(modelFromTensors(graph, emitter.tensors));
   } catch (error) {
     emitter.dispose();
     throw error;

@@ -3,11 +3,11 @@ import { dispose, findBackendFactory, io, setBackend, tensor } from '@tensorflow
 import { fetchValues } from '../../ops/common/alive.js';
 import type { WatchOptions } from '../../ops/common/progress.js';
 import { describe, HadaNormError, InvalidArgumentError } from '../../ops/numerics/errors.js';
-import type { Batch } from '../calibrate/batch.js';
 import { calibrate } from '../calibrate/calibrate.js';
 import { CalibrationStats } from '../calibrate/stats.js';
 import { calibrateOnTrajectories } from '../diffusion/calibration.js';
 import { sample } from '../diffusion/sampler.js';
+import type { Batch } from '../feed/batch.js';
 import { quantizeCheckpoint } from '../load/quantizeCheckpoint.js';
 import { quantize } from '../rewrite/quantize.js';
 import { opfs } from '../save/opfs.js';

@@ -5,7 +5,7 @@ import {
   HadaNormError,
   type QuantizationReport,
 } from 'tfjs-hadanorm';
-import type { Batch } from '../../../src/calibrate/batch.js';
+import type { Batch } from '../../../src/feed/batch.js';
 import type { Method } from '../../../src/quantize/methods.js';
 import {
   formatDb,

@@ -57,6 +57,7 @@ const SUITES: readonly string[] = [
   'test/ops/webgpu/residuals.test.ts',
   'test/ops/webgpu/split.test.ts',
   'test/src/plan/plan.test.ts',
+  'test/src/plan/planned.test.ts',
   'test/ops/webgpu/guide.test.ts',
   'test/src/lostDevice.test.ts',
   'test/src/readsLater.test.ts',

@@ -37,7 +37,6 @@ describe('Contracts of the ops', () => {
   it('src knows no backend, but for threads, WebGPU awaited and recorded, and a search', () => {
     const files = [...sources.keys()].filter((file) => /^src\/(?!plan\/)/.test(file));
     expect(importersOf(graph, BACKEND, files)).to.deep.equal([
-      'src/diffusion/stepRunner.ts: ops/webgpu/ready.ts',
       // a module of its own, on whatever backend
       'src/quantize/scaleModule.ts: ops/wasm/instance/binary.ts',
       'src/quantize/scaleModule.ts: ops/wasm/instance/scalesBinary.ts',

@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import { runAll } from '../../../examples/webgpu/recordedPlan.js';
 import { currentBackend } from '../../../ops/common/kernel.js';
 import type { WebgpuBackend } from '../../../ops/webgpu/backend.js';
+import { PLANS_FLAG } from '../../../ops/webgpu/flag.js';
 import { attr } from '../../../src/graph/attrs.js';
 import {
   fuseGraph,
@@ -59,6 +60,10 @@ describeOnBackends('plan', (backend) => {
     });
     return;
   }
+
+  // what execute gives is to be what the executor gives
+  before(() => tf.env().set(PLANS_FLAG, false));
+  after(() => tf.env().set(PLANS_FLAG, true));
 
   const small = async (graph: SmallGraph) => {
     const { artifacts, inputs } = smallGraph(graph);
