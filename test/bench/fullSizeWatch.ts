@@ -21,18 +21,19 @@ export class PageWatch {
   ): Promise<T> {
     this.silence = 0;
     const start = performance.now();
-    let [told, longest] = [start, 0];
+    let [last, longest, before] = [start, 0, ''];
     const result = await run(({ stage, done, total, name }) => {
-      const ms = performance.now() - told;
-      told += ms;
-      longest = Math.max(longest, ms);
-      void this.log(`${stage} ${done} of ${total}: ${name}`, false);
+      const ms = performance.now() - last;
+      last += ms;
+      const told = `${stage} ${done} of ${total}: ${name}`;
+      if (ms > longest) [longest, before] = [ms, told];
+      void this.log(told, false);
       return ms;
     });
     this.tick();
     const time = seconds(performance.now() - start);
     const rest = `page still ${seconds(this.silence)}, progress ${seconds(longest)} at most`;
-    await this.log(`${what}: ${time}, ${rest}`, true);
+    await this.log(`${what}: ${time}, ${rest} (${before})`, true);
     return result;
   }
 
