@@ -298,8 +298,8 @@ describe('The package as it ships', () => {
 
   it('keeps vega out of its script tag', () => {
     const file = join(project.installed, 'dist', 'tfjs-hadanorm.min.js');
-    // what is ours has 602 kB, all in one file, and grows; vega-lite alone has 250 kB, vega 520
-    expect(readFileSync(file).length).to.be.below(700_000);
+    // what is ours has 705 kB, all in one file, and grows; vega-lite alone has 250 kB, vega 520
+    expect(readFileSync(file).length).to.be.below(730_000);
   });
 
   it('says what is missing when its script tag comes without tfjs', () => {
