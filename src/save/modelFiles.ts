@@ -59,6 +59,11 @@ export function shardPaths(byteLength: number, shardBytes: number, group: string
   return Array.from({ length: count }, (_, i) => `${group}-shard${i + 1}of${count}.bin`);
 }
 
+/** Whether a file is called so. */
+export function isShard(name: string): boolean {
+  return /^group\d+-shard\d+of\d+\.bin$/.test(name);
+}
+
 /** The model.json of a model whose weights are in these files. */
 export function modelJson(artifacts: io.ModelArtifacts, paths: readonly string[]): Bytes {
   const { weightData, weightSpecs, modelTopology, ...rest } = artifacts;

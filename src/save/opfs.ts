@@ -11,7 +11,7 @@ import { ModelLoadError } from './format.js';
 import { freeGroup, modelJson, shardPaths, shardsNamed } from './modelFiles.js';
 import { givenWhole, type InTurnHandler, type PackedModel } from './packed.js';
 import { shardStream } from './shardStream.js';
-import { removeFiles, ShardWriter, writeFile } from './shardWriter.js';
+import { removeFiles, removeLeft, ShardWriter, writeFile } from './shardWriter.js';
 
 /** Options of `opfs`. */
 export interface OpfsOptions extends WatchOptions {
@@ -40,7 +40,8 @@ const SHARD_BYTES = 32 * 2 ** 20;
  * for models that are too large for IndexedDB, a gigabyte and more.
  *
  * Weights are written as they are packed, to files under new names, `model.json` last: a save that
- * is cancelled or fails leaves the former model, and nothing of itself. They are read as tensors
+ * is cancelled or fails leaves the former model, and nothing of itself; what a page that was closed
+ * meanwhile has left goes with the next save. They are read as tensors
  * are made of them, so that neither way the packed model is there twice. `onProgress` tells of
  * every file ('save' and 'load'), `signal` cancels between two weights.
  *
@@ -114,6 +115,8 @@ async function saveTo(place: Place, model: PackedModel): Promise<io.SaveResult> 
     throwIfAborted(SAVE, signal);
     const directory = await directoryOf(SAVE, place, true);
     const former = await shardsIn(directory);
+    // a folder of the user's may have other models, under other names
+    if (place.options.root === undefined) await removeLeft(directory, former);
     const paths = shardPaths(model.byteLength, SHARD_BYTES, freeGroup(former));
     const total = paths.length + 1;
     const shards = new ShardWriter(directory, paths, SHARD_BYTES, (name, done) =>

@@ -1,3 +1,5 @@
+import { isShard } from './modelFiles.js';
+
 /** Writes a model's data to files of one length, as it comes: nothing of it is kept. */
 export class ShardWriter {
   private readonly begun: string[] = [];
@@ -71,4 +73,16 @@ export async function removeFiles(
   names: readonly string[],
 ): Promise<void> {
   for (const name of names) await directory.removeEntry(name).catch(() => undefined);
+}
+
+/** Removes shards that no model has: of a save in a page that was closed. */
+export async function removeLeft(
+  directory: FileSystemDirectoryHandle,
+  former: readonly string[],
+): Promise<void> {
+  const left: string[] = [];
+  for await (const name of directory.keys()) {
+    if (isShard(name) && !former.includes(name)) left.push(name);
+  }
+  await removeFiles(directory, left);
 }

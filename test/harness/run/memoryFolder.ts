@@ -45,6 +45,10 @@ export class MemoryFolder {
     };
   }
 
+  async *keys(): AsyncGenerator<string> {
+    yield* [...this.files.keys(), ...this.folders.keys()];
+  }
+
   async removeEntry(name: string): Promise<void> {
     if (!this.files.delete(name)) throw missing(name);
   }
