@@ -48,7 +48,7 @@ export function matmulTransposed(
   m: number,
   n: number,
 ): Float32Array {
-  if (isProductFast(m * k * n)) {
+  if (a.length > SMALL && isProductFast(m * k * n)) {
     // transposed apart: tfjs's transposed product is scalar on WASM
     return fetched('matmulTransposed', () =>
       matMul(transposeAxes(tensor2d(a, [k, m])), tensor2d(b, [k, n])),
@@ -56,6 +56,9 @@ export function matmulTransposed(
   }
   return matmul(transpose(a, k, m), b, m, k, n);
 }
+
+/** Entries up to which to transpose is less than a backend's call for it. */
+const SMALL = 2 ** 15;
 
 /** [rows, columns] → [columns, rows]. */
 export function transpose<T extends Float32Array | Float64Array>(

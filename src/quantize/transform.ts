@@ -10,6 +10,7 @@ import { matmul, transpose } from '../math/matrix.js';
 import { type Branch, passing, projected } from './branch.js';
 import { channelScale, randomSigns, withSigns } from './channelScale.js';
 import type { Parts } from './methods.js';
+import { rotatedColumns } from './rotatedColumns.js';
 
 /** A method's parts, all decided. */
 export type FixedParts = Parts & {
@@ -111,24 +112,17 @@ export function rotated(t: Transform, x: Float32Array, back = false): Float32Arr
 
 /** W' = Rᵀ diag(σ) W, [d, n]: equation (4). */
 export function transformedWeights(t: Transform, w: Float32Array, n: number): Float32Array {
-  const { d, sigma } = t;
-  const scaledWeights = scaleRows(w, sigma, n);
-  if (t.blockSize === 0) return scaledWeights;
-  // Rᵀ W = (Wᵀ R)ᵀ: rows are what the rotation works on
-  return transpose(rotated(t, transpose(scaledWeights, d, n)), n, d);
+  if (t.blockSize === 0) return scaleRows(w, t.sigma, n);
+  const { blockSize, sigma } = t;
+  return rotatedColumns(w, n, { blockSize, before: sigma, after: null, back: false });
 }
 
 /** What weights W' [d, n] do to the untransformed input: diag(1/σ) R W'. */
 export function restoredWeights(t: Transform, w: Float32Array, n: number): Float32Array {
-  const { d, sigma } = t;
-  const back = t.blockSize === 0 ? w : transpose(rotated(t, transpose(w, d, n), true), n, d);
-  return sigma === null
-    ? back
-    : scaleRows(
-        back,
-        sigma.map((s) => 1 / s),
-        n,
-      );
+  const inverse = t.sigma === null ? null : t.sigma.map((s) => 1 / s);
+  if (t.blockSize === 0) return scaleRows(w, inverse, n);
+  const { blockSize } = t;
+  return rotatedColumns(w, n, { blockSize, before: null, after: inverse, back: true });
 }
 
 /** A sample's mean on its way to the weights. */
