@@ -37,7 +37,7 @@ const SHARD_BYTES = 32 * 2 ** 20;
 
 /**
  * A folder of the browser's own file system (OPFS) as tfjs's functions load from it and save to it:
- * for models that are too large for IndexedDB, a gigabyte and more.
+ * for models of a gigabyte and more, of which IndexedDB would want several copies in memory.
  *
  * Weights are written as they are packed, to files under new names, `model.json` last: a save that
  * is cancelled or fails leaves the former model, and nothing of itself; what a page that was closed
