@@ -11,6 +11,8 @@ type Fetch = NonNullable<io.LoadOptions['fetchFunc']>;
 export class Downloads {
   private asked = 0;
   private came = 0;
+  /** Files of weights that model.json names. */
+  private named: number | null = null;
 
   constructor(
     private readonly op: string,
@@ -61,20 +63,34 @@ export class Downloads {
       if (typeof read !== 'function') continue;
       const telling = async () => {
         const value: unknown = await Reflect.apply(read, response, []);
+        if (reader === 'json') this.named = shardsIn(value);
         this.tell(name);
         return value;
       };
       Object.defineProperty(response, reader, { value: telling, configurable: true });
     }
+    const { body } = response ?? {};
+    if (body instanceof ReadableStream) {
+      // what streamWeights reads
+      const flush = () => this.tell(name);
+      const get = () => body.pipeThrough(new TransformStream({ flush }));
+      Object.defineProperty(response, 'body', { get, configurable: true });
+    }
     return response;
   }
 
-  /** tfjs asks for all weights at once, when it has read the model.json that names them. */
+  /** As many files as model.json names, or as tfjs has asked for, and the model. */
   private tell(name: string): void {
     this.came++;
-    const total = this.came === 1 ? null : this.asked + 1;
+    const total = this.came === 1 ? null : (this.named ?? this.asked - 1) + 2;
     this.watch.onProgress?.({ stage: 'load', done: this.came, total, name });
   }
+}
+
+function shardsIn(json: unknown): number | null {
+  const { weightsManifest } = (json ?? {}) as Partial<io.ModelJSON>;
+  if (!Array.isArray(weightsManifest)) return null;
+  return weightsManifest.flatMap((group) => group?.paths ?? []).length;
 }
 
 /** Outside of pages fetch takes no relative path: somebody meant a folder. */

@@ -23,7 +23,9 @@ export interface LoadQuantizedOptions extends Omit<io.LoadOptions, 'onProgress'>
  *
  * @param source A URL of model.json, or any tfjs load handler.
  * @param options As for `tf.loadGraphModel` (`requestInit`, `fetchFunc`, …). `onProgress` tells of
- * every file that came, and of the model as the last part; `signal` ends the download.
+ * every file that came, and of the model as the last part; `signal` ends the download. With tfjs's
+ * `streamWeights` files come one after the other, and tensors are made of them as they come: of a
+ * large model nothing is there twice.
  * @throws AbortedError when cancelled; ModelFormatError for a model that is truncated, altered, of
  * another version or not saved by this package; ModelLoadError where a file does not come: it has
  * the reason as its `cause`; WebglContextLostError, WebgpuDeviceLostError where the backend's

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
+import type { Progress } from '../../../ops/common/progress.js';
 import {
   loadQuantized,
   ModelFormatError,
@@ -93,9 +94,16 @@ describeOnBackends('The files of a rewritten model', (backend) => {
   });
 
   it('load over HTTP as a stream', async () => {
-    await withServer(await quantizedFiles(small, { shardBytes: 3001 }), async (url) => {
-      await expectSame(await loadQuantized(`${url}/model.json`, { streamWeights: true }));
+    const files = await quantizedFiles(small, { shardBytes: 3001 });
+    const told: string[] = [];
+    const onProgress = ({ done, total, name }: Progress) => told.push(`${done}/${total} ${name}`);
+    await withServer(files, async (url) => {
+      const options = { streamWeights: true, onProgress };
+      await expectSame(await loadQuantized(`${url}/model.json`, options));
     });
+    const total = files.size + 1;
+    const wanted = [...files.keys(), ''].map((name, i) => `${i + 1}/${i && total} ${name}`);
+    expect(told).to.deep.equal(wanted.with(0, '1/null model.json'));
   });
 
   if (backend !== 'tensorflow') return;
