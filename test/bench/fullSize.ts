@@ -17,6 +17,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { InvalidArgumentError } from '../../ops/numerics/errors.js';
 import { useBackend, withLittleMemory } from '../../src/bin/shared/backends.js';
 import { collecting } from '../../src/bin/shared/collecting.js';
 import { inOwnProcess, onInterrupt, wantsOwnProcess } from '../../src/bin/shared/ownProcess.js';
@@ -47,7 +48,13 @@ const FLAGS = {
   'same-process': SWITCH,
   backend: flag(oneOf(['tensorflow', 'wasm', 'cpu']), 'tensorflow'),
 };
-const { values } = orExit(() => readFlags('full-size', FLAGS, process.argv.slice(2)));
+const { values } = orExit(() => {
+  const read = readFlags('full-size', FLAGS, process.argv.slice(2));
+  const { browser, 'on-demand': onDemand } = read.values;
+  if (!browser || !onDemand) return read;
+  const wanted = 'left out with --browser, whose page reads files';
+  throw new InvalidArgumentError('full-size', '--on-demand', wanted, '--on-demand');
+});
 
 const isLarge = values.model !== 'tiny' && !values.browser;
 if (isLarge && !values['same-process'] && wantsOwnProcess()) await inOwnProcess();
