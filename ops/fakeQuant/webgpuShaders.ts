@@ -1,7 +1,7 @@
 import type { UniformFormat } from '../numerics/formats.js';
-import { quantizerWgsl } from '../webgpu/quantizer.js';
+import { INTEGERS, quantizerWgsl } from '../webgpu/quantizer.js';
 import type { Shader } from '../webgpu/shader.js';
-import { FINITE_WGSL } from '../webgpu/wgsl.js';
+import { FINITE_WGSL, wgslFloat } from '../webgpu/wgsl.js';
 
 /** Elements that a workgroup reduces. */
 export const CHUNK = 2048;
@@ -110,7 +110,8 @@ fn run(lid: u32, group: u32) {
   let hi = ranges[2u * index + 1u];
   let v = x[at];
   let found = parametersOf(lo, hi);
-  let value = offsetOf(v, v / found.x, found.x, found.y) * found.x;
+  let offset = offsetOf(v, v / found.x, found.x, boundsOf(found.x, found.y));
+  let value = (offset - ${wgslFloat(INTEGERS)}) * found.x;
   let sound = ${dynamic ? 'isFinite1(lo) && isFinite1(hi)' : '!isNan1(v)'};
   y[at] = select(nanValue(), value, sound);
 }`,

@@ -50,7 +50,7 @@ function hadaNormQuantizeOnWebgpu({ inputs, attrs, webgpu }: Args): TensorInfo[]
     inputs.directions === undefined ? null : directionVectors(webgpu, inputs.directions);
   const source = { x, mean: subtracted, scale, parts, directions };
   const spec = isSpelled(factorsOf(blockSize))
-    ? rowsTogether(x, blockSize)
+    ? rowsTogether(x)
         .map((rows) => specFor(d, rows, attrs, source))
         .find((one) => webgpu.whyNot(quantizeShader, one) === null)
     : undefined;

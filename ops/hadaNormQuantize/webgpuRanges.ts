@@ -4,36 +4,64 @@ import { wgslFloat } from '../webgpu/wgsl.js';
 import { numberWgsl, type QuantizeSpec } from './webgpuSpec.js';
 
 /**
- * Neighbours of which the range is known from the last stage: those that an invocation has there. 1
- * where it is not.
+ * Where the ranges of groups come from: the numbers in workgroup memory, or what the last stage's
+ * invocations have of them, each of all its numbers, or by fibers of the stage.
  */
-export function unitOf({ groupSize, subtract }: QuantizeSpec, stages: readonly Stage[]): number {
-  const order = stages[stages.length - 1]?.order ?? 1;
-  return subtract || groupSize % order !== 0 ? 1 : order;
+export type RangesFrom =
+  | { readonly kind: 'numbers' | 'invocations'; readonly unit: 1 }
+  | { readonly kind: 'fibers'; readonly unit: number };
+
+/** Fibers of fewer numbers take more memory than it saves time. */
+const LEAST_UNIT = 8;
+
+/** Where the ranges of groups come from best. */
+export function rangesFrom(spec: QuantizeSpec, stages: readonly Stage[]): RangesFrom {
+  const { d, rows, groupSize, subtract } = spec;
+  const order = stages[stages.length - 1]?.order ?? 0;
+  if (order === 0 || subtract) return { kind: 'numbers', unit: 1 };
+  if (rows === 1 && groupSize === d) return { kind: 'invocations', unit: 1 };
+  if (order < LEAST_UNIT || groupSize % order !== 0) return { kind: 'numbers', unit: 1 };
+  return { kind: 'fibers', unit: order };
 }
 
-/** Workgroup memory for the ranges of units. */
-export function unitsWgsl(count: number): string {
-  return ['f32', 'f32', 'u32']
-    .map((type, i) => `var<workgroup> unit${i}: array<${type}, ${count}>;`)
-    .join('\n');
+/** Bytes of workgroup memory for ranges of so many numbers. */
+export function rangesBytes({ kind, unit }: RangesFrom, length: number): number {
+  return kind === 'fibers' ? (12 * length) / unit : 0;
 }
 
-/** The range of the last stage's fiber. */
-export function unitWgsl(order: number): string {
-  const all = (take: string, of = (i: number) => `y${i}`) =>
-    Array.from({ length: order }, (_, i) => of(i)).reduce((a, b) => `${take}(${a}, ${b})`);
-  return `
-    unit0[fiber] = min(0f, ${all('min')});
-    unit1[fiber] = max(0f, ${all('max')});
-    unit2[fiber] = ${all('max', (i) => `magnitudeBits(y${i})`)};`;
+const PARTS = [
+  { type: 'f32', take: 'min', of: (y: string) => y },
+  { type: 'f32', take: 'max', of: (y: string) => y },
+  { type: 'u32', take: 'max', of: (y: string) => `magnitudeBits(${y})` },
+] as const;
+
+/** WGSL: where ranges are kept of what the last stage has, `length` numbers in all. */
+export function keptRangesWgsl({ kind, unit }: RangesFrom, length: number): string {
+  if (kind === 'numbers') return '';
+  return PARTS.map(({ type }, i) =>
+    kind === 'fibers'
+      ? `var<workgroup> unit${i}: array<${type}, ${length / unit}>;`
+      : `var<private> unit${i}: ${type};`,
+  ).join('\n');
+}
+
+/** WGSL statements: the range of the last stage's fiber. */
+export function keepRangeWgsl({ kind }: RangesFrom, order: number): string {
+  if (kind === 'numbers') return '';
+  return PARTS.map(({ type, take, of }, i) => {
+    const all = Array.from({ length: order }, (_, k) => of(`y${k}`));
+    const place = kind === 'fibers' ? `unit${i}[fiber]` : `unit${i}`;
+    const first = kind === 'fibers' ? (type === 'f32' ? '0f' : '0u') : place;
+    return `${place} = ${[first, ...all].reduce((a, b) => `${take}(${a}, ${b})`)};`;
+  }).join('\n    ');
 }
 
 /**
  * Scale and zero point of every group: so many invocations for each, whose ranges are put together
  * in workgroup memory.
  */
-export function rangesWgsl(spec: QuantizeSpec, unit: number): string {
+export function rangesWgsl(spec: QuantizeSpec, from: RangesFrom): string {
+  const { unit } = from;
   const { d, rows, invocations, groupSize, ranged, codes, bits } = spec;
   const groups = Math.ceil(d / groupSize);
   const count = rows * groups;
@@ -55,13 +83,14 @@ export function rangesWgsl(spec: QuantizeSpec, unit: number): string {
     var lo = 0f;
     var hi = 0f;
     var magnitude = 0u;
-    if (index < ${count}u) {
+    ${
+      from.kind === 'invocations'
+        ? INVOCATION_WGSL
+        : `if (index < ${count}u) {
       for (var i = begin + member; i < past; i += ${team}u) {
-        ${unit > 1 ? '' : `let v = ${numberWgsl(spec, 'i')};`}
-        lo = min(lo, ${unit > 1 ? 'unit0[i]' : 'v'});
-        hi = max(hi, ${unit > 1 ? 'unit1[i]' : 'v'});
-        magnitude = max(magnitude, ${unit > 1 ? 'unit2[i]' : 'magnitudeBits(v)'});
+        ${from.kind === 'fibers' ? FIBER_WGSL : numberRangeWgsl(numberWgsl(spec, 'i'))}
       }
+    }`
     }
     least[lid] = lo;
     most[lid] = hi;
@@ -81,6 +110,16 @@ export function rangesWgsl(spec: QuantizeSpec, unit: number): string {
     workgroupBarrier();
   }`;
 }
+
+const INVOCATION_WGSL = 'lo = unit0; hi = unit1; magnitude = unit2;';
+
+const FIBER_WGSL =
+  'lo = min(lo, unit0[i]); hi = max(hi, unit1[i]); magnitude = max(magnitude, unit2[i]);';
+
+const numberRangeWgsl = (number: string) => `let v = ${number};
+        lo = min(lo, v);
+        hi = max(hi, v);
+        magnitude = max(magnitude, magnitudeBits(v));`;
 
 /** The ranges of a team, eight at a time: fewer at a time take more barriers. */
 function rangesTogetherWgsl(team: number): string {

@@ -18,7 +18,13 @@ import {
   projectWgsl,
 } from './webgpuDirectionsShaders.js';
 import { fillWgsl, firstWgsl, loadWgsl } from './webgpuFill.js';
-import { rangesWgsl, unitOf, unitsWgsl, unitWgsl } from './webgpuRanges.js';
+import {
+  keepRangeWgsl,
+  keptRangesWgsl,
+  rangesBytes,
+  rangesFrom,
+  rangesWgsl,
+} from './webgpuRanges.js';
 import { numberWgsl, type QuantizeSpec } from './webgpuSpec.js';
 
 /**
@@ -45,7 +51,7 @@ function buildQuantize(spec: QuantizeSpec): Built {
   const stages = stagesOf(factors, false);
   const { after } = factors.length === 0 ? { after: 1 } : scalesOf(blockSize);
   const around = { from: (offsets: readonly number[]) => firstWgsl(spec, offsets) };
-  const unit = unitOf(spec, stages);
+  const ranges = rangesFrom(spec, stages);
   const format = formatOf(spec);
   return {
     reads: {
@@ -68,7 +74,8 @@ function buildQuantize(spec: QuantizeSpec): Built {
     ],
     invocations,
     workgroupBytes:
-      4 * (held + 3 * invocations + 4 * groups + (unit > 1 ? (3 * length) / unit : 0)) +
+      4 * (held + 3 * invocations + 4 * groups) +
+      rangesBytes(ranges, length) +
       projectedBytes(spec),
     code: `${quantizerWgsl(format)}${PLACE_WGSL}
 ${memory ? '' : `var<workgroup> line: array<f32, ${held}>;`}
@@ -76,7 +83,7 @@ var<workgroup> least: array<f32, ${invocations}>;
 var<workgroup> most: array<f32, ${invocations}>;
 var<workgroup> top: array<u32, ${invocations}>;
 var<workgroup> parameters: array<vec4<f32>, ${groups}>;
-${unit > 1 ? unitsWgsl(length / unit) : ''}
+${keptRangesWgsl(ranges, length)}
 ${loadWgsl(spec)}
 ${spec.quads > 0 ? projectionWgsl(spec) : ''}
 fn run(lid: u32, group: u32) {
@@ -85,10 +92,10 @@ fn run(lid: u32, group: u32) {
   ${memory ? '' : fillWgsl(spec, stages.length > 0)}
   ${stagesWgsl(stages, length, invocations, after, {
     ...around,
-    ...(unit > 1 ? { last: unitWgsl } : {}),
+    last: (order) => keepRangeWgsl(ranges, order),
   })}
   ${directionsWgsl(spec)}
-  ${rangesWgsl(spec, unit)}
+  ${rangesWgsl(spec, ranges)}
   ${codesWgsl(spec)}
 }`,
   };
@@ -140,42 +147,34 @@ function residualWgsl({ d, invocations }: QuantizeSpec): string {
   }`;
 }
 
-/** Whole numbers added to this stand in the last bits, and take no conversion. */
-const INTEGERS = 1.5 * 2 ** 23;
-
 /** The words of all rows: neighbours in a word's line are neighbouring rows. */
 function codesWgsl(spec: QuantizeSpec): string {
   const { d, rows, invocations, groupSize, bits, codes } = spec;
   const groups = Math.ceil(d / groupSize);
-  const lineWords = Math.ceil(d / 4);
   const offset = wgslFloat(codeOffset({ bits, codes } as UniformFormat));
   const rowGroup = (column: string) => (groups === 1 ? '0u' : `${column} / ${groupSize}u`);
   const load = (column: string) => `
     let own = parameters[localRow * ${groups}u + ${rowGroup(column)}];
-    let scale = own.x;
-    let origin = own.y;
-    let inverse = own.z;
-    let sound = isFinite1(scale);
-    let shifted = origin + ${wgslFloat(INTEGERS - codeCenter(bits))};
-    let zero = origin - ${offset};`;
+    let bounds = boundsOf(own.x, own.y - ${offset});
+    let sound = isFinite1(own.x);
+    let center = i32(own.y) - ${codeCenter(bits)};`;
   const shared = groupSize % 4 === 0 || groups === 1;
+  const byte = (j: number) => `
+    ${d % 4 === 0 ? '' : `if (4u * k + ${j}u < ${d}u)`} {
+      ${shared ? '' : load(`(4u * k + ${j}u)`)}
+      let v = ${numberWgsl(spec, `localRow * ${d}u + 4u * k + ${j}u`)};
+      let code = bitcast<i32>(offsetOf(v, v * own.z, own.x, bounds)) + center;
+      word |= (bitcast<u32>(select(${-codeCenter(bits)}i, code, sound)) & 0xffu) << ${8 * j}u;
+    }`;
   return `
-  for (var i = lid; i < ${rows * lineWords}u; i += ${invocations}u) {
+  for (var i = lid; i < ${rows * Math.ceil(d / 4)}u; i += ${invocations}u) {
     let localRow = i % ${rows}u;
     let k = i / ${rows}u;
     let row = first + localRow;
     if (row >= end) { continue; }
     ${shared ? load('4u * k') : ''}
     var word = 0u;
-    for (var j = 0u; j < 4u; j++) {
-      let column = 4u * k + j;
-      if (column >= ${d}u) { break; }
-      ${shared ? '' : load('column')}
-      let v = ${numberWgsl(spec, `localRow * ${d}u + column`)};
-      let offset = offsetOf(v, v * inverse, scale, zero);
-      let byte = select(${-codeCenter(bits)}i, bitcast<i32>(offset + shifted), sound);
-      word |= (bitcast<u32>(byte) & 0xffu) << (8u * j);
-    }
+    ${[0, 1, 2, 3].map(byte).join('')}
     words[k * sizes.padded + row] = word;
   }`;
 }

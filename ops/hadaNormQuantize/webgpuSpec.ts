@@ -1,6 +1,5 @@
 import { type TensorInfo, util } from '@tensorflow/tfjs-core';
 import type { UniformFormat } from '../numerics/formats.js';
-import { factorsOf, stagesOf } from '../webgpu/hadamardStages.js';
 import { ENOUGH_GROUPS } from '../webgpu/limits.js';
 
 /** What tells programs that quantize rows apart. */
@@ -31,19 +30,21 @@ export function numberWgsl({ d, memory }: QuantizeSpec, i: string): string {
 /** Invocations of a workgroup at most. */
 export const MOST_INVOCATIONS = 256;
 
-/** Channels up to which four rows are as short as one of a large model. */
-const SHORT = 320;
+/** Rows that a workgroup takes of rows so long at most; measured on one H200. */
+const ROWS = [
+  { rows: 4, mostChannels: 400, leastGroups: ENOUGH_GROUPS },
+  { rows: 2, mostChannels: 1536, leastGroups: ENOUGH_GROUPS / 2 },
+] as const;
 
 /**
- * Rows that a workgroup takes, the best first; measured on one H200. Words of neighbouring rows lie
- * side by side; but more than a fiber of the first stage for each invocation takes as long as
- * workgroups that there are too few of.
+ * Rows that a workgroup takes, the best first: words of neighbouring rows lie side by side, and
+ * more of long ones leave a processor too few workgroups.
  */
-export function rowsTogether({ shape }: TensorInfo, blockSize: number): number[] {
+export function rowsTogether({ shape }: TensorInfo): number[] {
   const d = shape[shape.length - 1]!;
   const all = util.sizeFromShape(shape) / d;
-  const order = stagesOf(factorsOf(blockSize), false)[0]?.order ?? 1;
-  const four = d <= SHORT && all / 4 >= ENOUGH_GROUPS;
-  const two = (2 * d) / order <= MOST_INVOCATIONS && all >= ENOUGH_GROUPS;
-  return [...(four ? [4] : []), ...(two ? [2] : []), 1];
+  const fitting = ROWS.filter(
+    ({ rows, mostChannels, leastGroups }) => d <= mostChannels && all / rows >= leastGroups,
+  );
+  return [...fitting.map(({ rows }) => rows), 1];
 }

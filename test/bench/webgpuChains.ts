@@ -59,7 +59,7 @@ async function contest(rows: 512 | 4096, d: number, n: number): Promise<Contest>
     const linears = pair.map(({ linear }) => linear);
     for (const precision of ['float32', 4, 8] as const) {
       const model = chainModel(linears, PAIRS, precision);
-      const given = { values, shape: [rows, d] };
+      const given = { x: { values, shape: [rows, d] } };
       const name = WEBGPU_PEERS[precision];
       const peer = await onnxWebgpuContender(name, ort, model, given, burst);
       peers.push(peer);

@@ -1,18 +1,27 @@
 import * as tf from '@tensorflow/tfjs';
 import { currentBackend } from '../../ops/common/kernel.js';
 import { encoderOf, submit, type WebgpuBackend } from '../../ops/webgpu/backend.js';
-import { QUICK_FLAG } from '../../ops/webgpu/flag.js';
+import { PLANS_FLAG, QUICK_FLAG } from '../../ops/webgpu/flag.js';
 import { record } from '../../ops/webgpu/recording.js';
 import { delivered, type Output, outputOf } from '../../src/plan/outputs.js';
 
 /** What tfjs takes by itself, without what this package spares its programs. */
 export function asTfjs<T extends tf.Tensor>(compute: () => T): () => T {
+  return without(QUICK_FLAG, compute);
+}
+
+/** What a model takes program by program. */
+export function unplanned<T extends tf.Tensor>(compute: () => T): () => T {
+  return without(PLANS_FLAG, compute);
+}
+
+function without<T extends tf.Tensor>(flag: string, compute: () => T): () => T {
   return () => {
-    tf.env().set(QUICK_FLAG, false);
+    tf.env().set(flag, false);
     try {
       return compute();
     } finally {
-      tf.env().set(QUICK_FLAG, true);
+      tf.env().set(flag, true);
     }
   };
 }

@@ -1,25 +1,21 @@
 import * as tf from '@tensorflow/tfjs';
-import type { DitConfig } from '../../models/builder/dit.js';
-import { DIT_S_2, DIT_XL_2 } from '../../models/seeded.js';
 import { currentBackend } from '../../ops/common/kernel.js';
 import type { WebgpuBackend } from '../../ops/webgpu/backend.js';
 import { copied } from '../../ops/webgpu/hadamard.js';
 import { inScope } from '../../ops/webgpu/kernel.js';
 import {
-  fuseGraph,
   hadamardTransform,
   hadaNormQuantize,
-  plan,
   scaledDotProductAttention,
   webgpuReady,
 } from '../../src/index.js';
 import { normal } from '../harness/numbers/random.js';
 import type { BenchCase, BenchSuite, Contest } from './harness.js';
 import { LinearSubject, type Precision } from './linearSubject.js';
-import { ModelSubject } from './modelSubject.js';
 import { burstFor, gpuContender } from './webglBackend.js';
 import { chainCases } from './webgpuChains.js';
 import { asTfjs } from './webgpuContenders.js';
+import { modelCases } from './webgpuModels.js';
 
 /** The linears of DiT-XL/2 and PixArt-Σ, and one of Flux. */
 const LINEARS = [
@@ -47,19 +43,8 @@ const ATTENTIONS = [
 const HEADS = 16;
 const HEAD_CHANNELS = 72;
 
-/** Whole models, two samples each, as classifier-free guidance has them. */
-const MODELS = {
-  'DiT-S/2': DIT_S_2,
-  'DiT-XL/2, one block': { ...DIT_XL_2, depth: 1 },
-} as const;
-
 /** What the project asks of linears with all that HadaNorm does, by tokens. */
 const LINEAR_BARS = { 512: { 'tfjs fp32': 5 }, 4096: { 'tfjs fp32': 3 } } as const;
-const MODEL_BARS = { 'tfjs fp32': 5 } as const;
-const RECORDED_BARS = { 'tfjs fp32': 12 } as const;
-const FUSED_BARS = { 'tfjs fp32': 1.5 } as const;
-/** What fetching a number at the end takes is a small part of a recorded model's burst. */
-const MODEL_BURST_MS = 200;
 const ATTENTION_BARS = { 'tfjs fp32': 2 } as const;
 const COPY_BARS = { 'a copy': 1 / 1.5 } as const;
 
@@ -75,7 +60,7 @@ export const webgpuSuites: readonly BenchSuite[] = [
   },
   { name: 'webgpu-chains', prepare: () => prepared(chainCases) },
   { name: 'webgpu-attention', prepare: () => prepared(ATTENTIONS.map(attentionCase)) },
-  { name: 'webgpu-models', prepare: () => prepared(Object.entries(MODELS).map(modelCase)) },
+  { name: 'webgpu-models', prepare: () => prepared(modelCases) },
   { name: 'webgpu-passes', prepare: () => prepared(LARGE.map(([m, d]) => passCase(m, d))) },
 ];
 
@@ -140,52 +125,6 @@ function attentionCase([samples, tokens]: (typeof ATTENTIONS)[number]): BenchCas
     };
   };
   return { name: `${samples}×${HEADS}×${tokens}×${HEAD_CHANNELS}`, prepare };
-}
-
-function modelCase([name, config]: [string, DitConfig]): BenchCase {
-  const prepare = async (): Promise<Contest> => {
-    const subject = await ModelSubject.make(config);
-    const inputs = subject.inputs(2);
-    const models = {
-      W8A8: { model: subject.rewritten('W8A8'), bars: MODEL_BARS },
-      W4A8: { model: subject.rewritten('W4A8'), bars: MODEL_BARS },
-      fuseGraph: { model: fuseGraph(subject.float), bars: FUSED_BARS },
-    };
-    const all: Way[] = [{ way: 'the original, started quicker', compute: run(subject.float) }];
-    const plans: { dispose(): void }[] = [];
-    for (const [way, { model, bars }] of Object.entries(models)) {
-      const step = await plan(model, inputs);
-      console.log(`${name}, ${way}: ${step.programs} programs`);
-      plans.push(step, model);
-      all.push({ way, bars, compute: run(model) });
-      const recordedBars = way === 'fuseGraph' ? undefined : RECORDED_BARS;
-      const compute = () => step.run(inputs) as tf.Tensor;
-      all.push({ way: `${way}, recorded`, bars: recordedBars, compute });
-    }
-    const float = asTfjs(run(subject.float));
-    const burst = await burstFor([...all.map(({ compute }) => compute), float], MODEL_BURST_MS);
-    return {
-      ours: await Promise.all(
-        all.map(({ way, compute, bars }) => gpuContender(way, compute, burst, bars)),
-      ),
-      peers: [await gpuContender('tfjs fp32', float, burst)],
-      dispose: () => {
-        for (const one of plans) one.dispose();
-        tf.dispose(inputs);
-        subject.dispose();
-      },
-    };
-    function run(model: tf.GraphModel): () => tf.Tensor {
-      return () => model.execute(inputs) as tf.Tensor;
-    }
-  };
-  return { name, prepare };
-}
-
-interface Way {
-  readonly way: string;
-  readonly compute: () => tf.Tensor;
-  readonly bars?: Contest['ours'][number]['bars'];
 }
 
 function passCase(rows: number, d: number): BenchCase {
