@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { HadaNormError } from '../../../ops/numerics/errors.js';
 
 /**
@@ -76,7 +76,8 @@ export function onInterrupt(run: (signal: NodeJS.Signals) => void): void {
   process.channel?.unref();
 }
 
-/** Where a process is on musl or another C library, its heap reads no such variables. */
+/** On musl, and where nobody can tell, a heap reads no such variables. */
 function isGlibc(): boolean {
-  return /\/libc(\.so\.6|-2\.\d+\.so)$/m.test(readFileSync('/proc/self/maps', 'utf8'));
+  const maps = '/proc/self/maps';
+  return existsSync(maps) && /\/libc(\.so\.6|-2\.\d+\.so)$/m.test(readFileSync(maps, 'utf8'));
 }
