@@ -135,14 +135,21 @@ export function orthonormalize(rows: Float32Array | Float64Array, d: number, r: 
     for (let c = 0; c < d; c++) sum += rows[i * d + c]! * rows[j * d + c]!;
     return sum;
   };
+  // in one pass what row i has along row j goes, and what is left of it meets the next one
+  const subtract = (i: number, j: number, along: number, next: number) => {
+    let sum = 0;
+    for (let c = 0; c < d; c++) {
+      rows[i * d + c] = rows[i * d + c]! - along * rows[j * d + c]!;
+      sum += rows[i * d + c]! * rows[next * d + c]!;
+    }
+    return sum;
+  };
   const largest = Math.sqrt(Math.max(...Array.from({ length: r }, (_, i) => dot(i, i))));
   const there: number[] = [];
   for (let i = 0; i < r; i++) {
     for (let pass = 0; pass < 2; pass++) {
-      for (const j of there) {
-        const along = dot(i, j);
-        for (let c = 0; c < d; c++) rows[i * d + c] = rows[i * d + c]! - along * rows[j * d + c]!;
-      }
+      let along = there.length === 0 ? 0 : dot(i, there[0]!);
+      for (const [at, j] of there.entries()) along = subtract(i, j, along, there[at + 1] ?? j);
     }
     const norm = Math.sqrt(dot(i, i));
     const factor = norm > vanished * largest ? 1 / norm : 0;

@@ -100,31 +100,63 @@ function sweepStep(
         for (let c = 0; c < n; c++) y[later * n + c]! += factor * x[i * n + c]!;
       }
     }
-    for (let later = end; later < to; later++) {
-      addStrip(y, later * n, block, (start - from) * width + later - from, width, x, start, end, n);
+    const strip = { x, start, end, n };
+    const factorsOf = (later: number) =>
+      FOUR.map((i) => (start + i < end ? block[(start + i - from) * width + later - from]! : 0));
+    let later = end;
+    for (; later + 1 < to; later += 2) {
+      addStripToTwo(y, later * n, factorsOf(later), factorsOf(later + 1), strip);
     }
+    if (later < to) addStrip(y, later * n, factorsOf(later), strip);
   }
 }
 
-/** y += Σ factors · x_i of up to four rows, in one pass over y. */
-function addStrip(
-  y: Float32Array,
-  yAt: number,
-  factors: Float32Array,
-  at: number,
-  stride: number,
-  x: Float32Array,
-  start: number,
-  end: number,
-  n: number,
-): void {
-  const [a, b, c, d] = [0, 1, 2, 3].map((i) => (start + i < end ? factors[at + i * stride]! : 0));
-  const row = start * n;
-  // rows past the last have the factor 0, and are read within x
-  const [second, third, fourth] = [1, 2, 3].map((i) => Math.min(start + i, end - 1) * n);
+const FOUR = [0, 1, 2, 3] as const;
+
+/** Up to four rows of x, [rows, n]. */
+interface Strip {
+  readonly x: Float32Array;
+  readonly start: number;
+  readonly end: number;
+  readonly n: number;
+}
+
+/** Where the strip's rows begin; those past the last have the factor 0, and are read within x. */
+function startsOf({ start, end, n }: Strip): number[] {
+  return FOUR.map((i) => Math.min(start + i, end - 1) * n);
+}
+
+/** y += Σ factors · x_i, in one pass over a row of y. */
+function addStrip(y: Float32Array, at: number, factors: readonly number[], strip: Strip): void {
+  const { x, n } = strip;
+  const [a, b, c, d] = factors;
+  const [first, second, third, fourth] = startsOf(strip);
   for (let i = 0; i < n; i++) {
-    y[yAt + i] =
-      y[yAt + i]! +
-      (a! * x[row + i]! + b! * x[second! + i]! + c! * x[third! + i]! + d! * x[fourth! + i]!);
+    y[at + i] =
+      y[at + i]! +
+      (a! * x[first! + i]! + b! * x[second! + i]! + c! * x[third! + i]! + d! * x[fourth! + i]!);
+  }
+}
+
+/** The same for a row of y and the next: what is read of x serves both. */
+function addStripToTwo(
+  y: Float32Array,
+  at: number,
+  factors: readonly number[],
+  nextFactors: readonly number[],
+  strip: Strip,
+): void {
+  const { x, n } = strip;
+  const [a, b, c, d] = factors;
+  const [e, f, g, h] = nextFactors;
+  const [first, second, third, fourth] = startsOf(strip);
+  const next = at + n;
+  for (let i = 0; i < n; i++) {
+    const p = x[first! + i]!;
+    const q = x[second! + i]!;
+    const r = x[third! + i]!;
+    const s = x[fourth! + i]!;
+    y[at + i] = y[at + i]! + (a! * p + b! * q + c! * r + d! * s);
+    y[next + i] = y[next + i]! + (e! * p + f! * q + g! * r + h! * s);
   }
 }
