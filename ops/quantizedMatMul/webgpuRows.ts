@@ -105,26 +105,41 @@ fn valueOf(row: u32, k: u32) -> f32 {
 }`;
 }
 
-/** f += scale · Σ x q, a word of W at a time. */
+/** Words of W that an invocation has on their way at a time: they come from afar. */
+const TOGETHER = 4;
+
+/** f += scale · Σ x q, a few words of W at a time. */
 function stepsWgsl(
   { words, nibbles }: RowsSpec,
   each: (text: (i: number) => string) => string,
 ): string {
   const channels = nibbles ? 8 : 4;
   const rowsOfStep = (4 * words) / channels;
+  const all = (text: (j: number) => string) =>
+    Array.from({ length: TOGETHER }, (_, j) => text(j)).join('');
   return `
-  for (var r = slice; r < sizes.steps * ${rowsOfStep}u; r += ${SLICES}u) {
-    let word = W[r * sizes.wVectors + column];
-    let wGroup = r / (sizes.perGroup * ${rowsOfStep}u);
-    let scale = bitcast<vec4<f32>>(W[(sizes.scaleAt + wGroup) * sizes.wVectors + column]);
-    ${each((i) => `var s${i} = vec4<f32>(0f);`)}
-    for (var i = 0u; i < ${channels}u; i++) {
-      let k = r * ${channels}u + i;
-      if (k >= sizes.d) { break; }
-      let w = unpacked(word, i);
-      ${each((i) => `s${i} += valueOf(row + ${i}u, k) * w;`)}
-    }
-    ${each((i) => `f${i} += s${i} * scale;`)}
+  let wRows = sizes.steps * ${rowsOfStep}u;
+  for (var first = slice; first < wRows; first += ${TOGETHER * SLICES}u) {
+    ${all(
+      (j) => `
+    let r${j} = min(first + ${j * SLICES}u, wRows - 1u);
+    let word${j} = W[r${j} * sizes.wVectors + column];
+    let group${j} = r${j} / (sizes.perGroup * ${rowsOfStep}u);
+    let scale${j} = bitcast<vec4<f32>>(W[(sizes.scaleAt + group${j}) * sizes.wVectors + column]);`,
+    )}
+    ${all(
+      (j) => `
+    if (first + ${j * SLICES}u < wRows) {
+      ${each((i) => `var s${i} = vec4<f32>(0f);`)}
+      for (var i = 0u; i < ${channels}u; i++) {
+        let k = r${j} * ${channels}u + i;
+        if (k >= sizes.d) { break; }
+        let w = unpacked(word${j}, i);
+        ${each((i) => `s${i} += valueOf(row + ${i}u, k) * w;`)}
+      }
+      ${each((i) => `f${i} += s${i} * scale${j};`)}
+    }`,
+    )}
   }`;
 }
 
