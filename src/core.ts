@@ -89,7 +89,7 @@ export {
   type SelfCheckOptions,
   selfCheck,
 } from './evaluate/selfCheck.js';
-export { fuseGraph } from './passes/fuseGraph.js';
+export { fuseGraph, fuseGraphAsync } from './passes/fuseGraph.js';
 export type { RecordedPlan } from './plan/recordedPlan.js';
 export type { BranchKind } from './quantize/branch.js';
 export type { Histogram, MeasuredWay, Sqnr, Treatment } from './quantize/measured.js';

@@ -6,6 +6,7 @@ import { correctTransposes, type ProgramBackend } from './programs.js';
 import { quickenPrograms, type RecordingBackend } from './quickPrograms.js';
 import { deferResiduals } from './residuals.js';
 import { takeOverSplits } from './split.js';
+import { checkStepReads, type StepReader } from './stepReads.js';
 
 /** The parts of tfjs-backend-webgpu 4.22 that know of its device. */
 interface DeviceBackend extends KernelBackend, ProgramBackend {
@@ -22,8 +23,8 @@ interface DeviceBackend extends KernelBackend, ProgramBackend {
 
 /**
  * The life of a WebGPU backend: until its device is lost, or it is removed. Unlike WebGL's, a loss
- * is known only when the browser has had its turn. From here on its transpositions are right, and
- * its programs are started in less time.
+ * is known only when the browser has had its turn. From here on its transpositions are right, its
+ * programs are started in less time, and it is read in step only where that gives what is there.
  */
 export function webgpuLife(backend: KernelBackend): Life | null {
   if (!('device' in backend && 'tensorMap' in backend)) return null;
@@ -33,6 +34,7 @@ export function webgpuLife(backend: KernelBackend): Life | null {
   quickenPrograms(backend as object as RecordingBackend);
   takeOverSplits();
   deferResiduals();
+  checkStepReads(backend as object as StepReader);
   let lost = false;
   const gone = device.lost.then(() => {
     lost = true;

@@ -1,7 +1,7 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { GraphBuilder } from '../graph/builder.js';
 import type { Graph } from '../graph/ir.js';
-import { graphOfModel, modelFromGraph } from '../graph/model.js';
+import { graphOfModel, modelFromGraph, weightsOnHost } from '../graph/model.js';
 import { verifyGraph } from '../graph/verify.js';
 import { planned } from '../plan/planned.js';
 import { applyPasses, type Pass } from '../recognize/normalize/engine.js';
@@ -18,6 +18,8 @@ const PASSES: readonly Pass[] = [attentionPass, normPass, ...LOWERING];
  * modulation; and writes products in ways that every backend runs well and right: no Einsum, no
  * batched product with a matrix of weights, no bias that tfjs adds wrongly. Finds them by data
  * flow, never by name; computes the same up to float32 rounding.
+ *
+ * Constants that it looks at, it reads in step: `fuseGraphAsync` waits for those that are on a GPU.
  *
  * `rewriteGraph` does this by itself in mode 'integer'; a fused graph can be calibrated and
  * rewritten too.
@@ -49,6 +51,18 @@ export function fuseGraph(model: GraphModel): GraphModel {
     builder.dispose();
     throw error;
   }
+}
+
+/**
+ * As `fuseGraph`, for a model that has run on WebGPU: constants that are on the GPU by now are
+ * waited for, where reading them in step stalls the page, or cannot be.
+ *
+ * @throws As `fuseGraph`; WebglContextLostError, WebgpuDeviceLostError where the backend's device
+ * is lost.
+ */
+export async function fuseGraphAsync(model: GraphModel): Promise<GraphModel> {
+  await weightsOnHost('fuseGraphAsync', model, 'small');
+  return fuseGraph(model);
 }
 
 /**

@@ -18,6 +18,7 @@ import {
   picturesOf,
   runDemo,
   savedModel,
+  WEBGPU_FLAGS,
 } from './demo/driver.js';
 import { runElsewhere } from './demo/elsewhere.js';
 import { psnrOfBytes, referencePictures } from './demo/reference.js';
@@ -275,6 +276,24 @@ describe('The demo page', () => {
     expect((await ended(page)).state).to.equal('cancelled');
     const reference = await referencePictures({ labels: [0], steps: 1, seed: 7 }, packed);
     expect(psnrOfBytes(await picturesOf(page, 'fp32'), reference.fp32)).to.be.above(45);
+  }).timeout(BUSY_LIMIT_MS);
+
+  it('quantizes and draws on WebGPU, where nothing is read in step', async () => {
+    const other = await launch(path, WEBGPU_FLAGS);
+    try {
+      const own = await other.newPage();
+      const said: string[] = [];
+      own.on('console', (message) => said.push(message.text()));
+      await openDemo(own, site.url, 'backend=webgpu&pictures=1&steps=1&method=hadamard&check=off');
+      const { state, problem, tensors } = await runDemo(own);
+      expect([state, problem, tensors]).to.deep.equal(['done', '', 0]);
+      expect(said.filter((line) => line.includes('synchronously'))).to.deep.equal([]);
+      const [, rounded, small] = await figuresOf(own, 'PSNR to the original');
+      expect(rounded, 'rounded').to.be.within(20, 60);
+      expect(small, 'HadaNorm').to.be.within(30, 70);
+    } finally {
+      await other.close();
+    }
   }).timeout(BUSY_LIMIT_MS);
 
   const screenshots = process.env.DEMO_SCREENSHOTS;

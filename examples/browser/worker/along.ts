@@ -1,7 +1,7 @@
 /** What follows the original's own trajectories: calibration, and the measurement of models. */
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { dispose } from '@tensorflow/tfjs-core';
-import { type CalibrationStats, fuseGraph } from 'tfjs-hadanorm';
+import { type CalibrationStats, fuseGraphAsync } from 'tfjs-hadanorm';
 import { calibrateOnTrajectories, collectTrajectory } from '../../../src/diffusion/calibration.js';
 import { labelsOf, offered } from '../shared/choices.js';
 import type { Settings } from '../shared/settings.js';
@@ -17,7 +17,7 @@ export async function calibrated(
   const { settings, signal } = context;
   tellStage(context, 'calibrate', 0);
   // the same function, in half the time
-  const fused = fuseGraph(model);
+  const fused = await fuseGraphAsync(model);
   try {
     return await calibrateOnTrajectories(fused, {
       recipe: RECIPES[settings.calibration],

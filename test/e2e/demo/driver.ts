@@ -29,11 +29,14 @@ export interface PickedFile {
   readonly buffer: Buffer;
 }
 
+/** WebGPU without a GPU, however long a program takes. */
+export const WEBGPU_FLAGS = ['--enable-unsafe-webgpu', '--disable-gpu-watchdog'];
+
 /** Starts a Chromium without a window. */
-export function launch(executablePath: string): Promise<Browser> {
+export function launch(executablePath: string, more: readonly string[] = []): Promise<Browser> {
   // Chromium's sandbox does not start for root, as in containers
   const chromiumSandbox = process.getuid?.() !== 0;
-  return chromium.launch({ executablePath, chromiumSandbox, args: FLAGS });
+  return chromium.launch({ executablePath, chromiumSandbox, args: [...FLAGS, ...more] });
 }
 
 /** Opens the demo with settings in the address, and waits until it has found its backends. */
