@@ -41,7 +41,10 @@ const PASSES: readonly Pass[] = [attentionPass, normPass, ...LOWERING];
  * ```
  */
 export function fuseGraph(model: GraphModel): GraphModel {
-  const op = 'fuseGraph';
+  return fused('fuseGraph', model);
+}
+
+function fused(op: string, model: GraphModel): GraphModel {
   const graph = graphOfModel(op, model);
   verifyGraph(graph, op);
   const builder = new GraphBuilder(graph);
@@ -61,8 +64,9 @@ export function fuseGraph(model: GraphModel): GraphModel {
  * is lost.
  */
 export async function fuseGraphAsync(model: GraphModel): Promise<GraphModel> {
-  await weightsOnHost('fuseGraphAsync', model, 'small');
-  return fuseGraph(model);
+  const op = 'fuseGraphAsync';
+  await weightsOnHost(op, model, 'small');
+  return fused(op, model);
 }
 
 /**

@@ -128,9 +128,10 @@ describe('What is wrongly called', () => {
   }
 
   const TAKE_MODELS: readonly [name: string, i: number][] = [
-    ...['calibrate', 'calibrationMemory', 'describeGraph', 'evaluateLinears', 'fuseGraph'].map(
+    ...['calibrate', 'calibrationMemory', 'describeGraph', 'evaluateLinears'].map(
       (name): [string, number] => [name, 0],
     ),
+    ...['fuseGraph', 'fuseGraphAsync'].map((name): [string, number] => [name, 0]),
     ['evaluateLinears', 1],
     ...[
       'selfCheck',
@@ -270,6 +271,7 @@ function tableOf(
       options: ['backend', 'layers', 'tolerance', 'inputs', 'signal', 'onProgress'],
     },
     fuseGraph: { call: plugin.fuseGraph, args: [model] },
+    fuseGraphAsync: { call: plugin.fuseGraphAsync, args: [model] },
     describeGraph: { call: plugin.describeGraph, args: [model] },
     quantize: {
       ...{ call: plugin.quantize, args: [model, stats, { calibrate: {} }] },

@@ -37,6 +37,9 @@ export function thrown(error: unknown): Outcome {
   return found('untyped', `${text} ${frame}`);
 }
 
+/** What stands before a model's own execute. */
+const PLANNED = `${ROOT}/src/plan/planned.ts`;
+
 /**
  * The frame of the first code that is not a package's, where it is this package's: it called what
  * threw. A trap of WebAssembly is a fault wherever it was.
@@ -45,7 +48,10 @@ function ownFrame(error: unknown): string | null {
   const stack = error instanceof Error ? (error.stack ?? '') : '';
   const frames = stack.split('\n').filter((line) => /^\s+at /.test(line));
   const houses = ['ops', 'src', 'models', 'test'].map((house) => `${ROOT}/${house}/`);
-  const first = frames.find((frame) => houses.some((house) => frame.includes(house))) ?? '';
+  // a model that records itself hands on what tfjs's own execute throws
+  const isHandedOn = frames.some((frame) => frame.includes('GraphModel.execute'));
+  const callers = frames.filter((frame) => !isHandedOn || !frame.includes(PLANNED));
+  const first = callers.find((frame) => houses.some((house) => frame.includes(house))) ?? '';
   const isOwn = first !== '' && !first.includes(`${ROOT}/test/`);
   return isOwn || error instanceof WebAssembly.RuntimeError ? first.trim() : null;
 }
