@@ -1,7 +1,7 @@
 import type { UniformFormat } from '../numerics/formats.js';
-import { INTEGERS, quantizerWgsl } from '../webgpu/quantizer.js';
+import { quantizerWgsl } from '../webgpu/quantizer.js';
 import type { Shader } from '../webgpu/shader.js';
-import { FINITE_WGSL, wgslFloat } from '../webgpu/wgsl.js';
+import { FINITE_WGSL, INTEGERS, wgslFloat } from '../webgpu/wgsl.js';
 
 /** Elements that a workgroup reduces. */
 export const CHUNK = 2048;

@@ -1,5 +1,5 @@
 import type { Built, Shader } from '../webgpu/shader.js';
-import { dot4Wgsl, floatBits, wgslFloat } from '../webgpu/wgsl.js';
+import { dot4Wgsl, floatBits, INTEGERS, wgslFloat } from '../webgpu/wgsl.js';
 import type { Activation } from './contract.js';
 import { activationWgsl } from './webgpuActivations.js';
 import { type AlongForm, alongReads, alongWgsl } from './webgpuAlong.js';
@@ -252,9 +252,6 @@ function apartWgsl({ slices }: TileSpec): string {
     ${each((i) => `f${i} += f32(z${i}) * codeSums;`)}
   }`;
 }
-
-/** As a float32, whole numbers beside this stand in its last bits: they take no conversion. */
-const INTEGERS = 1.5 * 2 ** 23;
 
 /** What sums of products begin with. */
 function startWgsl(spec: TileSpec): string {

@@ -1,9 +1,6 @@
 import { codeRange, hasZeroPoint, type UniformFormat } from '../numerics/formats.js';
 import { MAX_VALUE, MIN_SCALE } from '../numerics/quantization.js';
-import { FINITE_WGSL, QUOTIENT_WGSL, wgslFloat } from './wgsl.js';
-
-/** Whole numbers added to this stand in a float32's last bits: they take no conversion. */
-export const INTEGERS = 1.5 * 2 ** 23;
+import { FINITE_WGSL, INTEGERS, QUOTIENT_WGSL, wgslFloat } from './wgsl.js';
 
 /**
  * WGSL: `fn parametersOf(lo: f32, hi: f32) -> vec2<f32>` → (scale, zero point) of a range that

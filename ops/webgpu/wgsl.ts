@@ -6,6 +6,9 @@ export function wgslFloat(value: number): string {
   return `${Math.fround(value).toPrecision(9)}f`;
 }
 
+/** Whole numbers added to this stand in a float32's last bits: they take no conversion. */
+export const INTEGERS = 1.5 * 2 ** 23;
+
 /** The bits of a float32 number, which programs take among their sizes. */
 export function floatBits(value: number): number {
   return new Uint32Array(Float32Array.of(value).buffer)[0]!;
