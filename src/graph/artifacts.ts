@@ -1,7 +1,7 @@
 import type { io } from '@tensorflow/tfjs-core';
 import { readString, recordOf } from '../../ops/common/readers.js';
 import { describe, InvalidArgumentError } from '../../ops/numerics/errors.js';
-import { type Chunk, joined } from './chunks.js';
+import { type Chunk, Chunks, joined } from './chunks.js';
 import { type Graph, type GraphNode, type NodeDef, nodeFrom, nodeOf } from './ir.js';
 import { checkedNodes } from './nodeDefs.js';
 import { type Weight, weightsFromData } from './weights.js';
@@ -54,8 +54,22 @@ export async function graphFromStream(artifacts: io.ModelArtifacts): Promise<Gra
   return graphFromArtifacts(artifacts, weightsFromData(artifacts.weightSpecs ?? [], chunks));
 }
 
+/**
+ * Artifacts whose weights come as a stream, with all that it gives in one buffer: tfjs finds zeros
+ * in several of unequal lengths.
+ */
+export async function gathered(
+  op: string,
+  artifacts: io.ModelArtifacts,
+): Promise<io.ModelArtifacts> {
+  const { getWeightStream, ...rest } = artifacts;
+  if (getWeightStream === undefined) return artifacts;
+  const chunks = new Chunks(await chunksOf(getWeightStream()), op);
+  return { ...rest, weightData: chunks.slice(0, chunks.byteLength) };
+}
+
 /** All that a stream of weights gives. */
-export async function chunksOf(stream: ReadableStream<ArrayBuffer>): Promise<Chunk[]> {
+async function chunksOf(stream: ReadableStream<ArrayBuffer>): Promise<Chunk[]> {
   const chunks: Chunk[] = [];
   const reader = stream.getReader();
   for (;;) {

@@ -3,8 +3,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { io } from '@tensorflow/tfjs-core';
 import { describe, InvalidArgumentError } from '../../ops/numerics/errors.js';
-import { chunksOf } from '../graph/artifacts.js';
-import { Chunks } from '../graph/chunks.js';
+import { gathered } from '../graph/artifacts.js';
 import { MODEL_JSON, packedFiles } from '../save/modelFiles.js';
 import { givenWhole, type InTurnHandler, type PackedModel } from '../save/packed.js';
 import { LOAD, modelInTurn, parsed } from './readModel.js';
@@ -54,7 +53,7 @@ export function fileSystem(path: string | URL): FileSystem {
   const file = modelPath(path);
   const handler: FileSystem & InTurnHandler = {
     takesChunks: true,
-    load: () => loadFiles(file),
+    load: async () => gathered(LOAD, await modelInTurn(file)),
     loadInTurn: () => modelInTurn(file),
     save: (artifacts) => saveWhole(file, artifacts),
     saveInTurn: (model) => saveInTurn(file, model),
@@ -82,13 +81,6 @@ function pathOfUrl(url: URL): string {
   } catch {
     throw new InvalidArgumentError('fileSystem', 'path', 'a file: URL', describe(url.href));
   }
-}
-
-async function loadFiles(file: string): Promise<io.ModelArtifacts> {
-  const { getWeightStream, ...artifacts } = await modelInTurn(file);
-  const chunks = new Chunks(await chunksOf(getWeightStream!()), LOAD);
-  // one buffer: tfjs finds zeros in several of unequal lengths
-  return { ...artifacts, weightData: chunks.slice(0, chunks.byteLength) };
 }
 
 async function saveWhole(file: string, artifacts: io.ModelArtifacts): Promise<io.SaveResult> {

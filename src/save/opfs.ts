@@ -3,8 +3,7 @@ import { checkCallback, checkSignal, throwIfAborted } from '../../ops/common/cal
 import { checkOptions } from '../../ops/common/checks.js';
 import type { WatchOptions } from '../../ops/common/progress.js';
 import { describe, HadaNormError, InvalidArgumentError } from '../../ops/numerics/errors.js';
-import { chunksOf } from '../graph/artifacts.js';
-import { Chunks } from '../graph/chunks.js';
+import { gathered } from '../graph/artifacts.js';
 import { checkedSpecs } from '../graph/weightSpecs.js';
 import { caused, wordsOf } from './downloads.js';
 import { ModelLoadError } from './format.js';
@@ -79,7 +78,8 @@ export function opfs(folder: string, options: OpfsOptions = {}): OpfsHandler {
   }
   const place = { folder, names, options };
   const handler: OpfsHandler & InTurnHandler = {
-    load: () => loadWhole(place),
+    // for tfjs, whose models of a stream cannot be saved
+    load: async () => gathered(LOAD, await loadFrom(place)),
     loadInTurn: () => loadFrom(place),
     save: (artifacts) => saveTo(place, givenWhole(SAVE, artifacts)),
     saveInTurn: (model) => saveTo(place, model),
@@ -110,7 +110,7 @@ async function directoryOf(
 
 async function saveTo(place: Place, model: PackedModel): Promise<io.SaveResult> {
   const { signal, onProgress } = place.options;
-  const undo: (() => Promise<void>)[] = [];
+  let shards: ShardWriter | null = null;
   try {
     throwIfAborted(SAVE, signal);
     const directory = await directoryOf(SAVE, place, true);
@@ -119,10 +119,9 @@ async function saveTo(place: Place, model: PackedModel): Promise<io.SaveResult> 
     if (place.options.root === undefined) await removeLeft(directory, former);
     const paths = shardPaths(model.byteLength, SHARD_BYTES, freeGroup(former));
     const total = paths.length + 1;
-    const shards = new ShardWriter(directory, paths, SHARD_BYTES, (name, done) =>
+    shards = new ShardWriter(directory, paths, SHARD_BYTES, (name, done) =>
       onProgress?.({ stage: 'save', done, total, name }),
     );
-    undo.push(() => shards.undo());
     for await (const bytes of model.weights()) {
       await shards.write(bytes);
       throwIfAborted(SAVE, signal);
@@ -132,25 +131,17 @@ async function saveTo(place: Place, model: PackedModel): Promise<io.SaveResult> 
     // until now the former model stands
     const artifacts = model.artifacts();
     await writeFile(directory, MODEL_JSON, modelJson(artifacts, paths));
-    undo.pop();
+    shards = null;
     onProgress?.({ stage: 'save', done: total, total, name: MODEL_JSON });
     await removeFiles(directory, former);
     const info = io.getModelArtifactsInfoForJSON(artifacts);
     return { modelArtifactsInfo: { ...info, weightDataBytes: model.byteLength } };
   } catch (cause) {
-    for (const step of undo) await step();
+    await shards?.undo();
     if (cause instanceof HadaNormError) throw cause;
     const problem = `${place.folder} cannot be written: ${wordsOf(cause)}`;
     throw caused(new HadaNormError(SAVE, `${problem}. Make room, or choose another.`), cause);
   }
-}
-
-/** For tfjs, whose models of a stream cannot be saved. */
-async function loadWhole(place: Place): Promise<io.ModelArtifacts> {
-  const { getWeightStream, ...artifacts } = await loadFrom(place);
-  const chunks = new Chunks(await chunksOf(getWeightStream!()), LOAD);
-  // one buffer: tfjs finds zeros in several of unequal lengths
-  return { ...artifacts, weightData: chunks.slice(0, chunks.byteLength) };
 }
 
 async function loadFrom(place: Place): Promise<io.ModelArtifacts> {
