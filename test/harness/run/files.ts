@@ -41,21 +41,6 @@ export async function withServer(files: Files, body: (url: string) => Promise<vo
   }
 }
 
-/** What a save handler is given. */
-export async function savedBy(
-  save: (handler: tf.io.IOHandler) => Promise<unknown>,
-): Promise<tf.io.ModelArtifacts> {
-  let saved: tf.io.ModelArtifacts | undefined;
-  const handler = tf.io.withSaveHandler(async (artifacts) => {
-    // weights are read when asked for: while it is saved, as any handler does
-    saved = { ...artifacts };
-    return { modelArtifactsInfo: tf.io.getModelArtifactsInfoForJSON(artifacts) };
-  });
-  await save(handler);
-  if (saved === undefined) throw new Error('the handler was not called');
-  return saved;
-}
-
 /** Bytes that a weight takes in the file. */
 export function storedBytesOf({ shape, dtype, quantization }: tf.io.WeightsManifestEntry): number {
   const widths: Readonly<Record<string, number>> = { float16: 2, uint16: 2, uint8: 1, bool: 1 };

@@ -17,23 +17,13 @@ import { plan } from '../../../src/plan/plan.js';
 import { describeOnBackends } from '../../harness/backends/onBackends.js';
 import { type SmallGraph, smallGraph } from '../../harness/graphs/small.js';
 import { tinyBatch, tinyDit } from '../../harness/models/tinyDit.js';
+import { bits } from '../../harness/run/bits.js';
 import { expectNoLeakAsync } from '../../harness/run/memory.js';
 import { rejection } from '../../harness/run/rejection.js';
 
 /** The parts of tfjs's buffer manager that count: what is in use, by size and usage. */
 interface Manager {
   readonly usedBuffers: ReadonlyMap<string, readonly GPUBuffer[]>;
-}
-
-/** Values as bits: equal ones are equal to the last of them. Disposes of all but `others`. */
-async function bits(
-  made: tf.Tensor | tf.Tensor[],
-  others: readonly tf.Tensor[] = [],
-): Promise<number[][]> {
-  const tensors = [made].flat();
-  const values = await Promise.all(tensors.map((tensor) => tensor.data()));
-  tf.dispose(tensors.filter((tensor) => !others.includes(tensor)));
-  return values.map((value) => Array.from(new Uint32Array(Float32Array.from(value).buffer)));
 }
 
 async function expectSame(step: RecordedPlan, model: tf.GraphModel, inputs: tf.NamedTensorMap) {

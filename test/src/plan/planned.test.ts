@@ -13,16 +13,10 @@ import { recorderReady } from '../../../src/plan/planned.js';
 import { describeOnBackends } from '../../harness/backends/onBackends.js';
 import { smallGraph } from '../../harness/graphs/small.js';
 import { tinyBatch, tinyDit } from '../../harness/models/tinyDit.js';
+import { bits } from '../../harness/run/bits.js';
+import { savedBy } from '../../harness/run/savedBy.js';
 
 type Made = tf.Tensor | tf.Tensor[];
-
-/** Values as bits, of what is disposed of then. */
-async function bits(made: Made): Promise<number[][]> {
-  const tensors = [made].flat();
-  const values = await Promise.all(tensors.map((tensor) => tensor.data()));
-  tf.dispose(tensors);
-  return values.map((value) => Array.from(new Uint32Array(Float32Array.from(value).buffer)));
-}
 
 /** How often tfjs's executor runs a model's graph in `call`. */
 async function runsIn(model: tf.GraphModel, call: () => Promise<unknown>): Promise<number> {
@@ -42,18 +36,6 @@ async function runsIn(model: tf.GraphModel, call: () => Promise<unknown>): Promi
 }
 
 const OPTIONS = { method: 'hadamard', mode: 'integer', center: 'dynamic', lowRank: 3 } as const;
-
-async function saved(model: tf.GraphModel): Promise<tf.io.ModelArtifacts> {
-  let artifacts: tf.io.ModelArtifacts | undefined;
-  await saveQuantized(
-    model,
-    tf.io.withSaveHandler(async (given) => {
-      artifacts = given;
-      return { modelArtifactsInfo: { dateSaved: new Date(0), modelTopologyType: 'JSON' } };
-    }),
-  );
-  return artifacts!;
-}
 
 describeOnBackends('Models of this package', (backend) => {
   if (backend !== 'webgpu') {
@@ -82,7 +64,7 @@ describeOnBackends('Models of this package', (backend) => {
     quantized: async (original) => quantized(original),
     loaded: async (original) => {
       const model = quantized(original);
-      const artifacts = await saved(model);
+      const artifacts = await savedBy((handler) => saveQuantized(model, handler));
       model.dispose();
       return loadQuantized(tf.io.fromMemory(artifacts));
     },

@@ -22,9 +22,9 @@ import {
   velocityOf,
   weightDataOf,
 } from '../../harness/models/tinyDit.js';
-import { savedBy } from '../../harness/run/files.js';
 import { expectNoLeak, expectNoLeakAsync } from '../../harness/run/memory.js';
 import { rejection } from '../../harness/run/rejection.js';
+import { savedBy } from '../../harness/run/savedBy.js';
 
 /** Everything that is in a model's files. */
 async function bytesOf(model: tf.GraphModel) {

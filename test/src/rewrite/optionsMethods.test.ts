@@ -17,8 +17,8 @@ import {
   velocityOf,
   weightDataOf,
 } from '../../harness/models/tinyDit.js';
-import { savedBy } from '../../harness/run/files.js';
 import { expectNoLeak } from '../../harness/run/memory.js';
+import { savedBy } from '../../harness/run/savedBy.js';
 
 interface Rewritten {
   readonly report: QuantizationReport;

@@ -16,6 +16,7 @@ import { fileSystem } from '../../../src/node.js';
 import { tinyBatch, tinyDit, velocityOf } from '../../harness/models/tinyDit.js';
 import { expectNoLeakAsync } from '../../harness/run/memory.js';
 import { rejection } from '../../harness/run/rejection.js';
+import { savedBy } from '../../harness/run/savedBy.js';
 
 describe('Weights in their turn, of fileSystem', () => {
   let folder = '';
@@ -36,12 +37,7 @@ describe('Weights in their turn, of fileSystem', () => {
   const count = () => Object.keys(small.weights).length;
 
   it('are the very bytes that a handler of artifacts gets, and are told one by one', async () => {
-    let given: tf.io.ModelArtifacts = {};
-    const whole = tf.io.withSaveHandler(async (artifacts) => {
-      given = artifacts;
-      return { modelArtifactsInfo: tf.io.getModelArtifactsInfoForJSON(artifacts) };
-    });
-    await saveQuantized(small, whole);
+    const given = await savedBy((handler) => saveQuantized(small, handler));
     const told: Progress[] = [];
     const { modelArtifactsInfo } = await saveQuantized(small, fileSystem(folder), {
       onProgress: (progress) => told.push(progress),

@@ -11,9 +11,9 @@ import {
   saveQuantized,
 } from '../../../src/index.js';
 import { tinyArtifacts, tinyBatch, tinyDit, velocityOf } from '../../harness/models/tinyDit.js';
-import { savedBy } from '../../harness/run/files.js';
 import { expectNoLeakAsync } from '../../harness/run/memory.js';
 import { rejection } from '../../harness/run/rejection.js';
+import { savedBy } from '../../harness/run/savedBy.js';
 
 type Json = Record<string, unknown>;
 

@@ -18,8 +18,9 @@ import {
   velocityOf,
   weightDataOf,
 } from '../../harness/models/tinyDit.js';
-import { fromFiles, savedBy, storedBytesOf } from '../../harness/run/files.js';
+import { fromFiles, storedBytesOf } from '../../harness/run/files.js';
 import { expectNoLeakAsync } from '../../harness/run/memory.js';
+import { savedBy } from '../../harness/run/savedBy.js';
 
 const OPTIONS: readonly (readonly [string, RewriteOptions])[] = [
   ['HadaNorm at 4 bits', { compare: false }],

@@ -11,9 +11,10 @@ import {
   saveQuantized,
 } from '../../../src/index.js';
 import { tinyArtifacts, tinyBatch, tinyDit } from '../../harness/models/tinyDit.js';
-import { type Files, fromFiles, savedBy, storedBytesOf } from '../../harness/run/files.js';
+import { type Files, fromFiles, storedBytesOf } from '../../harness/run/files.js';
 import { expectNoLeakAsync } from '../../harness/run/memory.js';
 import { rejection } from '../../harness/run/rejection.js';
+import { savedBy } from '../../harness/run/savedBy.js';
 
 interface Model {
   modelTopology: { node: { name: string; op: string; attr?: object }[] };

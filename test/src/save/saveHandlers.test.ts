@@ -7,9 +7,10 @@ import {
   saveQuantized,
 } from '../../../src/index.js';
 import { tinyBatch, tinyDit, velocityOf } from '../../harness/models/tinyDit.js';
-import { fromFiles, savedBy } from '../../harness/run/files.js';
+import { fromFiles } from '../../harness/run/files.js';
 import { expectNoLeakAsync } from '../../harness/run/memory.js';
 import { rejection } from '../../harness/run/rejection.js';
+import { savedBy } from '../../harness/run/savedBy.js';
 
 describe('saveQuantized', () => {
   let small: tf.GraphModel;
