@@ -9,6 +9,7 @@ import {
   scalesOf,
   stagesOf,
   stagesWgsl,
+  startWgsl,
 } from './hadamardStages.js';
 import { residentBuffer } from './resident.js';
 import type { WebgpuScope } from './scope.js';
@@ -133,13 +134,13 @@ function runPass(
   webgpu: WebgpuScope,
   x: TensorInfo,
   out: TensorInfo,
-  { order, signs }: Stage,
+  { order, mixes }: Stage,
   pass: Pass,
 ): void {
   const size = util.sizeFromShape(x.shape);
   const spelled = order <= MOST_SPELLED;
   const key = `hadamard ${order} ${pass.transpose}`;
-  const table = () => signWords(signs!, order);
+  const table = () => signWords(mixes[0]!.signs!, order);
   const count = spelled ? size / order : size;
   webgpu.run(
     passShader,
@@ -200,7 +201,7 @@ function spelledWgsl(stage: Stage, { before, after }: Factors): string {
 fn run(lid: u32, group: u32) {
   let fiber = group * ${PASS_INVOCATIONS}u + lid;
   if (fiber >= sizes.count) { return; }
-  let first = (fiber / ${stride}u) * ${order * stride}u + fiber % ${stride}u;
+  let first = ${startWgsl(stage)};
   ${each((i) => `let v${i} = x[first + ${i * stride}u] * ${wgslFloat(before)};`)}
   ${mixWgsl(stage, after)}
   ${each((i) => `y[first + ${i * stride}u] = y${i};`)}

@@ -14,28 +14,50 @@ import { wgslFloat } from './wgsl.js';
 export interface Stage {
   readonly order: number;
   readonly stride: number;
+  /** A factor after the other. */
+  readonly mixes: readonly Mix[];
+}
+
+/** A factor of a stage: `order` of its numbers that are `apart` in it. */
+export interface Mix {
+  readonly order: number;
+  readonly apart: number;
   /** Signs of a dense factor, output by output; null for Sylvester's, which is butterflies. */
   readonly signs: Int8Array | null;
 }
 
 /** The largest dense factor that is spelled out: its numbers are an invocation's registers. */
 export const MOST_SPELLED = 44;
-/** Sylvester's factor goes in steps of at most 2^4. */
-const MOST_BITS = 4;
+/** Sylvester's factor goes in steps of at most 2^5. */
+const MOST_BITS = 5;
+/** Neighbours of which an invocation has both: a step less, where one is of order 2. */
+const MOST_JOINED = 40;
 
 /** The stages for y = x H, or x Hᵀ, for a plan or some of its factors, the last of stride 1. */
 export function stagesOf(factors: HadamardPlan['factors'], transpose: boolean): Stage[] {
-  let stride = factors.reduce((size, { order }) => size * order, 1);
-  return factors.flatMap((factor): Stage[] => {
-    if (factor.kind !== 'sylvester') {
-      stride /= factor.order;
-      return [{ order: factor.order, stride, signs: signsOf(factor, transpose) }];
-    }
-    return splitBits(Math.log2(factor.order)).map((bits) => {
-      stride /= 2 ** bits;
-      return { order: 2 ** bits, stride, signs: null };
-    });
+  const mixes = factors.flatMap((factor): Omit<Mix, 'apart'>[] => {
+    const { order } = factor;
+    if (factor.kind !== 'sylvester') return [{ order, signs: signsOf(factor, transpose) }];
+    return splitBits(Math.log2(order)).map((bits) => ({ order: 2 ** bits, signs: null }));
   });
+  let stride = mixes.reduce((size, { order }) => size * order, 1);
+  const stages: Stage[] = [];
+  for (const { order, signs } of mixes) {
+    stride /= order;
+    const before = stages.at(-1);
+    const joined = before !== undefined && before.order * order <= MOST_JOINED;
+    if (joined) stages.pop();
+    const earlier = joined ? before.mixes : [];
+    stages.push({
+      order: order * (joined ? before.order : 1),
+      stride,
+      mixes: [
+        ...earlier.map((mix) => ({ ...mix, apart: mix.apart * order })),
+        { order, apart: 1, signs },
+      ],
+    });
+  }
+  return stages;
 }
 
 /** Whether all of a plan's factors are spelled out. */
@@ -79,31 +101,74 @@ export function scalesOf(size: number): { readonly before: number; readonly afte
 }
 
 /** WGSL: outputs y0 … from inputs v0 …, times a factor. */
-export function mixWgsl({ order, signs }: Stage, factor: number): string {
+export function mixWgsl({ order, mixes }: Stage, factor: number): string {
   const times = factor === 1 ? '' : ` * ${wgslFloat(factor)}`;
-  if (signs !== null) {
-    return Array.from({ length: order }, (_, j) => {
-      const terms = Array.from(
-        { length: order },
-        (_, i) => `${signs[j * order + i]! > 0 ? '+' : '-'} v${i}`,
-      ).join(' ');
-      return `let y${j} = (${terms.replace(/^\+ /, '')})${times};`;
-    }).join('\n');
-  }
   const lines: string[] = [];
   let names = Array.from({ length: order }, (_, i) => `v${i}`);
-  for (let span = 1; span < order; span *= 2) {
+  for (const [at, mix] of mixes.entries()) {
     const next = [...names];
-    for (let i = 0; i < order; i++) {
-      if ((i & span) !== 0) continue;
-      const [a, b] = [names[i]!, names[i + span]!];
-      const [sum, difference] = [`b${span}_${i}`, `b${span}_${i + span}`];
-      lines.push(`let ${sum} = ${a} + ${b};`, `let ${difference} = ${a} - ${b};`);
-      [next[i], next[i + span]] = [sum, difference];
+    for (let first = 0; first < order; first++) {
+      if (Math.floor(first / mix.apart) % mix.order !== 0) continue;
+      const places = Array.from({ length: mix.order }, (_, k) => first + k * mix.apart);
+      const given = places.map((place) => names[place]!);
+      const { text, outputs } = mixedWgsl(mix, given, `m${at}_${first}`);
+      lines.push(...text);
+      places.forEach((place, k) => {
+        next[place] = outputs[k]!;
+      });
     }
     names = next;
   }
   return [...lines, ...names.map((name, i) => `let y${i} = ${name}${times};`)].join('\n');
+}
+
+interface Mixed {
+  readonly text: readonly string[];
+  readonly outputs: readonly string[];
+}
+
+function mixedWgsl({ order, signs }: Mix, given: readonly string[], prefix: string): Mixed {
+  return signs === null ? butterflies(given, prefix) : denseWgsl(signs, order, given, prefix);
+}
+
+/** Sums and differences of pairs, which all outputs have: half of the additions. */
+function denseWgsl(
+  signs: Int8Array,
+  order: number,
+  given: readonly string[],
+  prefix: string,
+): Mixed {
+  const pairs = Array.from({ length: order / 2 }, (_, i) => i);
+  const text = pairs.map((i) => {
+    const [a, b] = [given[2 * i]!, given[2 * i + 1]!];
+    return `let ${prefix}s${i} = ${a} + ${b}; let ${prefix}d${i} = ${a} - ${b};`;
+  });
+  const outputs = Array.from({ length: order }, (_, j) => {
+    const terms = pairs.map((i) => {
+      const [a, b] = [signs[j * order + 2 * i]!, signs[j * order + 2 * i + 1]!];
+      return `${a > 0 ? '+' : '-'} ${prefix}${a === b ? 's' : 'd'}${i}`;
+    });
+    text.push(`let ${prefix}y${j} = ${terms.join(' ').replace(/^\+ /, '')};`);
+    return `${prefix}y${j}`;
+  });
+  return { text, outputs };
+}
+
+function butterflies(given: readonly string[], prefix: string): Mixed {
+  const text: string[] = [];
+  let names = given;
+  for (let span = 1; span < given.length; span *= 2) {
+    const next = [...names];
+    for (let i = 0; i < given.length; i++) {
+      if ((i & span) !== 0) continue;
+      const [a, b] = [names[i]!, names[i + span]!];
+      const [sum, difference] = [`${prefix}b${span}_${i}`, `${prefix}b${span}_${i + span}`];
+      text.push(`let ${sum} = ${a} + ${b};`, `let ${difference} = ${a} - ${b};`);
+      [next[i], next[i + span]] = [sum, difference];
+    }
+    names = next;
+  }
+  return { text, outputs: names };
 }
 
 /** Neighbours in workgroup memory are moved by one every 32, so that strides meet all banks. */
@@ -114,6 +179,43 @@ export function paddedLength(length: number): number {
 /** WGSL: where a number of the rows lies in workgroup memory. */
 export const PLACE_WGSL = 'fn place(i: u32) -> u32 { return i + (i >> 5u); }';
 
+/** The numbers of a fiber of a stage in workgroup memory. */
+export interface FiberPlaces {
+  /** WGSL statements before they are used. */
+  readonly before: string;
+  /** WGSL: where number `i` behind `start` lies. */
+  readonly at: (i: number) => string;
+}
+
+/** Where a fiber's numbers have the same offsets in each, they take no arithmetic. */
+export function fiberPlaces({ order, stride }: Stage): FiberPlaces {
+  const isWhole = stride % 32 === 0;
+  const isAligned = 32 % stride === 0 && (order * stride) % 32 === 0;
+  const isWithin = 32 % (order * stride) === 0;
+  if (!isWhole && !isAligned && !isWithin) {
+    return { before: '', at: (i) => `place(start + ${i * stride}u)` };
+  }
+  const offset = (i: number) => i * stride + Math.floor((i * stride) / 32);
+  return { before: 'let base = place(start);', at: (i) => `base + ${offset(i)}u` };
+}
+
+/** WGSL statements: numbers `v0` … of a stage's fiber, from workgroup memory. */
+export function fiberWgsl(stage: Stage): string {
+  const { before, at } = fiberPlaces(stage);
+  return `${before} ${indicesOf(stage)
+    .map((i) => `let v${i} = line[${at(i)}];`)
+    .join(' ')}`;
+}
+
+/** WGSL: where in the rows a stage's `fiber` begins. */
+export function startWgsl({ order, stride }: Stage): string {
+  return `(fiber / ${stride}u) * ${order * stride}u + fiber % ${stride}u`;
+}
+
+function indicesOf({ order }: Stage): number[] {
+  return Array.from({ length: order }, (_, i) => i);
+}
+
 /** What a workgroup does with numbers besides, while they are in an invocation's registers. */
 export interface AroundStages {
   /**
@@ -123,6 +225,8 @@ export interface AroundStages {
   readonly from?: (offsets: readonly number[]) => string;
   /** WGSL statements about the numbers `y0` … of the last stage's `fiber`. */
   readonly last?: (order: number) => string;
+  /** Equal parts of the numbers whose last stage invocations of their own have. Default 1. */
+  readonly teams?: number;
 }
 
 /**
@@ -134,25 +238,35 @@ export function stagesWgsl(
   length: number,
   invocations: number,
   after: number,
-  { from, last }: AroundStages = {},
+  { from, last, teams = 1 }: AroundStages = {},
 ): string {
   return stages
     .map((stage, s) => {
       const { order, stride } = stage;
-      const indices = Array.from({ length: order }, (_, i) => i);
-      const at = (i: number) => `place(start + ${i * stride}u)`;
       const isLast = s === stages.length - 1;
-      const inLine = () => indices.map((i) => `let v${i} = line[${at(i)}];`).join(' ');
-      const given = s === 0 ? from?.(indices.map((i) => i * stride)) : undefined;
+      const { before, at } = fiberPlaces(stage);
+      const given = s === 0 ? from?.(indicesOf(stage).map((i) => i * stride)) : undefined;
       return `
-  for (var fiber = lid; fiber < ${length / order}u; fiber += ${invocations}u) {
-    let start = (fiber / ${stride}u) * ${order * stride}u + fiber % ${stride}u;
-    ${given ?? inLine()}
+  ${fibersWgsl(length / order, invocations, isLast ? teams : 1)}
+    let start = ${startWgsl(stage)};
+    ${given === undefined ? fiberWgsl(stage) : `${before} ${given}`}
     ${mixWgsl(stage, isLast ? after : 1)}
-    ${indices.map((i) => `line[${at(i)}] = y${i};`).join(' ')}
+    ${indicesOf(stage)
+      .map((i) => `line[${at(i)}] = y${i};`)
+      .join(' ')}
     ${(isLast && last?.(order)) || ''}
   }
   workgroupBarrier();`;
     })
     .join('');
+}
+
+/** WGSL, the head of a loop over an invocation's fibers. */
+function fibersWgsl(fibers: number, invocations: number, teams: number): string {
+  if (teams === 1) {
+    return `for (var fiber = lid; fiber < ${fibers}u; fiber += ${invocations}u) {`;
+  }
+  const [each, members] = [fibers / teams, invocations / teams];
+  return `for (var own = lid % ${members}u; own < ${each}u; own += ${members}u) {
+    let fiber = (lid / ${members}u) * ${each}u + own;`;
 }
