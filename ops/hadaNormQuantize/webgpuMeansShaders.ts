@@ -1,4 +1,4 @@
-import { meanWgsl } from '../webgpu/means.js';
+import { meansWgsl, meanWgsl } from '../webgpu/means.js';
 import type { Shader } from '../webgpu/shader.js';
 import { sumWgsl } from '../webgpu/wgsl.js';
 
@@ -75,7 +75,7 @@ export const factorsShader: Shader<PartsSpec> = {
     sizes: SIZES,
     invocations: MEAN_COLUMNS,
     workgroupBytes: 4 * MEAN_COLUMNS,
-    code: `${offWgsl(spec)}
+    code: `${offWgsl(spec)}${meansWgsl(spec.masked)}
 var<workgroup> terms: array<f32, ${MEAN_COLUMNS}>;
 fn run(lid: u32, group: u32) {
   let sample = group / (sizes.columns + sizes.rank);
@@ -88,8 +88,11 @@ fn run(lid: u32, group: u32) {
   }
   let row = part - sizes.columns;
   var sum = 0f;
-  for (var column = lid; column < sizes.d; column += ${MEAN_COLUMNS}u) {
-    sum += offOf(meanOf(sample, column), column) * factors[row * sizes.d + column];
+  for (var begin = lid; begin < sizes.d; begin += ${4 * MEAN_COLUMNS}u) {
+    let wanted = vec4<u32>(begin) + ${MEAN_COLUMNS}u * vec4<u32>(0u, 1u, 2u, 3u);
+    let columns = min(wanted, vec4<u32>(sizes.d - 1u));
+    let means = meansOf(sample, columns);
+    ${[0, 1, 2, 3].map(termWgsl).join('\n    ')}
   }
   terms[lid] = sum;
   ${sumWgsl('terms', MEAN_COLUMNS)}
@@ -100,6 +103,13 @@ fn run(lid: u32, group: u32) {
 }`,
   }),
 };
+
+/** A column's term of a coefficient. */
+function termWgsl(i: number): string {
+  const off = `offOf(means[${i}], columns[${i}])`;
+  const term = `${off} * factors[row * sizes.d + columns[${i}]]`;
+  return `sum += select(0f, ${term}, wanted[${i}] < sizes.d);`;
+}
 
 /** off − c B, in the place of off. */
 export const restShader: Shader<Record<never, never>> = {

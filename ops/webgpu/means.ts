@@ -6,7 +6,11 @@ import { FINITE_WGSL, QUOTIENT_WGSL } from './wgsl.js';
 /** Columns of a workgroup, and the slices of its tokens. */
 const [COLUMNS, SLICES] = [32, 8];
 /** Workgroups that keep a large GPU busy. */
-const ENOUGH_GROUPS = 256;
+const ENOUGH_GROUPS = 384;
+/** Chunks at most: the second stage adds them up one after the other. */
+const MOST_CHUNKS = 16;
+/** Tokens that an invocation has on their way at a time. */
+const ON_THEIR_WAY = 8;
 /** Tokens that an invocation adds up, at least, where there are so many. */
 const LEAST_TOKENS = 4;
 
@@ -31,7 +35,7 @@ export function partialSums(webgpu: WebgpuScope, x: TensorInfo, mask?: TensorInf
   const [tokens, d] = x.shape.slice(-2) as [number, number];
   const samples = util.sizeFromShape(x.shape) / (tokens * d);
   const tiles = Math.ceil(d / COLUMNS);
-  const wanted = Math.ceil(ENOUGH_GROUPS / (tiles * samples));
+  const wanted = Math.min(MOST_CHUNKS, Math.ceil(ENOUGH_GROUPS / (tiles * samples)));
   const most = Math.ceil(tokens / (SLICES * LEAST_TOKENS));
   const chunkTokens = Math.ceil(tokens / Math.max(1, Math.min(wanted, most)));
   const chunks = Math.ceil(tokens / chunkTokens);
@@ -91,18 +95,18 @@ const MASKED_SUM = `
         column == sizes.d);
     }`;
 
-/** Four loads on their way at a time; in the same order. */
-const PLAIN_SUM = `
-    for (var token = first + slice; token < end; token += ${4 * SLICES}u) {
-      let places = min(vec4<u32>(token) + ${SLICES}u * vec4<u32>(0u, 1u, 2u, 3u),
-        vec4<u32>(end - 1u));
-      let at = (vec4<u32>(sample) + places) * sizes.d + column;
-      let four = vec4<f32>(x[at.x], x[at.y], x[at.z], x[at.w]);
-      sum += four.x;
-      sum += select(0f, four.y, token + ${SLICES}u < end);
-      sum += select(0f, four.z, token + ${2 * SLICES}u < end);
-      sum += select(0f, four.w, token + ${3 * SLICES}u < end);
+/** All loads of a round on their way at a time; in the order of the tokens. */
+const PLAIN_SUM = plainSumWgsl();
+
+function plainSumWgsl(): string {
+  const each = (text: (i: number) => string) =>
+    Array.from({ length: ON_THEIR_WAY }, (_, i) => text(i * SLICES)).join('\n      ');
+  return `
+    for (var token = first + slice; token < end; token += ${ON_THEIR_WAY * SLICES}u) {
+      ${each((i) => `let x${i} = x[(sample + min(token + ${i}u, end - 1u)) * sizes.d + column];`)}
+      ${each((i) => `sum += select(0f, x${i}, token + ${i}u < end);`)}
     }`;
+}
 
 /**
  * WGSL, the second stage: `fn meanOf(sample: u32, column: u32) -> f32` of a buffer `sums` by
@@ -128,8 +132,42 @@ fn sumOf(sample: u32, column: u32) -> f32 {
   }
   return sum;
 }
+fn countOf(sample: u32) -> f32 {
+  return ${masked ? 'max(sumOf(sample, sizes.d), 1f)' : 'f32(sizes.tokens)'};
+}
 fn meanOf(sample: u32, column: u32) -> f32 {
-  let count = ${masked ? 'max(sumOf(sample, sizes.d), 1f)' : 'f32(sizes.tokens)'};
-  return quotient(sumOf(sample, column), count);
+  return quotient(sumOf(sample, column), countOf(sample));
+}`;
+}
+
+/**
+ * WGSL behind `meanWgsl`: `fn meansOf(sample: u32, columns: vec4<u32>) -> vec4<f32>`, the same
+ * numbers, sixteen loads on their way at a time.
+ */
+export function meansWgsl(masked: boolean): string {
+  const four = (at: string) => `vec4<f32>(${['x', 'y', 'z', 'w'].map((i) => `sums[${at}.${i}]`)})`;
+  return `
+fn meansOf(sample: u32, columns: vec4<u32>) -> vec4<f32> {
+  let width = sizes.d + ${masked ? 1 : 0}u;
+  let first = vec4<u32>(sample * sizes.chunks * width) + columns;
+  var sum = vec4<f32>(0f);
+  for (var chunk = 0u; chunk < sizes.chunks; chunk += 4u) {
+    let at0 = first + chunk * width;
+    let more = min(vec3<u32>(1u, 2u, 3u), vec3<u32>(sizes.chunks - 1u - chunk));
+    let at1 = at0 + more.x * width;
+    let at2 = at0 + more.y * width;
+    let at3 = at0 + more.z * width;
+    let own = ${four('at0')};
+    let next1 = ${four('at1')};
+    let next2 = ${four('at2')};
+    let next3 = ${four('at3')};
+    sum += own;
+    sum += select(vec4<f32>(0f), next1, vec4<bool>(more.x == 1u));
+    sum += select(vec4<f32>(0f), next2, vec4<bool>(more.y == 2u));
+    sum += select(vec4<f32>(0f), next3, vec4<bool>(more.z == 3u));
+  }
+  let count = countOf(sample);
+  return vec4<f32>(quotient(sum.x, count), quotient(sum.y, count), quotient(sum.z, count),
+    quotient(sum.w, count));
 }`;
 }
