@@ -24,6 +24,7 @@ import {
   rangesBytes,
   rangesFrom,
   rangesWgsl,
+  slotsWgsl,
 } from './webgpuRanges.js';
 import { numberWgsl, type QuantizeSpec } from './webgpuSpec.js';
 
@@ -73,15 +74,10 @@ function buildQuantize(spec: QuantizeSpec): Built {
       ...['basisRank', 'low', 'high'],
     ],
     invocations,
-    workgroupBytes:
-      4 * (held + 3 * invocations + 4 * groups) +
-      rangesBytes(ranges, length) +
-      projectedBytes(spec),
+    workgroupBytes: 4 * (held + 4 * groups) + rangesBytes(spec, ranges) + projectedBytes(spec),
     code: `${quantizerWgsl(format)}${PLACE_WGSL}
 ${memory ? '' : `var<workgroup> line: array<f32, ${held}>;`}
-var<workgroup> least: array<f32, ${invocations}>;
-var<workgroup> most: array<f32, ${invocations}>;
-var<workgroup> top: array<u32, ${invocations}>;
+${slotsWgsl(spec)}
 var<workgroup> parameters: array<vec4<f32>, ${groups}>;
 ${keptRangesWgsl(ranges, length)}
 ${loadWgsl(spec)}
@@ -93,6 +89,7 @@ fn run(lid: u32, group: u32) {
   ${stagesWgsl(stages, length, invocations, after, {
     ...around,
     last: (order) => keepRangeWgsl(ranges, order),
+    teams: ranges.kind === 'invocations' ? rows : 1,
   })}
   ${directionsWgsl(spec)}
   ${rangesWgsl(spec, ranges)}
@@ -159,6 +156,8 @@ function codesWgsl(spec: QuantizeSpec): string {
     let sound = isFinite1(own.x);
     let center = i32(own.y) - ${codeCenter(bits)};`;
   const shared = groupSize % 4 === 0 || groups === 1;
+  // an invocation's words are of one row, so of one group
+  const once = groups === 1 && invocations % rows === 0;
   const byte = (j: number) => `
     ${d % 4 === 0 ? '' : `if (4u * k + ${j}u < ${d}u)`} {
       ${shared ? '' : load(`(4u * k + ${j}u)`)}
@@ -166,13 +165,15 @@ function codesWgsl(spec: QuantizeSpec): string {
       let code = bitcast<i32>(offsetOf(v, v * own.z, own.x, bounds)) + center;
       word |= (bitcast<u32>(select(${-codeCenter(bits)}i, code, sound)) & 0xffu) << ${8 * j}u;
     }`;
+  const row = `
+    let localRow = lid % ${rows}u;
+    let row = first + localRow;`;
   return `
+  ${once ? `${row}\n    if (row >= end) { return; }${load('0u')}` : ''}
   for (var i = lid; i < ${rows * Math.ceil(d / 4)}u; i += ${invocations}u) {
-    let localRow = i % ${rows}u;
+    ${once ? '' : `${row.replace('lid', 'i')}\n    if (row >= end) { continue; }`}
     let k = i / ${rows}u;
-    let row = first + localRow;
-    if (row >= end) { continue; }
-    ${shared ? load('4u * k') : ''}
+    ${shared && !once ? load('4u * k') : ''}
     var word = 0u;
     ${[0, 1, 2, 3].map(byte).join('')}
     words[k * sizes.padded + row] = word;
