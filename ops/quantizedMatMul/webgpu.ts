@@ -9,7 +9,7 @@ import { areCodes, type CodesAttrs, type QuantizedMatMulAttrs } from './contract
 import { alongForm } from './webgpuAlong.js';
 import { canTakeMean } from './webgpuMeans.js';
 import { productQuestion } from './webgpuQuestion.js';
-import { ROWS_TILE, rowsShader } from './webgpuRows.js';
+import { rowsShader, vectorsFor } from './webgpuRows.js';
 import { type Steps, stepsOf } from './webgpuSteps.js';
 import { type TileSpec, tileShader } from './webgpuTile.js';
 import { slicesFor, tileFor } from './webgpuTiles.js';
@@ -147,15 +147,20 @@ function multiplyRows(
 ): void {
   const { d, n } = attrs;
   const tokens = added === null ? rows : rows / (util.sizeFromShape(added.shape) / n);
-  const tilesN = Math.ceil(n / ROWS_TILE);
+  const nibbles = fitsIn(attrs.format, 4);
+  // words of W, [rows of words, n]
+  const vectors = vectorsFor((steps.count * steps.words) / (nibbles ? 2 : 1));
+  const tilesN = Math.ceil(n / (4 * vectors));
   const given = [
     ...(x === undefined ? [] : [x, weights.info]),
     ...[factors?.factors, factors?.rows, factors?.scale, bias, added ?? undefined],
   ].filter((one) => one !== undefined);
   const spec = {
     count: Math.min(rows, FEW_ROWS),
+    vectors,
+    aligned: d % 4 === 0,
     words: steps.words,
-    nibbles: fitsIn(attrs.format, 4),
+    nibbles,
     product: x !== undefined,
     basis: factors !== undefined,
     scaled: factors?.scale !== undefined,
