@@ -45,8 +45,12 @@ function layerNormOnWebgpu({ inputs, attrs, webgpu }: Args): TensorInfo {
     (one?.at ?? 0) / width,
     (one?.stride ?? d) / width,
   ]);
+  const all = [...given, gamma, beta, factor?.info, shift?.info];
+  const reads = all.filter((one) => one !== undefined);
+  // to make one of them may make what another is read through, and let that go
+  webgpu.hold(reads);
   webgpu.run(layerNormShader, spec, {
-    reads: [...given, gamma, beta, factor?.info, shift?.info].filter((one) => one !== undefined),
+    reads,
     writes: sum === null ? [out] : [out, sum],
     sizes: [
       ...[rows, d / width, floatBits(attrs.epsilon), floatBits(factor?.more ?? 0)],

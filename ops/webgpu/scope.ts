@@ -66,6 +66,14 @@ export class WebgpuScope {
     return info;
   }
 
+  /** Has tensors live until the end of the call. */
+  hold(infos: readonly TensorInfo[]): void {
+    for (const info of infos) {
+      this.backend.incRef(info.dataId);
+      this.track(info);
+    }
+  }
+
   /** An input as an output too: one more reference to its data, unless the call made it. */
   share(info: TensorInfo): TensorInfo {
     const own = this.made.some(({ dataId }) => dataId === info.dataId);

@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import { checkBackends } from '../../../ops/common/alive.js';
 import { currentBackend } from '../../../ops/common/kernel.js';
 import type { WebgpuBackend } from '../../../ops/webgpu/backend.js';
+import { MOST_IN_PASS } from '../../../ops/webgpu/dispatch.js';
 import { modulatedLayerNorm } from '../../../src/index.js';
 import { describeOnBackends } from '../../harness/backends/onBackends.js';
 import { expectWithin } from '../../harness/numbers/compare.js';
@@ -133,6 +134,34 @@ describeOnBackends('Residuals and modulations that are put off', (backend) => {
       const y = modulatedLayerNorm(sums, { factor });
       expectWithin(y.dataSync(), norm(sum), 1e-5);
       expectWithin(sums.dataSync(), sum, 1e-6);
+      tf.dispose([sums, factor, y]);
+    });
+  });
+
+  it('attention and MLP side by side have one gate, a part of what goes early', () => {
+    // [samples, 2 · D]: a gate and a scale
+    const rows = (sample: number) =>
+      [values.gate, scales].flatMap((v) => [...v.slice(sample * D, (sample + 1) * D)]);
+    expectNoLeak(() => {
+      const { x, branch, gate: other, scale } = made();
+      const all = onGpu(tf.tensor2d([...rows(0), ...rows(1)], [SAMPLES, 2 * D]));
+      const parts = tf.split(all, 2, -1);
+      const [gate, more] = parts.map((part) => tf.reshape(part, [SAMPLES, 1, D]));
+      const second = onGpu(tf.tensor3d(values.branch, [SAMPLES, TOKENS, D]));
+      const gated = [tf.mul(branch, gate!), tf.mul(second, gate!)];
+      const attended = tf.add(x, gated[0]!);
+      const sums = tf.add(attended, gated[1]!);
+      const factor = tf.add(more!, 1);
+      tf.dispose([x, branch, second, other, scale, all, gate!, more!, attended]);
+      tf.dispose([...parts, ...gated]);
+      // what nobody holds goes at the next submission, so at once
+      const size = tf.env().getNumber(MOST_IN_PASS);
+      tf.env().set(MOST_IN_PASS, 1);
+      const y = modulatedLayerNorm(sums, { factor });
+      tf.env().set(MOST_IN_PASS, size);
+      const twice = Float32Array.from(sum, (value, i) => value + product[i]!);
+      expectWithin(y.dataSync(), norm(twice), 1e-5);
+      expectWithin(sums.dataSync(), twice, 1e-6);
       tf.dispose([sums, factor, y]);
     });
   });
