@@ -19,7 +19,7 @@ import {
 } from './webgpuDirections.js';
 import { type MeanParts, meanParts, offRows, takeBasis } from './webgpuMeans.js';
 import { quantizeQuestion } from './webgpuQuestion.js';
-import { quantizeShader } from './webgpuShader.js';
+import { quantizeShader, workgroupBytes } from './webgpuShader.js';
 import { MOST_INVOCATIONS, type QuantizeSpec, rowsTogether } from './webgpuSpec.js';
 
 type Args = WebgpuKernelArgs<HadaNormQuantizeInputs, HadaNormQuantizeAttrs>;
@@ -34,6 +34,10 @@ type Args = WebgpuKernelArgs<HadaNormQuantizeInputs, HadaNormQuantizeAttrs>;
 export const hadaNormQuantizeWebgpu = withDirections(
   webgpuKernel<HadaNormQuantizeInputs, HadaNormQuantizeAttrs>(hadaNormQuantizeOp, {
     run: hadaNormQuantizeOnWebgpu,
+    takes: ({ x }, attrs, limits) => {
+      const spec = memorySpec(x.shape[x.shape.length - 1]!, attrs);
+      return workgroupBytes(spec) <= limits.maxComputeWorkgroupStorageSize;
+    },
     question: quantizeQuestion(hadaNormQuantizeOnWebgpu),
   }),
   (_, rank) => whyNoRank(rank),
@@ -113,7 +117,7 @@ function specFor(
   d: number,
   rows: number,
   { format, blockSize, range, center, subtract = false }: HadaNormQuantizeAttrs,
-  { mean, scale, parts, directions }: Source,
+  { mean, scale, parts, directions }: Omit<Source, 'x'>,
 ): QuantizeSpec {
   return {
     d,
@@ -192,7 +196,13 @@ function quantizeFromMemory(
     const left = outputs.residual!;
     if (taken) projectRows(webgpu, directions, { x: means, along: null, left, parts, tokens });
   }
-  const plain = { x: rows, mean: undefined, scale: undefined, parts: null, directions: null };
-  const spec = { ...specFor(d, 1, attrs, plain), blockSize: 0, memory: true };
-  quantizeRows(webgpu, spec, plain, attrs, outputs);
+  const source = { ...NOTHING_GIVEN, x: rows };
+  quantizeRows(webgpu, memorySpec(d, attrs), source, attrs, outputs);
+}
+
+const NOTHING_GIVEN = { mean: undefined, scale: undefined, parts: null, directions: null };
+
+/** Of rows that stay in memory; workgroups have what is found of their groups. */
+function memorySpec(d: number, attrs: HadaNormQuantizeAttrs): QuantizeSpec {
+  return { ...specFor(d, 1, attrs, NOTHING_GIVEN), blockSize: 0, memory: true };
 }

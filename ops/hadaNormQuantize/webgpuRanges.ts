@@ -86,8 +86,7 @@ export function rangesWgsl(spec: QuantizeSpec, from: RangesFrom): string {
   const groups = Math.ceil(d / groupSize);
   const count = rows * groups;
   const units = groupSize / unit;
-  let team = 1;
-  while (2 * team * count <= invocations && team < units) team *= 2;
+  const team = teamFor(spec, from, count, units);
   const perRound = Math.floor(invocations / team);
   const offset = codeOffset({ bits, codes } as UniformFormat);
   const limit = ranged ? 0x7f800000 : 0x7f7fffff;
@@ -119,6 +118,19 @@ export function rangesWgsl(spec: QuantizeSpec, from: RangesFrom): string {
     }
     workgroupBarrier();
   }`;
+}
+
+/** Invocations of a group: those of a row where each has a range already, else as many as help. */
+function teamFor(
+  { rows, invocations }: QuantizeSpec,
+  { kind }: RangesFrom,
+  count: number,
+  units: number,
+): number {
+  if (kind === 'invocations') return invocations / rows;
+  let team = 1;
+  while (2 * team * count <= invocations && team < units) team *= 2;
+  return team;
 }
 
 /** WGSL statements: `mostBits` and `leastBits` of what there is for both. */

@@ -4,6 +4,7 @@ import {
   factorsOf,
   PLACE_WGSL,
   paddedLength,
+  type Stage,
   scalesOf,
   stagesOf,
   stagesWgsl,
@@ -46,11 +47,10 @@ export const quantizeShader: Shader<QuantizeSpec> = {
 function buildQuantize(spec: QuantizeSpec): Built {
   const { d, rows, invocations, blockSize, residual, memory } = spec;
   const length = rows * d;
-  const held = memory ? 0 : paddedLength(length);
-  const groups = rows * Math.ceil(d / spec.groupSize);
-  const factors = factorsOf(blockSize);
-  const stages = stagesOf(factors, false);
-  const { after } = factors.length === 0 ? { after: 1 } : scalesOf(blockSize);
+  const held = heldNumbers(spec);
+  const groups = groupsOf(spec);
+  const stages = stagesFor(spec);
+  const { after } = stages.length === 0 ? { after: 1 } : scalesOf(blockSize);
   const around = { from: (offsets: readonly number[]) => firstWgsl(spec, offsets) };
   const ranges = rangesFrom(spec, stages);
   const format = formatOf(spec);
@@ -74,7 +74,7 @@ function buildQuantize(spec: QuantizeSpec): Built {
       ...['basisRank', 'low', 'high'],
     ],
     invocations,
-    workgroupBytes: 4 * (held + 4 * groups) + rangesBytes(spec, ranges) + projectedBytes(spec),
+    workgroupBytes: workgroupBytes(spec),
     code: `${quantizerWgsl(format)}${PLACE_WGSL}
 ${memory ? '' : `var<workgroup> line: array<f32, ${held}>;`}
 ${slotsWgsl(spec)}
@@ -96,6 +96,26 @@ fn run(lid: u32, group: u32) {
   ${codesWgsl(spec)}
 }`,
   };
+}
+
+/** Bytes of workgroup memory. */
+export function workgroupBytes(spec: QuantizeSpec): number {
+  const ranges = rangesBytes(spec, rangesFrom(spec, stagesFor(spec)));
+  return 4 * (heldNumbers(spec) + 4 * groupsOf(spec)) + ranges + projectedBytes(spec);
+}
+
+function stagesFor({ blockSize }: QuantizeSpec): Stage[] {
+  return stagesOf(factorsOf(blockSize), false);
+}
+
+/** Numbers of the rows in workgroup memory. */
+function heldNumbers({ d, rows, memory }: QuantizeSpec): number {
+  return memory ? 0 : paddedLength(rows * d);
+}
+
+/** Groups of all rows of a workgroup. */
+function groupsOf({ d, rows, groupSize }: QuantizeSpec): number {
+  return rows * Math.ceil(d / groupSize);
 }
 
 /** The workgroups of the means, a row each, come first: they take the longest. */

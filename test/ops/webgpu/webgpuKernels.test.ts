@@ -161,6 +161,38 @@ describeOnBackends('WebGPU kernels', (backendName) => {
     });
   });
 
+  for (const [rows, d] of [
+    [264, 2],
+    [264, 16],
+    [265, 4],
+    [1056, 4],
+    [1057, 8],
+  ] as const) {
+    it(`${rows} rows of ${d} channels have each its own range`, () => {
+      const values = normal(rows * d, d).map((value, i) => value * (1 + (Math.floor(i / d) % 7)));
+      tf.tidy(() => {
+        const x = tf.tensor2d(values, [rows, d]);
+        const back = dequantized(hadaNormQuantize(x, { bits: 8, center: 'none' }).quantized);
+        const rotated = hadamardTransform(x);
+        const steps = tf.max(tf.abs(rotated), 1, true).mul(2 / 255);
+        const error = tf.max(tf.abs(tf.sub(back, rotated)).div(steps));
+        expect(error.dataSync()[0], 'in steps').to.be.below(0.6);
+      });
+    });
+  }
+
+  it('more groups than workgroup memory has room for go the way of the chain of ops', () => {
+    const values = normal(3 * 9216, 8);
+    tf.tidy(() => {
+      const x = tf.tensor2d(values, [3, 9216]);
+      const options = { bits: 4, groupSize: 4, blockSize: 0, center: 'none' } as const;
+      const back = dequantized(hadaNormQuantize(x, options).quantized);
+      const error = tf.max(tf.abs(tf.sub(back, x)));
+      const step = tf.max(tf.abs(x)).mul(2 / 15);
+      expect(error.dataSync()[0]).to.be.below(0.6 * step.dataSync()[0]!);
+    });
+  });
+
   it('two sources with one key: there are none', () => {
     const sources = [...compiledSources(backend())];
     expect(sources.length).to.be.above(4);
