@@ -51,6 +51,11 @@ export class BoundedMap<K, V> {
     return value;
   }
 
+  /** The entry of a key as it is, which counts as no use of it; undefined where there is none. */
+  peek(key: K): V | undefined {
+    return this.entries.get(key);
+  }
+
   /** Drops all entries. */
   clear(): void {
     const dropped = [...this.entries.values()];

@@ -25,7 +25,8 @@ export async function plan(model: GraphModel, inputs: Batch): Promise<RecordedPl
   await meet(backend).done;
   // compiles, uploads and packs; what is recorded afterwards finds it done
   tidy(() => void executed(model, inputs));
-  const recorded = await recordedOnce(backend, model, inputs);
+  const { plan: recorded, accepted } = recordedOnce(backend, model, inputs);
+  await accepted;
   await stillAlive(OP, weightTensors(model)).catch((lost) => {
     recorded.dispose();
     throw lost;
@@ -35,16 +36,23 @@ export async function plan(model: GraphModel, inputs: Batch): Promise<RecordedPl
 
 const OP = 'plan';
 
+/** A plan that the device may still refuse. */
+export interface OfferedPlan {
+  readonly plan: RecordedPlan;
+  /** Rejects with NotRecordableError where the device refuses it; the plan is disposed of then. */
+  readonly accepted: Promise<void>;
+}
+
 /**
  * As `plan`, for a model that has run on inputs of these shapes before, on a backend whose kernels
- * have given known answers. What it does with the inputs it has done when it returns.
+ * have given known answers. It has done all with the inputs when it returns.
  */
 export function recordedOnce(
   backend: WebgpuBackend,
   model: GraphModel,
   inputs: Batch,
-): Promise<RecordedPlan> {
-  return validated(backend, () => {
+): OfferedPlan {
+  return offered(backend, () => {
     const made = recordPlan(backend, model, inputs);
     // what is packed on the way is there from then on
     dispose(made.run(inputs));
@@ -71,20 +79,26 @@ export function recordPlan(backend: WebgpuBackend, model: GraphModel, inputs: Ba
   }
 }
 
-/** @throws NotRecordableError where the device refuses what is made, or has no memory for it. */
-async function validated(backend: WebgpuBackend, make: () => RecordedPlan): Promise<RecordedPlan> {
-  const { device } = backend;
+/** The device refuses what is made, or has no memory for it, later. */
+function offered({ device }: WebgpuBackend, make: () => RecordedPlan): OfferedPlan {
   for (const filter of ['validation', 'out-of-memory'] as const) device.pushErrorScope(filter);
   const refusals = () => Promise.all([device.popErrorScope(), device.popErrorScope()]);
   let made: RecordedPlan;
   try {
     made = make();
   } catch (error) {
-    await refusals();
+    refusals().catch(() => {}); // of a device that is lost meanwhile
     throw error;
   }
-  const refusal = (await refusals()).find((one) => one !== null);
-  if (refusal === undefined) return made;
+  return { plan: made, accepted: acceptance(made, refusals()) };
+}
+
+async function acceptance(
+  made: RecordedPlan,
+  refusals: Promise<readonly (GPUError | null)[]>,
+): Promise<void> {
+  const refusal = (await refusals).find((one) => one !== null);
+  if (refusal === undefined) return;
   made.dispose();
   throw new NotRecordableError(OP, `the device refuses it (${refusal.message})`);
 }

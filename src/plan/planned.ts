@@ -19,10 +19,12 @@ export type Recorder = typeof import('./plan.js');
 
 /** How often inputs of some shapes have come, and what runs them. */
 interface Seen {
-  count: number;
+  runs: number;
+  /** Whether a plan has been tried: it is not twice. */
+  tried: boolean;
   plan: RecordedPlan | null;
-  /** Given up by the model: what is still being recorded is not kept. */
-  gone: boolean;
+  /** Whether the device has taken the plan. */
+  accepted: boolean;
 }
 
 env().registerFlag(PLANS_FLAG, () => true);
@@ -69,13 +71,16 @@ class Planner {
     const key = this.isPlain(inputs, outputs) ? null : keyOf(inputs);
     if (key === null) return this.own(inputs, outputs);
     const backend = currentBackend<WebgpuBackend>();
-    const seen = this.seen.get(`${idOf(backend)} ${key}`, newlySeen);
-    if (seen.plan !== null) return seen.plan.run(inputs);
+    const place = `${idOf(backend)} ${key}`;
+    if (this.seen.peek(place)?.accepted) return this.seen.get(place, newlySeen).plan!.run(inputs);
     const result = this.own(inputs, outputs);
-    seen.count++;
+    // what tfjs refuses does not get here, and takes no other's place
+    const seen = this.seen.get(place, newlySeen);
+    seen.runs++;
     const recorder = readyRecorder(backend);
     // the first run compiled, and put the weights where a record finds them
-    if (seen.count > 1 && recorder !== null) void this.record(recorder, seen, inputs);
+    const isDue = seen.runs > 1 && !seen.tried;
+    if (isDue && recorder !== null) this.record(recorder, seen, inputs);
     return result;
   }
 
@@ -83,18 +88,23 @@ class Planner {
     this.seen.clear();
   }
 
-  /** Its first part is done when it returns; what the GPU says of it comes later. */
-  private async record(recorder: Recorder, seen: Seen, inputs: Batch): Promise<void> {
-    seen.count = Number.NEGATIVE_INFINITY;
+  private record(recorder: Recorder, seen: Seen, inputs: Batch): void {
+    seen.tried = true;
     try {
       const backend = recorder.plannable(this.model, inputs);
-      const plan = await recorder.recordedOnce(backend, this.model, inputs);
-      if (seen.gone) plan.dispose();
-      else seen.plan = plan;
+      const { plan, accepted } = recorder.recordedOnce(backend, this.model, inputs);
+      seen.plan = plan;
+      accepted.then(
+        () => {
+          seen.accepted = true;
+        },
+        (error) => {
+          seen.plan = null;
+          toldWhy(error);
+        },
+      );
     } catch (error) {
-      // it runs as it is then
-      if (error instanceof NotRecordableError) return;
-      console.warn(`tfjs-hadanorm: a model runs without a plan: ${error}`);
+      toldWhy(error);
     }
   }
 
@@ -107,13 +117,18 @@ class Planner {
   }
 }
 
-function newlySeen(): Seen {
-  return { count: 0, plan: null, gone: false };
+/** The model runs as it is then. */
+function toldWhy(error: unknown): void {
+  if (error instanceof NotRecordableError) return;
+  console.warn(`tfjs-hadanorm: a model runs without a plan: ${error}`);
 }
 
-/** A model's plan is given up: for others, or with the model. */
+function newlySeen(): Seen {
+  return { runs: 0, tried: false, plan: null, accepted: false };
+}
+
+/** A model's plan is given up, for others or with the model, whatever the device says of it. */
 function letGo(seen: Seen): void {
-  seen.gone = true;
   seen.plan?.dispose();
   seen.plan = null;
 }

@@ -25,4 +25,14 @@ describe('A bounded map', () => {
     for (const key of ['a', 'b', 'b', 'a', 'b', 'c', 'b', 'a']) ask(key);
     expect(made).to.deep.equal(['a', 'b', 'c', 'a']);
   });
+
+  it('shows an entry without using it', () => {
+    const map = new BoundedMap<string, number>(2);
+    map.get('a', () => 1);
+    map.get('b', () => 2);
+    expect(map.peek('a')).to.equal(1);
+    map.get('c', () => 3);
+    expect(map.peek('a')).to.equal(undefined);
+    expect(map.peek('b')).to.equal(2);
+  });
 });

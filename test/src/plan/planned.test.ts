@@ -170,6 +170,27 @@ describeOnBackends('Models of this package', (backend) => {
     original.dispose();
   });
 
+  it('keep their plan whatever tfjs refuses, and give it back at once when they go', async () => {
+    const original = await tinyDit();
+    const before = tf.memory().numTensors;
+    const model = fuseGraph(original);
+    const batch = tinyBatch(1);
+    const ran = () => runsIn(model, () => bits(model.execute(batch) as Made));
+    for (let i = 0; i < 3; i++) await ran();
+    expect(await ran(), 'with a plan').to.equal(0);
+    for (const name of ['one', 'two', 'three', 'four']) {
+      expect(() => model.execute({ ...batch, [name]: batch.timestep })).to.throw(name);
+    }
+    expect(await ran(), 'with a plan still').to.equal(0);
+    const second = fuseGraph(original);
+    // its plan is still before the device
+    tf.dispose([second.execute(batch), second.execute(batch)] as tf.Tensor[]);
+    tf.dispose(batch);
+    for (const one of [second, model]) one.dispose();
+    expect(tf.memory().numTensors).to.equal(before);
+    original.dispose();
+  });
+
   it('run the graph where runs differ by more than their inputs', async () => {
     const { artifacts, inputs } = smallGraph({
       shapes: [[2, 3]],
