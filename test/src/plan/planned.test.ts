@@ -179,7 +179,7 @@ describeOnBackends('Models of this package', (backend) => {
     for (let i = 0; i < 3; i++) await ran();
     expect(await ran(), 'with a plan').to.equal(0);
     for (const name of ['one', 'two', 'three', 'four']) {
-      expect(() => model.execute({ ...batch, [name]: batch.timestep })).to.throw(name);
+      expect(() => model.execute({ ...batch, [name]: batch.timestep! })).to.throw(name);
     }
     expect(await ran(), 'with a plan still').to.equal(0);
     const second = fuseGraph(original);
