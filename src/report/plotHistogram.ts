@@ -9,6 +9,8 @@ import type { LinearReport } from './report.js';
  */
 export interface ChannelPanel {
   readonly name: string;
+  /** Linears with the same histograms besides: they read one tensor. */
+  readonly others: number;
   readonly channels: NonNullable<LinearReport['channels']>;
   readonly before: number;
   readonly after: number;
@@ -21,23 +23,21 @@ const LEAST = 1e-38;
 const OPACITY = { before: 0.45, after: 0.85 };
 const COUNT_TICKS = [0, 1, 10, 100, 1000, 10_000];
 
-/** The linears whose outliers stand out most before the transform, the worst first. */
+/**
+ * The linears whose outliers stand out most before the transform, the worst first; of those that
+ * read one tensor the first.
+ */
 export function worstChannels(linears: readonly LinearReport[], max: number): ChannelPanel[] {
-  return linears
-    .flatMap(({ name, channels }) =>
-      channels === null || barsOf(channels.before, 'before').length === 0
-        ? []
-        : [
-            {
-              name,
-              channels,
-              before: outlierRatio(channels.before),
-              after: outlierRatio(channels.after),
-            },
-          ],
-    )
-    .sort((a, b) => b.before - a.before)
-    .slice(0, max);
+  const panels = new Map<string, ChannelPanel>();
+  for (const { name, channels } of linears) {
+    if (channels === null || barsOf(channels.before, 'before').length === 0) continue;
+    const key = JSON.stringify(channels);
+    const known = panels.get(key);
+    const [before, after] = [channels.before, channels.after].map(outlierRatio) as [number, number];
+    const first = known ?? { name, others: -1, channels, before, after };
+    panels.set(key, { ...first, others: first.others + 1 });
+  }
+  return [...panels.values()].sort((a, b) => b.before - a.before).slice(0, max);
 }
 
 /**

@@ -157,7 +157,8 @@ async function channelSection(linears: readonly LinearReport[], draw: DrawPlot):
   const figures = await Promise.all(
     panels.map(async (panel) => {
       const [before, after] = [panel.before, panel.after].map(formatTimes);
-      const note = `largest ÷ median channel: ${before} → ${after}`;
+      const same = panel.others === 0 ? '' : `, and of ${panel.others} more that read the same`;
+      const note = `largest ÷ median channel: ${before} → ${after}${same}`;
       const caption = html`<h3>${printable(panel.name)}</h3><p>${note}</p>`;
       return figure(caption, await draw(channelPlot(panel)));
     }),

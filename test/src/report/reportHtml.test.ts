@@ -57,6 +57,15 @@ describe('A report as a page', () => {
     expect(worstChannels(REPORT.linears, 2)).to.have.length(2);
   });
 
+  it('has one histogram for linears that read one tensor', async () => {
+    const { channels } = REPORT.linears.find((one) => one.channels !== null)!;
+    const given = REPORT.linears.filter((one) => one.channels !== null).length;
+    const linears = REPORT.linears.map((one) => (one.channels ? { ...one, channels } : one));
+    const shown = figuresOf(parse(await reportHtml(withLinears(REPORT, linears))), 'Channels');
+    expect(shown).to.have.length(1);
+    expect(shown[0]!.textContent).to.include(`and of ${given - 1} more that read the same`);
+  });
+
   it('has a cell for each timestep of each linear', () => {
     for (const plot of figuresOf(page, 'by layer and timestep')) {
       expect(plot.querySelectorAll('.mark-rect path')).to.have.length(BLOCKS * 3);
