@@ -27,8 +27,8 @@ function layerNormOnWebgpu({ inputs, attrs, webgpu }: Args): TensorInfo {
   const out = webgpu.make(x.shape);
   const width = d % 4 === 0 ? 4 : 1;
   const residual = residualOf(webgpu, inputs);
-  const [factor, shift] = [inputs.factor, inputs.shift].map((rows) => rowsOf(webgpu, rows, d));
-  const gate = rowsOf(webgpu, residual?.gate, d);
+  const factor = factorOf(webgpu, inputs.factor, d);
+  const [shift, gate] = [inputs.shift, residual?.gate].map((rows) => rowsOf(webgpu, rows, d));
   const spec: LayerNormSpec = {
     width,
     invocations: d / width > 64 ? 128 : 32,
@@ -86,25 +86,34 @@ function residualOf(
   return { x: sum.operands[0], branch, gate };
 }
 
-/** Rows of d channels: where they are in a tensor that is there, and how much more they are. */
+/** Rows of d channels: where they are in a tensor that is there. */
 interface Rows {
   readonly info: TensorInfo;
   readonly at: number;
   readonly stride: number;
-  readonly more: number;
 }
 
+/** What rows are a part of, without making that part; else the rows themselves. */
 function rowsOf(webgpu: WebgpuScope, rows: TensorInfo | undefined, d: number): Rows | undefined {
   if (rows === undefined) return undefined;
   const deferred = deferredOf(webgpu.backend, rows);
-  if (deferred?.kind === 'more') {
-    return { ...rowsOf(webgpu, deferred.operands[0], d)!, more: deferred.more };
-  }
   if (deferred?.kind === 'part' && deferred.width === d) {
     const { at, stride } = deferred;
-    return { info: deferred.operands[0], at, stride, more: 0 };
+    return { info: deferred.operands[0], at, stride };
   }
-  return { info: rows, at: 0, stride: d, more: 0 };
+  return { info: rows, at: 0, stride: d };
+}
+
+/** The program adds a number to the factor, and to nothing else. */
+function factorOf(
+  webgpu: WebgpuScope,
+  rows: TensorInfo | undefined,
+  d: number,
+): (Rows & { readonly more: number }) | undefined {
+  if (rows === undefined) return undefined;
+  const deferred = deferredOf(webgpu.backend, rows);
+  if (deferred?.kind !== 'more') return { ...rowsOf(webgpu, rows, d)!, more: 0 };
+  return { ...rowsOf(webgpu, deferred.operands[0], d)!, more: deferred.more };
 }
 
 /** What tells the programs apart. */

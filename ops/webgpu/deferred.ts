@@ -23,11 +23,35 @@ export type Deferred =
       readonly stride: number;
     };
 
-const waiting = new WeakMap<TensorData, Deferred>();
+interface Waiting {
+  readonly deferred: Deferred;
+  /** How many are computed one in another, when somebody looks. */
+  readonly depth: number;
+}
+
+const waiting = new WeakMap<TensorData, Waiting>();
+
+/** More would fill the stack. */
+const MOST_DEPTH = 64;
+
+/** Whether what is computed of these may wait too. */
+export function mayWait(backend: WebgpuBackend, operands: readonly TensorInfo[]): boolean {
+  return operands.every((one) => depthOf(backend, one) < MOST_DEPTH);
+}
+
+function depthOf(backend: WebgpuBackend, { dataId }: TensorInfo): number {
+  return waiting.get(backend.tensorMap.get(dataId))?.depth ?? 0;
+}
+
+/** A tensor as it is now: a variable has other data once it is assigned. */
+export function infoOf({ dataId, shape, dtype }: TensorInfo): TensorInfo {
+  return { dataId, shape, dtype };
+}
 
 /**
  * A float32 tensor that is computed when somebody looks at it, or as a by-product of another
- * program. Its operands live until then, or until it is disposed of.
+ * program. Its operands, which are infos of their own (`infoOf`), live until then, or until it is
+ * disposed of.
  * @param make Computes it in the same backend; what it gives is taken.
  */
 export function defer(
@@ -43,7 +67,8 @@ export function defer(
   });
   for (const { dataId } of deferred.operands) backend.incRef(dataId);
   const data = backend.tensorMap.get(info.dataId);
-  waiting.set(data, deferred);
+  const depth = 1 + Math.max(...deferred.operands.map((one) => depthOf(backend, one)));
+  waiting.set(data, { deferred, depth });
   // disposed of together with it: tfjs has no other hook for that, and knows no data by this id
   const [real, imag = { ...real, dataId: {} }] = deferred.operands;
   data.complexTensorInfos = { real, imag };
@@ -52,7 +77,7 @@ export function defer(
 
 /** What a tensor will be; undefined for one that is there. */
 export function deferredOf(backend: WebgpuBackend, { dataId }: TensorInfo): Deferred | undefined {
-  return waiting.get(backend.tensorMap.get(dataId));
+  return waiting.get(backend.tensorMap.get(dataId))?.deferred;
 }
 
 /** A tensor is there now: its buffer is that of `made`, which is disposed of without it. */
@@ -69,7 +94,7 @@ export function fulfil(backend: WebgpuBackend, info: TensorInfo, made: TensorInf
 
 function letGo(backend: WebgpuBackend, { dataId }: TensorInfo): void {
   const data = backend.tensorMap.get(dataId);
-  const deferred = waiting.get(data);
+  const deferred = waiting.get(data)?.deferred;
   if (deferred === undefined) return;
   waiting.delete(data);
   delete data.complexTensorInfos;

@@ -1,7 +1,7 @@
 import type { KernelFunc, TensorInfo, TypedArray } from '@tensorflow/tfjs-core';
 import { takeOver } from '../common/takeOver.js';
 import type { TensorData, WebgpuBackend } from './backend.js';
-import { type Deferred, defer, deferredOf } from './deferred.js';
+import { type Deferred, defer, deferredOf, infoOf, mayWait } from './deferred.js';
 import { isOnGpu } from './lazy.js';
 
 /** tfjs's own kernel on two tensors. */
@@ -34,9 +34,11 @@ function takeOverBinary(
 ): void {
   takeOver(kernelName, 'webgpu', (kernel: KernelFunc) => (params) => {
     const { a, b } = params.inputs as { a: TensorInfo; b: TensorInfo };
+    const [left, right] = [infoOf(a), infoOf(b)];
     const backend = params.backend as WebgpuBackend;
     const theirs: Binary = (a, b) => kernel({ ...params, inputs: { a, b } }) as TensorInfo;
-    return deferring(backend, a, b, theirs) ?? kernel(params);
+    if (!mayWait(backend, [left, right])) return kernel(params);
+    return deferring(backend, left, right, theirs) ?? kernel(params);
   });
 }
 

@@ -8,7 +8,7 @@ import {
 } from '@tensorflow/tfjs-core';
 import { takeOver } from '../common/takeOver.js';
 import type { WebgpuBackend } from './backend.js';
-import { defer, deferredOf, fulfil } from './deferred.js';
+import { defer, deferredOf, fulfil, infoOf, mayWait } from './deferred.js';
 import { inScope } from './kernel.js';
 import { isOnGpu } from './lazy.js';
 import type { Shader } from './shader.js';
@@ -26,7 +26,8 @@ export function takeOverSplits(): void {
     const backend = params.backend as WebgpuBackend;
     const count = partsOf(backend, x!, params.attrs as object as SplitVAttrs);
     if (count === null) return theirs(params);
-    return isModulation(x!) ? deferredParts(backend, x!, count) : split(backend, x!, count);
+    if (!isModulation(x!) || !mayWait(backend, [x!])) return split(backend, x!, count);
+    return deferredParts(backend, infoOf(x!), count);
   });
 }
 

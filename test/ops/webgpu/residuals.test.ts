@@ -166,6 +166,58 @@ describeOnBackends('Residuals and modulations that are put off', (backend) => {
     });
   });
 
+  it('a number more is taken along in the factor alone, and once', () => {
+    const rows = (i: number) => Math.floor(i / (TOKENS * D)) * D + (i % D);
+    const plain = sum.map((value, i) => value + product[i]! / gateOf(i)); // x + branch (1 + gate)
+    expectNoLeak(() =>
+      tf.tidy(() => {
+        const all = made();
+        const opened = tf.add(all.x, tf.mul(all.branch, tf.add(all.gate, 1)));
+        const factor = tf.add(tf.add(all.scale, 0.5), 0.5);
+        const y = modulatedLayerNorm(opened, { factor, shift: tf.add(all.gate, 7) });
+        expectWithin(opened.dataSync(), plain, 1e-5);
+        const wanted = norm(plain).map((value, i) => value + values.gate[rows(i)]! + 7);
+        expectWithin(y.dataSync(), wanted, 1e-5);
+      }),
+    );
+  });
+
+  it('variables that are assigned meanwhile are taken as they were', () => {
+    expectNoLeak(() => {
+      const { x, branch, gate, scale } = made();
+      const [held, parts] = [tf.variable(branch), tf.variable(gate)];
+      const times = tf.mul(held, gate);
+      const gated = tf.add(x, times);
+      const halves = tf.split(parts, 2, -1);
+      const zeros = [tf.zerosLike(branch), tf.zerosLike(gate)] as const;
+      held.assign(zeros[0]);
+      parts.assign(zeros[1]);
+      expectWithin(gated.dataSync(), sum, 1e-6);
+      const first = Float32Array.from({ length: (SAMPLES * D) / 2 }, (_, i) => {
+        const [sample, column] = [Math.floor(i / (D / 2)), i % (D / 2)];
+        return values.gate[sample * D + column]!;
+      });
+      expectWithin(halves[0]!.dataSync(), first, 1e-6);
+      for (const one of [held, parts]) expect(one.dataSync().every((v) => v === 0)).to.equal(true);
+      tf.dispose([x, branch, gate, scale, times, gated, ...halves, ...zeros, held, parts]);
+    });
+  });
+
+  it('a long chain that nobody looks at fills no stack', () => {
+    expectNoLeak(() =>
+      tf.tidy(() => {
+        const { x, branch, gate } = made();
+        let chain: tf.Tensor = x;
+        const wanted = values.x.slice();
+        for (let link = 0; link < 3000; link++) {
+          chain = tf.add(chain, tf.mul(branch, gate));
+          for (let i = 0; i < ALL; i++) wanted[i]! += product[i]!;
+        }
+        expectWithin(chain.dataSync(), wanted, 0.01);
+      }),
+    );
+  });
+
   it('a product that was looked at before is added as it is', () => {
     tf.tidy(() => {
       const { x, branch, gate } = made();
