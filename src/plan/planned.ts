@@ -112,6 +112,7 @@ class Planner {
     const { backendName, state } = engine();
     if (backendName !== 'webgpu' || !env().getBool(PLANS_FLAG)) return true;
     if (state.profiling || state.gradientDepth > 0 || isWatched()) return true;
+    if ((currentBackend<WebgpuBackend>().activeTimers ?? null) !== null) return true;
     if (env().getBool('DEBUG') || inputs === null || typeof inputs !== 'object') return true;
     return outputs !== undefined && `${[outputs].flat()}` !== `${this.model.outputNodes}`;
   }

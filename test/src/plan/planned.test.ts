@@ -131,6 +131,18 @@ describeOnBackends('Models of this package', (backend) => {
     for (const one of [model, original]) one.dispose();
   });
 
+  it('run the graph where tfjs takes its time', async () => {
+    const original = await tinyDit();
+    const model = fuseGraph(original);
+    const batch = tinyBatch(1);
+    const runs = await runsIn(model, async () => {
+      for (let i = 0; i < 4; i++) await tf.time(() => tf.dispose(model.execute(batch) as Made));
+    });
+    expect(runs).to.equal(4);
+    tf.dispose(batch);
+    for (const one of [model, original]) one.dispose();
+  });
+
   it('have gradients all the same', async () => {
     const { original, model, batch } = await square();
     const [[name, x]] = Object.entries(batch) as [[string, tf.Tensor]];
