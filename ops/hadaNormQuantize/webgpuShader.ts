@@ -176,8 +176,6 @@ function codesWgsl(spec: QuantizeSpec): string {
     let sound = isFinite1(own.x);
     let center = i32(own.y) - ${codeCenter(bits)};`;
   const shared = groupSize % 4 === 0 || groups === 1;
-  // an invocation's words are of one row, so of one group
-  const once = groups === 1 && invocations % rows === 0;
   const byte = (j: number) => `
     ${d % 4 === 0 ? '' : `if (4u * k + ${j}u < ${d}u)`} {
       ${shared ? '' : load(`(4u * k + ${j}u)`)}
@@ -185,15 +183,16 @@ function codesWgsl(spec: QuantizeSpec): string {
       let code = bitcast<i32>(offsetOf(v, v * own.z, own.x, bounds)) + center;
       word |= (bitcast<u32>(select(${-codeCenter(bits)}i, code, sound)) & 0xffu) << ${8 * j}u;
     }`;
-  const row = `
-    let localRow = lid % ${rows}u;
-    let row = first + localRow;`;
+  const perWord = shared && groups > 1;
+  // rows divide invocations: an invocation's words are of one row
   return `
-  ${once ? `${row}\n    if (row >= end) { return; }${load('0u')}` : ''}
+  let localRow = lid % ${rows}u;
+  let row = first + localRow;
+  if (row >= end) { return; }
+  ${groups === 1 ? load('0u') : ''}
   for (var i = lid; i < ${rows * Math.ceil(d / 4)}u; i += ${invocations}u) {
-    ${once ? '' : `${row.replace('lid', 'i')}\n    if (row >= end) { continue; }`}
     let k = i / ${rows}u;
-    ${shared && !once ? load('4u * k') : ''}
+    ${perWord ? load('4u * k') : ''}
     var word = 0u;
     ${[0, 1, 2, 3].map(byte).join('')}
     words[k * sizes.padded + row] = word;

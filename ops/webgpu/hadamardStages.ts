@@ -180,7 +180,7 @@ export function paddedLength(length: number): number {
 export const PLACE_WGSL = 'fn place(i: u32) -> u32 { return i + (i >> 5u); }';
 
 /** The numbers of a fiber of a stage in workgroup memory. */
-export interface FiberPlaces {
+interface FiberPlaces {
   /** WGSL statements before they are used. */
   readonly before: string;
   /** WGSL: where number `i` behind `start` lies. */
@@ -188,7 +188,7 @@ export interface FiberPlaces {
 }
 
 /** Where a fiber's numbers have the same offsets in each, they take no arithmetic. */
-export function fiberPlaces({ order, stride }: Stage): FiberPlaces {
+function fiberPlaces({ order, stride }: Stage): FiberPlaces {
   const isWhole = stride % 32 === 0;
   const isAligned = 32 % stride === 0 && (order * stride) % 32 === 0;
   const isWithin = 32 % (order * stride) === 0;
@@ -199,21 +199,9 @@ export function fiberPlaces({ order, stride }: Stage): FiberPlaces {
   return { before: 'let base = place(start);', at: (i) => `base + ${offset(i)}u` };
 }
 
-/** WGSL statements: numbers `v0` … of a stage's fiber, from workgroup memory. */
-export function fiberWgsl(stage: Stage): string {
-  const { before, at } = fiberPlaces(stage);
-  return `${before} ${indicesOf(stage)
-    .map((i) => `let v${i} = line[${at(i)}];`)
-    .join(' ')}`;
-}
-
 /** WGSL: where in the rows a stage's `fiber` begins. */
 export function startWgsl({ order, stride }: Stage): string {
   return `(fiber / ${stride}u) * ${order * stride}u + fiber % ${stride}u`;
-}
-
-function indicesOf({ order }: Stage): number[] {
-  return Array.from({ length: order }, (_, i) => i);
 }
 
 /** What a workgroup does with numbers besides, while they are in an invocation's registers. */
@@ -244,16 +232,17 @@ export function stagesWgsl(
     .map((stage, s) => {
       const { order, stride } = stage;
       const isLast = s === stages.length - 1;
+      const indices = Array.from({ length: order }, (_, i) => i);
       const { before, at } = fiberPlaces(stage);
-      const given = s === 0 ? from?.(indicesOf(stage).map((i) => i * stride)) : undefined;
+      const inLine = () => indices.map((i) => `let v${i} = line[${at(i)}];`).join(' ');
+      const given = s === 0 ? from?.(indices.map((i) => i * stride)) : undefined;
       return `
   ${fibersWgsl(length / order, invocations, isLast ? teams : 1)}
     let start = ${startWgsl(stage)};
-    ${given === undefined ? fiberWgsl(stage) : `${before} ${given}`}
+    ${before}
+    ${given ?? inLine()}
     ${mixWgsl(stage, isLast ? after : 1)}
-    ${indicesOf(stage)
-      .map((i) => `line[${at(i)}] = y${i};`)
-      .join(' ')}
+    ${indices.map((i) => `line[${at(i)}] = y${i};`).join(' ')}
     ${(isLast && last?.(order)) || ''}
   }
   workgroupBarrier();`;
