@@ -33,9 +33,14 @@ export function worstChannels(linears: readonly LinearReport[], max: number): Ch
     if (channels === null || barsOf(channels.before, 'before').length === 0) continue;
     const key = JSON.stringify(channels);
     const known = panels.get(key);
-    const [before, after] = [channels.before, channels.after].map(outlierRatio) as [number, number];
-    const first = known ?? { name, others: -1, channels, before, after };
-    panels.set(key, { ...first, others: first.others + 1 });
+    const panel = known ?? {
+      name,
+      others: -1,
+      channels,
+      before: outlierRatio(channels.before),
+      after: outlierRatio(channels.after),
+    };
+    panels.set(key, { ...panel, others: panel.others + 1 });
   }
   return [...panels.values()].sort((a, b) => b.before - a.before).slice(0, max);
 }
